@@ -1,0 +1,1 @@
+"""Learns which words of a caption describe which part of an image, from captions alone."""

@@ -1,0 +1,102 @@
+"""What runs a network: OpenVINO for fast inference on processors, torch for any device."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+import warnings
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from phrasebox.errors import MissingExtra, SettingsError
+
+EngineName = Literal["auto", "openvino", "torch"]
+
+
+class Engine(Protocol):
+    """Runs a body on a batch of pixels."""
+
+    name: str
+
+    def run(self, images: np.ndarray) -> Tensor:
+        """``(B, S, S, 3)`` uint8 -> ``(B, D, h, w)`` float32 on the engine's device."""
+        ...
+
+
+class OpenVinoEngine:
+    """The body compiled for the processor; the images of a batch run side by side, one a stream.
+
+    Computes in float32 on every machine: OpenVINO would choose bfloat16 where the processor has it, and the same
+    data would give other numbers there.
+    """
+
+    name = "openvino"
+
+    def __init__(self, body: nn.Module, input_size: int, threads: int | None = None) -> None:
+        import openvino
+
+        shape = [1, input_size, input_size, 3]
+        pixels = torch.zeros(shape, dtype=torch.uint8)
+        with torch.inference_mode(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the size is fixed, so what tracing warns of cannot happen
+            traced = torch.jit.trace(body, pixels, check_trace=False)
+            model = openvino.convert_model(traced, example_input=pixels, input=shape)
+        settings: dict[str, object] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
+        if threads is not None:
+            settings |= {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": str(threads)}
+        compiled = openvino.Core().compile_model(model, "CPU", settings)
+        self._shape = tuple(compiled.output(0).shape)[1:]  # (D, h, w)
+        self._queue = openvino.AsyncInferQueue(compiled)
+        self._lock = threading.Lock()  # the queue's callback belongs to one batch at a time
+
+    def run(self, images: np.ndarray) -> Tensor:
+        maps = np.empty((len(images), *self._shape), dtype=np.float32)
+
+        def keep(request: object, i: int) -> None:
+            maps[i] = request.get_output_tensor(0).data[0]  # type: ignore[attr-defined]
+
+        with self._lock:
+            self._queue.set_callback(keep)
+            for i, image in enumerate(images):
+                self._queue.start_async({0: image[None]}, i)
+            self._queue.wait_all()
+        return torch.from_numpy(maps)
+
+
+class TorchEngine:
+    """The body as it is, on a torch device."""
+
+    name = "torch"
+
+    def __init__(self, body: nn.Module, device: str = "cpu") -> None:
+        self._device = torch.device(device)
+        self._body = body.to(device=self._device, memory_format=torch.channels_last)
+
+    def run(self, images: np.ndarray) -> Tensor:
+        with torch.inference_mode():
+            return self._body(torch.tensor(images, device=self._device))
+
+
+def make_engine(engine: EngineName, body: nn.Module, input_size: int, device: str, threads: int | None) -> Engine:
+    """Build the engine; ``auto`` is OpenVINO on the processor where it is installed, else torch.
+
+    Raises
+    ------
+    SettingsError
+        If the engine is unknown or does not run on the device.
+    MissingExtra
+        If OpenVINO is asked for and not installed.
+    """
+    if engine not in ("auto", "openvino", "torch"):
+        raise SettingsError(f"unknown engine {engine!r}; choose auto, openvino or torch")
+    if engine == "openvino" and device != "cpu":
+        raise SettingsError(f"engine 'openvino' runs on device 'cpu', not on {device!r}; choose engine 'torch'")
+    installed = importlib.util.find_spec("openvino") is not None
+    if engine == "openvino" and not installed:
+        raise MissingExtra("openvino", "openvino")
+    if engine == "openvino" or (engine == "auto" and device == "cpu" and installed):
+        return OpenVinoEngine(body, input_size, threads)
+    return TorchEngine(body, device)

@@ -1,0 +1,30 @@
+"""How good it is: the protocols of retrieval, grounding and segmentation, as pure functions on scores and boxes."""
+
+from phrasebox.evaluate.grounding import Accuracy, GroundingCase, GroundingReport, PhraseScores, grounding_report
+from phrasebox.evaluate.retrieval import RankSummary, RetrievalCounter, RetrievalReport, retrieval
+from phrasebox.evaluate.segmentation import (
+    SegmentationCase,
+    SegmentationReport,
+    SegmentationScores,
+    segmentation_report,
+)
+from phrasebox.evaluate.tables import ResultRow, ResultTable, combine
+
+__all__ = [
+    "Accuracy",
+    "GroundingCase",
+    "GroundingReport",
+    "PhraseScores",
+    "RankSummary",
+    "ResultRow",
+    "ResultTable",
+    "RetrievalCounter",
+    "RetrievalReport",
+    "SegmentationCase",
+    "SegmentationReport",
+    "SegmentationScores",
+    "combine",
+    "grounding_report",
+    "retrieval",
+    "segmentation_report",
+]

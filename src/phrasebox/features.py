@@ -1,0 +1,337 @@
+"""Image and boxes -> region vectors: the set g_k of an image (PAPER: section 2)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from PIL import Image
+
+from phrasebox.backbones import Backbone, load_backbone
+from phrasebox.errors import DataError, SettingsError
+from phrasebox.regions import PROPOSERS, Given, Proposals, Proposer, make_proposer
+from phrasebox.regions.grid import LEVELS
+from phrasebox.types import Regions
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SAMPLES = 2  # points of the map that RoI-align reads in every bin, each way
+
+
+@dataclass(frozen=True, slots=True)
+class RegionSettings:
+    """How an image becomes a set of region vectors.
+
+    Attributes
+    ----------
+    proposer : str
+        Where boxes come from: ``selective_search``, ``grid`` or ``given``.
+    regions : int
+        Regions kept an image, the whole image included; given boxes are all kept.
+    backbone : str
+        The network, as for `phrasebox.backbones.load_backbone`.
+    size : int or None
+        Side in pixels to which the whole image is squashed for the network; None is the network's own.
+    pooling : {"roi", "crops"}
+        ``roi`` runs the network once and pools every box from its map; ``crops`` runs it on every box.
+    crop_size : int
+        Side in pixels to which every box is squashed with ``crops``.
+    bins : int
+        RoI-align takes ``bins * bins`` cells of a box and averages them.
+    nms : float
+        A box that overlaps a better one (or the whole image) by more than this IoU is dropped; 1 keeps all.
+    rank : {"classifier", "proposer"}
+        What makes a box better: the largest class probability of its vector, or the proposer's score.
+    density : int
+        Boxes of the ``grid`` proposer, the whole image included: 27, 48 or 101.
+    engine : {"auto", "openvino", "torch"}
+        What runs the network.
+
+    Raises
+    ------
+    SettingsError
+        If a setting lies outside its range or contradicts another.
+    """
+
+    proposer: str = "selective_search"
+    regions: int = 20
+    backbone: str = "efficientnet-lite2"
+    size: int | None = None
+    pooling: Literal["roi", "crops"] = "roi"
+    crop_size: int = 128
+    bins: int = 3
+    nms: float = 0.6
+    rank: Literal["classifier", "proposer"] = "classifier"
+    density: int = 48
+    engine: Literal["auto", "openvino", "torch"] = "auto"
+
+    def __post_init__(self) -> None:
+        for name, allowed in {
+            "proposer": tuple(PROPOSERS),
+            "pooling": ("roi", "crops"),
+            "rank": ("classifier", "proposer"),
+            "density": tuple(LEVELS),
+            "engine": ("auto", "openvino", "torch"),
+        }.items():
+            if getattr(self, name) not in allowed:
+                raise SettingsError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(map(str, allowed))}")
+        for name, least in {"regions": 1, "bins": 1, "crop_size": 32, "size": 32}.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise SettingsError(f"{name} is {value}; give {least} or more")
+        if not 0 < self.nms <= 1:
+            raise SettingsError(f"nms is {self.nms}; give an IoU above 0, up to 1")
+        defaults = type(self).__dataclass_fields__
+        if self.proposer != "grid" and self.density != defaults["density"].default:
+            raise SettingsError(f"density {self.density} is for the proposer 'grid', not {self.proposer!r}")
+        if self.pooling != "crops" and self.crop_size != defaults["crop_size"].default:
+            raise SettingsError(f"crop_size {self.crop_size} is for pooling 'crops', not {self.pooling!r}")
+
+
+def pool(maps: Tensor, boxes: Sequence[np.ndarray], bins: int = 3) -> list[Tensor]:
+    """RoI-align every box on its image's map and average its bins.
+
+    Bilinear sampling and averaging are linear and separate into rows and columns, so the vector of a box is one
+    weighted sum over the cells of the map. All boxes of an image are one matrix product; the result is that of
+    ``torchvision.ops.roi_align(aligned=True, sampling_ratio=2)`` followed by a mean.
+
+    Parameters
+    ----------
+    maps : (B, D, h, w) Tensor
+        Last maps of the network.
+    boxes : B arrays (N_i, 4)
+        ``xyxy`` as shares of the image, in [0, 1].
+    bins : int
+        Cells of a box each way.
+
+    Returns
+    -------
+    list of (N_i, D) Tensor
+        One vector a box, on the maps' device.
+
+    Examples
+    --------
+    >>> import torch
+    >>> left_to_right = torch.tensor([[[[0.0, 1.0, 2.0, 3.0]] * 4]])
+    >>> pool(left_to_right, [np.array([[0.0, 0.0, 0.5, 1.0], [0.5, 0.0, 1.0, 1.0]])], bins=1)
+    [tensor([[0.5000],
+            [2.5000]])]
+    """
+    import torch
+
+    _, dim, height, width = maps.shape
+    vectors = []
+    for image_map, image_boxes in zip(maps, boxes, strict=True):
+        corners = torch.as_tensor(image_boxes, dtype=maps.dtype, device=maps.device).reshape(-1, 4)  # (N, 4)
+        across = _axis_weights(corners[:, 0], corners[:, 2], bins * SAMPLES, width)  # (N, w)
+        down = _axis_weights(corners[:, 1], corners[:, 3], bins * SAMPLES, height)  # (N, h)
+        weights = (down[:, :, None] * across[:, None, :]).flatten(1)  # (N, h*w)
+        vectors.append(weights @ image_map.permute(1, 2, 0).reshape(height * width, dim))  # (N, D)
+    return vectors
+
+
+def _axis_weights(low: Tensor, high: Tensor, samples: int, cells: int) -> Tensor:
+    """Weight of every cell of an axis in the mean of ``samples`` points read between ``low`` and ``high``: (N, cells)."""
+    import torch
+
+    steps = (torch.arange(samples, dtype=low.dtype, device=low.device) + 0.5) / samples
+    # A cell's value sits at its centre, half a cell from its edge; beyond the outer centres the edge cell counts.
+    points = ((low[:, None] + (high - low)[:, None] * steps) * cells - 0.5).clamp(0, cells - 1)  # (N, samples)
+    distance = (points[:, :, None] - torch.arange(cells, dtype=low.dtype, device=low.device)).abs()
+    return (1 - distance).clamp(min=0).mean(dim=1)
+
+
+class RegionExtractor:
+    """Turns images into `Regions` with vectors, a batch at a time.
+
+    Parameters
+    ----------
+    settings : RegionSettings
+        What to do.
+    device : str
+        A torch device for the network.
+    workers : int
+        Processor threads, for the search of boxes and for the network.
+
+    Attributes
+    ----------
+    dim : int
+        D, length of a region vector.
+    fingerprint : str
+        Equal for extractors whose vectors may stand in one workspace.
+
+    Raises
+    ------
+    SettingsError
+        If ``workers`` is not positive, or regions are to be ranked by a classifier that the network does not have.
+    ModelError
+        If the network cannot be loaded.
+    """
+
+    def __init__(self, settings: RegionSettings, device: str = "cpu", workers: int = 2) -> None:
+        if workers < 1:
+            raise SettingsError(f"workers is {workers}; give 1 or more")
+
+        def load(size: int | None) -> Backbone:
+            return load_backbone(settings.backbone, settings.engine, device, input_size=size, threads=workers)
+
+        self.settings = settings
+        self.workers = workers
+        self._proposer = _proposer(settings)
+        # Crops need a map of the whole image only where its classifier ranks the boxes.
+        needs_maps = settings.pooling == "roi" or settings.rank == "classifier"
+        self._frames = load(settings.size) if needs_maps else None
+        self._crops = load(settings.crop_size) if settings.pooling == "crops" else None
+        loaded = [backbone for backbone in (self._frames, self._crops) if backbone is not None]
+        if settings.rank == "classifier" and not loaded[0].has_classifier:
+            raise SettingsError(f"backbone {settings.backbone!r} has no classifier to rank with; set rank='proposer'")
+        self.dim = loaded[0].dim
+        parts = [repr(replace(settings, engine="auto")), self._proposer.name if self._proposer else "given"]
+        parts += [backbone.fingerprint for backbone in loaded]
+        self.fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+    def __call__(
+        self,
+        images: Sequence[np.ndarray],
+        given: Sequence[np.ndarray | None] | None = None,
+        keys: Sequence[str] = (),
+    ) -> list[Regions]:
+        """Regions of every image, the whole image at row 0, the others from the best to the worst.
+
+        Parameters
+        ----------
+        images : sequence of (H, W, 3) uint8 RGB
+            Of any sizes and aspect ratios.
+        given : sequence of (N, 4) array or None, optional
+            The caller's boxes of every image, ``xyxy`` pixels; they replace the proposer for that image and are
+            all kept, in their order. An empty array leaves the whole image alone.
+        keys : sequence of str, optional
+            Names of the images, for `Regions` and for messages.
+
+        Returns
+        -------
+        list of Regions
+            With ``(R, D)`` float16 vectors; R is smaller than asked for where an image has fewer boxes.
+
+        Raises
+        ------
+        DataError
+            If an image is not an RGB picture, a given box is not in its image, or the proposer is ``given`` and
+            an image comes without boxes.
+        """
+        if not images:
+            return []
+        names = keys or [f"image {i}" for i in range(len(images))]
+        own = given if given is not None else [None] * len(images)
+        for name, image in zip(names, images, strict=True):
+            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+                raise DataError(f"{name}: need (H, W, 3) uint8 RGB pixels, got {image.dtype} {image.shape}")
+        with ThreadPoolExecutor(self.workers) as threads:
+            # OpenCV and Pillow release the interpreter, so boxes are searched for while the network runs.
+            searches = [threads.submit(self._search, *item) for item in zip(images, own, names, strict=True)]
+            maps = _maps(self._frames, images) if self._frames else None
+            found = [search.result() for search in searches]
+        pooled = [] if maps is None else _pool_pixels(maps, found, images, self.settings.bins)
+        if self._frames and self.settings.rank == "classifier":
+            found = _rescored(found, self._frames, pooled)
+        kept = [
+            np.arange(len(proposals.boxes)) if boxes is not None else self._best(proposals)
+            for proposals, boxes in zip(found, own, strict=True)
+        ]
+        if self._crops:
+            vectors = [
+                _crop_vectors(self._crops, image, proposals.boxes[rows])
+                for image, proposals, rows in zip(images, found, kept, strict=True)
+            ]
+        else:
+            vectors = [image_vectors[rows] for image_vectors, rows in zip(pooled, kept, strict=True)]
+        return [
+            Regions(
+                boxes=proposals.boxes[rows],
+                scores=proposals.scores[rows],
+                width=image.shape[1],
+                height=image.shape[0],
+                vectors=image_vectors.half().cpu().numpy(),
+                key=key,
+            )
+            for image, proposals, rows, image_vectors, key in zip(
+                images, found, kept, vectors, keys or [""] * len(images), strict=True
+            )
+        ]
+
+    def _search(self, image: np.ndarray, own: np.ndarray | None, name: str) -> Proposals:
+        """Boxes of one image behind the whole image at row 0, whose score is 1."""
+        height, width = image.shape[:2]
+        if own is None and self._proposer is None:
+            raise DataError(f"{name}: no boxes were given; give some, or choose another proposer")
+        try:
+            proposer = self._proposer if own is None else Given(own)
+            proposals = proposer.propose(image)  # type: ignore[union-attr]
+        except DataError as error:
+            raise DataError(f"{name}: {error}") from None
+        return Proposals(
+            np.concatenate([np.array([[0, 0, width, height]], dtype=np.float32), proposals.boxes]),
+            np.concatenate([np.ones(1, dtype=np.float32), proposals.scores]),
+        )
+
+    def _best(self, proposals: Proposals) -> np.ndarray:
+        """Rows that survive non-maximum suppression, the whole image first, then from the best to the worst."""
+        import torch
+        from torchvision.ops import nms
+
+        scores = torch.from_numpy(proposals.scores).clone()
+        scores[0] = torch.inf
+        rows = nms(torch.from_numpy(proposals.boxes), scores, self.settings.nms)
+        return rows[: self.settings.regions].numpy()
+
+
+def _proposer(settings: RegionSettings) -> Proposer | None:
+    if settings.proposer == "given":
+        return None  # one is made for every image, of its boxes
+    own_settings = {"density": settings.density} if settings.proposer == "grid" else {}
+    return make_proposer(settings.proposer, **own_settings)
+
+
+def _squash(image: np.ndarray, size: int, box: tuple[float, float, float, float] | None = None) -> np.ndarray:
+    """Resize the image, or a box of it in pixels, to ``(size, size, 3)`` whatever its aspect ratio."""
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC, box=box))
+
+
+def _maps(backbone: Backbone, images: Sequence[np.ndarray]) -> Tensor:
+    return backbone.maps(np.stack([_squash(image, backbone.input_size) for image in images]))
+
+
+def _pool_pixels(maps: Tensor, found: Sequence[Proposals], images: Sequence[np.ndarray], bins: int) -> list[Tensor]:
+    """`pool` for boxes in pixels; row 0, the whole image, is the mean of the map."""
+    shares = [
+        proposals.boxes / np.array([image.shape[1], image.shape[0]] * 2, dtype=np.float32)
+        for proposals, image in zip(found, images, strict=True)
+    ]
+    pooled = pool(maps, shares, bins)
+    for vectors, mean in zip(pooled, maps.mean((2, 3)), strict=True):
+        vectors[0] = mean
+    return pooled
+
+
+def _crop_vectors(backbone: Backbone, image: np.ndarray, boxes: np.ndarray) -> Tensor:
+    """Mean of the map of every box, cut out and squashed (R-CNN): (N, D)."""
+    crops = [_squash(image, backbone.input_size, tuple(box)) for box in boxes.tolist()]
+    return backbone.maps(np.stack(crops)).mean((2, 3))
+
+
+def _rescored(found: Sequence[Proposals], backbone: Backbone, pooled: Sequence[Tensor]) -> list[Proposals]:
+    """Replace the scores by the largest class probability of every vector; the whole image keeps its 1."""
+    import torch
+
+    probabilities = backbone.logits(torch.cat(list(pooled))).softmax(dim=1).amax(dim=1).cpu()
+    scores = probabilities.split([len(vectors) for vectors in pooled])
+    rescored = []
+    for proposals, image_scores in zip(found, scores, strict=True):
+        image_scores[0] = 1
+        rescored.append(Proposals(proposals.boxes, image_scores.numpy()))
+    return rescored

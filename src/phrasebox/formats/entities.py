@@ -1,0 +1,246 @@
+"""Flickr30k Entities: sentences whose phrases carry chain ids, and the boxes people drew for the chains."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from phrasebox.errors import DataError
+from phrasebox.formats.reading import SplitLists, images_folder, is_picture, text_lines
+from phrasebox.types import Box, Caption, Example, Skipped, TruePhrase
+
+LAYOUT = "Sentences/ and Annotations/ (Flickr30k Entities), or a zip of them"
+_NOT_VISUAL = "0"
+_TAG = re.compile(r"\[/EN#(?P<chain>[^/\s\[\]]+)(?P<types>(?:/[^/\s\[\]]+)+) +(?P<text>[^\s\[\]][^\[\]]*)\]")
+_TAG_START = "[/EN#"
+
+
+def recognises(source: Path) -> bool:
+    """Whether ``source`` is a folder or a zip that holds ``Sentences`` and ``Annotations``."""
+    if not source.is_dir() and source.suffix.lower() != ".zip":
+        return False
+    try:
+        with _opened(source):
+            return True
+    except DataError:
+        return False
+
+
+def read(source: Path, images: Path | None = None, split_files: Sequence[Path] = ()) -> Iterator[Example | Skipped]:
+    """Read captions with their true phrases and boxes; nothing is unpacked to disk.
+
+    The key is the picture's file name: ``<id>.jpg`` or ``<id>_*.jpg`` (or another picture ending) in the images
+    folder. ``size`` of an example is the one that the boxes refer to, whatever the size of the picture at hand.
+    Without split lists every image is in ``train``; with lists, images in none of them are left out and counted
+    in one `Skipped`.
+
+    Parameters
+    ----------
+    source : Path
+        A folder with ``Sentences`` and ``Annotations``, a zip of them, or a folder with that ``annotations.zip``.
+    images : Path, optional
+        Folder of the pictures; by default ``images/`` beside the source, else the source's own folder.
+    split_files : sequence of Path
+        Lists of names or ids, one a line, named ``*train*``, ``*dev*``, ``*val*`` or ``*test*``; by default
+        those beside the source.
+
+    Raises
+    ------
+    DataError
+        If the source is not in this layout, the images folder has no pictures, or split lists contradict each other.
+    """
+    beside = source if source.is_dir() else source.parent
+    folder = images_folder(images, beside)
+    lists = SplitLists.load(split_files, beside)
+    unlisted = 0
+    with _opened(source) as root:
+        pictures = _Pictures.index(folder)
+        for name in _ids(root):
+            found = pictures.of(name)
+            if len(found) != 1:
+                which = " and ".join(found) or f"no {name}.jpg or {name}_*.jpg"
+                yield Skipped(name, f"expected one picture in {folder.name}, found {which}")
+                continue
+            split = lists.split(found[0], Path(found[0]).stem, name)
+            if split is None:
+                unlisted += 1
+            else:
+                yield from _image(root, name, found[0], folder, split)
+    yield from lists.left_out(source, unlisted)
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What one XML says: the size of the image in pixels, and the boxes of every chain id."""
+
+    size: tuple[int, int]
+    boxes: Mapping[str, tuple[Box, ...]]
+
+
+def parse_annotation(xml: bytes) -> Annotation:
+    """Read an annotation; pixels that count from 1, last one included, become edges that count from 0.
+
+    Boxes with no area are dropped. Chains flagged ``scene`` or ``nobndbox`` have no boxes.
+
+    Raises
+    ------
+    DataError
+        If the XML is malformed, or a number is missing or not a whole number.
+
+    Examples
+    --------
+    >>> annotation = parse_annotation(b'''<annotation><size><width>375</width><height>500</height></size><object>
+    ... <name>18</name><bndbox><xmin>8</xmin><ymin>152</ymin><xmax>375</xmax><ymax>500</ymax></bndbox>
+    ... </object></annotation>''')
+    >>> annotation.size, annotation.boxes
+    ((375, 500), {'18': (Box(x1=7.0, y1=151.0, x2=375.0, y2=500.0),)})
+    """
+    from xml.etree.ElementTree import ParseError
+
+    from defusedxml import DefusedXmlException, ElementTree
+
+    try:
+        root = ElementTree.fromstring(xml)
+        width, height = (int(root.findtext(f"size/{side}", "")) for side in ("width", "height"))
+        boxes: dict[str, tuple[Box, ...]] = {}
+        for item in root.iter("object"):
+            corners = [
+                [int(box.findtext(edge, "")) for edge in ("xmin", "ymin", "xmax", "ymax")]
+                for box in item.iter("bndbox")
+            ]
+            own = tuple(Box(x1 - 1, y1 - 1, x2, y2) for x1, y1, x2, y2 in corners if x1 <= x2 and y1 <= y2)
+            for chain in item.findall("name"):
+                boxes[chain.text or ""] = boxes.get(chain.text or "", ()) + own
+    except ParseError as error:
+        raise DataError(f"the XML is malformed: {error}") from None
+    except (DefusedXmlException, ValueError) as error:
+        raise DataError(f"the annotation cannot be used: {error}") from None
+    return Annotation((width, height), boxes)
+
+
+def parse_sentence(line: str, boxes: Mapping[str, tuple[Box, ...]]) -> Caption:
+    """Turn a tagged sentence into the plain one with its phrases, their spans and the boxes of their chains.
+
+    Raises
+    ------
+    DataError
+        If a tag is malformed or nothing is left without the tags.
+
+    Examples
+    --------
+    >>> caption = parse_sentence("[/EN#283585/people A young child] is jumping .", {})
+    >>> caption.text
+    'A young child is jumping .'
+    >>> caption.phrases[0].span, caption.phrases[0].types, caption.phrases[0].chain
+    ((0, 13), ('people',), '283585')
+    """
+    plain, phrases, at = "", [], 0
+    for tag in _TAG.finditer(line):
+        plain += line[at : tag.start()]
+        at = tag.end()
+        text, chain = tag["text"].rstrip(), tag["chain"]
+        own = boxes.get(chain, ()) if chain != _NOT_VISUAL else ()
+        span = (len(plain), len(plain) + len(text))
+        phrases.append(TruePhrase(text, span, own, tuple(tag["types"][1:].split("/")), chain))
+        plain += tag["text"]
+    plain += line[at:]
+    if _TAG_START in plain:
+        raise DataError(f"malformed tag in {line!r}")
+    return Caption(plain, tuple(phrases))
+
+
+def _image(root: Path | zipfile.Path, name: str, picture: str, folder: Path, split: str) -> Iterator[Example | Skipped]:
+    try:
+        annotation = parse_annotation(_bytes(root, f"Annotations/{name}.xml"))
+        lines = text_lines(_bytes(root, f"Sentences/{name}.txt"))
+    except DataError as error:
+        yield Skipped(picture, str(error))
+        return
+    captions = []
+    for number, line in enumerate(line for line in lines if line.strip()):
+        try:
+            captions.append(parse_sentence(line, annotation.boxes))
+        except DataError as error:
+            yield Skipped(f"{picture}#{number}", str(error))
+    yield Example(picture, folder / picture, tuple(captions), split, size=annotation.size)
+
+
+def _bytes(root: Path | zipfile.Path, member: str) -> bytes:
+    try:
+        return (root / member).read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"no {member}") from None
+    except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:  # RuntimeError: an encrypted member
+        raise DataError(f"cannot read {member}: {error}") from None
+
+
+def _ids(root: Path | zipfile.Path) -> list[str]:
+    """Ids that have sentences or an annotation, sorted; one that has only one of them is reported when it is read."""
+    kinds = (("Sentences", ".txt"), ("Annotations", ".xml"))
+    names = {
+        member.stem
+        for folder, suffix in kinds
+        for member in (root / folder).iterdir()
+        if member.suffix == suffix and not member.name.startswith(".")
+    }
+    return sorted(names)
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[Path | zipfile.Path]:
+    """The folder, on disk or in a zip, that holds ``Sentences`` and ``Annotations``."""
+    inner = source / "annotations.zip"
+    if source.is_dir() and not _has_both(source) and inner.is_file():
+        source = inner
+    if source.is_dir():
+        yield _root(source, source)
+        return
+    try:
+        archive = zipfile.ZipFile(source)
+    except OSError as error:
+        raise DataError(f"cannot read {source}: {error.strerror}") from None
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{source}: not a zip that can be read ({error})") from None
+    with archive:
+        yield _root(zipfile.Path(archive), source)
+
+
+def _root(top: Path | zipfile.Path, source: Path) -> Path | zipfile.Path:
+    folders = [top, *sorted((child for child in top.iterdir() if child.is_dir()), key=str)]
+    for folder in folders:
+        if _has_both(folder):
+            return folder
+    raise DataError(f"{source}: no {LAYOUT}")
+
+
+def _has_both(folder: Path | zipfile.Path) -> bool:
+    return (folder / "Sentences").is_dir() and (folder / "Annotations").is_dir()
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """File names of the images folder by their id: the stem, or the part of the stem before ``_``."""
+
+    by_stem: Mapping[str, Sequence[str]]
+    by_prefix: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def index(cls, folder: Path) -> _Pictures:
+        by_stem: dict[str, list[str]] = {}
+        by_prefix: dict[str, list[str]] = {}
+        for path in sorted(folder.iterdir()):
+            if is_picture(path.name) and not path.name.startswith("."):
+                by_stem.setdefault(path.stem, []).append(path.name)
+                by_prefix.setdefault(path.stem.partition("_")[0], []).append(path.name)
+        if not by_stem:
+            raise DataError(f"no pictures in {folder}; name the images folder of the data set")
+        return cls(by_stem, by_prefix)
+
+    def of(self, name: str) -> Sequence[str]:
+        """Pictures of an id; more than one means that the id is ambiguous."""
+        return self.by_stem.get(name) or self.by_prefix.get(name, ())

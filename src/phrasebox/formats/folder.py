@@ -1,0 +1,72 @@
+"""A folder of pictures, at any depth; captions, if any, in a text file beside each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from phrasebox.errors import DataError
+from phrasebox.formats.reading import examples, is_picture, split_named, text_lines
+from phrasebox.types import Example, Skipped
+
+LAYOUT = "pictures at any depth, captions in <stem>.txt beside them"
+
+
+def recognises(source: Path) -> bool:
+    """Whether ``source`` is a folder with at least one picture in it."""
+    return source.is_dir() and any(True for _ in _pictures(source, []))
+
+
+def read(source: Path) -> Iterator[Example | Skipped]:
+    """Read all pictures under a folder, folder by folder in sorted order.
+
+    The key is the path relative to ``source``. The captions are the lines of ``<stem>.txt`` that are not blank.
+    The split is the first folder's name if that is train, val, valid, validation, dev or test, else ``train``.
+    Links are followed, each real folder is read once, and names that begin with a dot are passed over.
+
+    Raises
+    ------
+    DataError
+        If the folder does not exist or holds no picture.
+    """
+    if not source.is_dir():
+        raise DataError(f"{source} is not a folder; give a folder of pictures")
+    unreadable: list[OSError] = []
+    empty = True
+    for picture in _pictures(source, unreadable):
+        empty = False
+        yield from _picture(picture, source)
+    for error in unreadable:
+        yield Skipped(str(error.filename), f"cannot read the folder: {error.strerror}")
+    if empty:
+        raise DataError(f"{source}: no picture in it or in its folders")
+
+
+def _picture(picture: Path, source: Path) -> Iterator[Example | Skipped]:
+    key = picture.relative_to(source)
+    split = (split_named(key.parts[0]) if len(key.parts) > 1 else None) or "train"
+    captions: list[str] = []
+    beside = picture.with_suffix(".txt")
+    if beside.is_file():
+        try:
+            captions = [line for line in text_lines(beside.read_bytes()) if line.strip()]
+        except DataError as error:
+            yield Skipped(key.with_suffix(".txt").as_posix(), str(error))
+        except OSError as error:
+            yield Skipped(key.with_suffix(".txt").as_posix(), f"cannot read it: {error.strerror}")
+    yield from examples(key.as_posix(), picture, enumerate(captions), split)
+
+
+def _pictures(source: Path, unreadable: list[OSError]) -> Iterator[Path]:
+    seen: set[str] = set()
+    for folder, folders, files in os.walk(source, followlinks=True, onerror=unreadable.append):
+        real = os.path.realpath(folder)
+        if real in seen:  # a link back to where we came from, or a second way to the same pictures
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if is_picture(name) and not name.startswith("."):
+                yield Path(folder, name)

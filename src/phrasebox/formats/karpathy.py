@@ -1,0 +1,100 @@
+"""Karpathy's split JSON: one file with all images, their split and their sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from phrasebox.errors import DataError
+from phrasebox.formats.json_stream import array_elements
+from phrasebox.formats.reading import examples, images_folder, split_named
+from phrasebox.types import Example, Skipped
+
+LAYOUT = 'dataset*.json with "images" and their "sentences"'
+_HEAD = 1 << 16  # bytes looked at to recognise the file; the first image is well inside
+
+
+def recognises(source: Path) -> bool:
+    """Whether ``source`` is such a file, or a folder that holds one."""
+    return bool(_files(source))
+
+
+def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped]:
+    """Read a Karpathy JSON, image by image.
+
+    The key is the file name, after its ``filepath`` if it has one; ``restval`` counts as ``train``.
+
+    Parameters
+    ----------
+    source : Path
+        The JSON file, or a folder with one ``dataset*.json`` in it.
+    images : Path, optional
+        Folder of the pictures; by default ``images/`` beside the file, else the file's folder.
+
+    Raises
+    ------
+    DataError
+        If the file is empty, not valid JSON (with line and column), or has no ``images``.
+    """
+    file = _one_file(source) if source.is_dir() else source
+    folder = images_folder(images, file.parent)
+    seen: set[str] = set()
+    for number, entry in enumerate(array_elements(file, "images")):
+        key = _key(entry)
+        if key is None:
+            yield Skipped(f"images[{number}]", "the image has no filename")
+        elif key in seen:
+            yield Skipped(key, "the image is listed twice; the first entry is kept")
+        else:
+            seen.add(key)
+            yield from _entry(key, entry, folder)
+
+
+def _entry(key: str, entry: Mapping[str, Any], folder: Path) -> Iterator[Example | Skipped]:
+    named = str(entry.get("split", "train"))
+    split = "train" if named == "restval" else split_named(named)
+    if split is None:
+        yield Skipped(key, f"split {named!r} is none of train, restval, val, test")
+        return
+    sentences = entry.get("sentences") or []
+    if not isinstance(sentences, list):
+        yield Skipped(key, "its sentences are not a list")
+        return
+    captions = []
+    for number, sentence in enumerate(sentences):
+        raw = sentence.get("raw") if isinstance(sentence, dict) else None
+        if isinstance(raw, str):
+            captions.append((number, raw))
+        else:
+            yield Skipped(f"{key}#{number}", "the sentence has no raw text")
+    yield from examples(key, folder / key, captions, split)
+
+
+def _key(entry: object) -> str | None:
+    if not isinstance(entry, dict) or not isinstance(entry.get("filename"), str) or not entry["filename"].strip():
+        return None
+    folder = entry.get("filepath")
+    return f"{folder}/{entry['filename']}" if isinstance(folder, str) and folder else entry["filename"]
+
+
+def _one_file(folder: Path) -> Path:
+    files = _files(folder)
+    if len(files) != 1:
+        found = ", ".join(file.name for file in files) or "none"
+        raise DataError(f"{folder}: expected one {LAYOUT}, found {found}; name the file itself")
+    return files[0]
+
+
+def _files(source: Path) -> list[Path]:
+    candidates = sorted(source.glob("dataset*.json")) if source.is_dir() else [source]
+    return [file for file in candidates if file.suffix.lower() == ".json" and _looks_right(file)]
+
+
+def _looks_right(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(_HEAD)
+    except OSError:
+        return False
+    return b'"images"' in head and b'"filename"' in head

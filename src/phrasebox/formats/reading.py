@@ -1,0 +1,159 @@
+"""What several readers share: pictures, text, captions and split lists."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from phrasebox.errors import DataError
+from phrasebox.types import Caption, Example, Skipped
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+
+_SPLIT_NAMES = {"train": "train", "dev": "val", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+_SPLIT_LIST = re.compile(r"(?:^|[._-])(train|dev|val|valid|validation|test)(?:[_-]?images)?\.txt", re.IGNORECASE)
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file name ends like a picture, in any case.
+
+    Examples
+    --------
+    >>> is_picture("cat.JPG"), is_picture("2258277193_586949ec62.jpg.1")
+    (True, False)
+    """
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+
+
+def images_folder(images: Path | None, beside: Path) -> Path:
+    """The folder of the pictures: the one given, else ``images/`` in the folder ``beside``, else that folder itself.
+
+    Raises
+    ------
+    DataError
+        If the folder given does not exist.
+    """
+    if images is not None and not images.is_dir():
+        raise DataError(f"images folder {images} does not exist; give the folder that holds the pictures")
+    if images is not None:
+        return images
+    return beside / "images" if (beside / "images").is_dir() else beside
+
+
+def text_lines(data: bytes) -> list[str]:
+    r"""Lines of a UTF-8 text, with or without a byte-order mark, ended by ``\n``, ``\r\n`` or ``\r``.
+
+    Unlike `str.splitlines`, other separators of Unicode stay inside the caption they belong to.
+
+    Raises
+    ------
+    DataError
+        If the text is not UTF-8.
+    """
+    try:
+        return re.split(r"\r\n|\n|\r", data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise DataError(f"not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+
+
+def examples(key: str, image: Path, captions: Iterable[tuple[int, str]], split: str) -> Iterator[Example | Skipped]:
+    """One image with its numbered captions; what cannot be used comes out as `Skipped`, the rest stays.
+
+    Parameters
+    ----------
+    captions : iterable of (int, str)
+        Number and text; a bad caption is reported as ``key#number``.
+    """
+    good = []
+    for number, text in captions:
+        try:
+            good.append(Caption(_storable(text)))
+        except DataError as error:
+            yield Skipped(f"{key}#{number}", str(error))
+    try:
+        yield Example(_storable(key), image, tuple(good), split)
+    except DataError as error:
+        yield Skipped(key.encode("utf-8", "backslashreplace").decode(), str(error))
+
+
+def _storable(text: str) -> str:
+    # Lone surrogates come from broken JSON escapes and undecodable file names; no table or file can hold them.
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise DataError(f"character {error.start} is not valid Unicode; repair the text or the file name") from None
+    return text
+
+
+def split_named(name: str) -> str | None:
+    """The split that a folder or column of this name means, or None.
+
+    Examples
+    --------
+    >>> split_named("Validation"), split_named("dev"), split_named("holiday")
+    ('val', 'val', None)
+    """
+    return _SPLIT_NAMES.get(name.lower())
+
+
+@dataclass(frozen=True)
+class SplitLists:
+    """Which split every image is in, from text files with one file name a line.
+
+    Attributes
+    ----------
+    files : tuple of Path
+        The lists; without any, every image is in ``train``.
+    splits : mapping of str to str
+        Split of every name in the lists.
+    """
+
+    files: tuple[Path, ...]
+    splits: Mapping[str, str]
+
+    @classmethod
+    def load(cls, files: Sequence[Path], beside: Path) -> SplitLists:
+        """Read the lists given, else those in a folder (``*trainImages.txt``, ``*_dev.txt``, ``test.txt``).
+
+        Raises
+        ------
+        DataError
+            If a list cannot be read, its name does not tell the split, or two lists disagree about an image.
+        """
+        if not files:
+            files = sorted(path for path in beside.glob("*.txt") if _SPLIT_LIST.search(path.name))
+        splits: dict[str, str] = {}
+        for file in files:
+            found = _SPLIT_LIST.search(file.name)
+            if not found:
+                raise DataError(f"split list {file}: name it *train.txt, *dev.txt, *val.txt or *test.txt")
+            split = _SPLIT_NAMES[found[1].lower()]
+            for name in _list_entries(file):
+                if splits.setdefault(name, split) != split:
+                    raise DataError(f"{file}: {name!r} is also in the {splits[name]} list; keep it in one of them")
+        return cls(tuple(files), splits)
+
+    def split(self, *names: str) -> str | None:
+        """The split of an image under the first of its ``names`` that is listed; None if lists exist and omit it."""
+        if not self.files:
+            return "train"
+        return next((self.splits[name] for name in names if name in self.splits), None)
+
+    def left_out(self, source: Path, count: int) -> Iterator[Skipped]:
+        """One line for all ``count`` images that no list mentions, none if there are none."""
+        if count:
+            lists = ", ".join(file.name for file in self.files)
+            yield Skipped(source.name, f"{count} images are in none of the split lists ({lists})")
+
+
+def _list_entries(file: Path) -> Iterator[str]:
+    try:
+        lines = text_lines(file.read_bytes())
+    except OSError as error:
+        raise DataError(f"cannot read split list {file}: {error.strerror}") from None
+    except DataError as error:
+        raise DataError(f"split list {file}: {error}") from None
+    return (line.strip() for line in lines if line.strip())

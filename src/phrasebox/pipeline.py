@@ -1,0 +1,225 @@
+"""A bulk job: read, decode ahead, map over batches, append; and the progress it shows."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from phrasebox.errors import DataError
+from phrasebox.types import Skipped
+
+SECONDS_BETWEEN_LINES = 10.0
+
+Advance = Callable[[int], None]
+"""Told how many more items are finished."""
+
+
+class Keyed(Protocol):
+    """What a job runs over: anything with the key of its image."""
+
+    @property
+    def key(self) -> str:
+        """Unique name of the image."""
+        ...
+
+
+T = TypeVar("T", bound=Keyed)
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How a job went: items that reached the sink, and items left out."""
+
+    done: int = 0
+    skipped: int = 0
+
+
+def run(
+    items: Iterable[T],
+    mapper: Callable[[list], R],
+    sink: Callable[[R], object],
+    *,
+    batch: int,
+    prefetch: Callable[[T], object] | None = None,
+    skip: Callable[[list[Skipped]], object] | None = None,
+    workers: int = 2,
+    progress: Advance | None = None,
+) -> Counts:
+    """Take every item through ``prefetch``, ``mapper`` and ``sink``.
+
+    ``prefetch`` runs in threads, up to a batch ahead; ``mapper`` and ``sink`` run in the calling thread, one
+    batch after the other, so that whatever reached the sink is finished and the rest can be asked for again.
+    Order is kept. At most two batches of prefetched items are in memory.
+
+    Parameters
+    ----------
+    items : iterable
+        Read lazily, each with a ``key``.
+    mapper : callable
+        From a list of at most ``batch`` prefetched items (the items themselves without ``prefetch``) to
+        whatever the sink takes.
+    sink : callable
+        Stores one batch; usually one of the workspace's ``append_...``.
+    prefetch : callable, optional
+        Slow reading of one item, such as decoding a picture.
+    skip : callable, optional
+        Is given the items whose ``prefetch`` raised a `DataError`, with the reason; without it the error is raised.
+    workers : int
+        Threads for ``prefetch``.
+    progress : callable, optional
+        Is told the number of items finished or skipped since the last time.
+
+    Returns
+    -------
+    Counts
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Again, after the threads have ended.
+    """
+    done = left_out = 0
+    ready: list = []
+    bad: list[Skipped] = []
+
+    def flush() -> None:
+        nonlocal done, left_out
+        if ready:
+            sink(mapper(list(ready)))
+        if bad and skip is not None:
+            skip(list(bad))
+        if progress is not None:
+            progress(len(ready) + len(bad))
+        done, left_out = done + len(ready), left_out + len(bad)
+        ready.clear()
+        bad.clear()
+
+    source = ((item, item) for item in items) if prefetch is None else _ahead(items, prefetch, workers, batch)
+    with closing(source):
+        for item, value in source:
+            if not isinstance(value, DataError):
+                ready.append(value)
+            elif skip is None:
+                raise value
+            else:
+                bad.append(Skipped(item.key, str(value)))
+            if len(ready) + len(bad) == batch:
+                flush()
+        if ready or bad:
+            flush()
+    return Counts(done, left_out)
+
+
+def _ahead(
+    items: Iterable[T], prefetch: Callable[[T], object], workers: int, ahead: int
+) -> Generator[tuple[T, object]]:
+    """Items in order with what ``prefetch`` made of them, or the `DataError` it raised."""
+
+    def attempt(item: T) -> object:
+        try:
+            return prefetch(item)
+        except DataError as error:
+            return error
+
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="prefetch")
+    waiting: deque = deque()
+    try:
+        for item in items:
+            waiting.append((item, pool.submit(attempt, item)))
+            if len(waiting) > ahead:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def progress(description: str, total: int, *, quiet: bool = False) -> Iterator[Advance]:
+    """Show on standard error how far a job of ``total`` items is, with rate and time left.
+
+    A bar on a terminal; elsewhere a plain line about every ten seconds, so that a log can be followed.
+
+    Yields
+    ------
+    callable
+        To be told how many more items are finished.
+
+    Examples
+    --------
+    >>> with progress("regions", total=2, quiet=True) as advance:
+    ...     advance(2)
+    """
+    if quiet:
+        yield lambda count: None
+    elif sys.stderr.isatty():
+        with _bar(description, total) as advance:
+            yield advance
+    else:
+        lines = _Lines(description, total)
+        yield lines.advance
+        lines.print()
+
+
+@contextmanager
+def _bar(description: str, total: int) -> Iterator[Advance]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    started = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(description, total=total, rate="")
+
+        def advance(count: int) -> None:
+            finished = bar.tasks[task].completed + count
+            bar.update(task, advance=count, rate=f"{finished / max(time.monotonic() - started, 1e-9):.3g}/s")
+
+        yield advance
+
+
+class _Lines:
+    """Progress as plain lines."""
+
+    def __init__(self, description: str, total: int) -> None:
+        self.description, self.total, self.finished = description, total, 0
+        self.started = self.printed = time.monotonic()
+
+    def advance(self, count: int) -> None:
+        self.finished += count
+        if time.monotonic() - self.printed >= SECONDS_BETWEEN_LINES and self.finished < self.total:
+            self.print()
+
+    def print(self) -> None:
+        self.printed = time.monotonic()
+        rate = self.finished / max(self.printed - self.started, 1e-9)
+        line = f"{self.description} {self.finished}/{self.total}, {rate:.3g}/s"
+        if 0 < self.finished < self.total:
+            line += f", {_duration((self.total - self.finished) / rate)} left"
+        print(line, file=sys.stderr, flush=True)
+
+
+def _duration(seconds: float) -> str:
+    """A duration in words.
+
+    >>> _duration(42), _duration(125), _duration(9000)
+    ('42 s', '2 min', '2.5 h')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,113 @@
+"""The word-by-region matrix of one grounding, as HTML."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+
+import numpy as np
+
+from phrasebox.errors import DataError
+from phrasebox.show.colours import css_class
+from phrasebox.show.wording import number, owner
+from phrasebox.types import Grounding
+
+_SHOWN = 24
+
+
+def columns(grounding: Grounding) -> list[int]:
+    """Choose the regions to show: 24, unless more are some word's best or assigned region.
+
+    Parameters
+    ----------
+    grounding : Grounding
+        With scores (T, R).
+
+    Returns
+    -------
+    list of int
+        Every region that is a word's best or a_t, then those with the highest scores; ascending.
+
+    Raises
+    ------
+    DataError
+        If words, scores, assignment and regions do not fit together.
+    """
+    words, regions = len(grounding.words), len(grounding.regions)
+    if grounding.scores.shape != (words, regions) or grounding.assignment.shape != (words,):
+        raise DataError(
+            f"the caption {grounding.caption!r} has {words} words and {regions} regions but scores of shape "
+            f"{grounding.scores.shape} and an assignment of shape {grounding.assignment.shape}; ground it again"
+        )
+    best = grounding.scores.max(0, initial=-np.inf)
+    needed = {*grounding.scores.argmax(1).tolist(), *grounding.assignment.tolist()}
+    others = [r for r in np.argsort(-best, kind="stable").tolist() if r not in needed]
+    return sorted([*needed, *others[: max(0, _SHOWN - len(needed))]])
+
+
+def matrix(grounding: Grounding) -> str:
+    """Draw the scores v_i . s_t with words as rows and regions as columns, and under it how they make S_kl.
+
+    The table's first row holds a crop of each region (an element of class ``r<region>`` that the page fills).
+    Of each row the maximum has class ``max`` (the first, if several are equal) and the region a_t has class ``at``.
+
+    Parameters
+    ----------
+    grounding : Grounding
+        Words T, regions R, scores (T, R).
+
+    Raises
+    ------
+    DataError
+        If words, scores, assignment and regions do not fit together.
+    """
+    words, regions, chosen = grounding.words, len(grounding.regions), columns(grounding)
+    if not words:
+        return '<p class="sum">The caption has no words to score.</p>'
+    note = f"{len(chosen)} of {regions} regions shown" if len(chosen) < regions else f"all {regions} regions"
+    heads = "".join(
+        f'<th scope="col" data-r="{r}"><span class="crop"><i class="px r{r}"></i></span>{r or "all"}</th>'
+        for r in chosen
+    )
+    rows = "\n".join(_row(grounding, t, chosen) for t in range(len(words)))
+    return (
+        '<div class="scroll" tabindex="0" role="region" aria-label="scores of words by regions">'
+        f'<table><thead><tr><th class="note">{note}</th>{heads}<th scope="col">best</th></tr></thead>\n'
+        f"<tbody>{rows}</tbody></table></div>\n{_total(grounding)}"
+    )
+
+
+def _row(grounding: Grounding, t: int, chosen: list[int]) -> str:
+    word, scores = grounding.words[t], grounding.scores[t]
+    largest = float(np.abs(grounding.scores).max()) or 1.0
+    best, assigned = int(scores.argmax()), int(grounding.assignment[t])
+    cells = []
+    for r in chosen:
+        strength = round(100 * abs(float(scores[r])) / largest)
+        marks = {"neg": scores[r] < 0, "max": r == best, "at": r == assigned}
+        names = " ".join(name for name, holds in marks.items() if holds)
+        attribute = f' class="{names}"' if names else ""
+        cells.append(f'<td{attribute} style="--s:{strength}">{number(scores[r])}</td>')
+    return (
+        f'<tr{_phrase(grounding, t)}><th scope="row" dir="auto">{escape(word.text)}</th>{"".join(cells)}'
+        f'<td class="best">{number(scores[best])}</td></tr>'
+    )
+
+
+def _phrase(grounding: Grounding, t: int) -> str:
+    p = owner(grounding.phrases, (grounding.words[t].start, grounding.words[t].end))
+    return "" if p is None else f' class="{css_class(p)}" data-p="{p}"'
+
+
+def _total(grounding: Grounding) -> str:
+    """S_kl from the row maxima: their sum, their mean, or, of a model that scores otherwise, both side by side."""
+    best = grounding.scores.max(1)
+    total, mean, score = float(best.sum()), float(best.mean()), grounding.score
+    terms = " + ".join(f"<span{_phrase(grounding, t)}>{number(value)}</span>" for t, value in enumerate(best))
+    if math.isclose(score, total, rel_tol=1e-3, abs_tol=1e-3):
+        line = f"S = {terms} = <b>{number(total)}</b>"
+    elif math.isclose(score, mean, rel_tol=1e-3, abs_tol=1e-3):
+        line = f"S = ({terms}) / {len(best)} = <b>{number(mean)}</b>"
+    else:
+        line = f"{terms} = <b>{number(total)}</b>; the model's own S = <b>{number(score)}</b>"
+    return f'<p class="sum">{line}</p>'

@@ -1,0 +1,46 @@
+"""The photograph behind a grounding, as upright RGB of the size its boxes refer to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from phrasebox.errors import DataError
+from phrasebox.types import Regions
+
+
+def photograph(image: np.ndarray | Path, regions: Regions) -> Image.Image:
+    """Open the image that the regions were found in.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8 array or Path
+        RGB, or a picture file; the file's EXIF rotation is applied.
+    regions : Regions
+        Their width and height must be the picture's.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, the array is not RGB bytes, or the size is another one.
+    """
+    if isinstance(image, Path):
+        name = str(image)
+        try:
+            with Image.open(image) as file:
+                picture = ImageOps.exif_transpose(file).convert("RGB")
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise DataError(f"cannot read the image {image}: {error}; is it where it was, and whole?") from error
+    else:
+        name = "the image array"
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise DataError(f"an image array must be (H, W, 3) uint8, got {image.shape} {image.dtype}")
+        picture = Image.fromarray(np.ascontiguousarray(image))
+    if picture.size != (regions.width, regions.height):
+        raise DataError(
+            f"{name} has {picture.width}x{picture.height} pixels but its regions refer to "
+            f"{regions.width}x{regions.height}; give the upright image that they were made from"
+        )
+    return picture

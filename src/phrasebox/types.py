@@ -1,0 +1,283 @@
+"""The values that travel between rooms: frozen, validated, and nothing else.
+
+Boxes are absolute float ``xyxy`` pixels of the upright image, 0-based, right and bottom exclusive.
+Spans are character offsets into the caption as given, end exclusive.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from phrasebox.errors import DataError
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An axis-aligned box in pixels; unpacks as ``x1, y1, x2, y2``.
+
+    Raises
+    ------
+    DataError
+        If a side is not positive or a number is not finite.
+
+    Examples
+    --------
+    >>> x1, y1, x2, y2 = Box(0, 0, 4, 2)
+    >>> Box(0, 0, 4, 2).area
+    8.0
+    """
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+    def __post_init__(self) -> None:
+        for name in ("x1", "y1", "x2", "y2"):
+            object.__setattr__(self, name, float(getattr(self, name)))
+        if not all(map(math.isfinite, self)):
+            raise DataError(f"a box needs four finite numbers, got {tuple(self)}")
+        if self.x2 <= self.x1 or self.y2 <= self.y1:
+            raise DataError(f"a box needs x1 < x2 and y1 < y2 (pixels, xyxy), got {tuple(self)}")
+
+    def __iter__(self) -> Iterator[float]:
+        return iter((self.x1, self.y1, self.x2, self.y2))
+
+    @property
+    def width(self) -> float:
+        """Width in pixels."""
+        return self.x2 - self.x1
+
+    @property
+    def height(self) -> float:
+        """Height in pixels."""
+        return self.y2 - self.y1
+
+    @property
+    def area(self) -> float:
+        """Area in square pixels."""
+        return self.width * self.height
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Centre ``(x, y)`` in pixels."""
+        return (self.x1 + self.x2) / 2, (self.y1 + self.y2) / 2
+
+    def scaled(self, sx: float, sy: float) -> Box:
+        """The box in an image whose width and height are ``sx`` and ``sy`` times as large."""
+        return Box(self.x1 * sx, self.y1 * sy, self.x2 * sx, self.y2 * sy)
+
+
+@dataclass(frozen=True, slots=True)
+class TruePhrase:
+    """A phrase of a caption with the boxes that people drew for it: used to measure, never to train.
+
+    ``boxes`` is empty for a phrase that no box was drawn for. ``types`` are the data set's own classes.
+    """
+
+    text: str
+    span: Span
+    boxes: tuple[Box, ...] = ()
+    types: tuple[str, ...] = ()
+    chain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """One sentence about an image; ``phrases`` only where a data set brings ground truth.
+
+    Raises
+    ------
+    DataError
+        If the text is blank, or a phrase's span is not inside it.
+    """
+
+    text: str
+    phrases: tuple[TruePhrase, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.text.strip():
+            raise DataError("the caption is empty")
+        for phrase in self.phrases:
+            start, end = phrase.span
+            if not 0 <= start < end <= len(self.text):
+                raise DataError(f"span {phrase.span} is outside the caption {self.text!r}")
+
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One image with its captions, as a format reads it.
+
+    Attributes
+    ----------
+    key : str
+        Unique name of the image in the data set: no ``..`` part, not absolute, not blank.
+    image : Path
+        The picture's file; it need not exist (the reader does not look).
+    split : str
+        ``train``, ``val`` or ``test``.
+    boxes : tuple of Box
+        The user's own regions, if any (the ``given`` proposer uses them), in pixels of the image file.
+    size : (int, int) or None
+        Width and height that the ground-truth boxes refer to, if the data set states it.
+
+    Raises
+    ------
+    DataError
+        If the key leaves the folder or the split is unknown.
+    """
+
+    key: str
+    image: Path
+    captions: tuple[Caption, ...] = ()
+    split: str = "train"
+    boxes: tuple[Box, ...] = ()
+    size: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.key.strip() or self.key.startswith(("/", "\\")) or ".." in self.key.replace("\\", "/").split("/"):
+            raise DataError(f"image name {self.key!r} is blank or leaves its folder; give a name inside the images folder")
+        if self.split not in SPLITS:
+            raise DataError(f"split {self.split!r} of {self.key!r} is none of {', '.join(SPLITS)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Something that was left out, where it came from, and why; goes to the workspace's ``skipped`` table."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Regions:
+    """The set g_k of an image: boxes with their vectors (PAPER: section 2). Row 0 is the whole image.
+
+    Attributes
+    ----------
+    boxes : (R, 4) float32
+        ``xyxy`` pixels of the upright image.
+    scores : (R,) float32
+        The proposer's own ranking, larger is better; 1 for the whole image.
+    width, height : int
+        Pixels of the upright image.
+    vectors : (R, D) float16 or None
+        CNN(I_b) of every box, before the aligner's projection W_m.
+
+    Raises
+    ------
+    DataError
+        If shapes disagree or there is no region.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    width: int
+    height: int
+    vectors: np.ndarray | None = None
+    key: str = ""
+
+    def __post_init__(self) -> None:
+        if self.boxes.ndim != 2 or self.boxes.shape[1] != 4 or not len(self.boxes):
+            raise DataError(f"regions need boxes of shape (R, 4) with R >= 1, got {self.boxes.shape}")
+        if self.scores.shape != (len(self.boxes),):
+            raise DataError(f"{len(self.boxes)} boxes but scores of shape {self.scores.shape}")
+        if self.vectors is not None and (self.vectors.ndim != 2 or len(self.vectors) != len(self.boxes)):
+            raise DataError(f"{len(self.boxes)} boxes but vectors of shape {self.vectors.shape}")
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def box(self, i: int) -> Box:
+        """Region ``i`` as a `Box`."""
+        return Box(*self.boxes[i].tolist())
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a caption: the text as written and its characters ``[start, end)``."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A piece of a caption with the box it talks about: one region-phrase pair (PAPER: section 6).
+
+    Attributes
+    ----------
+    score : float
+        Mean over the phrase's words of v_{a_t} . s_t; for a normalised model a cosine in [-1, 1].
+    confidence : float
+        Posterior probability in [0, 1] that the phrase belongs to this box rather than to another region
+        of the image, under the model's own temperature.
+    whole_image : bool
+        The phrase describes the frame, not a part of it.
+    region : int
+        Index of the box among the image's regions, -1 if the box was made from several.
+    """
+
+    text: str
+    span: Span
+    box: Box
+    score: float
+    confidence: float
+    whole_image: bool = False
+    region: int = -1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grounding:
+    """What one caption says about one image.
+
+    Attributes
+    ----------
+    scores : (T, R) float32
+        v_i . s_t for every word t and region i.
+    assignment : (T,) int
+        a_t: the region of every word, decoded at ``beta``.
+    score : float
+        S_kl of the pair.
+    """
+
+    caption: str
+    words: tuple[Word, ...]
+    regions: Regions
+    scores: np.ndarray
+    assignment: np.ndarray
+    phrases: tuple[Phrase, ...]
+    score: float
+    beta: float
+    key: str = field(default="")
+
+
+@dataclass(frozen=True, slots=True)
+class GroundedCaption:
+    """A caption with its decoded phrases, as the workspace keeps it and the writers take it."""
+
+    text: str
+    phrases: tuple[Phrase, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GroundedImage:
+    """An image with its grounded captions: what every writer of region-phrase data takes."""
+
+    key: str
+    image: Path
+    split: str
+    width: int
+    height: int
+    captions: tuple[GroundedCaption, ...]

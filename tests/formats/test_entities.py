@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phrasebox.errors import DataError
+from phrasebox.formats import entities
+from phrasebox.formats.entities import parse_annotation, parse_sentence
+from phrasebox.types import Box
+
+plain = st.text(st.characters(exclude_characters="[]\n\r", exclude_categories=["Cs"]), max_size=12)
+words = plain.map(str.strip).filter(bool)
+kinds = st.lists(st.sampled_from(["people", "scene", "other", "bodyparts"]), min_size=1, max_size=3)
+tags = st.tuples(st.integers(0, 5).map(str), kinds, words)
+
+
+@given(parts=st.lists(st.tuples(plain, tags), min_size=1, max_size=5), tail=plain)
+def test_a_sentence_gives_back_the_parts_it_was_built_from(parts, tail):
+    boxes = {str(chain): (Box(chain, 0, chain + 1, 1), Box(chain, 2, chain + 1, 3)) for chain in range(4)}
+    line, text, spans = "", "", []
+    for before, (chain, types, phrase) in parts:
+        line += f"{before}[/EN#{chain}/{'/'.join(types)} {phrase}]"
+        text += before
+        spans.append((len(text), len(text) + len(phrase)))
+        text += phrase
+    caption = parse_sentence(line + tail, boxes)
+    assert caption.text == text + tail
+    assert [phrase.span for phrase in caption.phrases] == spans
+    for phrase, (_, (chain, types, written)) in zip(caption.phrases, parts, strict=True):
+        assert phrase.text == written == caption.text[slice(*phrase.span)]
+        assert (phrase.chain, phrase.types) == (chain, tuple(types))
+        assert phrase.boxes == (() if chain == "0" else boxes.get(chain, ()))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("[/EN#12/people A man is jumping .", id="never closed"),
+        pytest.param("[/EN#12/people] is jumping .", id="no words"),
+        pytest.param("[/EN#12 A man] is jumping .", id="no type"),
+        pytest.param("[/EN#1/people A [/EN#2/other hat] man]", id="one in another"),
+    ],
+)
+def test_malformed_tags(line):
+    with pytest.raises(DataError, match="malformed tag"):
+        parse_sentence(line, {})
+
+
+def test_brackets_that_are_no_tags_are_text():
+    caption = parse_sentence("A sign [sic] by [/EN#1/people a man ] .", {})
+    assert caption.text == "A sign [sic] by a man  ."
+    assert caption.phrases[0].text == "a man"
+    assert caption.phrases[0].span == (16, 21)
+
+
+def annotation_xml(*objects: str, size: str = "<width>100</width><height>80</height>") -> bytes:
+    return f"<annotation><size>{size}</size>{''.join(objects)}</annotation>".encode()
+
+
+def an_object(chains: list[int], *boxes: tuple[object, ...], flags: str = "") -> str:
+    names = "".join(f"<name>{chain}</name>" for chain in chains)
+    edges = ("xmin", "ymin", "xmax", "ymax")
+    drawn = "".join(
+        "<bndbox>" + "".join(f"<{edge}>{at}</{edge}>" for edge, at in zip(edges, box, strict=True)) + "</bndbox>"
+        for box in boxes
+    )
+    return f"<object>{names}{drawn}{flags}</object>"
+
+
+def test_boxes_count_from_zero_and_end_after_the_last_pixel():
+    xml = annotation_xml(
+        an_object([1], (1, 1, 100, 80)),  # the whole image
+        an_object([2], (5, 5, 5, 5)),  # one pixel
+        an_object([3], (5, 5, 4, 9)),  # no area: dropped
+        an_object([4, 1], (11, 21, 30, 40)),  # one box, two chains; a second box of chain 1
+        an_object([5], flags="<scene>1</scene><nobndbox>1</nobndbox>"),
+    )
+    annotation = parse_annotation(xml)
+    assert annotation.size == (100, 80)
+    assert annotation.boxes == {
+        "1": (Box(0, 0, 100, 80), Box(10, 20, 30, 40)),
+        "2": (Box(4, 4, 5, 5),),
+        "3": (),
+        "4": (Box(10, 20, 30, 40),),
+        "5": (),
+    }
+
+
+@pytest.mark.parametrize(
+    ("xml", "reason"),
+    [
+        pytest.param(b"<annotation><size>", "malformed", id="cut off"),
+        pytest.param(annotation_xml(size="<width>100</width>"), "cannot be used", id="no height"),
+        pytest.param(annotation_xml(an_object([1], (1, 2, "x", 4))), "cannot be used", id="no number"),
+        pytest.param(
+            b'<!DOCTYPE a [<!ENTITY b "bb">]><annotation>&b;</annotation>', "cannot be used", id="entity expansion"
+        ),
+    ],
+)
+def test_annotations_that_cannot_be_used(xml, reason):
+    with pytest.raises(DataError, match=reason):
+        parse_annotation(xml)
+
+
+GOOD = annotation_xml(an_object([7], (1, 1, 50, 40)))
+SENTENCE = (
+    b"[/EN#7/people A child] by [/EN#0/notvisual day] .\n\n[/EN#7/people A child cut off\n[/EN#7/people Sie] lacht ."
+)
+FILES = {
+    "Sentences/100.txt": SENTENCE,
+    "Annotations/100.xml": GOOD,
+    "Sentences/200.txt": b"A dog .",
+    "Annotations/200.xml": b"<broken",
+    "Sentences/300.txt": b"A cat .",
+    "Annotations/400.xml": GOOD,
+    "Sentences/500.txt": b"Two pictures .",
+    "Annotations/500.xml": GOOD,
+    "Sentences/600.txt": b"No picture .",
+    "Annotations/600.xml": GOOD,
+}
+PICTURES = ("100_ab.jpg", "200.jpg", "300_a b.jpg", "400_ü.jpg", "500_a.jpg", "500_b.jpg", "1000_x.jpg")
+
+
+@pytest.fixture(params=["folder", "zip", "zip with a folder on top", "annotations.zip in the folder"])
+def source(request, tmp_path) -> Path:
+    (tmp_path / "images").mkdir()
+    for name in PICTURES:
+        (tmp_path / "images" / name).touch()
+    if request.param == "folder":
+        for name, data in FILES.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_bytes(data)
+        return tmp_path
+    top = "flickr30k_entities/" if "top" in request.param else ""
+    with zipfile.ZipFile(tmp_path / "annotations.zip", "w") as archive:
+        for name, data in FILES.items():
+            archive.writestr(top + name, data)
+    return tmp_path if request.param.startswith("annotations") else tmp_path / "annotations.zip"
+
+
+def test_ground_truth_and_reports(source, sort_out):
+    assert entities.recognises(source)
+    got = sort_out(entities.read(source))
+    assert list(got.examples) == ["100_ab.jpg"]
+    example = got.examples["100_ab.jpg"]
+    assert example.image.parent.name == "images"
+    assert (example.split, example.size) == ("train", (100, 80))
+    first, second = example.captions
+    assert first.text == "A child by day ."
+    assert [(phrase.text, phrase.boxes) for phrase in first.phrases] == [
+        ("A child", (Box(0, 0, 50, 40),)),
+        ("day", ()),
+    ]
+    assert second.text == "Sie lacht ."
+    expected = {
+        "100_ab.jpg#1": "malformed tag",
+        "200.jpg": "XML is malformed",
+        "300_a b.jpg": "no Annotations/300.xml",
+        "400_ü.jpg": "no Sentences/400.txt",
+        "500": "500_a.jpg and 500_b.jpg",
+        "600": "no 600.jpg",
+    }
+    assert list(got.skipped) == list(expected)
+    assert all(part in got.skipped[key] for key, part in expected.items())
+
+
+@pytest.mark.parametrize("entry", ["100", "100_ab.jpg"], ids=["by id", "by file name"])
+def test_split_lists(source, sort_out, tmp_path, entry):
+    (tmp_path / "own_test.txt").write_text(f"{entry}\n")
+    got = sort_out(entities.read(source, split_files=[tmp_path / "own_test.txt"]))
+    assert got.examples["100_ab.jpg"].split == "test"
+    assert got.skipped[source.name].startswith("3 images")
+
+
+def test_sources_that_cannot_be_read(tmp_path):
+    (tmp_path / "a.jpg").touch()
+    (tmp_path / "bad.zip").write_bytes(b"PK but no zip")
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("readme.txt", "text")
+    for name, reason in (("bad.zip", "not a zip"), ("other.zip", "no Sentences"), ("gone.zip", "cannot read")):
+        assert not entities.recognises(tmp_path / name)
+        with pytest.raises(DataError, match=reason):
+            list(entities.read(tmp_path / name))
+
+
+def test_a_damaged_member_is_reported(tmp_path, sort_out):
+    (tmp_path / "1.jpg").touch()
+    path = tmp_path / "annotations.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("Annotations/1.xml", GOOD)
+        archive.writestr("Sentences/1.txt", "[/EN#7/people Somebody] here .")
+    path.write_bytes(path.read_bytes().replace(b"Somebody", b"Somewhat"))
+    got = sort_out(entities.read(path))
+    assert not got.examples
+    assert "cannot read Sentences/1.txt" in got.skipped["1.jpg"]
+
+
+def test_no_pictures_at_all(source, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no pictures in"):
+        list(entities.read(source, tmp_path / "empty"))

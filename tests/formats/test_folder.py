@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from phrasebox.errors import DataError
+from phrasebox.formats import folder
+
+
+def fill(root, files: dict[str, bytes]) -> None:
+    for name, data in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+
+
+def test_pictures_at_any_depth_with_their_captions(tmp_path, sort_out):
+    files = {
+        "b.JPG": b"",
+        "b.txt": "\ufeffa cat\r\n\r\nein Kätzchen\n".encode(),
+        "a 犬.webp": b"",
+        "deep/er/c.tiff": b"",
+        "deep/notes.txt": b"not a caption",
+        "deep/c.pdf": b"",
+        ".thumbs/b.jpg": b"",
+        "deep/._d.jpg": b"",
+    }
+    fill(tmp_path, files)
+    got = sort_out(folder.read(tmp_path))
+    assert list(got.examples) == ["a 犬.webp", "b.JPG", "deep/er/c.tiff"]
+    assert [caption.text for caption in got.examples["b.JPG"].captions] == ["a cat", "ein Kätzchen"]
+    assert got.examples["deep/er/c.tiff"].image == tmp_path / "deep" / "er" / "c.tiff"
+    assert not got.skipped
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("train/a.jpg", "train"),
+        ("Val/a.jpg", "val"),
+        ("valid/a.jpg", "val"),
+        ("validation/x/a.jpg", "val"),
+        ("dev/a.jpg", "val"),
+        ("test/a.jpg", "test"),
+        pytest.param("birds/test/a.jpg", "train", id="only the first folder counts"),
+        pytest.param("test.jpg", "train", id="a file is not a folder"),
+    ],
+)
+def test_split_is_the_first_folder(tmp_path, sort_out, name, split):
+    fill(tmp_path, {name: b""})
+    assert sort_out(folder.read(tmp_path)).examples[name].split == split
+
+
+def test_links_in_a_circle_end(tmp_path, sort_out):
+    fill(tmp_path, {"top/in/a.jpg": b""})
+    os.symlink(tmp_path / "top", tmp_path / "top" / "in" / "back", target_is_directory=True)
+    os.symlink(tmp_path / "top" / "in", tmp_path / "top" / "same", target_is_directory=True)
+    assert list(sort_out(folder.read(tmp_path / "top")).examples) == ["in/a.jpg"]
+
+
+def test_undecodable_captions_are_reported_and_the_picture_stays(tmp_path, sort_out):
+    fill(tmp_path, {"x/a.jpg": b"", "x/a.txt": b"caf\xe9"})
+    got = sort_out(folder.read(tmp_path))
+    assert got.examples["x/a.jpg"].captions == ()
+    assert "not UTF-8" in got.skipped["x/a.txt"]
+
+
+def test_nothing_to_read(tmp_path):
+    fill(tmp_path, {"a.txt": b"text"})
+    assert not folder.recognises(tmp_path)
+    with pytest.raises(DataError, match="no picture"):
+        list(folder.read(tmp_path))
+    with pytest.raises(DataError, match="not a folder"):
+        list(folder.read(tmp_path / "gone"))

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from phrasebox.errors import DataError, SettingsError
+from phrasebox.formats import READERS, WRITERS, detect, read_source, write_target
+
+KARPATHY = json.dumps({"images": [{"filename": "k.jpg", "split": "train", "sentences": [{"raw": "from json"}]}]})
+TOKEN = "t.jpg#0\tfrom the token file\n"
+LAYERS = {  # from the least preferred to the most
+    "folder": {"images/100_a.jpg": ""},
+    "entities": {"Sentences/100.txt": "[/EN#1/people A man] .", "Annotations/100.xml": "<annotation/>"},
+    "flickr-token": {"Flickr8k.token.txt": TOKEN},
+    "karpathy": {"dataset_flickr8k.json": KARPATHY},
+}
+
+
+def fill(root, files) -> None:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+
+
+def test_a_folder_that_suits_several_readers_goes_to_the_richest(tmp_path):
+    for name, files in LAYERS.items():
+        fill(tmp_path, files)
+        assert detect(tmp_path) == name
+
+
+def test_files_are_told_by_what_they_hold(tmp_path):
+    fill(tmp_path, {"captions.json": KARPATHY, "results.token": TOKEN})
+    with zipfile.ZipFile(tmp_path / "annotations.zip", "w") as archive:
+        archive.writestr("Sentences/1.txt", "A man .")
+        archive.writestr("Annotations/1.xml", "<annotation/>")
+    assert detect(tmp_path / "captions.json") == "karpathy"
+    assert detect(tmp_path / "results.token") == "flickr-token"
+    assert detect(tmp_path / "annotations.zip") == "entities"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param({"notes.txt": "text"}, id="text"),
+        pytest.param({"instances.json": '{"annotations": []}'}, id="another JSON"),
+        pytest.param({"empty.json": ""}, id="empty"),
+    ],
+)
+def test_what_was_looked_for_is_said(tmp_path, files):
+    fill(tmp_path, files)
+    for source in (tmp_path, tmp_path / next(iter(files))):
+        with pytest.raises(DataError, match=r"looked for karpathy: dataset.*folder: pictures"):
+            detect(source)
+
+
+def test_missing_source(tmp_path):
+    with pytest.raises(DataError, match="does not exist"):
+        read_source(tmp_path / "gone")
+
+
+def test_source_is_read_as_detected_or_as_told(tmp_path, sort_out):
+    for files in LAYERS.values():
+        fill(tmp_path, files)
+    assert list(sort_out(read_source(tmp_path)).examples) == ["k.jpg"]
+    assert list(sort_out(read_source(tmp_path, "flickr-token")).examples) == ["t.jpg"]
+    assert list(sort_out(read_source(tmp_path, "folder")).examples) == ["images/100_a.jpg"]
+    lists = tmp_path / "my_test.txt"
+    lists.write_text("t.jpg\n")
+    got = sort_out(read_source(tmp_path, "flickr-token", images=tmp_path, split_files=[lists]))
+    assert got.examples["t.jpg"].split == "test"
+    assert got.examples["t.jpg"].image == tmp_path / "t.jpg"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"format": "flicker"}, "'flicker' is none of karpathy"),
+        ({"format": "folder", "images": "x"}, "folder takes no images"),
+        ({"format": "karpathy", "split_files": ["x"]}, "karpathy takes no split_files"),
+    ],
+)
+def test_arguments_that_do_not_fit(tmp_path, arguments, reason):
+    with pytest.raises(SettingsError, match=reason):
+        read_source(tmp_path, **arguments)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_writer_is_reached_by_its_name(records, tmp_path, name):
+    assert write_target(tmp_path / "out", records, name).phrases == 6
+    assert (tmp_path / "out").is_file()
+    with pytest.raises(SettingsError, match="'folder' is none of coco-grounding"):
+        write_target(tmp_path / "out", records, "folder")
+
+
+def test_importing_the_registry_is_light():
+    code = "import sys, phrasebox.formats; print(*sorted({'torch', 'pyarrow', 'cv2', 'defusedxml'} & {*sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+    assert set(READERS) == {"karpathy", "flickr-token", "entities", "folder"}

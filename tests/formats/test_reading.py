@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import pytest
+
+from phrasebox.errors import DataError
+from phrasebox.formats.reading import SplitLists, examples, images_folder, text_lines
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [
+        pytest.param(b"\xef\xbb\xbfa\r\nb\rc\n", ["a", "b", "c", ""], id="byte-order mark, every kind of line end"),
+        pytest.param("a\u2028b\x0bc".encode(), ["a\u2028b\x0bc"], id="other separators stay in the caption"),
+    ],
+)
+def test_text_lines(data, lines):
+    assert text_lines(data) == lines
+
+
+def test_text_that_is_not_utf8():
+    with pytest.raises(DataError, match="byte 1"):
+        text_lines(b"a\xff")
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("Flickr_8k.trainImages.txt", "train"),
+        ("Flickr_8k.devImages.txt", "val"),
+        ("flickr30k_test.txt", "test"),
+        ("val.txt", "val"),
+    ],
+)
+def test_lists_beside_the_captions_are_found(tmp_path, name, split):
+    (tmp_path / name).write_text("a b.jpg\n\n36979\n")
+    (tmp_path / "strain.txt").write_text("c.jpg\n")  # no list: the word only ends like a split
+    lists = SplitLists.load((), tmp_path)
+    assert lists.split("a b.jpg") == split
+    assert lists.split("36979.jpg", "36979") == split
+    assert lists.split("c.jpg") is None
+
+
+def test_given_lists_replace_those_beside(tmp_path):
+    (tmp_path / "train.txt").write_text("a.jpg\n")
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "my_test.txt").write_text("a.jpg\n")
+    assert SplitLists.load([own / "my_test.txt"], tmp_path).split("a.jpg") == "test"
+
+
+def test_without_lists_all_is_train(tmp_path):
+    assert SplitLists.load((), tmp_path).split("a.jpg") == "train"
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        pytest.param({"mine.txt": b"a\n"}, "name it", id="split not in the name"),
+        pytest.param({"train.txt": b"a\n", "test.txt": b"a\n"}, "also in the", id="image in two splits"),
+        pytest.param({"train.txt": b"\xff"}, "not UTF-8", id="undecodable"),
+        pytest.param({"train.txt": None}, "cannot read", id="missing"),
+    ],
+)
+def test_lists_that_cannot_be_used(tmp_path, files, reason):
+    for name, data in files.items():
+        if data is not None:
+            (tmp_path / name).write_bytes(data)
+    with pytest.raises(DataError, match=reason):
+        SplitLists.load([tmp_path / name for name in files], tmp_path)
+
+
+def test_images_folder(tmp_path):
+    assert images_folder(None, tmp_path) == tmp_path
+    (tmp_path / "images").mkdir()
+    assert images_folder(None, tmp_path) == tmp_path / "images"
+    assert images_folder(tmp_path, tmp_path / "images") == tmp_path
+    with pytest.raises(DataError, match="does not exist"):
+        images_folder(tmp_path / "gone", tmp_path)
+
+
+def test_half_a_character_is_skipped_not_stored(tmp_path, sort_out):
+    got = sort_out(examples("a.jpg", tmp_path, [(0, "broken \ud83d"), (1, "fine")], "train"))
+    assert [caption.text for caption in got.examples["a.jpg"].captions] == ["fine"]
+    assert "not valid Unicode" in got.skipped["a.jpg#0"]
+    named = sort_out(examples("\udcff.jpg", tmp_path, [], "train"))
+    assert not named.examples
+    assert "not valid Unicode" in named.skipped["\\udcff.jpg"]
