@@ -136,7 +136,7 @@ def pool(maps: Tensor, boxes: Sequence[np.ndarray], bins: int = 3) -> list[Tenso
 
 
 def _axis_weights(low: Tensor, high: Tensor, samples: int, cells: int) -> Tensor:
-    """Weight of every cell of an axis in the mean of ``samples`` points read between ``low`` and ``high``: (N, cells)."""
+    """Weights (N, cells) of an axis's cells in the mean of ``samples`` points between ``low`` and ``high``."""
     import torch
 
     steps = (torch.arange(samples, dtype=low.dtype, device=low.device) + 0.5) / samples
@@ -191,7 +191,8 @@ class RegionExtractor:
         if settings.rank == "classifier" and not loaded[0].has_classifier:
             raise SettingsError(f"backbone {settings.backbone!r} has no classifier to rank with; set rank='proposer'")
         self.dim = loaded[0].dim
-        parts = [repr(replace(settings, engine="auto")), self._proposer.name if self._proposer else "given"]
+        # The engine does not change the numbers, and the size in use is part of the network's own fingerprint.
+        parts = [repr(replace(settings, engine="auto", size=None)), self._proposer.name if self._proposer else "given"]
         parts += [backbone.fingerprint for backbone in loaded]
         self.fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -231,6 +232,18 @@ class RegionExtractor:
         for name, image in zip(names, images, strict=True):
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
                 raise DataError(f"{name}: need (H, W, 3) uint8 RGB pixels, got {image.dtype} {image.shape}")
+        extracted = self._extract(images, own, names)
+        return [
+            Regions(
+                proposals.boxes, proposals.scores, image.shape[1], image.shape[0], vectors.half().cpu().numpy(), key
+            )
+            for image, (proposals, vectors), key in zip(images, extracted, keys or [""] * len(images), strict=True)
+        ]
+
+    def _extract(
+        self, images: Sequence[np.ndarray], own: Sequence[np.ndarray | None], names: Sequence[str]
+    ) -> list[tuple[Proposals, Tensor]]:
+        """The kept boxes of every image with their vectors: (R, 4) and (R, D)."""
         with ThreadPoolExecutor(self.workers) as threads:
             # OpenCV and Pillow release the interpreter, so boxes are searched for while the network runs.
             searches = [threads.submit(self._search, *item) for item in zip(images, own, names, strict=True)]
@@ -238,31 +251,18 @@ class RegionExtractor:
             found = [search.result() for search in searches]
         pooled = [] if maps is None else _pool_pixels(maps, found, images, self.settings.bins)
         if self._frames and self.settings.rank == "classifier":
-            found = _rescored(found, self._frames, pooled)
-        kept = [
+            ranked = _rescored(found, self._frames, pooled)
+            found = [old if boxes is not None else new for old, new, boxes in zip(found, ranked, own, strict=True)]
+        rows = [
             np.arange(len(proposals.boxes)) if boxes is not None else self._best(proposals)
             for proposals, boxes in zip(found, own, strict=True)
         ]
+        kept = [Proposals(each.boxes[best], each.scores[best]) for each, best in zip(found, rows, strict=True)]
         if self._crops:
-            vectors = [
-                _crop_vectors(self._crops, image, proposals.boxes[rows])
-                for image, proposals, rows in zip(images, found, kept, strict=True)
-            ]
+            vectors = [_crop_vectors(self._crops, image, each.boxes) for image, each in zip(images, kept, strict=True)]
         else:
-            vectors = [image_vectors[rows] for image_vectors, rows in zip(pooled, kept, strict=True)]
-        return [
-            Regions(
-                boxes=proposals.boxes[rows],
-                scores=proposals.scores[rows],
-                width=image.shape[1],
-                height=image.shape[0],
-                vectors=image_vectors.half().cpu().numpy(),
-                key=key,
-            )
-            for image, proposals, rows, image_vectors, key in zip(
-                images, found, kept, vectors, keys or [""] * len(images), strict=True
-            )
-        ]
+            vectors = [each[best] for each, best in zip(pooled, rows, strict=True)]
+        return list(zip(kept, vectors, strict=True))
 
     def _search(self, image: np.ndarray, own: np.ndarray | None, name: str) -> Proposals:
         """Boxes of one image behind the whole image at row 0, whose score is 1."""

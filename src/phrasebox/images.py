@@ -12,10 +12,13 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from phrasebox.errors import DataError
 
+ImageSource = str | Path | Image.Image | np.ndarray
+"""What a picture may be given as: a path, a PIL image, or an array."""
+
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
-def load_image(image: str | Path | Image.Image | np.ndarray, max_pixels: int = 178_956_970) -> np.ndarray:
+def load_image(image: ImageSource, max_pixels: int = 178_956_970) -> np.ndarray:
     """The upright picture as 8-bit RGB.
 
     EXIF rotation is applied, transparency is laid over white, 16-bit grey keeps its upper byte, and of an

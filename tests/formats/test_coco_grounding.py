@@ -51,7 +51,7 @@ def test_nothing_to_write_is_still_a_data_set(tmp_path):
     assert json.loads((tmp_path / "coco.json").read_text())["images"] == []
 
 
-def test_records_are_taken_one_by_one_and_only_the_file_stays(records, tmp_path):
+def test_only_the_file_stays(records, tmp_path):
     path = tmp_path / "out" / "coco.json"
-    coco_grounding.write(path, iter(records))
+    coco_grounding.write(path, records)
     assert [file.name for file in path.parent.iterdir()] == ["coco.json"]

@@ -107,11 +107,13 @@ def test_annotations_that_cannot_be_used(xml, reason):
 
 
 GOOD = annotation_xml(an_object([7], (1, 1, 50, 40)))
-SENTENCE = (
-    b"[/EN#7/people A child] by [/EN#0/notvisual day] .\n\n[/EN#7/people A child cut off\n[/EN#7/people Sie] lacht ."
-)
+SENTENCES = b"""[/EN#7/people A child] by [/EN#0/notvisual day] .
+
+[/EN#7/people A child cut off
+[/EN#7/people Sie] lacht ."""
 FILES = {
-    "Sentences/100.txt": SENTENCE,
+    "Sentences/100.txt": SENTENCES,
+    "Sentences/._100.txt": b"left by a file manager",
     "Annotations/100.xml": GOOD,
     "Sentences/200.txt": b"A dog .",
     "Annotations/200.xml": b"<broken",

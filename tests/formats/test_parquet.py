@@ -65,12 +65,14 @@ def test_a_picture_is_stored_once_for_its_captions(records, tmp_path):
     assert (tmp_path / "pairs.parquet").stat().st_size < 1.5 * (tmp_path / "noise.png").stat().st_size
 
 
-@pytest.mark.parametrize("limit", ["_GROUP_ROWS", "_GROUP_BYTES"])
-def test_rows_are_written_in_groups(records, tmp_path, monkeypatch, limit):
-    monkeypatch.setattr(parquet, limit, 1)
-    parquet.write(tmp_path / "pairs.parquet", records)
+@pytest.mark.parametrize("by", ["rows", "bytes"])
+def test_rows_are_written_in_groups(records, tmp_path, monkeypatch, by):
+    record = replace(records[0], captions=records[0].captions * 4)
+    size = record.image.stat().st_size
+    monkeypatch.setattr(parquet, *(("_GROUP_ROWS", 3) if by == "rows" else ("_GROUP_BYTES", 2 * size + 1)))
+    parquet.write(tmp_path / "pairs.parquet", [record])
     file = pq.ParquetFile(tmp_path / "pairs.parquet")
-    assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [2, 1]
+    assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [3, 3, 2]
 
 
 def test_nothing_to_write_is_still_a_table(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from phrasebox.errors import MissingExtra, SettingsError
+from phrasebox.errors import SettingsError
 
 EngineName = Literal["auto", "openvino", "torch"]
 
@@ -53,6 +53,7 @@ class OpenVinoEngine:
         self._lock = threading.Lock()  # the queue's callback belongs to one batch at a time
 
     def run(self, images: np.ndarray) -> Tensor:
+        """As `Engine.run`; safe to call from several threads, one batch runs at a time."""
         maps = np.empty((len(images), *self._shape), dtype=np.float32)
 
         def keep(request: object, i: int) -> None:
@@ -72,10 +73,14 @@ class TorchEngine:
     name = "torch"
 
     def __init__(self, body: nn.Module, device: str = "cpu") -> None:
-        self._device = torch.device(device)
-        self._body = body.to(device=self._device, memory_format=torch.channels_last)
+        try:
+            self._device = torch.device(device)
+            self._body = body.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        except (RuntimeError, AssertionError) as error:
+            raise SettingsError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}; try 'cpu'") from None
 
     def run(self, images: np.ndarray) -> Tensor:
+        """As `Engine.run`."""
         with torch.inference_mode():
             return self._body(torch.tensor(images, device=self._device))
 
@@ -86,9 +91,7 @@ def make_engine(engine: EngineName, body: nn.Module, input_size: int, device: st
     Raises
     ------
     SettingsError
-        If the engine is unknown or does not run on the device.
-    MissingExtra
-        If OpenVINO is asked for and not installed.
+        If the engine is unknown, not installed, or does not run on the device.
     """
     if engine not in ("auto", "openvino", "torch"):
         raise SettingsError(f"unknown engine {engine!r}; choose auto, openvino or torch")
@@ -96,7 +99,7 @@ def make_engine(engine: EngineName, body: nn.Module, input_size: int, device: st
         raise SettingsError(f"engine 'openvino' runs on device 'cpu', not on {device!r}; choose engine 'torch'")
     installed = importlib.util.find_spec("openvino") is not None
     if engine == "openvino" and not installed:
-        raise MissingExtra("openvino", "openvino")
+        raise SettingsError("engine 'openvino' is not installed; run: pip install openvino, or choose engine 'torch'")
     if engine == "openvino" or (engine == "auto" and device == "cpu" and installed):
         return OpenVinoEngine(body, input_size, threads)
     return TorchEngine(body, device)

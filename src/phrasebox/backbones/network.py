@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
+from typing import Any
 
-import timm.layers
 import torch
 from torch import Tensor, nn
 
@@ -42,35 +43,35 @@ class Network:
 class Body(nn.Module):
     """Scales pixels and runs a timm network up to its last map."""
 
-    def __init__(self, net: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, net: Any, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
         self.net = net
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
 
     def forward(self, pixels: Tensor) -> Tensor:  # (B, S, S, 3) uint8
+        """``(B, S, S, 3)`` uint8 -> ``(B, D, h, w)`` float32."""
         scaled = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std  # (B, 3, S, S)
-        out = self.net.forward_features(scaled)  # type: ignore[operator]
-        if out.ndim == 3:  # (B, prefix + h*w, D): tokens of a vision transformer
-            out = out[:, getattr(self.net, "num_prefix_tokens", 0) :]
-            side = int(out.shape[1] ** 0.5)
-            return out.transpose(1, 2).reshape(out.shape[0], out.shape[2], side, side)
-        return out.permute(0, 3, 1, 2) if _channels_last(self.net) else out
+        return _as_map(self.net, self.net.forward_features(scaled))
 
 
 class Head(nn.Module):
     """Runs a timm network's own head on pooled vectors, each as a map of one cell."""
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: Any) -> None:
         super().__init__()
         self.net = net
 
     def forward(self, vectors: Tensor) -> Tensor:  # (N, D)
+        """``(N, D)`` -> ``(N, classes)``."""
         cell = vectors[:, None, None] if _channels_last(self.net) else vectors[:, :, None, None]
-        return self.net.forward_head(cell)  # type: ignore[operator]
+        return self.net.forward_head(cell)
 
 
-def wrap(net: nn.Module, name: str, input_size: int, mean: tuple[float, ...], std: tuple[float, ...]) -> Network:
+def wrap(net: Any, name: str, input_size: int, mean: tuple[float, ...], std: tuple[float, ...]) -> Network:
     """Make a `Network` of a timm model; ``mean`` and ``std`` are in pixel values, 0 to 255.
 
     Raises
@@ -82,12 +83,12 @@ def wrap(net: nn.Module, name: str, input_size: int, mean: tuple[float, ...], st
     body = Body(net, mean, std).eval()
     try:
         with torch.inference_mode():
-            probe = torch.zeros(1, input_size, input_size, 3, dtype=torch.uint8)
-            raw, out = net.forward_features(torch.zeros(1, 3, input_size, input_size)), body(probe)  # type: ignore[operator]
+            features = net.forward_features(torch.zeros(1, 3, input_size, input_size))
+            _, dim, height, _ = _as_map(net, features).shape
     except (RuntimeError, AssertionError, AttributeError, TypeError) as error:
         raise ModelError(f"{name} gives no feature map at {input_size} pixels: {error}") from None
-    _, dim, height, _ = out.shape
-    has_classifier = raw.ndim == 4 and getattr(net, "num_classes", 0) > 0
+    # A transformer's head reads the token of the whole image, which no box has.
+    has_classifier = features.ndim == 4 and getattr(net, "num_classes", 0) > 0
     return Network(
         name=name,
         body=body,
@@ -99,8 +100,17 @@ def wrap(net: nn.Module, name: str, input_size: int, mean: tuple[float, ...], st
     )
 
 
-def _channels_last(net: nn.Module) -> bool:
-    return getattr(net, "output_fmt", None) == timm.layers.Format.NHWC
+def _channels_last(net: Any) -> bool:
+    return getattr(net, "output_fmt", "NCHW") == "NHWC"
+
+
+def _as_map(net: Any, features: Tensor) -> Tensor:
+    """Bring what ``forward_features`` gave to ``(B, D, h, w)``."""
+    if features.ndim == 3:  # (B, prefix + h*w, D): tokens of a vision transformer
+        patches = features[:, net.num_prefix_tokens :].transpose(1, 2)  # (B, D, h*w)
+        side = math.isqrt(patches.shape[2])
+        return patches.unflatten(2, (side, side))
+    return features.permute(0, 3, 1, 2) if _channels_last(net) else features
 
 
 def _digest(module: nn.Module) -> str:

@@ -81,7 +81,7 @@ def check_sha256(path: Path, expected: str) -> None:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected:
         raise ModelError(
-            f"{path} has SHA-256 {found}, expected {expected}; reinstall the package it belongs to, at the pinned version"
+            f"{path} has SHA-256 {found}, expected {expected}; reinstall the package that the file belongs to"
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import timm
 
 from phrasebox.backbones.network import Network, wrap
@@ -24,7 +26,7 @@ def load_timm(model: str, input_size: int | None = None, *, pretrained: bool = T
         If timm does not know the model, its weights cannot be had, or it gives no map at this size.
     """
     try:
-        net = timm.create_model(model, pretrained=pretrained)
+        net: Any = timm.create_model(model, pretrained=pretrained)
     except Exception as error:  # timm passes on whatever the hub, the network or the file system raised
         raise ModelError(
             f"cannot load timm model {model!r}: {error}; name one of timm.list_models(), "

@@ -1,4 +1,8 @@
-"""Outside formats: read captioned images in, write region-phrase data out. Each format is a module of its own."""
+"""Outside formats: read captioned images in, write region-phrase data out.
+
+Each format is a module of its own. A reader has ``read(source, ...)``, ``recognises(source)`` and ``LAYOUT``, one line
+on what it looks for; a writer has ``write(path, records)``.
+"""
 
 from __future__ import annotations
 

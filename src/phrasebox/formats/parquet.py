@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _GROUP_ROWS = 1000
-_GROUP_BYTES = 32 << 20  # of pictures held before a row group is written
+_GROUP_BYTES = 128 << 20  # of pictures held, counted for every row, before a row group is written
 
 
 def write(path: Path, records: Iterable[GroundedImage], embed_images: bool = True) -> Written:
@@ -43,7 +43,7 @@ def write(path: Path, records: Iterable[GroundedImage], embed_images: bool = Tru
     with (
         replacing(path) as part,
         # A dictionary with room for a whole row group keeps the picture of several captions once.
-        pq.ParquetWriter(part, schema, dictionary_pagesize_limit=4 * _GROUP_BYTES) as writer,
+        pq.ParquetWriter(part, schema, dictionary_pagesize_limit=2 * _GROUP_BYTES) as writer,
     ):
         for rows in _groups(fitted, embed_images):
             writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema), row_group_size=len(rows))
@@ -56,12 +56,12 @@ def _groups(records: Iterable[GroundedImage], embed_images: bool) -> Iterator[li
     for record in records:
         data = _picture(record.image) if embed_images and record.captions else None
         image = {"bytes": data, "path": record.key if embed_images else str(record.image)}
-        held += len(data or b"")
         for caption in record.captions:
             rows.append(_row(record, caption, image))
-        if len(rows) >= _GROUP_ROWS or held >= _GROUP_BYTES:
-            yield rows
-            rows, held = [], 0
+            held += len(data or b"")  # Arrow holds a copy for every row
+            if len(rows) >= _GROUP_ROWS or held >= _GROUP_BYTES:
+                yield rows
+                rows, held = [], 0
     if rows:
         yield rows
 

@@ -1,6 +1,6 @@
 """Where to look in an image: proposers behind one protocol and one registry.
 
-A new proposer (a detector, say) is one file with a class that has `Proposer`'s two members, and one line in `PROPOSERS`.
+A new proposer (a detector, say) is one file with a class that has `Proposer`'s two members, and a line in `PROPOSERS`.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class Grid:
 
     def __post_init__(self) -> None:
         if self.density not in LEVELS:
-            raise SettingsError(f"there is no grid of density {self.density}; choose one of {', '.join(map(str, LEVELS))}")
+            raise SettingsError(f"density is {self.density}; choose one of {', '.join(map(str, LEVELS))}")
 
     @property
     def name(self) -> str:

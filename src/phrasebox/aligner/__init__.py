@@ -1,0 +1,20 @@
+"""Learning which words describe which region, from pairs of images and captions alone (PAPER: sections 2 to 5)."""
+
+from phrasebox.aligner.aligner import Aligner
+from phrasebox.aligner.data import Pairs
+from phrasebox.aligner.model import AlignerModel
+from phrasebox.aligner.settings import PRESETS, ModelSettings, Preset, TrainSettings
+from phrasebox.aligner.train import Epoch, Trained, train
+
+__all__ = [
+    "PRESETS",
+    "Aligner",
+    "AlignerModel",
+    "Epoch",
+    "ModelSettings",
+    "Pairs",
+    "Preset",
+    "TrainSettings",
+    "Trained",
+    "train",
+]

@@ -1,0 +1,231 @@
+"""The public aligner: images and sentences in, scores and groundings out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from phrasebox.aligner.data import collate, pack
+from phrasebox.aligner.model import AlignerModel
+from phrasebox.aligner.settings import ModelSettings
+from phrasebox.aligner.storage import find_model, read_config, read_weights, write_model
+from phrasebox.errors import DataError, ModelError
+from phrasebox.features import RegionExtractor, RegionSettings
+from phrasebox.grounding import clean_phrases, decode_batch, localise
+from phrasebox.images import ImageSource, load_image
+from phrasebox.types import Grounding, Regions, Span
+from phrasebox.wordvectors import Sentence, WordVectors
+
+KIND = "phrasebox aligner"
+Image = ImageSource | Regions
+"""An image argument: a path, a picture, an array, or regions already made."""
+
+
+@dataclass(eq=False)
+class Aligner:
+    """Says which words of a sentence describe which region of an image.
+
+    Attributes
+    ----------
+    model : AlignerModel
+        The network, in evaluation mode.
+    region_settings : RegionSettings
+        How the images it was trained on became regions; its own images must become regions the same way.
+    beta : float
+        Chain strength of the Markov random field, chosen on training images.
+    about : dict
+        Data, seeds and figures of the training, as the model's config keeps them.
+    """
+
+    model: AlignerModel
+    region_settings: RegionSettings
+    beta: float = 0.0
+    about: dict[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
+    workers: int = 2
+
+    @classmethod
+    def load(cls, source: str | Path | None = None, device: str = "cpu", workers: int = 2) -> Aligner:
+        """The built-in aligner, or one from a folder or the hub.
+
+        Parameters
+        ----------
+        source : path or hub id, optional
+            Without it, the model that comes with the package.
+        device : str
+            A torch device.
+        workers : int
+            Processor threads for making regions.
+
+        Raises
+        ------
+        ModelError
+            If the folder is incomplete, damaged, or not an aligner.
+        """
+        folder = (
+            Path(str(resources.files("phrasebox") / "pretrained" / "aligner")) if source is None else find_model(source)
+        )
+        config = read_config(folder, KIND)
+        try:
+            model = AlignerModel(ModelSettings(**config["model"]))
+            regions = RegionSettings(**config["regions"])
+            beta = float(config["beta"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"the config of {folder} does not describe an aligner of this version: {error}") from error
+        read_weights(folder, model)
+        return cls(model.eval().to(device), regions, beta, config.get("about", {}), device, workers)
+
+    def save(self, folder: str | Path, card: str = "") -> None:
+        """Write config, half-precision safetensors and a card into ``folder``."""
+        config = {
+            "kind": KIND,
+            "model": asdict(self.model.settings),
+            "regions": asdict(self.region_settings),
+            "beta": self.beta,
+            "about": self.about,
+        }
+        write_model(Path(folder), config, self.model.state_dict(), card)
+
+    def regions(self, image: Image, boxes: np.ndarray | None = None) -> Regions:
+        """The regions of an image, with vectors.
+
+        Parameters
+        ----------
+        image : path, PIL image, (H, W, 3) uint8 array, or Regions
+            Regions that already have vectors are returned as they are.
+        boxes : (N, 4) array, optional
+            Your own boxes, ``xyxy`` pixels, instead of proposed ones; the whole image is added as row 0.
+        """
+        return self.regions_of([image], None if boxes is None else [boxes])[0]
+
+    def regions_of(self, images: Sequence[Image], boxes: Sequence[np.ndarray | None] | None = None) -> list[Regions]:
+        """`regions` of several images in one batch."""
+        found: list[Regions | None] = [image if isinstance(image, Regions) else None for image in images]
+        for r in found:
+            if r is not None and (r.vectors is None or r.vectors.shape[1] != self.model.settings.vector_dim):
+                width = "no vectors" if r.vectors is None else f"vectors of width {r.vectors.shape[1]}"
+                raise ModelError(
+                    f"regions {r.key or 'given'} have {width}, the aligner reads {self.model.settings.vector_dim}; "
+                    "make them with the aligner's own region settings"
+                )
+        todo = [i for i, r in enumerate(found) if r is None]
+        own = None if boxes is None else [boxes[i] for i in todo]
+        made = self._extractor([load_image(images[i]) for i in todo], given=own) if todo else []  # type: ignore[arg-type]
+        for i, r in zip(todo, made, strict=True):
+            found[i] = r
+        return [r for r in found if r is not None]
+
+    def score(self, images: Sequence[Image], sentences: Sequence[str]) -> np.ndarray:
+        """S_kl of every image and sentence (PAPER: section 4).
+
+        Returns
+        -------
+        (K, L) float32
+
+        Raises
+        ------
+        DataError
+            If an argument is one string or path instead of a list.
+        """
+        if isinstance(images, (str, Path)) or isinstance(sentences, str):
+            raise DataError("score takes a list of images and a list of sentences")
+        if not len(images) or not len(sentences):
+            return np.zeros((len(images), len(sentences)), np.float32)
+        v, mask = self.embed_regions(self.regions_of(images))
+        s, lengths = self.embed_words(self.words.encode(list(sentences)))
+        with torch.inference_mode():
+            return self.model.scores(v, s, lengths, mask).cpu().numpy()
+
+    def ground(
+        self, image: Image, caption: str, beta: float | None = None, spans: Sequence[Span] | None = None
+    ) -> Grounding:
+        """Which words of ``caption`` describe which region of ``image``.
+
+        Parameters
+        ----------
+        beta : float, optional
+            At least 0; larger makes longer phrases. The model's own without it.
+        spans : sequence of (start, end), optional
+            Characters of phrases to localise instead of decoding phrases: one phrase each, in order.
+
+        Raises
+        ------
+        DataError
+            If the image cannot be read, the caption has no words, or a span holds no word.
+        """
+        regions = self.regions(image)
+        return self.ground_many([regions], [caption], beta, None if spans is None else [spans])[0]
+
+    def ground_many(
+        self,
+        regions: Sequence[Regions],
+        captions: Sequence[str],
+        beta: float | None = None,
+        spans: Sequence[Sequence[Span]] | None = None,
+    ) -> list[Grounding]:
+        """`ground` for pairs of regions and captions, in one batch."""
+        beta = self.beta if beta is None else beta
+        sentences = self.words.encode(list(captions))
+        for caption, sentence in zip(captions, sentences, strict=True):
+            if not sentence.words:
+                raise DataError(f"the caption {caption!r} has no words")
+        tables = self.word_scores(regions, sentences)
+        paths = decode_batch(tables, beta)
+        found = []
+        for i, (r, sentence, table, path) in enumerate(zip(regions, sentences, tables, paths, strict=True)):
+            if spans is None:
+                phrases = clean_phrases(sentence.text, sentence.words, table, path, r, self.temperature)
+            else:
+                phrases = localise(sentence.text, sentence.words, table, r, spans[i], self.temperature)
+            best = table.max(1)
+            score = float(best.mean() if self.model.settings.mean else best.sum())
+            found.append(Grounding(sentence.text, sentence.words, r, table, path, phrases, score, beta, r.key))
+        return found
+
+    def word_scores(self, regions: Sequence[Regions], sentences: Sequence[Sentence]) -> list[np.ndarray]:
+        """v_i . s_t of each image with its own sentence: one (T, R) float32 a pair."""
+        unique = list({id(r): r for r in regions}.values())  # captions of one image share its regions
+        v, _ = self.embed_regions(unique)
+        row = {id(r): i for i, r in enumerate(unique)}
+        s, lengths = self.embed_words(sentences)
+        with torch.inference_mode():
+            return [
+                (words @ v[row[id(r)], : len(r)].T).cpu().numpy()
+                for r, words in zip(regions, s.split(lengths.tolist()), strict=True)
+            ]
+
+    def embed_regions(self, regions: Sequence[Regions]) -> tuple[Tensor, Tensor | None]:
+        """v_i of images (B, R, h), and which are not padding (B, R), None if all."""
+        batch = collate(self.regions_of(regions))
+        with torch.inference_mode():
+            v = self.model.embed_regions(batch.vectors.to(self.device).float(), batch.geometry.to(self.device))
+        return v, None if batch.mask is None else batch.mask.to(self.device)
+
+    def embed_words(self, sentences: Sequence[Sentence]) -> tuple[Tensor, Tensor]:
+        """s_t of sentences, packed (T, h), and their lengths (L,)."""
+        batch = pack([s.vectors for s in sentences])
+        lengths = batch.lengths.to(self.device)
+        with torch.inference_mode():
+            return self.model.embed_words(batch.vectors.to(self.device), lengths), lengths
+
+    @property
+    def temperature(self) -> float:
+        """Factor on scores in posteriors."""
+        return float(self.model.temperature)
+
+    @cached_property
+    def words(self) -> WordVectors:
+        """The pretrained word vectors that the model reads."""
+        return WordVectors(self.model.settings.words, self.device)
+
+    @cached_property
+    def _extractor(self) -> RegionExtractor:
+        return RegionExtractor(self.region_settings, self.device, self.workers)

@@ -1,0 +1,43 @@
+"""Noticing a model that has stopped telling its inputs apart, and saying what to do."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from phrasebox.aligner.data import Pairs, pack
+from phrasebox.aligner.model import AlignerModel
+
+# Length of the mean of unit vectors above which they all point one way.
+_ONE_DIRECTION = 0.98
+
+
+@torch.inference_mode()
+def collapse(model: AlignerModel, pairs: Pairs, images: int = 64) -> str:
+    """What is wrong with the vectors of a sample of images and their sentences, and the remedy; blank if nothing.
+
+    Three signs: vectors that are no longer finite, vectors that are all zero (dead ReLUs), and vectors of
+    different regions or words that all point in one direction, so that every pair scores alike.
+    """
+    device = next(model.parameters()).device
+    rows = torch.arange(min(images, len(pairs)))
+    part = pairs.regions[rows]
+    v = model.embed_regions(part.vectors.to(device).float(), part.geometry.to(device))
+    v = v[part.mask.to(device)] if part.mask is not None else v.flatten(0, 1)
+    words = pack([s for s, k in zip(pairs.sentences, pairs.owner, strict=True) if k < len(rows)])
+    s = model.embed_words(words.vectors.to(device), words.lengths.to(device))
+    for name, vectors in (("regions", v), ("words", s)):
+        if sign := _sign(vectors):
+            return f"the model collapsed: the vectors of {name} {sign}"
+    return ""
+
+
+def _sign(vectors: Tensor) -> str:
+    if not torch.isfinite(vectors).all():
+        return "are no longer finite numbers; use a smaller learning rate (--lr)"
+    if float((vectors.abs().amax(1) == 0).float().mean()) > 0.5:
+        return "are mostly zero; use a smaller learning rate (--lr), or another encoder than brnn"
+    if len(vectors) > 1 and float(F.normalize(vectors, dim=1).mean(0).norm()) > _ONE_DIRECTION:
+        return "all point one way; use --objective margin-sum or infonce, a smaller learning rate (--lr) or a larger --batch"
+    return ""

@@ -1,0 +1,180 @@
+"""Training and validation pairs in memory: region vectors of images, word vectors of their captions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from phrasebox.aligner.model import geometry
+from phrasebox.errors import DataError
+from phrasebox.types import Regions
+from phrasebox.wordvectors import DIM, Sentence
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RegionBatch:
+    """Regions of B images, padded to the same number R.
+
+    Attributes
+    ----------
+    vectors : (B, R, D) float32 or float16
+    geometry : (B, R, 5) float32
+    mask : (B, R) bool or None
+        False for padding; None where every image has R regions.
+    """
+
+    vectors: Tensor
+    geometry: Tensor
+    mask: Tensor | None
+
+    def __getitem__(self, rows: Tensor) -> RegionBatch:
+        return RegionBatch(self.vectors[rows], self.geometry[rows], None if self.mask is None else self.mask[rows])
+
+
+def collate(regions: Sequence[Regions]) -> RegionBatch:
+    """Stack the vectors and boxes of images, padding those with fewer regions.
+
+    Raises
+    ------
+    DataError
+        If an image has no vectors, or vectors of another width than the first.
+    """
+    counts = [len(r) for r in regions]
+    most = max(counts)
+    widths = {None if r.vectors is None else r.vectors.shape[1] for r in regions}
+    if None in widths or len(widths) > 1:
+        raise DataError(f"regions need vectors of one width to be aligned, got {sorted(map(str, widths))}")
+    vectors = np.zeros((len(regions), most, *widths), np.float16)
+    boxes = np.zeros((len(regions), most, 4), np.float32)
+    for row, (r, n) in enumerate(zip(regions, counts, strict=True)):
+        vectors[row, :n] = r.vectors
+        boxes[row, :n] = r.boxes
+    sides = torch.tensor([[r.width, r.height] for r in regions], dtype=torch.float32)
+    mask = None if min(counts) == most else torch.arange(most)[None] < torch.tensor(counts)[:, None]
+    return RegionBatch(torch.from_numpy(vectors), geometry(torch.from_numpy(boxes), sides[:, 0], sides[:, 1]), mask)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WordBatch:
+    """Word vectors of sentences, one after the other without padding.
+
+    Attributes
+    ----------
+    vectors : (T, 384)
+    lengths : (L,) int64
+    """
+
+    vectors: Tensor
+    lengths: Tensor
+
+
+def pack(sentences: Sequence[np.ndarray]) -> WordBatch:
+    """Join the (T_i, 384) word vectors of sentences."""
+    lengths = torch.tensor([len(s) for s in sentences], dtype=torch.int64)
+    joined = np.concatenate(sentences) if len(sentences) else np.zeros((0, DIM), np.float16)
+    return WordBatch(torch.from_numpy(joined).float(), lengths)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Images of a split with their captions.
+
+    Attributes
+    ----------
+    regions : RegionBatch
+        Of all N images, in half precision.
+    sentences : list of (T, 384) float16
+        Of all captions with at least one word.
+    owner : (L,) int64
+        Image of every caption, in ascending order.
+    """
+
+    regions: RegionBatch
+    sentences: list[np.ndarray]
+    owner: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.regions.vectors)
+
+    @classmethod
+    def gather(cls, regions: Iterable[Sequence[Regions]], captions: Mapping[str, Sequence[Sentence]]) -> Pairs:
+        """Join regions with the captions of their image; images without a caption of at least one word are left out."""
+        parts: list[RegionBatch] = []
+        sentences: list[np.ndarray] = []
+        owner: list[int] = []
+        images = 0
+        for batch in regions:
+            kept = [r for r in batch if any(len(s.words) for s in captions.get(r.key, ()))]
+            if kept:
+                parts.append(collate(kept))
+            for r in kept:
+                own = [s.vectors for s in captions[r.key] if len(s.words)]
+                sentences += own
+                owner += [images] * len(own)
+                images += 1
+        return cls(_join(parts), sentences, np.array(owner, np.int64))
+
+
+def _join(parts: list[RegionBatch]) -> RegionBatch:
+    if not parts:
+        return RegionBatch(torch.zeros(0, 1, 1), torch.zeros(0, 1, 5), None)
+    most = max(p.vectors.shape[1] for p in parts)
+    if all(p.mask is None and p.vectors.shape[1] == most for p in parts):
+        return RegionBatch(torch.cat([p.vectors for p in parts]), torch.cat([p.geometry for p in parts]), None)
+    images, dim = sum(len(p.vectors) for p in parts), parts[0].vectors.shape[2]
+    joined = RegionBatch(
+        torch.zeros(images, most, dim, dtype=torch.float16),
+        torch.zeros(images, most, 5),
+        torch.zeros(images, most, dtype=torch.bool),
+    )
+    assert joined.mask is not None
+    row = 0
+    for p in parts:
+        here = slice(row, row + len(p.vectors)), slice(0, p.vectors.shape[1])
+        joined.vectors[here], joined.geometry[here] = p.vectors, p.geometry
+        joined.mask[here] = True if p.mask is None else p.mask
+        row += len(p.vectors)
+    return joined
+
+
+def epoch_batches(
+    pairs: Pairs, batch: int, captions: int, rng: np.random.Generator
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Shuffled batches that show every caption of every image once.
+
+    Images are visited in rounds of up to ``captions`` captions each; a round is cut into batches of ``batch``
+    images, the rest of a round (fewer than two images give no negative) joining the next.
+
+    Yields
+    ------
+    images : (B,) int64
+        Each at most once.
+    captions : (L,) int64
+        Indices into ``pairs.sentences``, grouped in the order of ``images``.
+    """
+    starts = np.searchsorted(pairs.owner, np.arange(len(pairs) + 1))
+    own = [rng.permutation(np.arange(a, b)) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    rounds = -(-max(map(len, own)) // captions) if own else 0
+    waiting: list[tuple[int, np.ndarray]] = []
+    for turn in range(rounds):
+        chosen = [(i, own[i][turn * captions : (turn + 1) * captions]) for i in rng.permutation(len(pairs))]
+        for item in chosen:
+            if not len(item[1]):
+                continue
+            if any(item[0] == other for other, _ in waiting):
+                yield _batch(waiting)
+                waiting = []
+            waiting.append(item)
+            if len(waiting) == batch:
+                yield _batch(waiting)
+                waiting = []
+    if len(waiting) > 1:
+        yield _batch(waiting)
+
+
+def _batch(items: list[tuple[int, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    return np.array([i for i, _ in items]), np.concatenate([c for _, c in items])

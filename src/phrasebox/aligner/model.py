@@ -1,0 +1,143 @@
+"""The aligner's network: region vectors v_i and word vectors s_t in one space (PAPER: sections 2 to 4)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
+
+from phrasebox.aligner.score import pair_scores
+from phrasebox.aligner.settings import ModelSettings
+from phrasebox.wordvectors import DIM
+
+# The temperature is learned as its logarithm; it starts here and may not pass the second number.
+_TEMPERATURE, _HOTTEST = 15.0, 100.0
+
+
+class RegionProjection(nn.Module):
+    """v_i = W_m CNN(I_b) + b_m (PAPER: section 2), with the box's geometry added if the model has it."""
+
+    def __init__(self, settings: ModelSettings, dropout: float) -> None:
+        super().__init__()
+        self.linear = nn.Linear(settings.vector_dim, settings.dim)
+        self.geometry = nn.Linear(5, settings.dim) if settings.geometry else None
+        self.dropout = dropout
+        # Mean and spread of the training vectors, so that W_m starts from channels of one size.
+        self.register_buffer("shift", torch.zeros(settings.vector_dim))
+        self.register_buffer("scale", torch.ones(settings.vector_dim))
+
+    def forward(self, vectors: Tensor, geometry: Tensor) -> Tensor:
+        """(B, R, D) and (B, R, 5) -> (B, R, h)."""
+        if self.training and self.dropout:
+            # Whole channels of an image, not single numbers: all its regions see the same channels.
+            vectors = vectors * F.dropout(vectors.new_ones(len(vectors), 1, vectors.shape[2]), self.dropout)
+        weight = self.linear.weight / self.scale  # folds (x - shift) / scale into the product
+        out = F.linear(vectors, weight, self.linear.bias - weight @ self.shift)  # (B, R, h)
+        return out if self.geometry is None else out + self.geometry(geometry)
+
+
+class WordPerceptron(nn.Module):
+    """s_t = W x_t + MLP(x_t): for word vectors that already know their sentence."""
+
+    def __init__(self, settings: ModelSettings, dropout: float) -> None:
+        super().__init__()
+        self.linear = nn.Linear(DIM, settings.dim)
+        self.inner = nn.Linear(DIM, settings.hidden)
+        self.outer = nn.Linear(settings.hidden, settings.dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
+        """(T, 384) -> (T, h)."""
+        return self.linear(words) + self.outer(self.dropout(F.gelu(self.inner(words))))
+
+
+class WordRecurrence(nn.Module):
+    """The paper's BRNN, or a bidirectional LSTM or GRU in its place (PAPER: section 3).
+
+    e_t = f(W_e x_t + b_e), hf_t = f(e_t + W_f hf_{t-1} + b_f), hb_t = f(e_t + W_b hb_{t+1} + b_b),
+    s_t = f(W_d (hf_t + hb_t) + b_d), f = ReLU. The input of the recurrence is e_t itself, so the cells' own
+    input matrices are kept at the identity for ``brnn``.
+    """
+
+    def __init__(self, settings: ModelSettings, dropout: float) -> None:
+        super().__init__()
+        self.embed = nn.Linear(DIM, settings.hidden)
+        self.kind = settings.encoder
+        size = settings.hidden
+        if self.kind == "brnn":
+            self.cells = nn.RNN(size, size, nonlinearity="relu", bidirectional=True)
+            for name, parameter in self.cells.named_parameters():
+                if name.startswith("weight_ih"):
+                    nn.init.eye_(parameter)
+                    parameter.requires_grad_(False)
+                elif name.startswith("weight_hh"):
+                    # A ReLU recurrence that neither dies nor explodes at the start (Le et al., 2015).
+                    with torch.no_grad():
+                        parameter.copy_(0.5 * torch.eye(size))
+                elif name.startswith("bias_ih"):
+                    nn.init.zeros_(parameter)
+                    parameter.requires_grad_(False)
+        else:
+            self.cells = {"lstm": nn.LSTM, "gru": nn.GRU}[self.kind](size, size, bidirectional=True)
+        self.out = nn.Linear(size, settings.dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
+        """(T, 384), lengths (L,) -> (T, h); sentences without words are passed over."""
+        sizes = [n for n in lengths.tolist() if n]
+        embedded = F.relu(self.embed(self.dropout(words)))  # (T, H)
+        packed = pack_sequence(list(embedded.split(sizes)), enforce_sorted=False)
+        states, _ = self.cells(packed)
+        both = states.data.view(len(states.data), 2, -1).sum(1)  # hf_t + hb_t, (T, H)
+        summed = PackedSequence(both, states.batch_sizes, states.sorted_indices, states.unsorted_indices)
+        hidden = torch.cat(nn.utils.rnn.unpack_sequence(summed))  # (T, H) in the order given
+        out = self.out(self.dropout(hidden))
+        return F.relu(out) if self.kind == "brnn" else out
+
+
+class AlignerModel(nn.Module):
+    """Regions and words of images and sentences into one space, and the score of every pair."""
+
+    def __init__(self, settings: ModelSettings, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.settings = settings
+        self.regions = RegionProjection(settings, dropout / 2)
+        encoder = WordPerceptron if settings.encoder == "mlp" else WordRecurrence
+        self.words = encoder(settings, dropout)
+        self.log_temperature = nn.Parameter(torch.tensor(math.log(_TEMPERATURE)), requires_grad=settings.normalise)
+
+    @property
+    def temperature(self) -> Tensor:
+        """Factor on the scores in the contrastive loss and in posteriors; 1 for a model that does not normalise."""
+        return self.log_temperature.exp().clamp(max=_HOTTEST) if self.settings.normalise else torch.ones(())
+
+    def embed_regions(self, vectors: Tensor, geometry: Tensor) -> Tensor:
+        """v_i of every region: (B, R, D), (B, R, 5) -> (B, R, h)."""
+        out = self.regions(vectors, geometry)
+        return F.normalize(out, dim=-1) if self.settings.normalise else out
+
+    def embed_words(self, words: Tensor, lengths: Tensor) -> Tensor:
+        """s_t of every word of all sentences, packed: (T, 384), (L,) -> (T, h)."""
+        out = self.words(words, lengths)
+        return F.normalize(out, dim=-1) if self.settings.normalise else out
+
+    def scores(self, regions: Tensor, words: Tensor, lengths: Tensor, mask: Tensor | None = None) -> Tensor:
+        """S_kl of embedded regions (B, R, h) and words (T, h): (B, L) (PAPER: section 4)."""
+        return pair_scores(regions, words, lengths, mask, mean=self.settings.mean)
+
+
+def geometry(boxes: Tensor, width: Tensor, height: Tensor) -> Tensor:
+    """(x1, y1, x2, y2, area) of boxes (B, R, 4), as shares of frames of ``width`` and ``height`` (B,): (B, R, 5).
+
+    Examples
+    --------
+    >>> geometry(torch.tensor([[[0.0, 0.0, 5.0, 10.0]]]), torch.tensor([10]), torch.tensor([20]))
+    tensor([[[0.0000, 0.0000, 0.5000, 0.5000, 0.2500]]])
+    """
+    sides = torch.stack([width, height, width, height], dim=-1)[:, None]  # (B, 1, 4)
+    share = boxes / sides
+    area = (share[..., 2] - share[..., 0]) * (share[..., 3] - share[..., 1])
+    return torch.cat([share, area[..., None]], dim=-1)

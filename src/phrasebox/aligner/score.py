@@ -1,0 +1,106 @@
+"""The score of image-sentence pairs (PAPER: section 4), without padding and with a sparse way back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import Function, FunctionCtx
+
+# Numbers in the (images, regions, words) table that may exist at one time: 64 MB in single precision.
+_TABLE = 16_000_000
+
+
+class _BestRegion(Function):
+    """max_i v_i . s_t of every image and word; the gradient goes through the arg-max only."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, regions: Tensor, words: Tensor, mask: Tensor | None) -> Tensor:  # type: ignore[override]
+        images, count, dim = regions.shape
+        best = regions.new_empty(images, len(words))
+        where = torch.empty(images, len(words), dtype=torch.int64, device=regions.device)
+        flat = regions.reshape(images * count, dim)
+        step = max(1, _TABLE // (images * count))
+        for start in range(0, len(words), step):
+            table = (flat @ words[start : start + step].T).view(images, count, -1)  # (B, R, t)
+            if mask is not None:
+                table.masked_fill_(~mask[:, :, None], -torch.inf)
+            torch.max(table, dim=1, out=(best[:, start : start + step], where[:, start : start + step]))
+        ctx.save_for_backward(regions, words, where)
+        return best
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # type: ignore[override]
+        regions, words, where = ctx.saved_tensors
+        images, count, dim = regions.shape
+        flat = regions.reshape(images * count, dim)
+        to_regions = torch.zeros_like(flat)
+        to_words = torch.empty_like(words)
+        step = max(1, _TABLE // (images * count))
+        for start in range(0, len(words), step):
+            part = slice(start, start + step)
+            # One nonzero an image and word. As a table it feeds two matrix products, which on every device are
+            # faster than scattering rows of vectors one by one.
+            table = regions.new_zeros(images, count, len(words[part]))
+            table.scatter_(1, where[:, None, part], grad[:, None, part])
+            table = table.view(images * count, -1)
+            to_regions.addmm_(table, words[part])
+            torch.mm(table.T, flat, out=to_words[part])
+        return to_regions.view_as(regions), to_words, None
+
+
+def best_regions(regions: Tensor, words: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Max over regions i of v_i . s_t, for every image and every word.
+
+    Parameters
+    ----------
+    regions : (B, R, h)
+        v_i of every image.
+    words : (T, h)
+        s_t of the words of all sentences, one after the other without padding.
+    mask : (B, R) bool, optional
+        False where an image has no such region; those score -inf before the maximum, since real scores can all be
+        negative.
+
+    Returns
+    -------
+    (B, T)
+        Differentiable; the gradient reaches the arg-max region of each pair and no other.
+    """
+    return _BestRegion.apply(regions, words, mask)  # type: ignore[no-any-return]
+
+
+def pair_scores(
+    regions: Tensor, words: Tensor, lengths: Tensor, mask: Tensor | None = None, mean: bool = False
+) -> Tensor:
+    """S_kl = sum over words t of max over regions i of v_i . s_t (PAPER: section 4).
+
+    Parameters
+    ----------
+    regions, words, mask
+        As in `best_regions`.
+    lengths : (L,) int
+        Words of every sentence; they sum to T. A sentence without words scores 0.
+    mean : bool
+        Divide by the number of words, so that long sentences do not score more than short ones.
+
+    Returns
+    -------
+    (B, L)
+        One score an image and sentence. Memory is bounded however many words there are.
+
+    Examples
+    --------
+    Two images with two regions each; the first sentence has two words, the second one:
+
+    >>> v = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[-1.0, 0.0], [0.0, 0.5]]])
+    >>> s = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    >>> pair_scores(v, s, torch.tensor([2, 1]))
+    tensor([[2.0000, 1.0000],
+            [0.5000, 0.5000]])
+    """
+    best = best_regions(regions, words, mask)  # (B, T)
+    owner = torch.repeat_interleave(torch.arange(len(lengths), device=best.device), lengths)
+    total = best.new_zeros(len(regions), len(lengths)).index_add(1, owner, best)
+    return total / lengths.clamp(min=1) if mean else total

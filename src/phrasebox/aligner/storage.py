@@ -1,0 +1,114 @@
+"""A model on disk: safetensors, a config and a card in one folder; never pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from phrasebox.errors import ModelError
+
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+
+
+def write_model(folder: Path, config: Mapping[str, Any], state: Mapping[str, Tensor], card: str) -> None:
+    """Write a model folder; floating-point tensors in half precision. Each file is written beside and renamed."""
+    from safetensors.torch import save
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {k: v.detach().cpu().half().contiguous() if v.is_floating_point() else v for k, v in state.items()}
+    for name, content in {
+        WEIGHTS: save(tensors, metadata={"format": "pt"}),
+        CONFIG: (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode(),
+        CARD: card.encode(),
+    }.items():
+        new = folder / f"{name}.new"
+        new.write_bytes(content)
+        os.replace(new, folder / name)
+
+
+def find_model(source: str | Path) -> Path:
+    """The folder of a model: a local path, or a hub id ``owner/name`` that is fetched or found in the hub's cache.
+
+    Raises
+    ------
+    ModelError
+        If it is neither.
+    """
+    folder = Path(source)
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise ModelError(f"{source} is a file; a model is a folder with {CONFIG} and {WEIGHTS}")
+    name = str(source)
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise ModelError(
+            f"there is no model folder {source}; give a folder with {CONFIG} and {WEIGHTS}, or a hub id owner/name"
+        )
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS, CARD]))
+    except Exception as error:  # the hub client raises many kinds, all of which mean: not to be had
+        raise ModelError(
+            f"{source} is no folder here and not to be had from the hub ({type(error).__name__})"
+        ) from error
+
+
+def read_config(folder: Path, kind: str) -> dict[str, Any]:
+    """The model's config, if it is of this ``kind``.
+
+    Raises
+    ------
+    ModelError
+        If it is missing, malformed, or of another kind of model.
+    """
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"{folder} is not a model folder: no readable {CONFIG} ({error.strerror})") from error
+    except ValueError as error:
+        raise ModelError(f"{path} is damaged: {error}") from error
+    found = config.get("kind") if isinstance(config, dict) else None
+    if found != kind:
+        raise ModelError(f"{path} describes {found or 'no phrasebox model'}; expected {kind}")
+    return config
+
+
+def read_weights(folder: Path, into: torch.nn.Module) -> None:
+    """Load the tensors into a network, checking each.
+
+    Raises
+    ------
+    ModelError
+        If a tensor is missing, left over, of the wrong shape, or not finite, or the file is not safetensors.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    path = folder / WEIGHTS
+    try:
+        tensors = load(path.read_bytes())
+    except OSError as error:
+        raise ModelError(f"{folder} is not a model folder: no readable {WEIGHTS} ({error.strerror})") from error
+    except SafetensorError as error:
+        raise ModelError(f"{path} is not a safetensors file ({error})") from error
+    expected = into.state_dict()
+    if missing := sorted(expected.keys() - tensors.keys()):
+        raise ModelError(f"{path} lacks {', '.join(missing)}")
+    if extra := sorted(tensors.keys() - expected.keys()):
+        raise ModelError(f"{path} has {', '.join(extra)}, which the model of {CONFIG} does not")
+    for name, tensor in tensors.items():
+        if tensor.shape != expected[name].shape:
+            raise ModelError(
+                f"{path}: {name} is {tuple(tensor.shape)}, {CONFIG} asks for {tuple(expected[name].shape)}"
+            )
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise ModelError(f"{path}: {name} holds numbers that are not finite")
+    into.load_state_dict({name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()})

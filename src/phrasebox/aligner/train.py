@@ -1,0 +1,312 @@
+"""Training an aligner: resumable at every epoch, kept at its best validation recall (PAPER: section 5)."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from phrasebox.aligner.collapse import collapse
+from phrasebox.aligner.data import Pairs, WordBatch, epoch_batches, pack
+from phrasebox.aligner.loss import objective
+from phrasebox.aligner.model import AlignerModel
+from phrasebox.aligner.settings import ModelSettings, TrainSettings
+from phrasebox.errors import DataError, ModelError
+
+CHECKPOINT = "checkpoint.pt"
+_SENTENCES = 256  # sentences scored at a time in validation
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What an epoch came to; recalls in percent, NaN without a validation split."""
+
+    epoch: int
+    loss: float
+    lr: float
+    temperature: float
+    seconds: float
+    image_to_sentence: tuple[float, float, float] = (math.nan,) * 3
+    sentence_to_image: tuple[float, float, float] = (math.nan,) * 3
+    warning: str = ""
+
+    @property
+    def recall(self) -> float:
+        """Mean of R@1, R@5 and R@10 both ways: what early stopping watches."""
+        return sum(self.image_to_sentence + self.sentence_to_image) / 6
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A trained model and its history; ``best`` indexes the epoch whose weights it holds."""
+
+    model: AlignerModel
+    history: tuple[Epoch, ...]
+    best: int
+
+
+def train(
+    pairs: Pairs,
+    validation: Pairs | None,
+    model_settings: ModelSettings,
+    settings: TrainSettings,
+    folder: Path | None = None,
+    device: str = "cpu",
+    report: Callable[[Epoch], object] = lambda epoch: None,
+) -> Trained:
+    """Learn to align regions and words from pairs of images and sentences.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        The training split.
+    validation : Pairs or None
+        Whose retrieval decides which epoch is kept; None keeps the last.
+    folder : Path, optional
+        Where a checkpoint is written after every epoch. If it holds one of the same settings, training goes on
+        after it, to the same weights as without the interruption.
+    report : callable
+        Is given every finished epoch.
+
+    Returns
+    -------
+    Trained
+        The model in evaluation mode.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two images with captions.
+    ModelError
+        If the loss is no longer finite, the model collapsed (see `collapse`), or the checkpoint does not fit.
+    """
+    if len(pairs) < 2:
+        raise DataError(f"{len(pairs)} training images with captions and regions; ranking needs at least two")
+    run = _Run(pairs, model_settings, settings, device)
+    checkpoint = folder / CHECKPOINT if folder else None
+    if checkpoint and checkpoint.exists():
+        run.restore(checkpoint)
+    while not run.finished:
+        epoch = run.epoch(validation)
+        if checkpoint:
+            run.save(checkpoint)
+        report(epoch)
+        if epoch.warning and len(run.history) > 1 and run.history[-2].warning:
+            raise ModelError(f"training was stopped after epoch {epoch.epoch + 1}: {epoch.warning}")
+    model = AlignerModel(model_settings)
+    model.load_state_dict(run.kept)
+    return Trained(model.eval(), tuple(run.history), run.best)
+
+
+class _Run:
+    """The state of a training run between epochs; every epoch draws its randomness from (seed, epoch) alone."""
+
+    def __init__(self, pairs: Pairs, model_settings: ModelSettings, settings: TrainSettings, device: str) -> None:
+        self.pairs, self.settings, self.device = pairs, settings, device
+        self.identity = json.dumps([asdict(model_settings), asdict(settings), len(pairs), len(pairs.sentences)])
+        torch.manual_seed(settings.seed)
+        self.model = AlignerModel(model_settings, settings.dropout)
+        _standardise(self.model, pairs)
+        self.model.to(device)
+        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.kept = {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
+        trainable = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimiser: torch.optim.Optimizer
+        if settings.optimiser == "adamw":
+            self.optimiser = torch.optim.AdamW(trainable, lr=settings.lr, weight_decay=settings.weight_decay)
+        else:
+            self.optimiser = torch.optim.SGD(trainable, lr=settings.lr, momentum=0.9)
+        self.steps_an_epoch = sum(1 for _ in self._batches(0))
+        self.history: list[Epoch] = []
+        self.best = -1
+        self.step = 0
+
+    @property
+    def finished(self) -> bool:
+        """All epochs done, or no better one for as long as patience lasts."""
+        done = len(self.history)
+        waited = done - 1 - self.best
+        return done >= self.settings.epochs or bool(
+            self.settings.patience and done and waited >= self.settings.patience
+        )
+
+    def epoch(self, validation: Pairs | None) -> Epoch:
+        """One pass over all captions, then validation; keeps the weights if they are the best."""
+        started, number = time.monotonic(), len(self.history)
+        torch.manual_seed(self.settings.seed * 1_000_003 + number + 1)
+        self.model.train()
+        losses = [self._step(images, captions) for images, captions in self._batches(number)]
+        loss = float(np.mean(losses))
+        if not math.isfinite(loss):
+            raise ModelError(f"the loss is {loss} in epoch {number + 1}; use a smaller learning rate (--lr)")
+        seconds = time.monotonic() - started
+        state = self.average if self.settings.average else self.model.state_dict()
+        watched = AlignerModel(self.model.settings).to(self.device).eval()
+        watched.load_state_dict(state)
+        done = Epoch(
+            number, loss, self._rate(), float(self.model.temperature), seconds, warning=collapse(watched, self.pairs)
+        )
+        if validation is not None and len(validation):
+            forth, back = recalls(watched, validation)
+            done = replace(done, image_to_sentence=forth, sentence_to_image=back)
+        self.history.append(done)
+        if (
+            not (validation is not None and len(validation))
+            or self.best < 0
+            or done.recall > self.history[self.best].recall
+        ):
+            self.best = number
+            self.kept = {k: v.detach().cpu().clone() for k, v in state.items()}
+        return done
+
+    def _batches(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        rng = np.random.default_rng((self.settings.seed, epoch))
+        return epoch_batches(self.pairs, self.settings.batch, self.settings.captions, rng)
+
+    def _step(self, images: np.ndarray, captions: np.ndarray) -> float:
+        """One update; returns the loss."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._rate()
+        regions = _without(self.pairs.regions[torch.from_numpy(images)], self.settings.drop_regions)
+        words = pack(_drop_words([self.pairs.sentences[i] for i in captions], self.settings.drop_words))
+        owner = torch.from_numpy(np.searchsorted(np.sort(images), self.pairs.owner[captions]))
+        owner = torch.from_numpy(np.argsort(images, kind="stable"))[owner].to(self.device)
+        scores = score_batch(self.model, regions, words, self.device)
+        progress = self.step / max(1, self.steps_an_epoch * self.settings.epochs)
+        loss = objective(
+            self.settings.objective, scores * self.model.temperature, owner, self.settings.margin, progress
+        )
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_value_(self.model.parameters(), self.settings.clip)
+        self.optimiser.step()
+        self.step += 1
+        if self.settings.average:
+            # A young average follows closely, so that it does not remember the random start.
+            decay = min(self.settings.average, self.step / (self.step + 9))
+            for name, value in self.model.state_dict().items():
+                self.average[name].lerp_(value, 1 - decay)
+        return float(loss.detach())
+
+    def _rate(self) -> float:
+        """Warm-up, then a cosine down to a hundredth of the largest rate."""
+        total = max(1, self.steps_an_epoch * self.settings.epochs)
+        warm = min(1.0, (self.step + 1) / max(1, self.settings.warmup))
+        return self.settings.lr * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, self.step / total))))
+
+    def save(self, path: Path) -> None:
+        """Write beside and rename: a checkpoint is whole or not there."""
+        state = {
+            "identity": self.identity, "model": self.model.state_dict(), "average": self.average, "kept": self.kept,
+            "optimiser": self.optimiser.state_dict(), "step": self.step, "best": self.best,
+            "history": [asdict(e) for e in self.history],
+        }  # fmt: skip
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_suffix(".new")
+        torch.save(state, new)
+        os.replace(new, path)
+
+    def restore(self, path: Path) -> None:
+        """Take up a checkpoint of the same settings and data."""
+        try:
+            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+        except Exception as error:  # torch raises many kinds for a damaged file
+            raise ModelError(f"{path} cannot be read ({error}); delete it to start again") from error
+        if state["identity"] != self.identity:
+            raise ModelError(f"{path} is of a run with other settings or data; start it anew with --fresh")
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.average, self.kept = state["average"], state["kept"]
+        self.step, self.best = state["step"], state["best"]
+        self.history = [
+            Epoch(**{k: tuple(v) if isinstance(v, (list, tuple)) else v for k, v in e.items()})
+            for e in state["history"]
+        ]
+
+
+def score_batch(model: AlignerModel, regions: Any, words: WordBatch, device: str) -> Tensor:
+    """S_kl (B, L) of a region batch and a word batch."""
+    mask = None if regions.mask is None else regions.mask.to(device)
+    v = model.embed_regions(regions.vectors.to(device).float(), regions.geometry.to(device))  # (B, R, h)
+    lengths = words.lengths.to(device)
+    s = model.embed_words(words.vectors.to(device), lengths)  # (T, h)
+    return model.scores(v, s, lengths, mask)
+
+
+@torch.inference_mode()
+def recalls(model: AlignerModel, pairs: Pairs) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """R@1, R@5, R@10 in percent, image -> sentence and sentence -> image, over all of ``pairs``."""
+    scores = all_scores(model, pairs)
+    own = scores[pairs.owner, np.arange(len(pairs.owner))]
+    # The full protocol, with its tables, is in phrasebox.evaluate; training needs six numbers an epoch.
+    to_image = (scores >= own[None]).sum(0)
+    best = np.full(len(pairs), -np.inf)
+    np.maximum.at(best, pairs.owner, own)
+    foreign = scores >= best[:, None]
+    foreign[pairs.owner, np.arange(len(pairs.owner))] = False
+    to_sentence = foreign.sum(1) + 1
+    at = (1, 5, 10)
+    forth = tuple(100 * float(np.mean(to_sentence <= k)) for k in at)
+    back = tuple(100 * float(np.mean(to_image <= k)) for k in at)
+    return forth, back  # type: ignore[return-value]
+
+
+@torch.inference_mode()
+def all_scores(model: AlignerModel, pairs: Pairs) -> np.ndarray:
+    """S_kl (N, L) float32 of every image and every sentence of ``pairs``."""
+    device = next(model.parameters()).device
+    embedded = []
+    for rows in torch.arange(len(pairs)).split(256):
+        part = pairs.regions[rows]
+        embedded.append(model.embed_regions(part.vectors.to(device).float(), part.geometry.to(device)))
+    v = torch.cat(embedded)
+    mask = None if pairs.regions.mask is None else pairs.regions.mask.to(device)
+    scores = np.empty((len(pairs), len(pairs.sentences)), np.float32)
+    for start in range(0, len(pairs.sentences), _SENTENCES):
+        words = pack(pairs.sentences[start : start + _SENTENCES])
+        lengths = words.lengths.to(device)
+        s = model.embed_words(words.vectors.to(device), lengths)
+        scores[:, start : start + _SENTENCES] = model.scores(v, s, lengths, mask).cpu().numpy()
+    return scores
+
+
+def _standardise(model: AlignerModel, pairs: Pairs) -> None:
+    """Give the projection the mean and spread of the training vectors, from at most 2,000 images."""
+    rows = torch.linspace(0, len(pairs) - 1, min(len(pairs), 2000)).long()
+    part = pairs.regions[rows]
+    vectors = part.vectors[part.mask] if part.mask is not None else part.vectors.flatten(0, 1)
+    mean, square = vectors.float().mean(0), vectors.float().square().mean(0)
+    model.regions.shift.copy_(mean)
+    model.regions.scale.copy_((square - mean**2).clamp(min=0).sqrt() + 0.05)
+
+
+def _without(regions: Any, share: float) -> Any:
+    """Leave out a share of the regions of a batch, never the whole image (row 0)."""
+    count = regions.vectors.shape[1]
+    drop = int(share * (count - 1))
+    if not drop:
+        return regions
+    kept = torch.cat([torch.zeros(1, dtype=torch.int64), torch.randperm(count - 1)[drop:].sort().values + 1])
+    mask = None if regions.mask is None else regions.mask[:, kept]
+    return type(regions)(regions.vectors[:, kept], regions.geometry[:, kept], mask)
+
+
+def _drop_words(sentences: list[np.ndarray], share: float) -> list[np.ndarray]:
+    """Leave out words at random; every sentence keeps at least one."""
+    if not share:
+        return sentences
+    dropped = []
+    for s in sentences:
+        kept = torch.rand(len(s)) >= share
+        kept[int(torch.randint(len(s), ()))] = True
+        dropped.append(s[kept.numpy()])
+    return dropped

@@ -1,0 +1,89 @@
+"""Given phrases -> boxes: all regions vote, and one box is chosen from where the votes fall."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from phrasebox.errors import DataError
+from phrasebox.grounding.phrases import is_content, phrase
+from phrasebox.types import Phrase, Regions, Span, Word
+
+GRID = 28  # cells of the heat map each way
+SHARPNESS = 0.5  # share of the model's temperature at which regions vote
+LEVEL = 0.3  # heat (of 1 at the peak) that a cell must pass to speak for a box rather than against it
+
+
+def localise(
+    caption: str,
+    words: Sequence[Word],
+    scores: np.ndarray,
+    regions: Regions,
+    spans: Sequence[Span],
+    temperature: float = 1.0,
+) -> tuple[Phrase, ...]:
+    """One phrase with its box for every span, in order.
+
+    A phrase's score on a region is the mean over its content words (over all its words if it has none). The box is
+    the region that gathers the most heat above `LEVEL`; see `heat_map`.
+
+    Parameters
+    ----------
+    scores : (T, R)
+        v_i . s_t of every word of the caption and region.
+    spans : sequence of (start, end)
+        Characters of the caption, end exclusive.
+    temperature : float
+        The model's factor on scores.
+
+    Raises
+    ------
+    DataError
+        If a span is not inside the caption or holds no word.
+    """
+    return tuple(_localise(caption, words, scores, regions, span, temperature) for span in spans)
+
+
+def _localise(
+    caption: str, words: Sequence[Word], scores: np.ndarray, regions: Regions, span: Span, temperature: float
+) -> Phrase:
+    start, end = span
+    if not 0 <= start < end <= len(caption):
+        raise DataError(f"span {span} is outside the caption of {len(caption)} characters")
+    inside = [t for t, w in enumerate(words) if w.start < end and w.end > start]
+    if not inside:
+        raise DataError(f"span {span} ({caption[start:end]!r}) holds no word")
+    telling = [t for t in inside if is_content(words[t].text)] or inside
+    mean = scores[telling].mean(0)
+    return phrase(caption, span, mean, choose(mean, regions, temperature), regions, temperature)
+
+
+def choose(scores: np.ndarray, regions: Regions, temperature: float) -> int:
+    """The region with the largest sum of (heat - `LEVEL`) over its cells.
+
+    Near-equal boxes split the vote of an arg-max; here they add up, and the box is taken that holds the heat with
+    the least that is cold.
+    """
+    cover = coverage(regions.boxes / np.array([regions.width, regions.height] * 2, np.float32))  # (R, G*G)
+    heat = heat_map(scores, cover, temperature)
+    return int((cover @ (heat / heat.max() - LEVEL)).argmax())
+
+
+def heat_map(scores: np.ndarray, cover: np.ndarray, temperature: float) -> np.ndarray:
+    """Votes on a grid (G*G,): each region adds softmax(temperature * score) / sqrt(area) to the cells that it covers."""
+    votes = np.exp(SHARPNESS * temperature * (scores - scores.max()))
+    area = np.maximum(cover.sum(1), 1e-6)
+    return (votes / np.sqrt(area)) @ cover
+
+
+def coverage(shares: np.ndarray) -> np.ndarray:
+    """How much of each cell of a G x G grid every box covers: (R, 4) shares of the frame -> (R, G*G) in [0, 1]."""
+    edges = np.arange(GRID + 1, dtype=np.float32) / GRID
+
+    def along(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        shared = np.minimum(edges[1:], high[:, None]) - np.maximum(edges[:-1], low[:, None])
+        return np.clip(shared * GRID, 0, 1)
+
+    across, down = along(shares[:, 0], shares[:, 2]), along(shares[:, 1], shares[:, 3])
+    return (down[:, :, None] * across[:, None, :]).reshape(len(shares), -1)

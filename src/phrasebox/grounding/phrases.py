@@ -1,0 +1,165 @@
+"""From decoded runs of words to clean phrases with a score and a confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import regex
+
+from phrasebox.grounding.segments import segments
+from phrasebox.types import Box, Phrase, Regions, Span, Word
+
+_DETERMINERS = frozenset(
+    "a an the this that these those his her its their my your our some another each".split()  # noqa: SIM905
+)
+_FUNCTION_WORDS = frozenset(
+    """about above across after against along alongside although am among and any are around as at be because been
+    before behind being below beneath beside besides between beyond but by can could did do does doing down during
+    for from had has have having he her herself hers him himself i if in inside into is it itself just may me might
+    must near nearby next no nor not of off on onto or other others out outside over past she should so such than
+    that the their theirs them themselves then there they this those through to together too toward towards under
+    underneath until up upon very was we were what when where which while who whom whose will with within without
+    would you yourself who's it's there's he's she's they're""".split()  # noqa: SIM905
+)
+_STOP = _DETERMINERS | _FUNCTION_WORDS
+_BREAK = regex.compile(r"[.;:!?。！？।؟\n]")  # a phrase never runs over the end of a sentence
+
+# A box that covers this share of the frame stands for the whole image.
+_WHOLE_IMAGE = 0.9
+
+
+def is_content(word: str) -> bool:
+    """Whether a word names something; English function words do not, words of other languages always do.
+
+    Examples
+    --------
+    >>> [w for w in ["A", "dog", "is", "on", "it", "狗"] if is_content(w)]
+    ['dog', '狗']
+    """
+    return word.lower() not in _STOP
+
+
+def trim(words: Sequence[Word], start: int, end: int) -> tuple[int, int]:
+    """Cut function words off both edges of ``words[start:end]``; a leading determiner stays.
+
+    Returns
+    -------
+    (int, int)
+        The words that remain; equal numbers if none is a content word.
+
+    Examples
+    --------
+    >>> from phrasebox.text import words
+    >>> w = words("with a tabby cat and the")
+    >>> trim(w, 0, 6)
+    (1, 4)
+    """
+    while end > start and not is_content(words[end - 1].text):
+        end -= 1
+    first = start
+    while first < end and not is_content(words[first].text):
+        first += 1
+    if first > start and first < end and words[first - 1].text.lower() in _DETERMINERS:
+        first -= 1
+    return first, end
+
+
+def clean_phrases(
+    caption: str,
+    words: Sequence[Word],
+    scores: np.ndarray,
+    assignment: np.ndarray,
+    regions: Regions,
+    temperature: float = 1.0,
+) -> tuple[Phrase, ...]:
+    """The region-phrase pairs of one decoded sentence.
+
+    Each run of words on one region is split at ends of sentences, trimmed by `trim`, and dropped if nothing but
+    function words remains.
+
+    Parameters
+    ----------
+    scores : (T, R)
+        v_i . s_t of every word and region.
+    assignment : (T,) int
+        a_t, from `decode`.
+    temperature : float
+        The model's factor on scores (1 for a model that does not normalise).
+
+    Returns
+    -------
+    tuple of Phrase
+        In reading order; each span is exact: ``caption[start:end] == phrase.text``.
+    """
+    found = []
+    for start, end, region in _runs(caption, words, assignment):
+        first, last = trim(words, start, end)
+        if first == last:
+            continue
+        span = (words[first].start, words[last - 1].end)
+        found.append(phrase(caption, span, scores[first:last].mean(0), region, regions, temperature))
+    return tuple(found)
+
+
+def phrase(
+    caption: str,
+    span: Span,
+    scores: np.ndarray,
+    region: int,
+    regions: Regions,
+    temperature: float,
+    box: Box | None = None,
+) -> Phrase:
+    """A phrase on ``region`` whose words score ``scores`` (R,) on average; ``box`` replaces the region's own."""
+    return Phrase(
+        text=caption[span[0] : span[1]],
+        span=span,
+        box=box or regions.box(region),
+        score=float(scores[region]),
+        confidence=confidence(scores, region, regions.boxes, temperature),
+        whole_image=covers_image(box or regions.box(region), regions.width, regions.height),
+        region=-1 if box else region,
+    )
+
+
+def confidence(scores: np.ndarray, region: int, boxes: np.ndarray, temperature: float) -> float:
+    """Posterior probability that the phrase belongs to this region, or to one that overlaps it by half or more.
+
+    softmax over regions of temperature times the mean word score, summed over the regions of IoU >= 0.5 with the
+    chosen one: near-equal boxes share a vote, so none of them alone can be judged by its own.
+
+    Examples
+    --------
+    >>> boxes = np.array([[0, 0, 4, 4], [0, 0, 4, 3], [5, 5, 6, 6]], np.float32)
+    >>> round(confidence(np.array([1.0, 1.0, 1.0]), 0, boxes, temperature=1.0), 3)
+    0.667
+    """
+    weights = np.exp(temperature * (scores - scores.max()))
+    return float(weights[overlap(boxes[region], boxes) >= 0.5].sum() / weights.sum())
+
+
+def overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """IoU (R,) of one ``xyxy`` box (4,) with many (R, 4)."""
+    size = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
+    shared = np.prod(np.clip(size, 0, None), axis=1)
+    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    return shared / (np.prod(box[2:] - box[:2]) + area - shared)
+
+
+def covers_image(box: Box, width: int, height: int) -> bool:
+    """Whether a box is the frame rather than a part of it."""
+    return box.area >= _WHOLE_IMAGE * width * height
+
+
+def _runs(caption: str, words: Sequence[Word], assignment: np.ndarray) -> list[tuple[int, int, int]]:
+    """Segments of the assignment, cut where a sentence ends between two words."""
+    runs = []
+    for start, end, region in segments(assignment):
+        cut = start
+        for t in range(start + 1, end):
+            if _BREAK.search(caption, words[t - 1].end, words[t].start):
+                runs.append((cut, t, region))
+                cut = t
+        runs.append((cut, end, region))
+    return runs
