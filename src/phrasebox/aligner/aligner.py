@@ -25,6 +25,7 @@ from phrasebox.types import Grounding, Regions, Span
 from phrasebox.wordvectors import Sentence, WordVectors
 
 KIND = "phrasebox aligner"
+BUILT_IN = Path(str(resources.files("phrasebox") / "pretrained" / "aligner"))
 Image = ImageSource | Regions
 """An image argument: a path, a picture, an array, or regions already made."""
 

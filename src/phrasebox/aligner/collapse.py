@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -25,7 +26,7 @@ def collapse(model: AlignerModel, pairs: Pairs, images: int = 64) -> str:
     part = pairs.regions[rows]
     v = model.embed_regions(part.vectors.to(device).float(), part.geometry.to(device))
     v = v[part.mask.to(device)] if part.mask is not None else v.flatten(0, 1)
-    words = pack([s for s, k in zip(pairs.sentences, pairs.owner, strict=True) if k < len(rows)])
+    words = pack(pairs.sentences[: int(np.searchsorted(pairs.owner, len(rows)))])
     s = model.embed_words(words.vectors.to(device), words.lengths.to(device))
     for name, vectors in (("regions", v), ("words", s)):
         if sign := _sign(vectors):
@@ -39,5 +40,5 @@ def _sign(vectors: Tensor) -> str:
     if float((vectors.abs().amax(1) == 0).float().mean()) > 0.5:
         return "are mostly zero; use a smaller learning rate (--lr), or another encoder than brnn"
     if len(vectors) > 1 and float(F.normalize(vectors, dim=1).mean(0).norm()) > _ONE_DIRECTION:
-        return "all point one way; use --objective margin-sum or infonce, a smaller learning rate (--lr) or a larger --batch"
+        return "all point one way; use --objective infonce or margin-sum, a smaller --lr, or a larger --batch"
     return ""

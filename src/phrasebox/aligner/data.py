@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -48,7 +49,7 @@ def collate(regions: Sequence[Regions]) -> RegionBatch:
     widths = {None if r.vectors is None else r.vectors.shape[1] for r in regions}
     if None in widths or len(widths) > 1:
         raise DataError(f"regions need vectors of one width to be aligned, got {sorted(map(str, widths))}")
-    vectors = np.zeros((len(regions), most, *widths), np.float16)
+    vectors = np.zeros((len(regions), most, widths.pop() or 0), np.float16)
     boxes = np.zeros((len(regions), most, 4), np.float32)
     for row, (r, n) in enumerate(zip(regions, counts, strict=True)):
         vectors[row, :n] = r.vectors
@@ -157,7 +158,7 @@ def epoch_batches(
         Indices into ``pairs.sentences``, grouped in the order of ``images``.
     """
     starts = np.searchsorted(pairs.owner, np.arange(len(pairs) + 1))
-    own = [rng.permutation(np.arange(a, b)) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    own = [rng.permutation(np.arange(a, b)) for a, b in pairwise(starts.tolist())]
     rounds = -(-max(map(len, own)) // captions) if own else 0
     waiting: list[tuple[int, np.ndarray]] = []
     for turn in range(rounds):

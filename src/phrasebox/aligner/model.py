@@ -26,8 +26,13 @@ class RegionProjection(nn.Module):
         self.geometry = nn.Linear(5, settings.dim) if settings.geometry else None
         self.dropout = dropout
         # Mean and spread of the training vectors, so that W_m starts from channels of one size.
-        self.register_buffer("shift", torch.zeros(settings.vector_dim))
-        self.register_buffer("scale", torch.ones(settings.vector_dim))
+        self.shift = nn.Buffer(torch.zeros(settings.vector_dim))
+        self.scale = nn.Buffer(torch.ones(settings.vector_dim))
+
+    def standardise(self, mean: Tensor, spread: Tensor) -> None:
+        """Take the mean and standard deviation (D,) of the training vectors; a silent channel is not blown up."""
+        self.shift.copy_(mean)
+        self.scale.copy_(spread + 0.05)
 
     def forward(self, vectors: Tensor, geometry: Tensor) -> Tensor:
         """(B, R, D) and (B, R, 5) -> (B, R, h)."""

@@ -136,7 +136,9 @@ class Preset:
 PRESETS = {
     # PAPER sections 3 to 5 to the letter: fixed word vectors, ReLU BRNN, dot products, sum of margins, SGD.
     "paper": Preset(
-        ModelSettings(dim=1000, encoder="brnn", words="static", hidden=300, normalise=False, mean=False, geometry=False),
+        ModelSettings(
+            dim=1000, encoder="brnn", words="static", hidden=300, normalise=False, mean=False, geometry=False
+        ),
         TrainSettings(
             objective="margin-sum", optimiser="sgd", lr=1e-3, batch=100, captions=1, epochs=20, dropout=0.5,
             weight_decay=0.0,

@@ -47,9 +47,7 @@ def find_model(source: str | Path) -> Path:
         raise ModelError(f"{source} is a file; a model is a folder with {CONFIG} and {WEIGHTS}")
     name = str(source)
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise ModelError(
-            f"there is no model folder {source}; give a folder with {CONFIG} and {WEIGHTS}, or a hub id owner/name"
-        )
+        raise ModelError(f"there is no model folder {source}; give a model's folder, or a hub id owner/name")
     from huggingface_hub import snapshot_download
 
     try:

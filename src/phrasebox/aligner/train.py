@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from phrasebox.aligner.collapse import collapse
-from phrasebox.aligner.data import Pairs, WordBatch, epoch_batches, pack
+from phrasebox.aligner.data import Pairs, RegionBatch, WordBatch, epoch_batches, pack
 from phrasebox.aligner.loss import objective
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.settings import ModelSettings, TrainSettings
@@ -24,6 +24,9 @@ from phrasebox.errors import DataError, ModelError
 
 CHECKPOINT = "checkpoint.pt"
 _SENTENCES = 256  # sentences scored at a time in validation
+
+
+_UNKNOWN = (math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,8 @@ class Epoch:
     lr: float
     temperature: float
     seconds: float
-    image_to_sentence: tuple[float, float, float] = (math.nan,) * 3
-    sentence_to_image: tuple[float, float, float] = (math.nan,) * 3
+    image_to_sentence: tuple[float, float, float] = _UNKNOWN
+    sentence_to_image: tuple[float, float, float] = _UNKNOWN
     warning: str = ""
 
     @property
@@ -155,7 +158,7 @@ class _Run:
         done = Epoch(
             number, loss, self._rate(), float(self.model.temperature), seconds, warning=collapse(watched, self.pairs)
         )
-        if validation is not None and len(validation):
+        if validation is not None:
             forth, back = recalls(watched, validation)
             done = replace(done, image_to_sentence=forth, sentence_to_image=back)
         self.history.append(done)
@@ -227,13 +230,10 @@ class _Run:
         self.optimiser.load_state_dict(state["optimiser"])
         self.average, self.kept = state["average"], state["kept"]
         self.step, self.best = state["step"], state["best"]
-        self.history = [
-            Epoch(**{k: tuple(v) if isinstance(v, (list, tuple)) else v for k, v in e.items()})
-            for e in state["history"]
-        ]
+        self.history = [Epoch(**e) for e in state["history"]]
 
 
-def score_batch(model: AlignerModel, regions: Any, words: WordBatch, device: str) -> Tensor:
+def score_batch(model: AlignerModel, regions: RegionBatch, words: WordBatch, device: str) -> Tensor:
     """S_kl (B, L) of a region batch and a word batch."""
     mask = None if regions.mask is None else regions.mask.to(device)
     v = model.embed_regions(regions.vectors.to(device).float(), regions.geometry.to(device))  # (B, R, h)
@@ -285,11 +285,10 @@ def _standardise(model: AlignerModel, pairs: Pairs) -> None:
     part = pairs.regions[rows]
     vectors = part.vectors[part.mask] if part.mask is not None else part.vectors.flatten(0, 1)
     mean, square = vectors.float().mean(0), vectors.float().square().mean(0)
-    model.regions.shift.copy_(mean)
-    model.regions.scale.copy_((square - mean**2).clamp(min=0).sqrt() + 0.05)
+    model.regions.standardise(mean, (square - mean**2).clamp(min=0).sqrt())
 
 
-def _without(regions: Any, share: float) -> Any:
+def _without(regions: RegionBatch, share: float) -> RegionBatch:
     """Leave out a share of the regions of a batch, never the whole image (row 0)."""
     count = regions.vectors.shape[1]
     drop = int(share * (count - 1))
@@ -297,7 +296,7 @@ def _without(regions: Any, share: float) -> Any:
         return regions
     kept = torch.cat([torch.zeros(1, dtype=torch.int64), torch.randperm(count - 1)[drop:].sort().values + 1])
     mask = None if regions.mask is None else regions.mask[:, kept]
-    return type(regions)(regions.vectors[:, kept], regions.geometry[:, kept], mask)
+    return RegionBatch(regions.vectors[:, kept], regions.geometry[:, kept], mask)
 
 
 def _drop_words(sentences: list[np.ndarray], share: float) -> list[np.ndarray]:

@@ -71,7 +71,7 @@ def choose(scores: np.ndarray, regions: Regions, temperature: float) -> int:
 
 
 def heat_map(scores: np.ndarray, cover: np.ndarray, temperature: float) -> np.ndarray:
-    """Votes on a grid (G*G,): each region adds softmax(temperature * score) / sqrt(area) to the cells that it covers."""
+    """Votes on a grid (G*G,): a region adds exp(temperature * score) / sqrt(area) to the cells that it covers."""
     votes = np.exp(SHARPNESS * temperature * (scores - scores.max()))
     area = np.maximum(cover.sum(1), 1e-6)
     return (votes / np.sqrt(area)) @ cover

@@ -109,17 +109,17 @@ def phrase(
     region: int,
     regions: Regions,
     temperature: float,
-    box: Box | None = None,
 ) -> Phrase:
-    """A phrase on ``region`` whose words score ``scores`` (R,) on average; ``box`` replaces the region's own."""
+    """A phrase on ``region`` whose words score ``scores`` (R,) on average."""
+    box = regions.box(region)
     return Phrase(
         text=caption[span[0] : span[1]],
         span=span,
-        box=box or regions.box(region),
+        box=box,
         score=float(scores[region]),
         confidence=confidence(scores, region, regions.boxes, temperature),
-        whole_image=covers_image(box or regions.box(region), regions.width, regions.height),
-        region=-1 if box else region,
+        whole_image=covers_image(box, regions.width, regions.height),
+        region=region,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 
@@ -16,4 +18,4 @@ def segments(assignment: np.ndarray) -> list[tuple[int, int, int]]:
     if not len(assignment):
         return []
     cuts = [0, *(np.flatnonzero(np.diff(assignment)) + 1).tolist(), len(assignment)]
-    return [(a, b, int(assignment[a])) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [(a, b, int(assignment[a])) for a, b in pairwise(cuts)]
