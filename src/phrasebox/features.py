@@ -93,6 +93,13 @@ class RegionSettings:
             raise SettingsError(f"crop_size {self.crop_size} is for pooling 'crops', not {self.pooling!r}")
 
 
+REGION_PRESETS = {
+    # PAPER section 2: a detector's 19 best boxes and the whole image.
+    "paper": RegionSettings(proposer="selective_search", regions=20, rank="classifier"),
+    "modern": RegionSettings(proposer="grid", density=27, regions=27, nms=1.0, rank="proposer"),
+}
+
+
 def pool(maps: Tensor, boxes: Sequence[np.ndarray], bins: int = 3) -> list[Tensor]:
     """RoI-align every box on its image's map and average its bins.
 

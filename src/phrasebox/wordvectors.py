@@ -5,9 +5,11 @@ Nothing is written: the weights are read from inside the installed package's arc
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -66,7 +68,7 @@ class WordVectors:
         self.device = device
         self._tokenizer, self._encoder = _minilm()
         if device != "cpu":
-            self._encoder = self._encoder.to(device)
+            self._encoder = copy.deepcopy(self._encoder).to(device)  # the shared one stays where it is
 
     def encode(self, captions: Sequence[str], batch: int = 256) -> list[Sentence]:
         """Vectors of every word of every caption, in the order given.
@@ -135,7 +137,7 @@ def _minilm() -> tuple[Any, Any]:
             config, tokenizer, weights = (
                 archive.read(name) for name in ("config.json", "tokenizer.json", "model.safetensors")
             )
-    except (metadata.PackageNotFoundError, OSError, KeyError, zipfile.BadZipFile) as error:
+    except (metadata.PackageNotFoundError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelError(f"the word vectors cannot be read ({error}); {_REMEDY}") from None
     if hashlib.sha256(weights).hexdigest() != _SHA256:
         raise ModelError(f"the weights in {_PACKAGE} are not the published ones; {_REMEDY}")

@@ -71,9 +71,7 @@ class Aligner:
         ModelError
             If the folder is incomplete, damaged, or not an aligner.
         """
-        folder = (
-            Path(str(resources.files("phrasebox") / "pretrained" / "aligner")) if source is None else find_model(source)
-        )
+        folder = BUILT_IN if source is None else find_model(source)
         config = read_config(folder, KIND)
         try:
             model = AlignerModel(ModelSettings(**config["model"]))
@@ -134,9 +132,9 @@ class Aligner:
         Raises
         ------
         DataError
-            If an argument is one string or path instead of a list.
+            If an argument is one string or image instead of a list.
         """
-        if isinstance(images, (str, Path)) or isinstance(sentences, str):
+        if isinstance(images, str) or not isinstance(images, Sequence) or isinstance(sentences, str):
             raise DataError("score takes a list of images and a list of sentences")
         if not len(images) or not len(sentences):
             return np.zeros((len(images), len(sentences)), np.float32)
@@ -220,7 +218,7 @@ class Aligner:
     @property
     def temperature(self) -> float:
         """Factor on scores in posteriors."""
-        return float(self.model.temperature)
+        return float(self.model.temperature.detach())
 
     @cached_property
     def words(self) -> WordVectors:

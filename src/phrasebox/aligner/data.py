@@ -148,34 +148,36 @@ def epoch_batches(
     """Shuffled batches that show every caption of every image once.
 
     Images are visited in rounds of up to ``captions`` captions each; a round is cut into batches of ``batch``
-    images, the rest of a round (fewer than two images give no negative) joining the next.
+    images, the rest of a round joining the next. A single image that is left over, which has no negative, is left out.
 
     Yields
     ------
     images : (B,) int64
-        Each at most once.
+        At least two, each once.
     captions : (L,) int64
         Indices into ``pairs.sentences``, grouped in the order of ``images``.
     """
     starts = np.searchsorted(pairs.owner, np.arange(len(pairs) + 1))
     own = [rng.permutation(np.arange(a, b)) for a, b in pairwise(starts.tolist())]
     rounds = -(-max(map(len, own)) // captions) if own else 0
-    waiting: list[tuple[int, np.ndarray]] = []
+    waiting: dict[int, np.ndarray] = {}
     for turn in range(rounds):
-        chosen = [(i, own[i][turn * captions : (turn + 1) * captions]) for i in rng.permutation(len(pairs))]
-        for item in chosen:
-            if not len(item[1]):
+        # Images that still wait from the round before come last: a batch holds no image twice.
+        for i in sorted(rng.permutation(len(pairs)).tolist(), key=waiting.__contains__):
+            shown = own[i][turn * captions : (turn + 1) * captions]
+            if not len(shown):
                 continue
-            if any(item[0] == other for other, _ in waiting):
-                yield _batch(waiting)
-                waiting = []
-            waiting.append(item)
+            if i in waiting:
+                if len(waiting) > 1:
+                    yield _batch(waiting)
+                waiting = {}
+            waiting[i] = shown
             if len(waiting) == batch:
                 yield _batch(waiting)
-                waiting = []
+                waiting = {}
     if len(waiting) > 1:
         yield _batch(waiting)
 
 
-def _batch(items: list[tuple[int, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    return np.array([i for i, _ in items]), np.concatenate([c for _, c in items])
+def _batch(captions: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    return np.array(list(captions)), np.concatenate(list(captions.values()))

@@ -93,6 +93,8 @@ class WordRecurrence(nn.Module):
     def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
         """(T, 384), lengths (L,) -> (T, h); sentences without words are passed over."""
         sizes = [n for n in lengths.tolist() if n]
+        if not sizes:
+            return words.new_zeros(0, self.out.out_features)
         embedded = F.relu(self.embed(self.dropout(words)))  # (T, H)
         packed = pack_sequence(list(embedded.split(sizes)), enforce_sorted=False)
         states, _ = self.cells(packed)

@@ -12,6 +12,11 @@ from phrasebox.wordvectors import Kind
 Encoder = Literal["mlp", "brnn", "lstm", "gru"]
 
 
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise SettingsError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}")
+
+
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
     """The shape of an aligner; saved with it.
@@ -146,8 +151,3 @@ PRESETS = {
     ),
     "modern": Preset(ModelSettings(), TrainSettings()),
 }  # fmt: skip
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise SettingsError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}")

@@ -94,6 +94,8 @@ def train(
     """
     if len(pairs) < 2:
         raise DataError(f"{len(pairs)} training images with captions and regions; ranking needs at least two")
+    if validation is not None and not len(validation):
+        validation = None
     run = _Run(pairs, model_settings, settings, device)
     checkpoint = folder / CHECKPOINT if folder else None
     if checkpoint and checkpoint.exists():
@@ -156,17 +158,18 @@ class _Run:
         watched = AlignerModel(self.model.settings).to(self.device).eval()
         watched.load_state_dict(state)
         done = Epoch(
-            number, loss, self._rate(), float(self.model.temperature), seconds, warning=collapse(watched, self.pairs)
+            number,
+            loss,
+            self._rate(),
+            float(self.model.temperature.detach()),
+            seconds,
+            warning=collapse(watched, self.pairs),
         )
         if validation is not None:
             forth, back = recalls(watched, validation)
             done = replace(done, image_to_sentence=forth, sentence_to_image=back)
         self.history.append(done)
-        if (
-            not (validation is not None and len(validation))
-            or self.best < 0
-            or done.recall > self.history[self.best].recall
-        ):
+        if validation is None or self.best < 0 or done.recall > self.history[self.best].recall:
             self.best = number
             self.kept = {k: v.detach().cpu().clone() for k, v in state.items()}
         return done
@@ -222,9 +225,10 @@ class _Run:
         """Take up a checkpoint of the same settings and data."""
         try:
             state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+            identity = state["identity"]
         except Exception as error:  # torch raises many kinds for a damaged file
             raise ModelError(f"{path} cannot be read ({error}); delete it to start again") from error
-        if state["identity"] != self.identity:
+        if identity != self.identity:
             raise ModelError(f"{path} is of a run with other settings or data; start it anew with --fresh")
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])

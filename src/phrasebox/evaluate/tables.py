@@ -70,6 +70,10 @@ class ResultTable:
         seeds = f"seed {seeds}" if len(self.seeds) == 1 else f"seeds {seeds}, mean ± sd"
         return f"{self.protocol} · split {self.split} · {seeds}"
 
+    def named(self, protocol: str) -> ResultTable:
+        """The same numbers under another protocol's name."""
+        return replace(self, protocol=protocol)
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``json.dumps``: unrounded, a flat record a row; a deviation's key ends in `` sd``."""
         records = []

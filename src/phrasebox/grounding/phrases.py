@@ -136,7 +136,8 @@ def confidence(scores: np.ndarray, region: int, boxes: np.ndarray, temperature: 
     0.667
     """
     weights = np.exp(temperature * (scores - scores.max()))
-    return float(weights[overlap(boxes[region], boxes) >= 0.5].sum() / weights.sum())
+    share = weights[overlap(boxes[region], boxes) >= 0.5].sum() / weights.sum()
+    return min(1.0, float(share))  # the two sums round differently
 
 
 def overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:

@@ -1,0 +1,175 @@
+"""The workspace's regions and captions -> a trained aligner in ``models/``."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from phrasebox.aligner import Aligner, Epoch, ModelSettings, Pairs, Trained, TrainSettings, train
+from phrasebox.errors import ModelError, WorkspaceError
+from phrasebox.features import RegionSettings
+from phrasebox.jobs.betas import BETAS, choose_beta
+from phrasebox.jobs.regions import STAGE as REGIONS
+from phrasebox.jobs.regions import stage_settings
+from phrasebox.pipeline import progress
+from phrasebox.show import Panel, curves
+from phrasebox.text import Vocabulary, words
+from phrasebox.wordvectors import Sentence, WordVectors
+from phrasebox.workspace import Workspace
+
+NAME = "aligner"
+_CAPTIONS = 2048  # captions whose word vectors are made at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """What a training came to."""
+
+    folder: Path
+    epochs: int
+    best: Epoch
+    beta: float
+
+
+def align(
+    ws: Workspace,
+    model: ModelSettings,
+    settings: TrainSettings,
+    name: str = NAME,
+    device: str = "cpu",
+    fresh: bool = False,
+    quiet: bool = False,
+    report: Callable[[Epoch], object] = lambda epoch: None,
+    card: Callable[[dict[str, Any]], str] | None = None,
+) -> Aligned:
+    """Train on the ``train`` split, stop early by retrieval on ``val``, choose beta on training images, and save.
+
+    Interrupted, it goes on after the last finished epoch. Beside the model it leaves ``history.json`` and
+    ``curves.png``.
+
+    Raises
+    ------
+    WorkspaceError
+        If there are no regions or no captions to train on.
+    ModelError
+        If training fails (see `phrasebox.aligner.train.train`).
+    """
+    folder = ws.models / name
+    if fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    pairs = load_pairs(ws, model, "train", device, quiet)
+    if not len(pairs):
+        raise WorkspaceError(
+            f"no image of {ws.path}'s train split has captions and regions; import some, then: regions"
+        )
+    held_out = load_pairs(ws, model, "val", device, quiet)
+    validation = held_out if len(held_out) else None
+    vocabulary = Vocabulary.build(text for batch in ws.images("train") for row in batch for text in row.captions)
+
+    def after(epoch: Epoch) -> None:
+        history.append(epoch)
+        report(epoch)
+
+    history: list[Epoch] = []
+    trained = train(pairs, validation, model, settings, folder, device, after)
+    write_history(folder, trained)
+    aligner = Aligner(trained.model.to(device), workspace_regions(ws), device=device)
+    aligner.beta = choose_beta(ws, aligner, BETAS)
+    best = trained.history[trained.best]
+    aligner.about = {
+        "images": len(pairs),
+        "captions": len(pairs.sentences),
+        "vocabulary": len(vocabulary.terms),
+        "training": asdict(settings),
+        "epochs": len(trained.history),
+        "validation": {
+            "image_to_sentence": list(best.image_to_sentence),
+            "sentence_to_image": list(best.sentence_to_image),
+        },
+    }
+    aligner.save(folder, (card or _card)(aligner.about))
+    (folder / "vocabulary.txt").write_text("\n".join(vocabulary.terms) + "\n", encoding="utf-8")
+    return Aligned(folder, len(trained.history), best, aligner.beta)
+
+
+def workspace_aligner(
+    ws: Workspace, source: str | Path | None = None, device: str = "cpu", workers: int = 2
+) -> Aligner:
+    """The aligner to use on a workspace: the one named, else the one trained in it, else the built-in one.
+
+    Raises
+    ------
+    ModelError
+        If the workspace's regions were not made the way the aligner's were.
+    """
+    trained = ws.models / NAME / "config.json"
+    aligner = Aligner.load(source or (trained.parent if trained.exists() else None), device, workers)
+    made, meant = ws.stages.get(REGIONS), stage_settings(aligner.region_settings)
+    if made is not None and made != meant:
+        differing = ", ".join(f"{k}={made.get(k)!r} (model: {v!r})" for k, v in meant.items() if made.get(k) != v)
+        raise ModelError(
+            f"the regions of {ws.path} do not fit the model: {differing}; train one with: phrasebox align {ws.path}, "
+            f"or make the regions anew with: phrasebox regions {ws.path} --fresh"
+        )
+    return aligner
+
+
+def workspace_regions(ws: Workspace) -> RegionSettings:
+    """The settings the workspace's regions were made with.
+
+    Raises
+    ------
+    WorkspaceError
+        If there are none yet.
+    """
+    made = ws.stages.get(REGIONS)
+    if made is None or not ws.count("regions"):
+        raise WorkspaceError(f"{ws.path} has no regions yet; run: phrasebox regions {ws.path}")
+    return RegionSettings(**made)
+
+
+def load_pairs(ws: Workspace, model: ModelSettings, split: str, device: str = "cpu", quiet: bool = False) -> Pairs:
+    """Images of a split that have regions and captions, with their vectors; possibly none.
+
+    Raises
+    ------
+    WorkspaceError
+        If the workspace has no regions.
+    """
+    workspace_regions(ws)
+    texts = [(row.key, text) for batch in ws.images(split) for row in batch for text in row.captions if words(text)]
+    encoder = WordVectors(model.words, device)
+    captions: dict[str, list[Sentence]] = {}
+    with progress(f"word vectors, {split}", total=len(texts), quiet=quiet or not texts) as advance:
+        for start in range(0, len(texts), _CAPTIONS):
+            part = texts[start : start + _CAPTIONS]
+            for (key, _), sentence in zip(part, encoder.encode([text for _, text in part]), strict=True):
+                captions.setdefault(key, []).append(sentence)
+            advance(len(part))
+    return Pairs.gather(ws.regions(split), captions)
+
+
+def write_history(folder: Path, trained: Trained) -> None:
+    """Leave the training's numbers as JSON and as curves."""
+    epochs = [asdict(epoch) for epoch in trained.history]
+    (folder / "history.json").write_text(json.dumps(epochs, indent=1) + "\n", encoding="utf-8")
+    panels = [Panel("loss", {"train": [e.loss for e in trained.history]})]
+    if trained.history[0].recall == trained.history[0].recall:  # NaN without a validation split
+        forth, back = ([getattr(e, way) for e in trained.history] for way in ("image_to_sentence", "sentence_to_image"))
+        recall = {"image to sentence": [r[0] for r in forth], "sentence to image": [r[0] for r in back]}
+        panels.append(Panel("R@1, val (%)", recall))
+    panels.append(Panel("learning rate", {"": [e.lr for e in trained.history]}))
+    curves(panels, folder / "curves.png")
+
+
+def _card(about: dict[str, Any]) -> str:
+    return (
+        "# phrasebox aligner\n\n"
+        f"Trained on {about['images']} images with {about['captions']} captions of a workspace, on captions alone.\n"
+        "Load it with `phrasebox.Aligner.load(FOLDER)`. How its images became regions, and its training settings, are\n"
+        "in `config.json`; say here what the images are, and under which licence.\n"
+    )

@@ -1,0 +1,102 @@
+"""The workspace's regions, captions and ground truth -> the tables of `phrasebox.evaluate`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from phrasebox.aligner import Aligner, Pairs
+from phrasebox.aligner.train import all_scores
+from phrasebox.errors import WorkspaceError
+from phrasebox.evaluate import (
+    GroundingCase,
+    ResultTable,
+    grounding_report,
+    retrieval,
+    segmentation_report,
+)
+from phrasebox.evaluate.baseline import ridge_scores
+from phrasebox.jobs.aligning import load_pairs
+from phrasebox.jobs.betas import BETAS, score_scale, segmentation_cases, with_regions
+from phrasebox.types import Example
+from phrasebox.workspace import Workspace
+
+_EXAMPLES = 64  # images whose ground truth is in memory at a time
+
+
+def evaluate(
+    ws: Workspace, aligner: Aligner, split: str = "val", seed: int = 0, quiet: bool = False
+) -> list[ResultTable]:
+    """Retrieval with its frozen-feature baseline, and, where the split has ground truth, grounding and segmentation.
+
+    The tables are also left in the workspace as ``results/<split>.json``.
+
+    Raises
+    ------
+    WorkspaceError
+        If the split has no image with regions and captions.
+    """
+    pairs = load_pairs(ws, aligner.model.settings, split, aligner.device, quiet)
+    if not len(pairs):
+        raise WorkspaceError(f"no image of the split {split!r} of {ws.path} has captions and regions")
+    tables = [retrieval(all_scores(aligner.model, pairs), pairs.owner).table(split, seed)]
+    training = pairs if split == "train" else load_pairs(ws, aligner.model.settings, "train", aligner.device, quiet)
+    if len(training) > 1:
+        baseline = retrieval(frozen_scores(training, pairs), pairs.owner).table(split, seed)
+        tables.append(baseline.named("retrieval, baseline ridge from frozen features"))
+    if ws.count("truth", split):
+        tables.append(grounding_report(grounding_cases(ws, aligner, split)).table(split, seed))
+        betas = sorted({beta * score_scale(ws, aligner) for beta in BETAS} | {aligner.beta})
+        cases = (case for part in _chunks(ws.truth(split)) for case in segmentation_cases(ws, aligner, part, betas))
+        segmentation = segmentation_report(cases).table(split, seed)
+        tables.append(segmentation.named(f"segmentation, the model's beta is {aligner.beta:g}"))
+    results = ws.path / "results"
+    results.mkdir(exist_ok=True)
+    (results / f"{split}.json").write_text(json.dumps([t.to_json() for t in tables], indent=1) + "\n", encoding="utf-8")
+    return tables
+
+
+def grounding_cases(ws: Workspace, aligner: Aligner, split: str) -> Iterator[GroundingCase]:
+    """Every phrase with at least one box, localised by the model, which sees the sentence and the span alone."""
+    for part in _chunks(ws.truth(split)):
+        for example, regions in with_regions(ws, part):
+            captions = [c for c in example.captions if any(p.boxes for p in c.phrases)]
+            boxed = [[p for p in c.phrases if p.boxes] for c in captions]
+            if not captions:
+                continue
+            grounded = aligner.ground_many(
+                [regions] * len(captions), [c.text for c in captions], spans=[[p.span for p in ps] for ps in boxed]
+            )
+            for truths, g in zip(boxed, grounded, strict=True):
+                for truth, found in zip(truths, g.phrases, strict=True):
+                    yield GroundingCase(truth, found.box, regions, example.size)
+
+
+def frozen_scores(training: Pairs, pairs: Pairs) -> np.ndarray:
+    """Scores (N, L) of mean region vectors against mean word vectors, joined by one ridge regression."""
+    return ridge_scores(*_means(training), *_means(pairs)[:2])
+
+
+def _means(pairs: Pairs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    images = []
+    for rows in torch.arange(len(pairs)).split(256):
+        part = pairs.regions[rows]
+        mask = torch.ones(part.vectors.shape[:2]) if part.mask is None else part.mask.float()
+        total = torch.einsum("brd,br->bd", part.vectors.float(), mask)
+        images.append((total / mask.sum(1, keepdim=True)).numpy())
+    sentences = np.stack([s.astype(np.float32).mean(0) for s in pairs.sentences])
+    return np.concatenate(images), sentences, pairs.owner
+
+
+def _chunks(examples: Iterator[Example]) -> Iterator[Sequence[Example]]:
+    part: list[Example] = []
+    for example in examples:
+        part.append(example)
+        if len(part) == _EXAMPLES:
+            yield part
+            part = []
+    if part:
+        yield part

@@ -1,0 +1,85 @@
+"""The workspace's regions and captions -> region-phrase pairs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from phrasebox.aligner import Aligner
+from phrasebox.errors import WorkspaceError
+from phrasebox.pipeline import Counts, progress, run
+from phrasebox.text import words
+from phrasebox.types import GroundedCaption, Regions
+from phrasebox.workspace import ImageRow, Workspace
+
+STAGE = "ground"
+_BATCH = 32
+
+
+def ground(
+    ws: Workspace, aligner: Aligner, beta: float | None = None, fresh: bool = False, quiet: bool = False
+) -> Counts:
+    """Decode every caption of every image that has regions and no phrases yet.
+
+    Raises
+    ------
+    WorkspaceError
+        If there are no regions, or phrases made by another model or beta and not ``fresh``.
+    """
+    if not ws.count("regions"):
+        raise WorkspaceError(f"{ws.path} has no regions yet; run: phrasebox regions {ws.path}")
+    beta = aligner.beta if beta is None else beta
+    ws.claim(STAGE, {"model": model_id(aligner), "beta": beta}, fresh=fresh)
+    regioned = ws.keys("regions")
+    todo = [key for key in ws.pending("phrases", STAGE) if key in regioned]
+    if not todo:
+        return Counts()
+
+    def mapper(batch: list[_Item]) -> dict[str, list[GroundedCaption]]:
+        return ground_batch(aligner, batch, beta)
+
+    with progress(STAGE, total=len(todo), quiet=quiet) as advance:
+        counts = run(_items(ws, todo), mapper, ws.append_phrases, batch=_BATCH, progress=advance)
+    ws.optimize()
+    return counts
+
+
+def ground_batch(aligner: Aligner, batch: Sequence[_Item], beta: float) -> dict[str, list[GroundedCaption]]:
+    """All captions of some images in one go; a caption without words has no phrases."""
+    wanted = [(row.key, regions, text) for row, regions in batch for text in row.captions if words(text)]
+    found: dict[tuple[str, str], GroundedCaption] = {}
+    if wanted:
+        for (key, _, text), g in zip(
+            wanted, aligner.ground_many([r for _, r, _ in wanted], [t for _, _, t in wanted], beta), strict=True
+        ):
+            found[key, text] = GroundedCaption(text, g.phrases)
+    return {row.key: [found.get((row.key, text), GroundedCaption(text)) for text in row.captions] for row, _ in batch}
+
+
+def model_id(aligner: Aligner) -> str:
+    """A short hash of the weights, so that phrases of different models are never mixed."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(aligner.model.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().half().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+class _Item(NamedTuple):
+    """An image with its regions."""
+
+    row: ImageRow
+    regions: Regions
+
+    @property
+    def key(self) -> str:
+        return self.row.key
+
+
+def _items(ws: Workspace, keys: list[str]) -> Iterator[_Item]:
+    for start in range(0, len(keys), _BATCH):
+        part = keys[start : start + _BATCH]
+        rows = {row.key: row for batch in ws.images(keys=part) for row in batch}
+        for batch in ws.regions(keys=part):
+            for regions in batch:
+                yield _Item(rows[regions.key], regions)

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from phrasebox.aligner import PRESETS, AlignerModel, ModelSettings, TrainSettings, train
+from phrasebox.aligner.collapse import collapse
+
+SETTINGS = ModelSettings(vector_dim=32, dim=24, hidden=24, encoder="brnn", normalise=False, geometry=False)
+
+
+@pytest.fixture(scope="module")
+def pairs(world):
+    return world(24, seed=1)[0]
+
+
+def one_way(linear):
+    linear.weight.zero_()
+    linear.bias.fill_(1)
+
+
+def zero(linear):
+    linear.weight.zero_()
+    linear.bias.fill_(0)
+
+
+def nan(linear):
+    linear.bias.fill_(math.nan)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sign", "advice"),
+    [
+        (one_way, "all point one way", "--objective"),
+        (zero, "mostly zero", "another encoder than brnn"),
+        (nan, "no longer finite", "--lr"),
+    ],
+)
+@pytest.mark.parametrize("part", ["regions", "words"])
+def test_fires_with_advice_on_collapsed_vectors(pairs, part, damage, sign, advice):
+    torch.manual_seed(0)
+    model = AlignerModel(SETTINGS).eval()
+    with torch.no_grad():
+        damage(model.regions.linear if part == "regions" else model.words.out)
+    said = collapse(model, pairs)
+    assert f"vectors of {part}" in said
+    assert sign in said
+    assert advice in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("preset", ["paper", "modern"])
+def test_silent_on_a_healthy_model(pairs, preset):
+    torch.manual_seed(0)
+    settings = ModelSettings(vector_dim=32, dim=24, hidden=24, encoder=PRESETS[preset].model.encoder)
+    assert collapse(AlignerModel(settings).eval(), pairs) == ""
+    trained = train(pairs, None, settings, TrainSettings(epochs=3, batch=12, warmup=1))
+    assert collapse(trained.model, pairs) == ""
+    assert [e.warning for e in trained.history] == [""] * 3
+
+
+def test_padding_is_not_taken_for_zero_vectors(pairs):
+    torch.manual_seed(0)
+    model = AlignerModel(SETTINGS).eval()
+    with torch.no_grad():
+        model.regions.linear.bias.zero_()
+    padded = type(pairs.regions)(
+        torch.nn.functional.pad(pairs.regions.vectors, (0, 0, 0, 20)),
+        torch.nn.functional.pad(pairs.regions.geometry, (0, 0, 0, 20)),
+        torch.arange(25)[None].expand(24, -1) < 5,
+    )
+    assert collapse(model, type(pairs)(padded, pairs.sentences, pairs.owner)) == ""

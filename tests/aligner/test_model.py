@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from phrasebox.aligner.model import AlignerModel, RegionProjection, geometry
+from phrasebox.aligner.settings import ModelSettings, TrainSettings
+from phrasebox.errors import SettingsError
+from phrasebox.wordvectors import DIM
+
+LENGTHS = torch.tensor([3, 0, 1, 5, 0])
+
+
+def model_of(encoder, **changes):
+    torch.manual_seed(0)
+    settings = ModelSettings(vector_dim=6, dim=4, hidden=5, encoder=encoder, **changes)
+    return AlignerModel(settings).eval()
+
+
+@torch.no_grad()
+def test_brnn_equals_the_paper_written_out():
+    words = model_of("brnn", normalise=False).words
+    for parameter in words.parameters():
+        if parameter.requires_grad:
+            parameter.normal_(std=0.5)
+    x = torch.randn(4, DIM)
+    cells = words.cells
+    w_f, b_f = cells.weight_hh_l0, cells.bias_hh_l0
+    w_b, b_b = cells.weight_hh_l0_reverse, cells.bias_hh_l0_reverse
+    e = [torch.relu(words.embed.weight @ row + words.embed.bias) for row in x]
+    forth, back, state = [], [], torch.zeros(5)
+    for e_t in e:
+        state = torch.relu(e_t + w_f @ state + b_f)
+        forth.append(state)
+    state = torch.zeros(5)
+    for e_t in e[::-1]:
+        state = torch.relu(e_t + w_b @ state + b_b)
+        back.insert(0, state)
+    expected = [torch.relu(words.out.weight @ (f + b) + words.out.bias) for f, b in zip(forth, back, strict=True)]
+    found = words(x, torch.tensor([4]))
+    torch.testing.assert_close(found, torch.stack(expected))
+    assert found.abs().sum() > 0
+
+
+def test_brnn_learns_its_recurrence_but_not_an_input_matrix():
+    words = model_of("brnn").words
+    words(torch.randn(4, DIM), torch.tensor([4])).sum().backward()
+    learned = {name for name, p in words.cells.named_parameters() if p.requires_grad}
+    assert learned == {"weight_hh_l0", "bias_hh_l0", "weight_hh_l0_reverse", "bias_hh_l0_reverse"}
+    torch.testing.assert_close(words.cells.weight_ih_l0, torch.eye(5))
+
+
+@pytest.mark.parametrize("encoder", ["mlp", "brnn", "lstm", "gru"])
+@torch.no_grad()
+def test_sentences_together_equal_one_at_a_time(encoder):
+    model = model_of(encoder, normalise=False)
+    x = torch.randn(int(LENGTHS.sum()), DIM)
+    together = model.embed_words(x, LENGTHS)
+    assert together.shape == (9, 4)
+    alone = [model.embed_words(part, torch.tensor([len(part)])) for part in x.split(LENGTHS.tolist())]
+    torch.testing.assert_close(together, torch.cat(alone))
+
+
+@pytest.mark.parametrize("encoder", ["mlp", "brnn", "lstm", "gru"])
+@pytest.mark.parametrize("lengths", [[], [0], [0, 0]])
+@torch.no_grad()
+def test_no_words_at_all(encoder, lengths):
+    model = model_of(encoder)
+    found = model.embed_words(torch.zeros(0, DIM), torch.tensor(lengths, dtype=torch.int64))
+    assert found.shape == (0, 4)
+
+
+@pytest.mark.parametrize("encoder", ["brnn", "lstm", "gru"])
+@torch.no_grad()
+def test_recurrence_looks_both_ways(encoder):
+    model = model_of(encoder, normalise=False)
+    model.words.out.bias.fill_(5)  # keeps the ReLU of brnn open
+    x = torch.randn(5, DIM)
+    changed = x.clone()
+    changed[2] += 3
+    difference = (model.embed_words(x, torch.tensor([5])) - model.embed_words(changed, torch.tensor([5]))).abs().sum(1)
+    assert (difference > 0).all()
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+@torch.no_grad()
+def test_vectors_have_length_one_only_if_asked(normalise):
+    model = model_of("mlp", normalise=normalise)
+    v = model.embed_regions(torch.randn(2, 3, 6), torch.rand(2, 3, 5))
+    s = model.embed_words(torch.randn(4, DIM), torch.tensor([4]))
+    for vectors in (v.flatten(0, 1), s):
+        assert bool(torch.allclose(vectors.norm(dim=1), torch.ones(len(vectors)))) is normalise
+    assert float(model.temperature) == pytest.approx(15.0 if normalise else 1.0)
+
+
+def test_temperature_has_a_ceiling():
+    model = model_of("mlp")
+    with torch.no_grad():
+        model.log_temperature.fill_(50)
+    assert float(model.temperature.detach()) == 100
+
+
+@torch.no_grad()
+def test_projection_standardises_its_input():
+    projection = RegionProjection(ModelSettings(vector_dim=3, dim=2, geometry=False), dropout=0.0)
+    mean, spread = torch.tensor([1.0, -2.0, 5.0]), torch.tensor([1.0, 0.5, 0.0])
+    projection.standardise(mean, spread)
+    x = torch.randn(2, 4, 3)
+    expected = projection.linear((x - mean) / (spread + 0.05))
+    torch.testing.assert_close(projection(x, torch.zeros(2, 4, 5)), expected)
+
+
+@torch.no_grad()
+def test_geometry_is_added_only_if_asked():
+    x, boxes = torch.randn(1, 2, 6), torch.rand(1, 2, 5)
+    for asked in (True, False):
+        model = model_of("mlp", geometry=asked)
+        differs = not torch.equal(model.embed_regions(x, boxes), model.embed_regions(x, boxes + 1))
+        assert differs is asked
+
+
+@torch.no_grad()
+def test_dropout_leaves_out_the_same_channels_in_all_regions_of_an_image():
+    torch.manual_seed(0)
+    projection = RegionProjection(ModelSettings(vector_dim=64, dim=64, geometry=False), dropout=0.5).train()
+    projection.linear.weight.copy_(torch.eye(64))
+    projection.linear.bias.zero_()
+    silent = projection(torch.ones(3, 4, 64), torch.zeros(3, 4, 5)) == 0
+    assert 0.2 < silent.float().mean() < 0.8
+    assert (silent == silent[:, :1]).all()
+    assert not (silent[0] == silent[1]).all()
+
+
+def test_geometry_is_a_share_of_each_image_s_own_frame():
+    boxes = torch.tensor([[[0.0, 0.0, 10.0, 20.0]], [[10.0, 0.0, 20.0, 5.0]]])
+    found = geometry(boxes, torch.tensor([10.0, 40.0]), torch.tensor([20.0, 10.0]))
+    torch.testing.assert_close(found[:, 0], torch.tensor([[0, 0, 1, 1, 1], [0.25, 0, 0.5, 0.5, 0.125]]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "changes", "name"),
+    [
+        (ModelSettings, {"dim": 0}, "dim"),
+        (ModelSettings, {"encoder": "cnn"}, "encoder"),
+        (ModelSettings, {"words": "glove"}, "words"),
+        (TrainSettings, {"objective": "mse"}, "objective"),
+        (TrainSettings, {"optimiser": "lion"}, "optimiser"),
+        (TrainSettings, {"batch": 1}, "batch"),
+        (TrainSettings, {"epochs": 0}, "epochs"),
+        (TrainSettings, {"dropout": 1.0}, "dropout"),
+        (TrainSettings, {"drop_words": -0.1}, "drop_words"),
+        (TrainSettings, {"lr": 0.0}, "lr"),
+    ],
+)
+def test_settings_out_of_range(settings, changes, name):
+    with pytest.raises(SettingsError, match=name):
+        settings(**changes)

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from phrasebox.errors import DataError
+from phrasebox.grounding import localise as localise_spans
+from phrasebox.grounding.localise import GRID, LEVEL, SHARPNESS, choose, coverage, heat_map
+from phrasebox.text import words
+from phrasebox.types import Regions
+
+CAPTION = "A dog chases the red ball"
+WORDS = words(CAPTION)
+BOXES = np.array([[0, 0, 200, 100], [0, 0, 60, 50], [100, 40, 180, 100], [104, 44, 180, 100]], np.float32)
+REGIONS = Regions(BOXES, np.ones(4, np.float32), 200, 100)
+
+
+def table(**regions_of_words):
+    scores = np.full((len(WORDS), 4), -1.0, np.float32)
+    for word, regions in regions_of_words.items():
+        scores[[w.text for w in WORDS].index(word), regions] = 1
+    return scores
+
+
+def test_one_phrase_a_span_in_the_order_given():
+    scores = table(dog=[1], ball=[2, 3])
+    found = localise_spans(CAPTION, WORDS, scores, REGIONS, [(13, 25), (0, 5), (13, 25)], temperature=20)
+    assert [p.text for p in found] == ["the red ball", "A dog", "the red ball"]
+    assert [p.span for p in found] == [(13, 25), (0, 5), (13, 25)]
+    assert found[1].region == 1
+    assert found[0].region in (2, 3)
+    assert all(p.box == REGIONS.box(p.region) for p in found)
+    assert localise_spans(CAPTION, WORDS, scores, REGIONS, []) == ()
+
+
+def test_only_content_words_speak_for_a_phrase():
+    scores = table(the=[1], ball=[2])
+    (phrase,) = localise_spans(CAPTION, WORDS, scores, REGIONS, [(13, 25)], temperature=20)
+    assert phrase.region == 2
+    assert phrase.score == 0  # mean of "red" (-1) and "ball" (1), without "the"
+
+
+def test_function_words_speak_if_there_are_no_others():
+    (phrase,) = localise_spans(CAPTION, WORDS, table(the=[1]), REGIONS, [(13, 16)], temperature=20)
+    assert (phrase.region, phrase.score) == (1, 1.0)
+
+
+def test_span_that_cuts_a_word_holds_it():
+    (phrase,) = localise_spans(CAPTION, WORDS, table(dog=[1]), REGIONS, [(3, 4)], temperature=20)
+    assert (phrase.text, phrase.region) == ("o", 1)
+
+
+@pytest.mark.parametrize("span", [(-1, 3), (0, 26), (4, 4), (5, 2)])
+def test_span_outside_the_caption(span):
+    with pytest.raises(DataError, match="outside the caption of 25 characters"):
+        localise_spans(CAPTION, WORDS, table(), REGIONS, [span])
+
+
+def test_span_without_a_word():
+    with pytest.raises(DataError, match="holds no word"):
+        localise_spans(CAPTION, WORDS, table(), REGIONS, [(1, 2)])
+
+
+def slow_coverage(box):
+    """Share of every cell that a box (in cells) covers, row by row."""
+    x1, y1, x2, y2 = box
+    cells = []
+    for row in range(GRID):
+        for column in range(GRID):
+            width = max(0.0, min(x2, column + 1) - max(x1, column))
+            height = max(0.0, min(y2, row + 1) - max(y1, row))
+            cells.append(width * height)
+    return cells
+
+
+def random_shares(count):
+    rng = np.random.default_rng(5)
+    low = rng.uniform(0, 0.6, (count, 2))
+    return np.concatenate([low, low + rng.uniform(0.02, 0.4, (count, 2))], axis=1).astype(np.float32)
+
+
+def test_coverage_equals_a_slow_loop_over_cells():
+    shares = random_shares(6)
+    expected = [slow_coverage([GRID * float(x) for x in box]) for box in shares]
+    np.testing.assert_allclose(coverage(shares), expected, atol=1e-5)
+
+
+def test_coverage_of_the_frame_is_every_cell():
+    np.testing.assert_allclose(coverage(np.array([[0, 0, 1, 1]], np.float32)), np.ones((1, GRID * GRID)), rtol=1e-5)
+
+
+def test_heat_equals_a_slow_loop_over_cells():
+    cover = coverage(random_shares(6))
+    scores = np.random.default_rng(6).normal(size=6).astype(np.float32)
+    expected = [0.0] * (GRID * GRID)
+    for score, cells in zip(scores.tolist(), cover.tolist(), strict=True):
+        vote = math.exp(SHARPNESS * 3.0 * (score - float(scores.max()))) / math.sqrt(sum(cells))
+        for cell, share in enumerate(cells):
+            expected[cell] += vote * share
+    np.testing.assert_allclose(heat_map(scores, cover, 3.0), expected, rtol=1e-4, atol=1e-7)
+
+
+def test_chosen_region_gathers_the_most_heat_above_the_level():
+    rng = np.random.default_rng(7)
+    shares = random_shares(9)
+    regions = Regions(shares * np.array([64, 48, 64, 48], np.float32), np.ones(9, np.float32), 64, 48)
+    for _ in range(5):
+        scores = rng.normal(size=9).astype(np.float32)
+        heat = heat_map(scores, coverage(shares), 4.0).tolist()
+        gathered = [
+            sum(share * (h / max(heat) - LEVEL) for share, h in zip(cells, heat, strict=True))
+            for cells in coverage(shares).tolist()
+        ]
+        assert choose(scores, regions, 4.0) == int(np.argmax(gathered))
+
+
+def test_near_equal_boxes_add_up_instead_of_splitting_the_vote():
+    # Two boxes on one thing, each a little behind a lone box elsewhere.
+    boxes = np.array([[0, 0, 100, 100], [0, 0, 30, 30], [60, 60, 90, 90], [61, 61, 91, 91]], np.float32)
+    regions = Regions(boxes, np.ones(4, np.float32), 100, 100)
+    assert choose(np.array([-9, 1, 0.95, 0.95], np.float32), regions, temperature=4.0) in (2, 3)
