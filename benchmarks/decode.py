@@ -14,15 +14,16 @@ from statistics import median
 import numpy as np
 import torch
 import torchcrf
-from hmmlearn import _hmmc
+from hmmlearn import _hmmc  # pyright: ignore[reportAttributeAccessIssue]
 from hmmlearn.base import BaseHMM
 from rich.console import Console
 from rich.table import Table
 
 from phrasebox.grounding import decode_batch, energy
 
-SENTENCES, WORDS, REGIONS, BETA, ROUNDS = 10_000, 12, 20, 1.0, 7
-Paths = Sequence[np.ndarray]
+SENTENCES, WORDS, BETA, ROUNDS = 10_000, 12, 1.0, 7
+OURS = "phrasebox, float32"
+Paths = Sequence[np.ndarray] | np.ndarray
 Decoder = Callable[[], Paths]
 
 
@@ -35,35 +36,38 @@ class ScoredHMM(BaseHMM):
 
 def hmmlearn_public(sentences: list[np.ndarray]) -> Decoder:
     """``hmmlearn``'s ``decode``, once for all sentences; its transitions must sum to 1, which moves no maximum."""
-    model = ScoredHMM(n_components=REGIONS)
-    model.startprob_ = np.full(REGIONS, 1 / REGIONS)
-    stay = np.exp(BETA * np.eye(REGIONS))
+    regions = sentences[0].shape[1]
+    model = ScoredHMM(n_components=regions)
+    model.startprob_ = np.full(regions, 1 / regions)
+    stay = np.exp(BETA * np.eye(regions))
     model.transmat_ = stay / stay.sum(1, keepdims=True)
     lengths = [len(s) for s in sentences]
     observed = np.concatenate(sentences).astype(np.float64)
-    return lambda: np.split(model.decode(observed, lengths)[1], np.cumsum(lengths)[:-1])
+    return lambda: [model.decode(observed, lengths)[1]]  # all paths in one array
 
 
 def hmmlearn_compiled(sentences: list[np.ndarray]) -> Decoder:
     """The compiled function beneath it, without the class around it, a sentence a call."""
-    start, transitions = np.ones(REGIONS), np.exp(BETA * np.eye(REGIONS))  # it takes their logarithms
+    regions = sentences[0].shape[1]
+    start, transitions = np.ones(regions), np.exp(BETA * np.eye(regions))  # it takes their logarithms
     tables = [s.astype(np.float64) for s in sentences]
     return lambda: [_hmmc.viterbi(start, transitions, table)[1] for table in tables]
 
 
 def pytorch_crf(sentences: list[np.ndarray]) -> Decoder:
     """``pytorch-crf``, all sentences as one padded batch."""
-    crf = torchcrf.CRF(REGIONS, batch_first=True)
+    regions = sentences[0].shape[1]
+    crf = torchcrf.CRF(regions, batch_first=True)
     with torch.no_grad():
         crf.start_transitions.zero_()
         crf.end_transitions.zero_()
-        crf.transitions.copy_(BETA * torch.eye(REGIONS))
+        crf.transitions.copy_(BETA * torch.eye(regions))
     emissions = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(s) for s in sentences], batch_first=True)
     mask = torch.arange(emissions.shape[1])[None] < torch.tensor([len(s) for s in sentences])[:, None]
 
     @torch.inference_mode()
     def run() -> Paths:
-        return [np.array(path) for path in crf.decode(emissions, mask)]
+        return [np.array(path) for path in crf.decode(emissions, mask)]  # pyright: ignore[reportArgumentType]
 
     return run
 
@@ -77,39 +81,40 @@ def measure(decoders: dict[str, Decoder], sentences: list[np.ndarray]) -> dict[s
             started = time.perf_counter()
             paths = decoder()
             seconds[name].append(time.perf_counter() - started)
-            energies[name] = np.array([energy(s, p, BETA) for s, p in zip(sentences, paths, strict=True)])
+            each = np.split(np.concatenate([*paths]), np.cumsum([len(s) for s in sentences])[:-1])
+            energies[name] = np.array([energy(s, p, BETA) for s, p in zip(sentences, each, strict=True)])
     for name, reached in energies.items():
-        np.testing.assert_allclose(reached, energies["phrasebox"], atol=1e-3, err_msg=name)
+        np.testing.assert_allclose(reached, energies[OURS], atol=1e-3, err_msg=name)
     return {name: median(times) for name, times in seconds.items()}
+
+
+PEERS: dict[str, Callable[[list[np.ndarray]], Decoder]] = {
+    "hmmlearn decode, float64": hmmlearn_public,
+    "hmmlearn _hmmc.viterbi, float64": hmmlearn_compiled,
+    "pytorch-crf CRF.decode, float32": pytorch_crf,
+}
 
 
 def main() -> None:
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
-    equal = rng.normal(size=(SENTENCES, WORDS, REGIONS)).astype(np.float32)
-    ragged = [
-        rng.normal(size=(n, REGIONS)).astype(np.float32) for n in rng.integers(4, 2 * WORDS - 3, SENTENCES).tolist()
-    ]
-    table = Table(
-        title=f"{SENTENCES:,} sentences x {REGIONS} regions, beta {BETA}, 1 thread, median of {ROUNDS} rounds in turns"
-    )
-    for heading in ("sentences", "decoder", "numbers", "ms", "times ours"):
-        table.add_column(heading, justify="right" if heading in ("ms", "times ours") else "left")
-    peers = {
-        "hmmlearn decode": (hmmlearn_public, "float64"),
-        "hmmlearn _hmmc.viterbi": (hmmlearn_compiled, "float64"),
-        "pytorch-crf CRF.decode": (pytorch_crf, "float32"),
+    lengths = rng.integers(4, 2 * WORDS - 3, SENTENCES).tolist()
+    problems: dict[str, np.ndarray | list[np.ndarray]] = {
+        f"{WORDS} words x 20 regions": rng.normal(size=(SENTENCES, WORDS, 20)).astype(np.float32),
+        f"4 to {2 * WORDS - 4} words x 20 regions": [rng.normal(size=(n, 20)).astype(np.float32) for n in lengths],
+        f"{WORDS} words x 50 regions": rng.normal(size=(SENTENCES, WORDS, 50)).astype(np.float32),
     }
-    for label, sentences in ((f"{WORDS} words", equal), (f"4 to {2 * WORDS - 4} words", ragged)):
-        as_list = list(sentences)
-        decoders: dict[str, Decoder] = {"phrasebox": lambda sentences=sentences: decode_batch(sentences, BETA)}
-        decoders |= {name: make(as_list) for name, (make, _) in peers.items()}
-        seconds = measure(decoders, as_list)
+    console = Console()
+    console.print(f"{SENTENCES:,} sentences, beta {BETA}, 1 thread, median of {ROUNDS} rounds in turns")
+    table = Table("sentences", "decoder", "ms", "times ours")
+    for label, sentences in problems.items():
+        decoders: dict[str, Decoder] = {OURS: lambda given=sentences: decode_batch(given, BETA)}
+        decoders |= {name: make(list(sentences)) for name, make in PEERS.items()}
+        seconds = measure(decoders, list(sentences))
         for name, value in seconds.items():
-            numbers = peers[name][1] if name in peers else "float32"
-            table.add_row(label, name, numbers, f"{1000 * value:.1f}", f"{value / seconds['phrasebox']:.1f}")
+            table.add_row(label, name, f"{1000 * value:.1f}", f"{value / seconds[OURS]:.1f}")
         table.add_section()
-    Console().print(table)
+    console.print(table)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ from phrasebox.types import Regions, Word
 from phrasebox.wordvectors import DIM, Sentence
 
 
-def regions_of(count, key="", width=3, size=(10, 20)):
+def regions_of(count, key="", width=3, sides=(10, 20)):
     boxes = np.array([[0, 0, 1 + i, 2 + i] for i in range(count)], np.float32)
     vectors = np.full((count, width), count, np.float16)
-    return Regions(boxes, np.ones(count, np.float32), *size, vectors, key)
+    return Regions(boxes, np.ones(count, np.float32), sides[0], sides[1], vectors, key)
 
 
 def sentence_of(count):
@@ -30,7 +30,7 @@ def pairs_of(counts):
 
 
 def test_collate_pads_and_masks():
-    batch = collate([regions_of(2), regions_of(3, size=(5, 5))])
+    batch = collate([regions_of(2), regions_of(3, sides=(5, 5))])
     assert batch.vectors.shape == (2, 3, 3)
     assert batch.vectors[:, :, 0].tolist() == [[2, 2, 0], [3, 3, 3]]
     assert batch.mask is not None

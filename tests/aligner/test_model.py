@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -11,7 +13,7 @@ from phrasebox.wordvectors import DIM
 LENGTHS = torch.tensor([3, 0, 1, 5, 0])
 
 
-def model_of(encoder, **changes):
+def model_of(encoder, **changes) -> Any:
     torch.manual_seed(0)
     settings = ModelSettings(vector_dim=6, dim=4, hidden=5, encoder=encoder, **changes)
     return AlignerModel(settings).eval()

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from phrasebox.aligner.score import best_regions, pair_scores
 
@@ -93,7 +94,7 @@ def test_no_table_is_larger_than_allowed(monkeypatch):
     monkeypatch.setattr(import_module("phrasebox.aligner.score"), "_TABLE", 100)
     largest = 0
 
-    class Watch(torch.utils._python_dispatch.TorchDispatchMode):
+    class Watch(TorchDispatchMode):
         def __torch_dispatch__(self, func, types, args=(), kwargs=None):
             nonlocal largest
             out = func(*args, **(kwargs or {}))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -68,7 +69,7 @@ def test_spans_are_exact_ordered_and_inside_one_sentence(caption, data):
         assert p.box == REGIONS.box(p.region)
         assert any(is_content(found[t].text) for t in inside)
         assert is_content(found[inside[-1]].text)
-        for a, b in zip(inside, inside[1:], strict=False):
+        for a, b in itertools.pairwise(inside):
             assert not set(caption[found[a].end : found[b].start]) & set(".!\n")
         end = stop
 

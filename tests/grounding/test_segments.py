@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -25,4 +27,4 @@ def test_segments(assignment, expected):
 def test_runs_rebuild_the_assignment_and_cannot_be_joined(assignment):
     runs = segments(np.array(assignment, int))
     assert [region for a, b, region in runs for _ in range(a, b)] == assignment
-    assert all(left[2] != right[2] for left, right in zip(runs, runs[1:], strict=False))
+    assert all(left[2] != right[2] for left, right in itertools.pairwise(runs))
