@@ -1,6 +1,7 @@
 """Learning which words describe which region, from pairs of images and captions alone (PAPER: sections 2 to 5)."""
 
 from phrasebox.aligner.aligner import Aligner
+from phrasebox.aligner.bank import Bank
 from phrasebox.aligner.data import Pairs
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.settings import PRESETS, ModelSettings, Preset, TrainSettings
@@ -10,6 +11,7 @@ __all__ = [
     "PRESETS",
     "Aligner",
     "AlignerModel",
+    "Bank",
     "Epoch",
     "ModelSettings",
     "Pairs",

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from phrasebox.aligner.bank import Bank
 from phrasebox.aligner.data import collate, pack
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.settings import ModelSettings
@@ -44,12 +45,15 @@ class Aligner:
         Chain strength of the Markov random field, chosen on training images.
     about : dict
         Data, seeds and figures of the training, as the model's config keeps them.
+    bank : Bank or None
+        Training sentences and images that `score` compares with.
     """
 
     model: AlignerModel
     region_settings: RegionSettings
     beta: float = 0.0
     about: dict[str, Any] = field(default_factory=dict)
+    bank: Bank | None = None
     device: str = "cpu"
     workers: int = 2
 
@@ -80,7 +84,9 @@ class Aligner:
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the config of {folder} does not describe an aligner of this version: {error}") from error
         read_weights(folder, model)
-        return cls(model.eval().to(device), regions, beta, config.get("about", {}), device, workers)
+        bank = Bank.load(folder, model.settings.dim)
+        bank = bank.to(device) if bank else None
+        return cls(model.eval().to(device), regions, beta, config.get("about", {}), bank, device, workers)
 
     def save(self, folder: str | Path, card: str = "") -> None:
         """Write config, half-precision safetensors and a card into ``folder``."""
@@ -92,6 +98,8 @@ class Aligner:
             "about": self.about,
         }
         write_model(Path(folder), config, self.model.state_dict(), card)
+        if self.bank:
+            self.bank.save(Path(folder))
 
     def regions(self, image: Image, boxes: np.ndarray | None = None) -> Regions:
         """The regions of an image, with vectors.
@@ -122,8 +130,14 @@ class Aligner:
             found[i] = r
         return [r for r in found if r is not None]
 
-    def score(self, images: Sequence[Image], sentences: Sequence[str]) -> np.ndarray:
+    def score(self, images: Sequence[Image], sentences: Sequence[str], calibrated: bool = False) -> np.ndarray:
         """S_kl of every image and sentence (PAPER: section 4).
+
+        Parameters
+        ----------
+        calibrated : bool
+            For ranking: take off what an image or a sentence scores with strangers anyway (see `Bank.calibrated`).
+            Without a bank the scores stay what they are.
 
         Returns
         -------
@@ -141,7 +155,10 @@ class Aligner:
         v, mask = self.embed_regions(self.regions_of(images))
         s, lengths = self.embed_words(self.words.encode(list(sentences)))
         with torch.inference_mode():
-            return self.model.scores(v, s, lengths, mask).cpu().numpy()
+            scores = self.model.scores(v, s, lengths, mask)
+            if calibrated and self.bank:
+                scores = self.bank.calibrated(self.model, scores, v, s, lengths, mask)
+            return scores.cpu().numpy()
 
     def ground(
         self, image: Image, caption: str, beta: float | None = None, spans: Sequence[Span] | None = None

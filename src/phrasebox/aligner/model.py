@@ -45,18 +45,22 @@ class RegionProjection(nn.Module):
 
 
 class WordPerceptron(nn.Module):
-    """s_t = W x_t + MLP(x_t): for word vectors that already know their sentence."""
+    """s_t = W [x_t, x] + MLP([x_t, x]), x the mean of the sentence's x_t: a word beside its sentence."""
 
     def __init__(self, settings: ModelSettings, dropout: float) -> None:
         super().__init__()
-        self.linear = nn.Linear(DIM, settings.dim)
-        self.inner = nn.Linear(DIM, settings.hidden)
+        self.linear = nn.Linear(2 * DIM, settings.dim)
+        self.inner = nn.Linear(2 * DIM, settings.hidden)
         self.outer = nn.Linear(settings.hidden, settings.dim)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
         """(T, 384) -> (T, h)."""
-        return self.linear(words) + self.outer(self.dropout(F.gelu(self.inner(words))))
+        owner = torch.repeat_interleave(torch.arange(len(lengths), device=words.device), lengths)
+        mean = words.new_zeros(len(lengths), words.shape[1]).index_add(0, owner, words)  # (L, 384)
+        mean = mean / lengths.clamp(min=1)[:, None]
+        both = torch.cat([words, mean[owner]], dim=1)  # (T, 768)
+        return self.linear(both) + self.outer(self.dropout(F.gelu(self.inner(both))))
 
 
 class WordRecurrence(nn.Module):

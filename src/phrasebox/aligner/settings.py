@@ -102,9 +102,9 @@ class TrainSettings:
     margin: float = 1.0
     optimiser: Literal["adamw", "sgd"] = "adamw"
     lr: float = 2e-3
-    batch: int = 128
+    batch: int = 64
     captions: int = 5
-    epochs: int = 20
+    epochs: int = 8
     patience: int = 5
     dropout: float = 0.3
     drop_words: float = 0.0

@@ -18,18 +18,25 @@ CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 
 def write_model(folder: Path, config: Mapping[str, Any], state: Mapping[str, Tensor], card: str) -> None:
     """Write a model folder; floating-point tensors in half precision. Each file is written beside and renamed."""
-    from safetensors.torch import save
-
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {k: v.detach().cpu().half().contiguous() if v.is_floating_point() else v for k, v in state.items()}
+    write_tensors(folder / WEIGHTS, state)
     for name, content in {
-        WEIGHTS: save(tensors, metadata={"format": "pt"}),
         CONFIG: (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode(),
         CARD: card.encode(),
     }.items():
         new = folder / f"{name}.new"
         new.write_bytes(content)
         os.replace(new, folder / name)
+
+
+def write_tensors(path: Path, state: Mapping[str, Tensor]) -> None:
+    """Write safetensors beside and rename; floating-point tensors in half precision."""
+    from safetensors.torch import save
+
+    tensors = {k: (v.half() if v.is_floating_point() else v).detach().cpu().contiguous() for k, v in state.items()}
+    new = path.with_name(f"{path.name}.new")
+    new.write_bytes(save(tensors, metadata={"format": "pt"}))
+    os.replace(new, path)
 
 
 def find_model(source: str | Path) -> Path:
@@ -85,28 +92,38 @@ def read_weights(folder: Path, into: torch.nn.Module) -> None:
     Raises
     ------
     ModelError
+        As `read_tensors`.
+    """
+    expected = into.state_dict()
+    tensors = read_tensors(folder / WEIGHTS, {name: tuple(tensor.shape) for name, tensor in expected.items()})
+    into.load_state_dict({name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()})
+
+
+def read_tensors(path: Path, shapes: Mapping[str, tuple[int | None, ...]]) -> dict[str, Tensor]:
+    """The tensors of a file, each of its expected shape; None in a shape allows any length.
+
+    Raises
+    ------
+    ModelError
         If a tensor is missing, left over, of the wrong shape, or not finite, or the file is not safetensors.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    path = folder / WEIGHTS
     try:
         tensors = load(path.read_bytes())
     except OSError as error:
-        raise ModelError(f"{folder} is not a model folder: no readable {WEIGHTS} ({error.strerror})") from error
+        raise ModelError(f"{path.parent} is not a model folder: no readable {path.name} ({error.strerror})") from error
     except SafetensorError as error:
         raise ModelError(f"{path} is not a safetensors file ({error})") from error
-    expected = into.state_dict()
-    if missing := sorted(expected.keys() - tensors.keys()):
+    if missing := sorted(shapes.keys() - tensors.keys()):
         raise ModelError(f"{path} lacks {', '.join(missing)}")
-    if extra := sorted(tensors.keys() - expected.keys()):
+    if extra := sorted(tensors.keys() - shapes.keys()):
         raise ModelError(f"{path} has {', '.join(extra)}, which the model of {CONFIG} does not")
     for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
-            raise ModelError(
-                f"{path}: {name} is {tuple(tensor.shape)}, {CONFIG} asks for {tuple(expected[name].shape)}"
-            )
+        wanted, found = shapes[name], tuple(tensor.shape)
+        if len(wanted) != len(found) or any(w not in (None, f) for w, f in zip(wanted, found, strict=True)):
+            raise ModelError(f"{path}: {name} is {found}, {CONFIG} asks for {wanted}")
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise ModelError(f"{path}: {name} holds numbers that are not finite")
-    into.load_state_dict({name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()})
+    return tensors

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from phrasebox.aligner.bank import SHARE, Bank
 from phrasebox.aligner.collapse import collapse
 from phrasebox.aligner.data import Pairs, RegionBatch, WordBatch, epoch_batches, pack
 from phrasebox.aligner.loss import objective
@@ -265,8 +266,8 @@ def recalls(model: AlignerModel, pairs: Pairs) -> tuple[tuple[float, float, floa
 
 
 @torch.inference_mode()
-def all_scores(model: AlignerModel, pairs: Pairs) -> np.ndarray:
-    """S_kl (N, L) float32 of every image and every sentence of ``pairs``."""
+def all_scores(model: AlignerModel, pairs: Pairs, bank: Bank | None = None) -> np.ndarray:
+    """S_kl (N, L) float32 of every image and every sentence of ``pairs``, calibrated if there is a bank."""
     device = next(model.parameters()).device
     embedded = []
     for rows in torch.arange(len(pairs)).split(256):
@@ -274,12 +275,16 @@ def all_scores(model: AlignerModel, pairs: Pairs) -> np.ndarray:
         embedded.append(model.embed_regions(part.vectors.to(device).float(), part.geometry.to(device)))
     v = torch.cat(embedded)
     mask = None if pairs.regions.mask is None else pairs.regions.mask.to(device)
+    prior = bank.image_prior(model, v, mask)[:, None] if bank else 0
     scores = np.empty((len(pairs), len(pairs.sentences)), np.float32)
     for start in range(0, len(pairs.sentences), _SENTENCES):
         words = pack(pairs.sentences[start : start + _SENTENCES])
         lengths = words.lengths.to(device)
         s = model.embed_words(words.vectors.to(device), lengths)
-        scores[:, start : start + _SENTENCES] = model.scores(v, s, lengths, mask).cpu().numpy()
+        table = model.scores(v, s, lengths, mask)
+        if bank:
+            table = table - SHARE * (prior + bank.sentence_prior(model, s, lengths))
+        scores[:, start : start + _SENTENCES] = table.cpu().numpy()
     return scores
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from phrasebox.aligner import Aligner, Epoch, ModelSettings, Pairs, Trained, TrainSettings, train
+from phrasebox.aligner import Aligner, Bank, Epoch, ModelSettings, Pairs, Trained, TrainSettings, train
 from phrasebox.errors import ModelError, WorkspaceError
 from phrasebox.features import RegionSettings
 from phrasebox.jobs.betas import BETAS, choose_beta
@@ -79,6 +79,8 @@ def align(
     write_history(folder, trained)
     aligner = Aligner(trained.model.to(device), workspace_regions(ws), device=device)
     aligner.beta = choose_beta(ws, aligner, BETAS)
+    if model.normalise:
+        aligner.bank = Bank.draw(aligner.model, pairs, settings.seed)
     best = trained.history[trained.best]
     aligner.about = {
         "images": len(pairs),

@@ -42,7 +42,13 @@ def evaluate(
     pairs = load_pairs(ws, aligner.model.settings, split, aligner.device, quiet)
     if not len(pairs):
         raise WorkspaceError(f"no image of the split {split!r} of {ws.path} has captions and regions")
-    tables = [retrieval(all_scores(aligner.model, pairs), pairs.owner).table(split, seed)]
+    tables = [retrieval(all_scores(aligner.model, pairs, aligner.bank), pairs.owner).table(split, seed)]
+    if aligner.bank:
+        plain = retrieval(all_scores(aligner.model, pairs), pairs.owner).table(split, seed)
+        tables = [
+            tables[0].named("retrieval, calibrated with training strangers"),
+            plain.named("retrieval, plain S_kl"),
+        ]
     training = pairs if split == "train" else load_pairs(ws, aligner.model.settings, "train", aligner.device, quiet)
     if len(training) > 1:
         baseline = retrieval(frozen_scores(training, pairs), pairs.owner).table(split, seed)
