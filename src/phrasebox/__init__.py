@@ -1,1 +1,35 @@
 """Learns which words of a caption describe which part of an image, from captions alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from phrasebox.aligner import Aligner
+    from phrasebox.workspace import Workspace
+
+from phrasebox.types import Box, Caption, Example, GroundedCaption, GroundedImage, Grounding, Phrase, Regions
+
+_LAZY = {"Aligner": "phrasebox.aligner", "Workspace": "phrasebox.workspace"}
+
+__all__ = [
+    "Aligner",
+    "Box",
+    "Caption",
+    "Example",
+    "GroundedCaption",
+    "GroundedImage",
+    "Grounding",
+    "Phrase",
+    "Regions",
+    "Workspace",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what needs torch or LanceDB when it is first asked for, so that importing the package is quick."""
+    if name in _LAZY:
+        from importlib import import_module
+
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'phrasebox' has no attribute {name!r}")

@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
 
-from phrasebox.errors import PhraseboxError, SettingsError
+from phrasebox.errors import DataError, PhraseboxError, SettingsError
 
 if TYPE_CHECKING:
     from phrasebox.types import Grounding
@@ -22,9 +23,12 @@ app = App(
     name="phrasebox",
     help="Learn which words of a caption describe which part of an image, from captions alone.",
     version_flags=["--version"],
+    default_parameter=Parameter(negative=()),
 )
 
 Preset = Literal["modern", "paper"]
+Split = Literal["train", "val", "test"]
+_PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
 @Parameter(name="*")
@@ -35,13 +39,13 @@ class Common:
     json: bool = False
     "Print the result as JSON, for machines."
     quiet: bool = False
-    "No progress."
+    "Print no progress and no result; errors are still told."
     device: str = "cpu"
     "A torch device: cpu, cuda, mps."
-    workers: int = os.cpu_count() or 1
+    workers: Annotated[int, Parameter(validator=Number(gte=1))] = os.cpu_count() or 1
     "Processor threads."
     seed: int = 0
-    "Of everything random."
+    "Seed of everything random."
 
 
 _COMMON = Common()
@@ -51,10 +55,11 @@ _COMMON = Common()
 def import_(
     source: Path,
     ws: Path,
+    /,
     *,
     format: str = "auto",
     images: Path | None = None,
-    split: str | None = None,
+    split: Split | None = None,
     split_list: list[Path] | None = None,
     common: Common = _COMMON,
 ) -> None:
@@ -80,7 +85,7 @@ def import_(
     from phrasebox.workspace import Workspace
 
     if not source.exists():
-        raise PhraseboxError(f"{source} does not exist; give a file or folder of captioned images")
+        raise DataError(f"{source} does not exist; give a file or folder of captioned images")
     new = not ws.exists()
     workspace = Workspace.create(ws)
     try:
@@ -88,8 +93,8 @@ def import_(
             found = import_source(
                 workspace, source, format, images, split_list or [], split, common.workers, common.quiet or common.json
             )
-    except PhraseboxError:
-        if new and not workspace.count("images"):  # leave nothing behind where nothing was imported
+    except (PhraseboxError, OSError):
+        if new:  # half an import would pass for a whole one
             import shutil
 
             shutil.rmtree(ws)
@@ -99,7 +104,7 @@ def import_(
         asdict(found),
         f"{found.images} images with {found.captions} captions imported"
         + (f", {found.truth} with ground truth" if found.truth else "")
-        + (f", {found.present} were there already" if found.present else ""),
+        + (f", {found.present} images were there already" if found.present else ""),
         *_skipped(workspace, "import"),
     )
 
@@ -107,6 +112,7 @@ def import_(
 @app.command
 def regions(
     ws: Path,
+    /,
     *,
     preset: Preset = "modern",
     proposer: str | None = None,
@@ -128,7 +134,7 @@ def regions(
     preset
         modern, or paper: selective search, the 19 best boxes and the whole image.
     proposer
-        selective_search, grid, or given (your own boxes).
+        selective_search, grid, or given (your own boxes); with another than the preset's, the rest is for that one.
     count
         Regions kept an image, the whole image included.
     density
@@ -148,19 +154,27 @@ def regions(
     fresh
         Make them anew with other settings.
     """
-    from phrasebox.features import REGION_PRESETS
+    from phrasebox.features import REGION_PRESETS, RegionSettings
     from phrasebox.jobs import make_regions
 
     given = {"proposer": proposer, "regions": count, "density": density, "backbone": backbone, "size": size,
              "pooling": pooling, "nms": nms, "rank": rank, "engine": engine}  # fmt: skip
+    chosen = REGION_PRESETS[preset]
+    if proposer not in (None, chosen.proposer):
+        chosen = RegionSettings(proposer)  # type: ignore[arg-type]
+    settings = _override(chosen, given)
     workspace = _open(ws)
     with workspace.lock():
-        settings = _override(REGION_PRESETS[preset], given)
-        counts = make_regions(workspace, settings, common.device, common.workers, fresh, common.quiet or common.json)
+        counts = make_regions(workspace, settings, _device(common), common.workers, fresh, common.quiet or common.json)
     total = workspace.count("regions")
     _say(
         common,
-        {"images": total, "new": counts.done, "settings": asdict(settings)},
+        {
+            "images": total,
+            "new": counts.done,
+            "skipped": len(workspace.skipped("regions")),
+            "settings": asdict(settings),
+        },
         f"{total} images have regions, {counts.done} of them new",
         *_skipped(workspace, "regions"),
     )
@@ -169,6 +183,7 @@ def regions(
 @app.command
 def align(
     ws: Path,
+    /,
     *,
     preset: Preset = "modern",
     epochs: int | None = None,
@@ -209,16 +224,15 @@ def align(
     """
     from phrasebox.aligner import PRESETS, Epoch
     from phrasebox.jobs import align as job
+    from phrasebox.jobs import epoch_json
 
     def report(epoch: Epoch) -> None:
         if not (common.quiet or common.json):
-            recall = " ".join(f"{r:.1f}" for r in (*epoch.image_to_sentence, *epoch.sentence_to_image))
-            print(
-                f"epoch {epoch.epoch + 1}: loss {epoch.loss:.3f}, {epoch.seconds:.0f} s, "
-                f"val R@1/5/10 both ways {recall} {epoch.warning}",
-                file=sys.stderr,
-                flush=True,
-            )
+            line = f"epoch {epoch.epoch + 1}: loss {epoch.loss:.3f}, {epoch.seconds:.0f} s"
+            if epoch.recall == epoch.recall:  # NaN without a validation split
+                recall = " ".join(f"{r:.1f}" for r in (*epoch.image_to_sentence, *epoch.sentence_to_image))
+                line += f", val R@1/5/10 both ways {recall}"
+            print(line, epoch.warning, file=sys.stderr, flush=True)
 
     chosen = PRESETS[preset]
     workspace = _open(ws)
@@ -232,21 +246,28 @@ def align(
                  "seed": common.seed},
             ),
             name,
-            common.device,
+            _device(common),
             fresh,
             common.quiet or common.json,
             report,
         )  # fmt: skip
     _say(
         common,
-        {"model": str(done.folder), "epochs": done.epochs, "beta": done.beta, "best": asdict(done.best)},
-        f"{done.folder}: best of {done.epochs} epochs is {done.best.epoch + 1}, beta {done.beta:g}",
+        {
+            "model": str(done.folder),
+            "epochs": done.epochs,
+            "new_epochs": done.new,
+            "beta": done.beta,
+            "best": epoch_json(done.best),
+        },
+        f"{done.folder}: best of {done.epochs} epochs ({done.new} of them new) is {done.best.epoch + 1}, "
+        f"beta {done.beta:g}",
     )
 
 
 @app.command
 def ground(
-    ws: Path, *, model: str | None = None, beta: float | None = None, fresh: bool = False, common: Common = _COMMON
+    ws: Path, /, *, model: str | None = None, beta: float | None = None, fresh: bool = False, common: Common = _COMMON
 ) -> None:
     """Decode which words of every caption describe which region.
 
@@ -264,18 +285,20 @@ def ground(
 
     workspace = _open(ws)
     with workspace.lock():
-        aligner = workspace_aligner(workspace, model, common.device, common.workers)
+        aligner = workspace_aligner(workspace, model, _device(common), common.workers)
         counts = job(workspace, aligner, beta, fresh, common.quiet or common.json)
-    pairs, captions = workspace.count("phrases"), sum(len(r.captions) for b in workspace.images() for r in b)
+    grounded, pairs = workspace.keys("phrases"), workspace.count("phrases")
+    captions = sum(len(row.captions) for batch in workspace.images(keys=grounded) for row in batch)
     _say(
         common,
-        {"pairs": pairs, "captions": captions, "new_images": counts.done},
-        f"{captions} captions became {pairs} region-phrase pairs",
+        {"images": len(grounded), "captions": captions, "pairs": pairs, "new_images": counts.done},
+        f"{captions} captions of {len(grounded)} images became {pairs} region-phrase pairs, "
+        f"{counts.done} images of them new",
     )
 
 
 @app.command
-def evaluate(ws: Path, *, split: str = "val", model: str | None = None, common: Common = _COMMON) -> None:
+def evaluate(ws: Path, /, *, split: Split = "val", model: str | None = None, common: Common = _COMMON) -> None:
     """Measure retrieval and, with ground truth, grounding and segmentation.
 
     Parameters
@@ -291,23 +314,25 @@ def evaluate(ws: Path, *, split: str = "val", model: str | None = None, common: 
     from phrasebox.jobs import workspace_aligner
 
     workspace = _open(ws)
-    aligner = workspace_aligner(workspace, model, common.device, common.workers)
+    aligner = workspace_aligner(workspace, model, _device(common), common.workers)
     seed = aligner.about.get("training", {}).get("seed", common.seed)
     tables = job(workspace, aligner, split, seed, common.quiet or common.json)
     if common.json:
         print(json.dumps([table.to_json() for table in tables]))
         return
-    for table in tables:
-        Console().print(table.to_rich())
+    if not common.quiet:
+        for table in tables:
+            Console().print(table.to_rich())
 
 
 @app.command
 def export(
     ws: Path,
     out: Path,
+    /,
     *,
     format: Literal["odvg", "coco-grounding", "parquet"],
-    split: str | None = None,
+    split: Split | None = None,
     min_confidence: float = 0.0,
     parts_only: bool = False,
     common: Common = _COMMON,
@@ -327,6 +352,7 @@ def export(
     """
     from phrasebox.jobs import export as job
 
+    _check_target(out)
     written = job(_open(ws), out, format, split, min_confidence, parts_only)
     _say(
         common,
@@ -339,9 +365,10 @@ def export(
 def gallery(
     ws: Path,
     out: Path,
+    /,
     *,
     images: int = 24,
-    split: str | None = None,
+    split: Split | None = None,
     model: str | None = None,
     common: Common = _COMMON,
 ) -> None:
@@ -358,10 +385,10 @@ def gallery(
     """
     from phrasebox.jobs import gallery_of, workspace_aligner
 
+    _check_target(out)
     workspace = _open(ws)
-    shown = gallery_of(
-        workspace, workspace_aligner(workspace, model, common.device, common.workers), out, images, split
-    )
+    aligner = workspace_aligner(workspace, model, _device(common), common.workers)
+    shown = gallery_of(workspace, aligner, out, images, split)
     _say(common, {"file": str(out), "images": shown}, f"{out}: {shown} images")
 
 
@@ -369,6 +396,7 @@ def gallery(
 def point(
     image: Path,
     sentence: str,
+    /,
     *,
     out: Annotated[Path | None, Parameter(alias="-o")] = None,
     model: str | None = None,
@@ -387,17 +415,25 @@ def point(
         Chain strength; larger makes longer phrases.
     """
     from phrasebox.aligner import Aligner
+    from phrasebox.formats.writing import replacing
     from phrasebox.images import load_image
     from phrasebox.show import draw_grounding
 
-    pixels = load_image(image)
-    found = Aligner.load(model, common.device, common.workers).ground(pixels, sentence, beta)
     if out is not None:
-        _save(draw_grounding(pixels, found), out)
+        _check_target(out)
+        if out.suffix.lower() not in _PICTURES:
+            raise SettingsError(f"{out}: pictures are written as {', '.join(_PICTURES)}; give it such a name")
+    pixels = load_image(image)
+    found = Aligner.load(model, _device(common), common.workers).ground(pixels, sentence, beta)
+    if out is not None:
+        with replacing(out) as part:
+            draw_grounding(pixels, found).save(part, _PICTURES[out.suffix.lower()])
     if common.json:
         print(json.dumps({"image": str(image), **grounding_json(found)}, ensure_ascii=False))
         return
-    _phrase_table([(image.name, found)], f"score of the pair {found.score:.3f}")
+    if common.quiet:
+        return
+    _table(f"score of the pair {found.score:.3f}", [(image.name, phrase) for phrase in found.phrases])
     if out is not None:
         print(out)
 
@@ -406,6 +442,7 @@ def point(
 def run(
     source: Path,
     ws: Path,
+    /,
     *,
     format: str = "auto",
     images: Path | None = None,
@@ -431,18 +468,19 @@ def run(
     from phrasebox.jobs import gallery_of, workspace_aligner
     from phrasebox.workspace import Workspace
 
+    folder = out or ws / "out"
+    _check_target(folder / "gallery.html")
     inner = replace(common, json=False, quiet=common.quiet or common.json)
     import_(source, ws, format=format, images=images, common=inner)
     regions(ws, common=inner)
     if train:
         align(ws, common=inner)
     ground(ws, common=inner)
-    folder = out or ws / "out"
     files = {"odvg": "odvg.jsonl", "coco-grounding": "coco.json", "parquet": "pairs.parquet"}
     for kind, name in files.items():
         export(ws, folder / name, format=kind, common=inner)  # type: ignore[arg-type]
     workspace = Workspace(ws)
-    gallery_of(workspace, workspace_aligner(workspace, None, common.device, common.workers), folder / "gallery.html")
+    gallery_of(workspace, workspace_aligner(workspace, None, _device(common), common.workers), folder / "gallery.html")
     paths = [str(folder / name) for name in ("gallery.html", *files.values())]
     if common.json:
         print(json.dumps({"pairs": workspace.count("phrases"), "files": paths}))
@@ -451,7 +489,7 @@ def run(
 
 
 @app.command
-def demo(ws: Path = Path("demo"), *, common: Common = _COMMON) -> None:
+def demo(ws: Path = Path("demo"), /, *, common: Common = _COMMON) -> None:
     """Run the main job on the built-in sample and show what came out.
 
     Parameters
@@ -462,9 +500,9 @@ def demo(ws: Path = Path("demo"), *, common: Common = _COMMON) -> None:
     from phrasebox import sample
     from phrasebox.workspace import Workspace
 
+    photographs = sample.images_folder()
     captions = sample.write_captions(Workspace.create(ws).path / "sample.json")
-    inner = replace(common, json=False, quiet=True)
-    run(captions, ws, format="karpathy", images=sample.images_folder(), common=inner)
+    run(captions, ws, format="karpathy", images=photographs, common=replace(common, json=False, quiet=True))
     workspace = Workspace(ws)
     rows = [
         (image.key, phrase)
@@ -475,6 +513,8 @@ def demo(ws: Path = Path("demo"), *, common: Common = _COMMON) -> None:
     files = sorted(str(path) for path in (ws / "out").iterdir())
     if common.json:
         print(json.dumps({"phrases": [{"image": k, **_phrase_json(p)} for k, p in rows], "files": files}))
+        return
+    if common.quiet:
         return
     _table(f"{len(rows)} region-phrase pairs from {workspace.count('images')} photographs", rows)
     print("Look at them:", ws / "out" / "gallery.html")
@@ -502,10 +542,6 @@ def _phrase_json(phrase: Any) -> dict[str, Any]:
         "confidence": phrase.confidence,
         "whole_image": phrase.whole_image,
     }
-
-
-def _phrase_table(found: Sequence[tuple[str, Grounding]], title: str) -> None:
-    _table(title, [(name, phrase) for name, g in found for phrase in g.phrases])
 
 
 def _table(title: str, rows: Sequence[tuple[str, Any]]) -> None:
@@ -557,22 +593,42 @@ def _say(common: Common, result: Mapping[str, Any], *lines: str) -> None:
         print("\n".join(lines))
 
 
-def _save(picture: Any, out: Path) -> None:
-    """Write a picture beside and rename it."""
-    if out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
-        raise SettingsError(f"{out}: pictures are written as .png, .jpg or .webp")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f".{out.name}{out.suffix}")
-    picture.save(part)
-    os.replace(part, out)
+def _check_target(out: Path) -> None:
+    """Say before any work is done that a file cannot be written there."""
+    if out.is_dir():
+        raise DataError(f"{out} is a folder; give the name of a file to write")
+    for parent in out.parents:
+        if parent.exists() and not parent.is_dir():
+            raise DataError(f"{parent} is a file, so {out} cannot be written; name another folder")
+
+
+def _device(common: Common) -> str:
+    """The device asked for, if the machine has it."""
+    if common.device != "cpu":
+        import torch
+
+        try:
+            torch.zeros(1, device=common.device)
+        except (RuntimeError, AssertionError, NotImplementedError):  # what torch raises, by kind of device
+            raise SettingsError(
+                f"device {common.device!r} is not to be had on this machine; use --device cpu"
+            ) from None
+    return common.device
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point: errors a user can cause are one line on standard error and exit code 1."""
+    """Entry point: errors a user can cause are one line on standard error, and exit code 1, or 2 for the usage."""
     try:
-        app(arguments)
+        app(arguments, result_action="return_value", print_error=False, exit_on_error=False)
+    except CycloptsError as error:
+        print(f"phrasebox: {_one_line(error)}; see --help", file=sys.stderr)
+        sys.exit(2)
     except PhraseboxError as error:
-        print(f"phrasebox: {error}", file=sys.stderr)
+        print(f"phrasebox: {_one_line(error)}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("phrasebox: stopped; run the same command again to go on", file=sys.stderr)

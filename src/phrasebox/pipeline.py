@@ -144,8 +144,10 @@ def _ahead(
 
 
 @contextmanager
-def progress(description: str, total: int, *, quiet: bool = False) -> Iterator[Advance]:
+def progress(description: str, total: int | None, *, quiet: bool = False) -> Iterator[Advance]:
     """Show on standard error how far a job of ``total`` items is, with rate and time left.
+
+    Where the total is not known beforehand (None), count and rate alone.
 
     A bar on a terminal; elsewhere a plain line about every ten seconds, so that a log can be followed.
 
@@ -171,7 +173,7 @@ def progress(description: str, total: int, *, quiet: bool = False) -> Iterator[A
 
 
 @contextmanager
-def _bar(description: str, total: int) -> Iterator[Advance]:
+def _bar(description: str, total: int | None) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -196,20 +198,21 @@ def _bar(description: str, total: int) -> Iterator[Advance]:
 class _Lines:
     """Progress as plain lines."""
 
-    def __init__(self, description: str, total: int) -> None:
+    def __init__(self, description: str, total: int | None) -> None:
         self.description, self.total, self.finished = description, total, 0
         self.started = self.printed = time.monotonic()
 
     def advance(self, count: int) -> None:
         self.finished += count
-        if time.monotonic() - self.printed >= SECONDS_BETWEEN_LINES and self.finished < self.total:
+        if time.monotonic() - self.printed >= SECONDS_BETWEEN_LINES and self.finished != self.total:
             self.print()
 
     def print(self) -> None:
         self.printed = time.monotonic()
         rate = self.finished / max(self.printed - self.started, 1e-9)
-        line = f"{self.description} {self.finished}/{self.total}, {rate:.3g}/s"
-        if 0 < self.finished < self.total:
+        of = "" if self.total is None else f"/{self.total}"
+        line = f"{self.description} {self.finished}{of}, {rate:.3g}/s"
+        if self.total is not None and 0 < self.finished < self.total:
             line += f", {_duration((self.total - self.finished) / rate)} left"
         print(line, file=sys.stderr, flush=True)
 

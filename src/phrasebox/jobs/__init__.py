@@ -1,6 +1,6 @@
 """The stages of a workspace as functions: each reads what is there, adds what is missing, and can be stopped."""
 
-from phrasebox.jobs.aligning import align, workspace_aligner
+from phrasebox.jobs.aligning import align, epoch_json, workspace_aligner
 from phrasebox.jobs.evaluating import evaluate
 from phrasebox.jobs.exporting import export, gallery_of
 from phrasebox.jobs.grounding import ground
@@ -9,6 +9,7 @@ from phrasebox.jobs.regions import make_regions
 
 __all__ = [
     "align",
+    "epoch_json",
     "evaluate",
     "export",
     "gallery_of",

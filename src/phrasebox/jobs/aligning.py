@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from phrasebox.aligner import Aligner, Bank, Epoch, ModelSettings, Pairs, Trained, TrainSettings, train
-from phrasebox.errors import ModelError, WorkspaceError
+from phrasebox.errors import ModelError, SettingsError, WorkspaceError
 from phrasebox.features import RegionSettings
 from phrasebox.jobs.betas import BETAS, choose_beta
 from phrasebox.jobs.regions import STAGE as REGIONS
@@ -27,10 +27,11 @@ _CAPTIONS = 2048  # captions whose word vectors are made at a time
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """What a training came to."""
+    """What a training came to; of its epochs, ``new`` were run now and the others before."""
 
     folder: Path
     epochs: int
+    new: int
     best: Epoch
     beta: float
 
@@ -55,17 +56,20 @@ def align(
     ------
     WorkspaceError
         If there are no regions or no captions to train on.
+    SettingsError
+        If the name is not that of a folder.
     ModelError
         If training fails (see `phrasebox.aligner.train.train`).
     """
+    if name != Path(name).name or name in ("", ".."):
+        raise SettingsError(f"name {name!r} is a path; give the name of a folder inside {ws.models}")
     folder = ws.models / name
-    if fresh:
-        shutil.rmtree(folder, ignore_errors=True)
     pairs = load_pairs(ws, model, "train", device, quiet)
     if not len(pairs):
         raise WorkspaceError(
             f"no image of {ws.path}'s train split has captions and regions; import some, then: regions"
         )
+    model = replace(model, vector_dim=pairs.regions.vectors.shape[2])
     held_out = load_pairs(ws, model, "val", device, quiet)
     validation = held_out if len(held_out) else None
     vocabulary = Vocabulary.build(text for batch in ws.images("train") for row in batch for text in row.captions)
@@ -74,6 +78,8 @@ def align(
         history.append(epoch)
         report(epoch)
 
+    if fresh:  # only now, so that a model is not lost where no other can be made
+        shutil.rmtree(folder, ignore_errors=True)
     history: list[Epoch] = []
     trained = train(pairs, validation, model, settings, folder, device, after)
     write_history(folder, trained)
@@ -88,14 +94,15 @@ def align(
         "vocabulary": len(vocabulary.terms),
         "training": asdict(settings),
         "epochs": len(trained.history),
-        "validation": {
+    }
+    if validation is not None:
+        aligner.about["validation"] = {
             "image_to_sentence": list(best.image_to_sentence),
             "sentence_to_image": list(best.sentence_to_image),
-        },
-    }
+        }
     aligner.save(folder, (card or _card)(aligner.about))
     (folder / "vocabulary.txt").write_text("\n".join(vocabulary.terms) + "\n", encoding="utf-8")
-    return Aligned(folder, len(trained.history), best, aligner.beta)
+    return Aligned(folder, len(trained.history), len(history), best, aligner.beta)
 
 
 def workspace_aligner(
@@ -155,9 +162,15 @@ def load_pairs(ws: Workspace, model: ModelSettings, split: str, device: str = "c
     return Pairs.gather(ws.regions(split), captions)
 
 
+def epoch_json(epoch: Epoch) -> dict[str, Any]:
+    """An epoch as plain values; JSON has no NaN, so recalls without a validation split are null."""
+    known = epoch.recall == epoch.recall
+    return asdict(epoch) if known else asdict(epoch) | {"image_to_sentence": None, "sentence_to_image": None}
+
+
 def write_history(folder: Path, trained: Trained) -> None:
     """Leave the training's numbers as JSON and as curves."""
-    epochs = [asdict(epoch) for epoch in trained.history]
+    epochs = [epoch_json(epoch) for epoch in trained.history]
     (folder / "history.json").write_text(json.dumps(epochs, indent=1) + "\n", encoding="utf-8")
     panels = [Panel("loss", {"train": [e.loss for e in trained.history]})]
     if trained.history[0].recall == trained.history[0].recall:  # NaN without a validation split

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from phrasebox.aligner import Aligner
 from phrasebox.evaluate import SegmentationCase, segmentation_report
 from phrasebox.grounding import decode_batch, segments
+from phrasebox.text import words
 from phrasebox.types import Example, Regions
 from phrasebox.workspace import Workspace
 
@@ -22,12 +23,13 @@ _SPREAD = 0.1  # of the best word scores of a normalised model, which BETAS was 
 def choose_beta(ws: Workspace, aligner: Aligner, betas: Sequence[float]) -> float:
     """The beta that keeps phrases whole without pointing worse, looked for on images of the train split only.
 
-    Where training images have ground-truth phrases, the largest beta whose head pointing is at most one point below
+    Where training images have ground-truth boxes, the largest beta whose head pointing is at most one point below
     the best of the sweep. Where they have none, the smallest beta whose segments are three words long on average.
     """
     scale = score_scale(ws, aligner)
     swept = [beta * scale for beta in betas]
-    truth = _first(ws.truth("train"))
+    regioned = ws.keys("regions")
+    truth = _first(example for example in ws.truth("train") if example.key in regioned and _boxed(example))
     if truth:
         report = segmentation_report(segmentation_cases(ws, aligner, truth, swept))
         reach = max(s.pointing or 0.0 for s in report.sweep) - _POINTS
@@ -58,6 +60,8 @@ def segmentation_cases(
             for c, s in zip(example.captions, aligner.words.encode([c.text for c in example.captions]), strict=True)
             if s.words
         ]
+        if not sentences:
+            continue
         tables = aligner.word_scores([regions] * len(sentences), [s for _, s in sentences])
         for beta in betas:
             for (caption, sentence), path in zip(sentences, decode_batch(tables, beta), strict=True):
@@ -73,13 +77,16 @@ def with_regions(ws: Workspace, examples: Sequence[Example]) -> Iterator[tuple[E
 
 
 def _tables(ws: Workspace, aligner: Aligner) -> Iterator:
-    """Word-by-region scores of the first captions of the train split."""
-    rows = [row for row in _first(row for batch in ws.images("train") for row in batch) if row.captions]
-    captions = {row.key: row.captions[0] for row in rows}
+    """Word-by-region scores of the first images of the train split, each with its first caption that has words."""
+    rows = _first(row for batch in ws.images("train") for row in batch)
+    # Reversed, as the last one written to a key stays.
+    captions = {row.key: text for row in rows for text in reversed(row.captions) if words(text)}
     for batch in ws.regions(keys=captions):
-        sentences = aligner.words.encode([captions[r.key] for r in batch])
-        kept = [(r, s) for r, s in zip(batch, sentences, strict=True) if s.words]
-        yield from aligner.word_scores([r for r, _ in kept], [s for _, s in kept])
+        yield from aligner.word_scores(batch, aligner.words.encode([captions[r.key] for r in batch]))
+
+
+def _boxed(example: Example) -> bool:
+    return any(phrase.boxes for caption in example.captions for phrase in caption.phrases)
 
 
 def _first(items: Iterator) -> list:

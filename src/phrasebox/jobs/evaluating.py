@@ -41,7 +41,9 @@ def evaluate(
     """
     pairs = load_pairs(ws, aligner.model.settings, split, aligner.device, quiet)
     if not len(pairs):
-        raise WorkspaceError(f"no image of the split {split!r} of {ws.path} has captions and regions")
+        raise WorkspaceError(
+            f"no image of the split {split!r} of {ws.path} has captions and regions; name another with --split"
+        )
     tables = [retrieval(all_scores(aligner.model, pairs, aligner.bank), pairs.owner).table(split, seed)]
     if aligner.bank:
         plain = retrieval(all_scores(aligner.model, pairs), pairs.owner).table(split, seed)

@@ -42,7 +42,7 @@ def export(
         If nothing has been grounded yet.
     """
     if not ws.count("phrases", split):
-        raise WorkspaceError(f"{ws.path} has no phrases yet; run: phrasebox ground {ws.path}")
+        raise WorkspaceError(f"{_part(ws, split)} has no phrases yet; run: phrasebox ground {ws.path}")
 
     def records() -> Iterator[GroundedImage]:
         for image in ws.grounded(split):
@@ -90,5 +90,10 @@ def gallery_of(
                     yield GalleryItem(row.key, load_image(row.path), tuple(grounded))
 
     if not ws.count("regions", split):
-        raise WorkspaceError(f"{ws.path} has no regions yet; run: phrasebox regions {ws.path}")
-    return gallery(items(), out, title=f"{ws.path.name}: words and regions")
+        raise WorkspaceError(f"{_part(ws, split)} has no regions yet; run: phrasebox regions {ws.path}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return gallery(items(), out, title=f"{ws.path.absolute().name}: words and regions")
+
+
+def _part(ws: Workspace, split: str | None) -> str:
+    return f"{ws.path}" if split is None else f"the split {split!r} of {ws.path}"

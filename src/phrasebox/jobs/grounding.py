@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from phrasebox.aligner import Aligner
-from phrasebox.errors import WorkspaceError
+from phrasebox.errors import SettingsError, WorkspaceError
 from phrasebox.pipeline import Counts, progress, run
 from phrasebox.text import words
 from phrasebox.types import GroundedCaption, Regions
@@ -26,10 +26,14 @@ def ground(
     ------
     WorkspaceError
         If there are no regions, or phrases made by another model or beta and not ``fresh``.
+    SettingsError
+        If beta is negative or NaN.
     """
     if not ws.count("regions"):
         raise WorkspaceError(f"{ws.path} has no regions yet; run: phrasebox regions {ws.path}")
     beta = aligner.beta if beta is None else beta
+    if not beta >= 0:  # before the claim, so that it is not recorded
+        raise SettingsError(f"beta must be at least 0, got {beta}")
     ws.claim(STAGE, {"model": model_id(aligner), "beta": beta}, fresh=fresh)
     regioned = ws.keys("regions")
     todo = [key for key in ws.pending("phrases", STAGE) if key in regioned]

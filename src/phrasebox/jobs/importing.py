@@ -50,9 +50,10 @@ def import_source(
     Raises
     ------
     DataError
-        If nothing at all could be imported; the message carries the first reason.
+        If the source holds nothing that could be imported; the message carries the first reason.
     """
     known, with_truth = ws.keys("images"), ws.keys("truth")
+    own = ws.path.absolute()
     left_out: list[Skipped] = []
     counts = {"images": 0, "captions": 0, "truth": 0, "present": 0}
 
@@ -60,6 +61,8 @@ def import_source(
         for item in read_source(source, format, images, split_files):
             if isinstance(item, Skipped):
                 left_out.append(item)
+                continue
+            if item.image.absolute().is_relative_to(own):  # a workspace inside the folder of pictures it is made from
                 continue
             new_truth = _has_truth(item) and item.key not in with_truth
             if item.key in known and not new_truth:
@@ -78,7 +81,7 @@ def import_source(
         counts["captions"] += sum(len(e.captions) for e, _ in new)
         counts["truth"] += len(truth)
 
-    with progress(f"import {source.name}", total=0, quiet=quiet) as advance:
+    with progress(f"import {source.name}", total=None, quiet=quiet) as advance:
         run(
             wanted(),
             lambda batch: batch,
@@ -89,12 +92,12 @@ def import_source(
             workers=workers,
             progress=advance,
         )
-    if not known and left_out:
+    ws.append_skipped(left_out, "import")
+    if not (counts["images"] or counts["truth"] or counts["present"]):
+        if not left_out:
+            raise DataError(f"{source} holds no images; see the README for the formats that can be imported")
         more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
         raise DataError(f"nothing could be imported from {source}: {left_out[0].key}: {left_out[0].reason}{more}")
-    if not known:
-        raise DataError(f"{source} holds no images; see the README for the formats that can be imported")
-    ws.append_skipped(left_out, "import")
     return Imported(**counts, skipped=len(left_out))
 
 

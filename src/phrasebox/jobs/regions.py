@@ -32,18 +32,44 @@ def make_regions(
 
     Own boxes of an image (``given``) take the place of proposed ones.
 
+    Returns
+    -------
+    Counts
+        Images that got regions now, and images left out now.
+
     Raises
     ------
     WorkspaceError
         If the workspace holds no images, or regions made with other settings and not ``fresh``.
+    DataError
+        If not one image can be used; the message carries the first reason.
     """
     if not ws.count("images"):
         raise WorkspaceError(f"{ws.path} holds no images; run: phrasebox import SOURCE {ws.path}")
+    extractor = None
+    if fresh or ws.pending("regions", STAGE):
+        # Before the claim: settings that turn out not to work are not recorded, and nothing is dropped for them.
+        extractor = RegionExtractor(settings, device, workers)
     ws.claim(STAGE, stage_settings(settings), fresh=fresh)
+    before = len(ws.skipped(STAGE)), ws.count("regions")
+    if extractor is not None:
+        _extract_pending(ws, extractor, workers, quiet)
+    left_out, made = ws.skipped(STAGE), ws.count("regions")
+    if not made:
+        raise DataError(
+            f"none of the {len(left_out)} images of {ws.path} can be used: {left_out[0].reason}; "
+            f"repair them, then run: phrasebox regions {ws.path} --fresh"
+        )
+    return Counts(made - before[1], len(left_out) - before[0])
+
+
+def stage_settings(settings: RegionSettings) -> dict[str, object]:
+    """What the vectors depend on: the engine gives the same numbers, so it may change."""
+    return {name: value for name, value in asdict(settings).items() if name != "engine"}
+
+
+def _extract_pending(ws: Workspace, extractor: RegionExtractor, workers: int, quiet: bool) -> None:
     todo = ws.pending("regions", STAGE)
-    if not todo:
-        return Counts()
-    extractor = RegionExtractor(settings, device, workers)
 
     def mapper(batch: list[Loaded]) -> list[Regions]:
         try:
@@ -53,7 +79,7 @@ def make_regions(
 
     rows = (row for batch in ws.images(keys=todo) for row in batch)
     with progress(STAGE, total=len(todo), quiet=quiet) as advance:
-        counts = run(
+        run(
             rows,
             mapper,
             ws.append_regions,
@@ -64,12 +90,6 @@ def make_regions(
             progress=advance,
         )
     ws.optimize()
-    return counts
-
-
-def stage_settings(settings: RegionSettings) -> dict[str, object]:
-    """What the vectors depend on: the engine gives the same numbers, so it may change."""
-    return {name: value for name, value in asdict(settings).items() if name != "engine"}
 
 
 def _extract(extractor: RegionExtractor, batch: Sequence[Loaded]) -> list[Regions]:
