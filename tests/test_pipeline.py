@@ -120,6 +120,17 @@ def test_lines_where_there_is_no_terminal(capsys, monkeypatch):
     ]
 
 
+def test_lines_where_the_total_is_unknown(capsys, monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(pipeline.time, "monotonic", lambda: now)
+    with progress("import", total=None) as advance:
+        now = 10.0
+        advance(5)
+        now = 50.0
+        advance(95)
+    assert capsys.readouterr().err.splitlines() == ["import 5, 0.5/s", "import 100, 2/s"]
+
+
 def test_quiet_prints_nothing(capsys):
     with progress("regions", total=2, quiet=True) as advance:
         advance(2)
@@ -132,3 +143,10 @@ def test_bar_on_a_terminal(capsys, monkeypatch):
         advance(1)
         advance(3)
     assert "4/4" in capsys.readouterr().err
+
+
+def test_bar_where_the_total_is_unknown(capsys, monkeypatch):
+    monkeypatch.setattr(pipeline.sys.stderr, "isatty", lambda: True)
+    with progress("import", total=None) as advance:
+        advance(3)
+    assert "3/?" in capsys.readouterr().err

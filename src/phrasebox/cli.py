@@ -24,10 +24,12 @@ app = App(
     help="Learn which words of a caption describe which part of an image, from captions alone.",
     version_flags=["--version"],
     default_parameter=Parameter(negative=()),
+    suppress_keyboard_interrupt=False,  # `main` says how to go on
 )
 
 Preset = Literal["modern", "paper"]
 Split = Literal["train", "val", "test"]
+WorkspacePath = Annotated[Path, Parameter(help="The workspace folder.")]
 _PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
@@ -111,7 +113,7 @@ def import_(
 
 @app.command
 def regions(
-    ws: Path,
+    ws: WorkspacePath,
     /,
     *,
     preset: Preset = "modern",
@@ -134,7 +136,7 @@ def regions(
     preset
         modern, or paper: selective search, the 19 best boxes and the whole image.
     proposer
-        selective_search, grid, or given (your own boxes); with another than the preset's, the rest is for that one.
+        selective_search, grid, or given (your own boxes); not the preset's, it starts from its own defaults.
     count
         Regions kept an image, the whole image included.
     density
@@ -156,6 +158,7 @@ def regions(
     """
     from phrasebox.features import REGION_PRESETS, RegionSettings
     from phrasebox.jobs import make_regions
+    from phrasebox.jobs.regions import STAGE
 
     given = {"proposer": proposer, "regions": count, "density": density, "backbone": backbone, "size": size,
              "pooling": pooling, "nms": nms, "rank": rank, "engine": engine}  # fmt: skip
@@ -176,13 +179,13 @@ def regions(
             "settings": asdict(settings),
         },
         f"{total} images have regions, {counts.done} of them new",
-        *_skipped(workspace, "regions"),
+        *_skipped(workspace, STAGE),
     )
 
 
 @app.command
 def align(
-    ws: Path,
+    ws: WorkspacePath,
     /,
     *,
     preset: Preset = "modern",
@@ -267,7 +270,13 @@ def align(
 
 @app.command
 def ground(
-    ws: Path, /, *, model: str | None = None, beta: float | None = None, fresh: bool = False, common: Common = _COMMON
+    ws: WorkspacePath,
+    /,
+    *,
+    model: str | None = None,
+    beta: float | None = None,
+    fresh: bool = False,
+    common: Common = _COMMON,
 ) -> None:
     """Decode which words of every caption describe which region.
 
@@ -298,7 +307,7 @@ def ground(
 
 
 @app.command
-def evaluate(ws: Path, /, *, split: Split = "val", model: str | None = None, common: Common = _COMMON) -> None:
+def evaluate(ws: WorkspacePath, /, *, split: Split = "val", model: str | None = None, common: Common = _COMMON) -> None:
     """Measure retrieval and, with ground truth, grounding and segmentation.
 
     Parameters
@@ -327,7 +336,7 @@ def evaluate(ws: Path, /, *, split: Split = "val", model: str | None = None, com
 
 @app.command
 def export(
-    ws: Path,
+    ws: WorkspacePath,
     out: Path,
     /,
     *,
@@ -341,6 +350,8 @@ def export(
 
     Parameters
     ----------
+    out
+        The file to write.
     format
         odvg (MM-Grounding-DINO JSONL), coco-grounding (MDETR), or parquet (Hugging Face datasets).
     split
@@ -363,7 +374,7 @@ def export(
 
 @app.command
 def gallery(
-    ws: Path,
+    ws: WorkspacePath,
     out: Path,
     /,
     *,
@@ -376,6 +387,8 @@ def gallery(
 
     Parameters
     ----------
+    out
+        The file to write.
     images
         How many.
     split
@@ -407,8 +420,12 @@ def point(
 
     Parameters
     ----------
+    image
+        The picture's file.
+    sentence
+        What it shows, in your words.
     out
-        Draw the boxes and phrases into this picture (png or jpg).
+        Draw the boxes and phrases into this picture (png, jpg or webp).
     model
         A model's folder or hub id; the built-in one otherwise.
     beta
@@ -456,6 +473,8 @@ def run(
     ----------
     source
         As for import.
+    ws
+        The workspace folder, made if it is not there.
     format
         As for import.
     images
@@ -610,9 +629,7 @@ def _device(common: Common) -> str:
         try:
             torch.zeros(1, device=common.device)
         except (RuntimeError, AssertionError, NotImplementedError):  # what torch raises, by kind of device
-            raise SettingsError(
-                f"device {common.device!r} is not to be had on this machine; use --device cpu"
-            ) from None
+            raise SettingsError(f"this machine has no device {common.device!r}; use --device cpu") from None
     return common.device
 
 
@@ -625,7 +642,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(arguments, result_action="return_value", print_error=False, exit_on_error=False)
     except CycloptsError as error:
-        print(f"phrasebox: {_one_line(error)}; see --help", file=sys.stderr)
+        print(f"phrasebox: {_one_line(error).removesuffix('.')}; see --help", file=sys.stderr)
         sys.exit(2)
     except PhraseboxError as error:
         print(f"phrasebox: {_one_line(error)}", file=sys.stderr)

@@ -169,7 +169,7 @@ def progress(description: str, total: int | None, *, quiet: bool = False) -> Ite
     else:
         lines = _Lines(description, total)
         yield lines.advance
-        lines.print()
+        lines.close()
 
 
 @contextmanager
@@ -199,7 +199,7 @@ class _Lines:
     """Progress as plain lines."""
 
     def __init__(self, description: str, total: int | None) -> None:
-        self.description, self.total, self.finished = description, total, 0
+        self.description, self.total, self.finished, self.told = description, total, 0, -1
         self.started = self.printed = time.monotonic()
 
     def advance(self, count: int) -> None:
@@ -207,8 +207,12 @@ class _Lines:
         if time.monotonic() - self.printed >= SECONDS_BETWEEN_LINES and self.finished != self.total:
             self.print()
 
+    def close(self) -> None:
+        if self.told != self.finished:
+            self.print()
+
     def print(self) -> None:
-        self.printed = time.monotonic()
+        self.printed, self.told = time.monotonic(), self.finished
         rate = self.finished / max(self.printed - self.started, 1e-9)
         of = "" if self.total is None else f"/{self.total}"
         line = f"{self.description} {self.finished}{of}, {rate:.3g}/s"
