@@ -67,11 +67,11 @@ def align(
     pairs = load_pairs(ws, model, "train", device, quiet)
     if not len(pairs):
         raise WorkspaceError(
-            f"no image of {ws.path}'s train split has captions and regions; import some, then: regions"
+            f"no image of {ws.path}'s train split has captions and regions; import some with captions, "
+            f"then run: phrasebox regions {ws.path}"
         )
     model = replace(model, vector_dim=pairs.regions.vectors.shape[2])
-    held_out = load_pairs(ws, model, "val", device, quiet)
-    validation = held_out if len(held_out) else None
+    validation = load_pairs(ws, model, "val", device, quiet)
     vocabulary = Vocabulary.build(text for batch in ws.images("train") for row in batch for text in row.captions)
 
     def after(epoch: Epoch) -> None:
@@ -88,18 +88,7 @@ def align(
     if model.normalise:
         aligner.bank = Bank.draw(aligner.model, pairs, settings.seed)
     best = trained.history[trained.best]
-    aligner.about = {
-        "images": len(pairs),
-        "captions": len(pairs.sentences),
-        "vocabulary": len(vocabulary.terms),
-        "training": asdict(settings),
-        "epochs": len(trained.history),
-    }
-    if validation is not None:
-        aligner.about["validation"] = {
-            "image_to_sentence": list(best.image_to_sentence),
-            "sentence_to_image": list(best.sentence_to_image),
-        }
+    aligner.about = _about(pairs, vocabulary, settings, trained, best)
     aligner.save(folder, (card or _card)(aligner.about))
     (folder / "vocabulary.txt").write_text("\n".join(vocabulary.terms) + "\n", encoding="utf-8")
     return Aligned(folder, len(trained.history), len(history), best, aligner.beta)
@@ -179,6 +168,22 @@ def write_history(folder: Path, trained: Trained) -> None:
         panels.append(Panel("R@1, val (%)", recall))
     panels.append(Panel("learning rate", {"": [e.lr for e in trained.history]}))
     curves(panels, folder / "curves.png")
+
+
+def _about(
+    pairs: Pairs, vocabulary: Vocabulary, settings: TrainSettings, trained: Trained, best: Epoch
+) -> dict[str, Any]:
+    about = {
+        "images": len(pairs),
+        "captions": len(pairs.sentences),
+        "vocabulary": len(vocabulary.terms),
+        "training": asdict(settings),
+        "epochs": len(trained.history),
+    }
+    measured = epoch_json(best)
+    if measured["image_to_sentence"] is not None:
+        about["validation"] = {way: measured[way] for way in ("image_to_sentence", "sentence_to_image")}
+    return about
 
 
 def _card(about: dict[str, Any]) -> str:

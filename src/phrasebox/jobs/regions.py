@@ -93,7 +93,7 @@ def _extract_pending(ws: Workspace, extractor: RegionExtractor, workers: int, qu
 
 
 def _extract(extractor: RegionExtractor, batch: Sequence[Loaded]) -> list[Regions]:
-    given = [np.array(row.given, np.float32).reshape(-1, 4) if len(row.given) else None for row, _ in batch]
+    given = [np.array([tuple(box) for box in row.given], np.float32) if row.given else None for row, _ in batch]
     return extractor([image for _, image in batch], given=given, keys=[row.key for row, _ in batch])
 
 
