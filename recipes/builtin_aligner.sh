@@ -7,8 +7,9 @@ set -euo pipefail
 data=$1
 ws=${2:-build/flickr8k}
 package=$(cd "$(dirname "$0")/.." && pwd)/src/phrasebox/pretrained/aligner
-phrasebox import "$data/dataset_flickr8k.json" "$ws" --images "$data/images"
-phrasebox import "$data/annotations.zip" "$ws" --images "$data/images"
+licence="Flickr terms of use, for non-commercial research and education"
+phrasebox import "$data/dataset_flickr8k.json" "$ws" --images "$data/images" --licence "$licence"
+phrasebox import "$data/annotations.zip" "$ws" --images "$data/images" --licence "$licence"
 phrasebox regions "$ws"
 phrasebox align "$ws"
 phrasebox evaluate "$ws" --split val

@@ -6,16 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from phrasebox.aligner import Aligner
+    from phrasebox.captioner import Captioner, Description
     from phrasebox.workspace import Workspace
 
 from phrasebox.types import Box, Caption, Example, GroundedCaption, GroundedImage, Grounding, Phrase, Regions
 
-_LAZY = {"Aligner": "phrasebox.aligner", "Workspace": "phrasebox.workspace"}
+_LAZY = {
+    "Aligner": "phrasebox.aligner",
+    "Captioner": "phrasebox.captioner",
+    "Description": "phrasebox.captioner",
+    "Workspace": "phrasebox.workspace",
+}
 
 __all__ = [
     "Aligner",
     "Box",
     "Caption",
+    "Captioner",
+    "Description",
     "Example",
     "GroundedCaption",
     "GroundedImage",

@@ -23,6 +23,10 @@ class SettingsError(PhraseboxError, ValueError):
     """Settings that contradict each other or lie outside their range."""
 
 
+class OfflineError(PhraseboxError):
+    """The network was asked for something and must not be used."""
+
+
 class MissingExtraError(PhraseboxError):
     """An optional part is not installed."""
 

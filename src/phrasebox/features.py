@@ -82,8 +82,8 @@ class RegionSettings:
                 raise SettingsError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(map(str, allowed))}")
         for name, least in {"regions": 1, "bins": 1, "crop_size": 32, "size": 32}.items():
             value = getattr(self, name)
-            if value is not None and value < least:
-                raise SettingsError(f"{name} is {value}; give {least} or more")
+            if value is not None and not (isinstance(value, int) and value >= least):
+                raise SettingsError(f"{name} is {value!r}; give {least} or more")
         if not 0 < self.nms <= 1:
             raise SettingsError(f"nms is {self.nms}; give an IoU above 0, up to 1")
         defaults = type(self).__dataclass_fields__

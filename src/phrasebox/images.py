@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,7 +54,7 @@ def load_image(image: ImageSource, max_pixels: int = 178_956_970) -> np.ndarray:
             return _decode(image, "the given image", max_pixels)
     if not isinstance(image, str | os.PathLike):
         raise DataError(f"an image is a path, a PIL image or an array, got {type(image).__name__}")
-    with _reasons(image), Image.open(image) as opened:
+    with _reasons(image), _opened(image) as opened:
         return _decode(opened, image, max_pixels)
 
 
@@ -67,7 +68,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
     DataError
         If the file is missing, empty or no image. Damage behind the header goes unnoticed.
     """
-    with _reasons(path), Image.open(path) as image:
+    with _reasons(path), _opened(path) as image:
         width, height = image.size
         # Pillow reports TIFF sizes upright already, and would decode a whole PNG to look for an EXIF block.
         looks = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
@@ -93,6 +94,12 @@ def _reasons(name: object) -> Iterator[None]:
         raise DataError(f"{name}: cannot be read: {reason}") from error
 
 
+def _opened(path: str | os.PathLike[str]) -> Image.Image:
+    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for ever
+        raise DataError(f"{path}: a directory, a pipe or a device, not a file")
+    return Image.open(path)
+
+
 def _decode(image: Image.Image, name: object, max_pixels: int) -> np.ndarray:
     if image.width * image.height > max_pixels:
         raise DataError(f"{name}: {image.width} x {image.height} is more than {max_pixels} pixels; make it smaller")
@@ -102,7 +109,7 @@ def _decode(image: Image.Image, name: object, max_pixels: int) -> np.ndarray:
 def _rgb(image: Image.Image) -> np.ndarray:
     """(H, W, 3) uint8 of a Pillow image in any mode."""
     if image.mode == "F":
-        raise DataError("floating-point pixels have no known range; save the image with 8 or 16 bits a channel")
+        raise ValueError("floating-point pixels have no known range; save the image with 8 or 16 bits a channel")
     if image.mode.startswith("I"):  # 16 bits, which older Pillow widens to 32; its own conversion would clip at 255
         grey = np.clip(np.asarray(image), 0, 65535).astype(np.uint16) >> 8
         image = Image.fromarray(grey.astype(np.uint8))

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from phrasebox.errors import DataError
-from phrasebox.types import Box, Caption, Example, GroundedCaption, Phrase, Regions, TruePhrase
+from phrasebox.types import WHOLE_IMAGE, Box, Caption, Example, GroundedCaption, Phrase, Regions, TruePhrase
 
 _BOX = pa.list_(pa.float32(), 4)
 _SIZE = {"width": pa.int32(), "height": pa.int32()}
@@ -36,6 +36,7 @@ IMAGES = pa.schema(
     }
 )
 TRUTH = pa.schema({"key": pa.string(), **_SIZE, "captions": pa.list_(pa.struct(_TRUE_CAPTION))})
+OWN = pa.schema({"key": pa.string(), "boxes": pa.list_(_BOX), "vectors": pa.list_(pa.list_(pa.float16()))})
 PHRASES = pa.schema(
     {
         "id": pa.string(),
@@ -48,6 +49,10 @@ PHRASES = pa.schema(
         "whole_image": pa.bool_(),
         "region": pa.int32(),
     }
+)
+_REVIEWED_PHRASE = {"start": pa.int32(), "end": pa.int32(), "whole_image": pa.bool_(), "boxes": pa.list_(_BOX)}
+REVIEWED = pa.schema(
+    {"key": pa.string(), "caption": pa.string(), **_SIZE, "phrases": pa.list_(pa.struct(_REVIEWED_PHRASE))}
 )
 SKIPPED = pa.schema({"key": pa.string(), "stage": pa.string(), "reason": pa.string()})
 
@@ -153,6 +158,41 @@ def row_to_example(image: ImageRow, row: dict[str, Any]) -> Example:
     return Example(image.key, image.path, captions, image.split, image.given, size)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnRegions:
+    """The user's own regions of an image: (N, 4) float32 boxes, ``xyxy`` pixels, and (N, D) float16 vectors or None."""
+
+    boxes: np.ndarray
+    vectors: np.ndarray | None
+
+
+def own_to_rows(examples: Sequence[Example]) -> pa.Table:
+    """Rows of the table of own regions; examples without boxes have none."""
+    own = [example for example in examples if example.boxes]
+    rows = [{"key": example.key, "boxes": [tuple(box) for box in example.boxes]} for example in own]
+    vectors = [None if example.vectors is None else example.vectors.astype(np.float16) for example in own]
+    # Nested arrays of their parts, as millions of Python numbers would take seconds.
+    outer = np.cumsum([0, *(0 if one is None else len(one) for one in vectors)], dtype=np.int32)
+    widths = [one.shape[1] for one in vectors if one is not None for _ in one]
+    inner = np.cumsum([0, *widths], dtype=np.int32)
+    flat = [one.ravel() for one in vectors if one is not None] or [np.empty(0, np.float16)]
+    nested = pa.ListArray.from_arrays(
+        pa.array(outer),
+        pa.ListArray.from_arrays(pa.array(inner), pa.array(np.concatenate(flat))),
+        mask=pa.array([one is None for one in vectors], pa.bool_()),
+    )
+    return pa.Table.from_pylist(rows, schema=OWN).set_column(2, OWN.field("vectors"), nested)
+
+
+def rows_to_own(rows: pa.Table) -> Iterator[tuple[str, OwnRegions]]:
+    """Keys with their own regions, of rows of that table."""
+    for row in rows.to_batches():
+        for key, boxes, vectors in zip(row["key"].to_pylist(), row["boxes"], row["vectors"], strict=True):
+            corners = boxes.values.flatten().to_numpy().reshape(-1, 4)
+            own = vectors.values.flatten().to_numpy().reshape(len(corners), -1) if vectors.is_valid else None
+            yield key, OwnRegions(corners, own)
+
+
 def regions_to_rows(regions: Sequence[Regions]) -> pa.Table:
     """Rows of the regions table, without a detour through Python numbers.
 
@@ -248,3 +288,52 @@ def rows_to_captions(texts: Sequence[str], rows: Sequence[dict[str, Any]]) -> tu
                 Phrase(row["text"], span, box, row["score"], row["confidence"], row["whole_image"], row["region"])
             )
     return tuple(GroundedCaption(text, tuple(found)) for text, found in zip(texts, phrases, strict=True))
+
+
+def reviewed_to_rows(examples: Sequence[Example]) -> pa.Table:
+    """Rows of the reviewed table, one a reviewed caption; of other captions there are none."""
+
+    def phrase_row(phrase: TruePhrase) -> dict[str, Any]:
+        return {
+            "start": phrase.span[0],
+            "end": phrase.span[1],
+            "whole_image": WHOLE_IMAGE in phrase.types,
+            "boxes": [tuple(box) for box in phrase.boxes],
+        }
+
+    found = [
+        {
+            "key": example.key,
+            "caption": caption.text,
+            "width": example.size[0] if example.size else 0,
+            "height": example.size[1] if example.size else 0,
+            "phrases": [phrase_row(phrase) for phrase in caption.phrases],
+        }
+        for example in examples
+        for caption in example.captions
+        if caption.reviewed
+    ]
+    return pa.Table.from_pylist(found, schema=REVIEWED)
+
+
+def with_reviewed(
+    captions: Sequence[GroundedCaption], rows: Sequence[dict[str, Any]], width: int, height: int
+) -> tuple[GroundedCaption, ...]:
+    """The captions of an image with what people made of them, by its rows of the reviewed table, in their place.
+
+    Boxes are scaled to ``width`` and ``height`` if they refer to another size.
+    """
+
+    def phrases(text: str, row: dict[str, Any]) -> Iterator[Phrase]:
+        scale = (width / row["width"], height / row["height"]) if width and row["width"] else (1.0, 1.0)
+        for found in row["phrases"]:
+            span = (found["start"], found["end"])
+            for box in found["boxes"]:
+                placed = Box(*box).scaled(*scale)
+                yield Phrase(text[slice(*span)], span, placed, 1.0, 1.0, found["whole_image"], reviewed=True)
+
+    by_text = {row["caption"]: row for row in rows}
+    return tuple(
+        GroundedCaption(one.text, tuple(phrases(one.text, by_text[one.text]))) if one.text in by_text else one
+        for one in captions
+    )

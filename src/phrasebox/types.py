@@ -17,6 +17,12 @@ from phrasebox.errors import DataError
 
 Span = tuple[int, int]
 
+WHOLE_IMAGE = "whole image"
+"""The type of a reviewed phrase that is about the frame, not a part of it."""
+
+MOST_PIXELS = 1 << 31
+"""No box reaches so far and no side is so long: tables keep boxes in single precision, sizes in 32 bits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -41,10 +47,14 @@ class Box:
 
     def __post_init__(self) -> None:
         for name in ("x1", "y1", "x2", "y2"):
-            object.__setattr__(self, name, float(getattr(self, name)))
-        if not all(map(math.isfinite, self)):
-            raise DataError(f"a box needs four finite numbers, got {tuple(self)}")
-        if self.x2 <= self.x1 or self.y2 <= self.y1:
+            try:
+                object.__setattr__(self, name, float(getattr(self, name)))
+            except OverflowError:
+                object.__setattr__(self, name, math.inf)
+        if not all(abs(x) < MOST_PIXELS for x in self):  # false for NaN too
+            raise DataError(f"a box needs four finite numbers below {MOST_PIXELS}, got {tuple(self)}")
+        x1, y1, x2, y2 = map(np.float32, self)  # as tables keep them: a box must not vanish there
+        if x2 <= x1 or y2 <= y1:
             raise DataError(f"a box needs x1 < x2 and y1 < y2 (pixels, xyxy), got {tuple(self)}")
 
     def __iter__(self) -> Iterator[float]:
@@ -93,6 +103,9 @@ class TruePhrase:
 class Caption:
     """One sentence about an image; ``phrases`` only where a data set brings ground truth.
 
+    Where people ``reviewed`` what was decoded, ``phrases`` are what they made of it: to be used in its place, and not
+    as ground truth to measure with; one that is about the frame has `WHOLE_IMAGE` among its types.
+
     Raises
     ------
     DataError
@@ -101,6 +114,7 @@ class Caption:
 
     text: str
     phrases: tuple[TruePhrase, ...] = ()
+    reviewed: bool = False
 
     def __post_init__(self) -> None:
         if not self.text.strip():
@@ -130,11 +144,13 @@ class Example:
         The user's own regions, if any (the ``given`` proposer uses them), in pixels of the image file.
     size : (int, int) or None
         Width and height that the ground-truth boxes refer to, if the data set states it.
+    vectors : (N, D) float array or None
+        The user's own vectors of ``boxes``.
 
     Raises
     ------
     DataError
-        If the key leaves the folder or the split is unknown.
+        If the key leaves the folder, the split is unknown, the size is none, or there is not one vector for every box.
     """
 
     key: str
@@ -143,12 +159,17 @@ class Example:
     split: str = "train"
     boxes: tuple[Box, ...] = ()
     size: tuple[int, int] | None = None
+    vectors: np.ndarray | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
+        if self.vectors is not None and (self.vectors.ndim != 2 or len(self.vectors) != len(self.boxes)):
+            raise DataError(f"{len(self.boxes)} boxes but vectors of shape {self.vectors.shape}")
         if not self.key.strip() or self.key.startswith(("/", "\\")) or ".." in self.key.replace("\\", "/").split("/"):
             raise DataError(
                 f"image name {self.key!r} is blank or leaves its folder; give a name inside the images folder"
             )
+        if self.size is not None and not all(0 < side < MOST_PIXELS for side in self.size):
+            raise DataError(f"{self.key!r} is said to be {self.size[0]} x {self.size[1]} pixels")
         if self.split not in SPLITS:
             raise DataError(f"split {self.split!r} of {self.key!r} is none of {', '.join(SPLITS)}")
 
@@ -228,7 +249,9 @@ class Phrase:
     whole_image : bool
         The phrase describes the frame, not a part of it.
     region : int
-        Index of the box among the image's regions, -1 if the box was made from several.
+        Index of the box among the image's regions, -1 if the box was made from several or drawn by a person.
+    reviewed : bool
+        A person looked at it: score and confidence are 1.
     """
 
     text: str
@@ -238,6 +261,7 @@ class Phrase:
     confidence: float
     whole_image: bool = False
     region: int = -1
+    reviewed: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,7 @@ from skimage import data
 
 from phrasebox.aligner import Aligner, AlignerModel, ModelSettings
 from phrasebox.errors import DataError, ModelError, SettingsError
-from phrasebox.features import RegionSettings
+from phrasebox.features import REGION_PRESETS, RegionSettings
 from phrasebox.grounding import decode
 from phrasebox.types import Regions
 
@@ -49,6 +49,14 @@ def test_grounding_has_all_its_parts(aligner, picture):
         assert 0 <= p.box.x1 < p.box.x2 <= picture.shape[1]
         assert 0 <= p.box.y1 < p.box.y2 <= picture.shape[0]
     assert np.abs(g.scores).max() <= 1.01  # cosines
+
+
+def test_the_built_in_model_reads_the_regions_that_are_made_by_default():
+    assert Aligner.load().region_settings == REGION_PRESETS["modern"]
+
+
+def test_grounding_nothing_gives_nothing(aligner):
+    assert aligner.ground_many([], []) == []
 
 
 @pytest.mark.parametrize("mean", [True, False])

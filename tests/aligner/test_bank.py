@@ -28,7 +28,7 @@ def made():
 def test_calibration_equals_a_slow_loop(made):
     model, bank, v, s, lengths = made
     scores = model.scores(v, s, lengths)
-    found = bank.calibrated(model, scores, v, s, lengths, None)
+    found = bank.calibrated(model, scores, bank.image_prior(model, v), s, lengths)
     t = float(model.temperature)
     for k in range(4):
         strangers = model.scores(v[k : k + 1], bank.words, bank.lengths)[0].tolist()

@@ -125,3 +125,8 @@ def test_order_follows_the_generator():
 
     assert order(1) == order(1)
     assert order(1) != order(2)
+
+
+def test_collating_nothing_is_refused():
+    with pytest.raises(DataError, match="at least one"):
+        collate([])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from phrasebox.aligner import PRESETS, ModelSettings, Pairs, TrainSettings, train
+from phrasebox.aligner import PRESETS, AlignerModel, ModelSettings, Pairs, TrainSettings, train
 from phrasebox.aligner.train import CHECKPOINT, all_scores, recalls
 from phrasebox.errors import DataError, ModelError
 
@@ -171,6 +171,14 @@ def test_checkpoint_of_other_settings_is_refused(pairs, world, tmp_path):
             train(*arguments, folder=tmp_path)
 
 
+def test_checkpoint_of_other_data_of_the_same_size_is_refused(pairs, world, tmp_path):
+    interrupted(pairs, None, MODEL, QUICK, folder=tmp_path, after=0)
+    other = world(24, seed=2)[0]
+    assert [len(s) for s in other.sentences] == [len(s) for s in pairs.sentences]
+    with pytest.raises(ModelError, match="other settings or data"):
+        train(other, None, MODEL, QUICK, tmp_path)
+
+
 @pytest.mark.parametrize("content", [b"", b"garbage" * 50], ids=["empty", "garbage"])
 def test_damaged_checkpoint(pairs, tmp_path, content):
     (tmp_path / CHECKPOINT).write_bytes(content)
@@ -212,9 +220,16 @@ def test_recalls_equal_slow_ranks(world, pairs):
         assert found == pytest.approx([100 * np.mean([r <= k for r in ranks]) for k in (1, 5, 10)])
 
 
+def test_a_broken_model_recalls_nothing(world):
+    model = AlignerModel(MODEL).eval()
+    torch.nn.init.constant_(model.regions.linear.weight, math.nan)
+    assert recalls(model, world(12, seed=8)[0]) == ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+
+
 def test_scores_in_blocks_equal_scores_at_once(world, pairs, monkeypatch):
     model = train(pairs, None, MODEL, replace(QUICK, epochs=1)).model
     held_out, _ = world(9, seed=9)
     at_once = all_scores(model, held_out)
     monkeypatch.setattr(import_module("phrasebox.aligner.train"), "_SENTENCES", 4)
+    monkeypatch.setattr(import_module("phrasebox.aligner.train"), "_IMAGES", 5)
     np.testing.assert_allclose(all_scores(model, held_out), at_once, atol=1e-5)

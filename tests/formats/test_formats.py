@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from phrasebox.errors import DataError, SettingsError
-from phrasebox.formats import READERS, WRITERS, detect, read_source, write_target
+from phrasebox.formats import CAPTIONS_ONLY, READERS, WRITERS, detect, read_source, write_target
 
 KARPATHY = json.dumps({"images": [{"filename": "k.jpg", "split": "train", "sentences": [{"raw": "from json"}]}]})
 TOKEN = "t.jpg#0\tfrom the token file\n"
@@ -57,6 +57,13 @@ def test_what_was_looked_for_is_said(tmp_path, files):
             detect(source)
 
 
+def test_every_reader_says_what_it_looks_for(tmp_path):
+    with pytest.raises(DataError) as refused:
+        detect(tmp_path)
+    assert "\n" not in str(refused.value)
+    assert all(f"{name}: " in str(refused.value) for name in READERS)
+
+
 def test_missing_source(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         read_source(tmp_path / "gone")
@@ -81,6 +88,7 @@ def test_source_is_read_as_detected_or_as_told(tmp_path, sort_out):
         ({"format": "flicker"}, "'flicker' is none of karpathy"),
         ({"format": "folder", "images": "x"}, "folder takes no images"),
         ({"format": "karpathy", "split_files": ["x"]}, "karpathy takes no split_files"),
+        ({"format": "odvg", "columns": "image,caption"}, "odvg takes no columns"),
     ],
 )
 def test_arguments_that_do_not_fit(tmp_path, arguments, reason):
@@ -90,9 +98,12 @@ def test_arguments_that_do_not_fit(tmp_path, arguments, reason):
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_every_writer_is_reached_by_its_name(records, tmp_path, name):
-    assert write_target(tmp_path / "out", records, name).phrases == 6
-    assert (tmp_path / "out").is_file()
-    with pytest.raises(SettingsError, match="'folder' is none of coco-grounding"):
+    assert write_target(tmp_path / "out", records, name).phrases == (0 if name in CAPTIONS_ONLY else 6)
+    assert [path.name for path in tmp_path.iterdir() if path.name != "pictures"] == ["out"]
+
+
+def test_a_writer_that_is_not_there(records, tmp_path):
+    with pytest.raises(SettingsError, match=r"'folder' is none of coco, .*odvg"):
         write_target(tmp_path / "out", records, "folder")
 
 
@@ -100,4 +111,3 @@ def test_importing_the_registry_is_light():
     code = "import sys, phrasebox.formats; print(*sorted({'torch', 'pyarrow', 'cv2', 'defusedxml'} & {*sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
-    assert set(READERS) == {"karpathy", "flickr-token", "entities", "folder"}

@@ -80,7 +80,7 @@ def test_holds_little_of_a_long_file(tmp_path, monkeypatch):
     with path.open() as file:
         reader = json_stream._JsonReader(file)
         longest = 0
-        for _ in json_stream._array(reader, path, "images"):
+        for _ in json_stream._members(reader, path, ("images",)):
             longest = max(longest, len(reader._text))
     assert longest < 256
 

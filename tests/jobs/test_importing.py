@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import tarfile
+
 import pytest
 
 from phrasebox import sample
@@ -28,19 +33,76 @@ def as_folder_without_captions(folder):
     return [folder / "images"]
 
 
+def as_csv(folder):
+    rows = [(name, text) for name, texts in sample.CAPTIONS.items() for text in texts]
+    with (folder / "captions.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("photo", "words"), *rows])
+    return [folder / "captions.csv", "--columns", "photo,words"]
+
+
+def as_coco(folder):
+    names = list(sample.CAPTIONS)
+    images = [{"id": i, "file_name": name} for i, name in enumerate(names)]
+    annotations = [{"image_id": names.index(name), "caption": t} for name, ts in sample.CAPTIONS.items() for t in ts]
+    (folder / "coco.json").write_text(json.dumps({"images": images, "annotations": annotations}))
+    return [folder / "coco.json"]
+
+
+def as_odvg(folder):
+    rows = [(name, text) for name, texts in sample.CAPTIONS.items() for text in texts]
+    lines = [{"filename": name, "grounding": {"caption": text, "regions": []}} for name, text in reversed(rows)]
+    (folder / "odvg.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return [folder / "odvg.jsonl"]
+
+
+def as_imagefolder(folder):
+    lines = [{"file_name": name, "captions": texts} for name, texts in sample.CAPTIONS.items()]
+    (folder / "images" / "metadata.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return [folder / "images"]
+
+
+def as_shards(folder):
+    with tarfile.open(folder / "00000.tar", "w") as tar:
+        for i, (name, texts) in enumerate(sample.CAPTIONS.items()):
+            picture = folder / "images" / name
+            about = json.dumps({"file_name": name, "captions": [{"caption": text} for text in texts]}).encode()
+            tar.add(picture, f"{i}{picture.suffix}")
+            member = tarfile.TarInfo(f"{i}.grounding.json")
+            member.size = len(about)
+            tar.addfile(member, io.BytesIO(about))
+    return [folder / "00000.tar"]
+
+
 @pytest.mark.parametrize(
     ("prepare", "captions"),
-    [(as_karpathy, 10), (as_token_file, 10), (as_folder, 10), (as_folder_without_captions, 0)],
+    [(as_karpathy, 10), (as_token_file, 10), (as_folder, 10), (as_folder_without_captions, 0)]
+    + [(prepare, 10) for prepare in (as_csv, as_coco, as_odvg, as_imagefolder, as_shards)],
 )
 def test_every_format_and_a_second_time(prepare, captions, photographs, karpathy, call, tmp_path):
     karpathy()
     command = ["import", *prepare(photographs.parent), tmp_path / "ws", "--json"]
     first = call(*command)
     assert (first.code, first.err) == (0, "")
-    assert first.json == {"images": 5, "captions": captions, "truth": 0, "skipped": 0, "present": 0}
+    assert first.json == {
+        "images": 5,
+        "captions": captions,
+        "truth": 0,
+        "own": 0,
+        "reviewed": 0,
+        "skipped": 0,
+        "present": 0,
+    }
     rows = [row for batch in Workspace(tmp_path / "ws").images() for row in batch]
     assert {row.key for row in rows} == set(sample.CAPTIONS)
-    assert call(*command).json == {"images": 0, "captions": 0, "truth": 0, "skipped": 0, "present": 5}
+    assert call(*command).json == {
+        "images": 0,
+        "captions": 0,
+        "truth": 0,
+        "own": 0,
+        "reviewed": 0,
+        "skipped": 0,
+        "present": 5,
+    }
     assert "5 images were there already" in call(*command[:-1]).out
     again = [row for batch in Workspace(tmp_path / "ws").images() for row in batch]
     assert [row.key for row in again] == [row.key for row in rows]
@@ -49,7 +111,7 @@ def test_every_format_and_a_second_time(prepare, captions, photographs, karpathy
 def test_ground_truth_is_added_to_images_that_are_there(at, data, call):
     ws = at("imported")
     found = call("import", data / "entities", ws, "--images", data / "images", "--json").json
-    assert found == {"images": 0, "captions": 0, "truth": 2, "skipped": 0, "present": 0}
+    assert found == {"images": 0, "captions": 0, "truth": 2, "own": 0, "reviewed": 0, "skipped": 0, "present": 0}
     assert [example.key for example in Workspace(ws).truth("val")] == ["rocket.jpg"]
 
 

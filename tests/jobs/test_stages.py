@@ -88,10 +88,14 @@ def test_the_stage_that_is_missing_is_named(command, stage, remedy, at, call, mo
     assert f"run: phrasebox {remedy}" in reason
 
 
-@pytest.mark.parametrize("command", ["import", "regions", "align", "ground"])
+@pytest.mark.parametrize("command", ["import", "regions", "align", "ground", "evaluate"])
 def test_two_writers_at_a_time(command, at, call, data, model):
     ws = at("regions")
-    arguments = {"import": [data / "captions.json", ws], "ground": [ws, "--model", model]}.get(command, [ws])
+    arguments = {
+        "import": [data / "captions.json", ws],
+        "ground": [ws, "--model", model],
+        "evaluate": [ws, "--model", model],
+    }.get(command, [ws])
     with Workspace(ws).lock():
         assert "another phrasebox command is writing" in call(command, *arguments, "--json").reason
 

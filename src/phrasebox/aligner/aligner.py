@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from phrasebox.aligner.bank import Bank
+from phrasebox.aligner.card import model_card
 from phrasebox.aligner.data import collate, pack
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.settings import ModelSettings
@@ -26,6 +28,7 @@ from phrasebox.types import Grounding, Regions, Span
 from phrasebox.wordvectors import Sentence, WordVectors
 
 KIND = "phrasebox aligner"
+BUILT_IN_NAME = "built-in"
 BUILT_IN = Path(str(resources.files("phrasebox") / "pretrained" / "aligner"))
 Image = ImageSource | Regions
 """An image argument: a path, a picture, an array, or regions already made."""
@@ -44,9 +47,11 @@ class Aligner:
     beta : float
         Chain strength of the Markov random field, chosen on training images.
     about : dict
-        Data, seeds and figures of the training, as the model's config keeps them.
+        Data with its licence, seeds and figures of the training, as the model's config keeps them.
     bank : Bank or None
         Training sentences and images that `score` compares with.
+    source : str
+        Where it was loaded from: ``built-in``, a folder or a hub id; empty if it was made in this process.
     """
 
     model: AlignerModel
@@ -56,6 +61,7 @@ class Aligner:
     bank: Bank | None = None
     device: str = "cpu"
     workers: int = 2
+    source: str = ""
 
     @classmethod
     def load(cls, source: str | Path | None = None, device: str = "cpu", workers: int = 2) -> Aligner:
@@ -64,7 +70,7 @@ class Aligner:
         Parameters
         ----------
         source : path or hub id, optional
-            Without it, the model that comes with the package.
+            Without it, or with ``built-in``, the model that comes with the package.
         device : str
             A torch device.
         workers : int
@@ -75,29 +81,49 @@ class Aligner:
         ModelError
             If the folder is incomplete, damaged, or not an aligner.
         """
-        folder = BUILT_IN if source is None else find_model(source)
+        folder = BUILT_IN if source in (None, BUILT_IN_NAME) else find_model(source)
         config = read_config(folder, KIND)
         try:
-            model = AlignerModel(ModelSettings(**config["model"]))
+            with torch.device("meta"):  # whatever size the config asks for, nothing is allocated before the file agrees
+                model = AlignerModel(ModelSettings(**config["model"]))
             regions = RegionSettings(**config["regions"])
-            beta = float(config["beta"])
-        except (KeyError, TypeError, ValueError) as error:
+            beta, about = float(config["beta"]), config.get("about", {})
+            if not 0 <= beta < math.inf or not isinstance(about, dict):
+                raise ValueError("beta is a number from 0, about a table")
+        except (KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
             raise ModelError(f"the config of {folder} does not describe an aligner of this version: {error}") from error
         read_weights(folder, model)
         bank = Bank.load(folder, model.settings.dim)
         bank = bank.to(device) if bank else None
-        return cls(model.eval().to(device), regions, beta, config.get("about", {}), bank, device, workers)
+        source = BUILT_IN_NAME if source is None else str(source)
+        return cls(model.eval().to(device), regions, beta, about, bank, device, workers, source)
 
-    def save(self, folder: str | Path, card: str = "") -> None:
-        """Write config, half-precision safetensors and a card into ``folder``."""
-        config = {
+    @classmethod
+    def from_pretrained(cls, source: str | Path, device: str = "cpu", workers: int = 2) -> Aligner:
+        """`load` by the name that libraries around the hub give it; the model is to be named.
+
+        Parameters
+        ----------
+        source : path or hub id
+            A model's folder, or a data set's that has its model inside; ``owner/name`` or ``owner/name@revision`` on
+            the hub.
+        """
+        return cls.load(source, device, workers)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """All but the weights, as plain values."""
+        return {
             "kind": KIND,
             "model": asdict(self.model.settings),
             "regions": asdict(self.region_settings),
             "beta": self.beta,
             "about": self.about,
         }
-        write_model(Path(folder), config, self.model.state_dict(), card)
+
+    def save(self, folder: str | Path, card: str = "") -> None:
+        """Write config, half-precision safetensors and a card, by default `model_card`, into ``folder``."""
+        write_model(Path(folder), self.config, self.model.state_dict(), card or model_card(self.config))
         if self.bank:
             self.bank.save(Path(folder))
 
@@ -157,8 +183,9 @@ class Aligner:
         with torch.inference_mode():
             scores = self.model.scores(v, s, lengths, mask)
             if calibrated and self.bank:
-                scores = self.bank.calibrated(self.model, scores, v, s, lengths, mask)
-            return scores.cpu().numpy()
+                prior = self.bank.image_prior(self.model, v, mask)
+                scores = self.bank.calibrated(self.model, scores, prior, s, lengths)
+            return _finite(scores)
 
     def ground(
         self, image: Image, caption: str, beta: float | None = None, spans: Sequence[Span] | None = None
@@ -187,7 +214,9 @@ class Aligner:
         beta: float | None = None,
         spans: Sequence[Sequence[Span]] | None = None,
     ) -> list[Grounding]:
-        """`ground` for pairs of regions and captions, in one batch."""
+        """`ground` for pairs of regions and captions, in one batch; nothing of nothing."""
+        if not len(regions) and not len(captions):
+            return []
         beta = self.beta if beta is None else beta
         sentences = self.words.encode(list(captions))
         for caption, sentence in zip(captions, sentences, strict=True):
@@ -214,23 +243,19 @@ class Aligner:
         s, lengths = self.embed_words(sentences)
         with torch.inference_mode():
             return [
-                (words @ v[row[id(r)], : len(r)].T).cpu().numpy()
+                _finite(words @ v[row[id(r)], : len(r)].T)
                 for r, words in zip(regions, s.split(lengths.tolist()), strict=True)
             ]
 
     def embed_regions(self, regions: Sequence[Regions]) -> tuple[Tensor, Tensor | None]:
         """v_i of images (B, R, h), and which are not padding (B, R), None if all."""
-        batch = collate(self.regions_of(regions))
         with torch.inference_mode():
-            v = self.model.embed_regions(batch.vectors.to(self.device).float(), batch.geometry.to(self.device))
-        return v, None if batch.mask is None else batch.mask.to(self.device)
+            return self.model.embed_images(collate(self.regions_of(regions)))
 
     def embed_words(self, sentences: Sequence[Sentence]) -> tuple[Tensor, Tensor]:
         """s_t of sentences, packed (T, h), and their lengths (L,)."""
-        batch = pack([s.vectors for s in sentences])
-        lengths = batch.lengths.to(self.device)
         with torch.inference_mode():
-            return self.model.embed_words(batch.vectors.to(self.device), lengths), lengths
+            return self.model.embed_sentences(pack([s.vectors for s in sentences]))
 
     @property
     def temperature(self) -> float:
@@ -245,3 +270,10 @@ class Aligner:
     @cached_property
     def _extractor(self) -> RegionExtractor:
         return RegionExtractor(self.region_settings, self.device, self.workers)
+
+
+def _finite(scores: Tensor) -> np.ndarray:
+    """The scores as an array, if the model is able to give any."""
+    if not torch.isfinite(scores).all():
+        raise ModelError("the model gives scores that are not finite; its weights are damaged, use another --model")
+    return scores.cpu().numpy()

@@ -17,6 +17,7 @@ from torch import Tensor
 from phrasebox.aligner.data import Pairs, pack
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.storage import read_tensors, write_tensors
+from phrasebox.errors import ModelError
 
 FILE = "bank.safetensors"
 SENTENCES, IMAGES = 500, 150
@@ -49,21 +50,16 @@ class Bank:
     def draw(cls, model: AlignerModel, pairs: Pairs, seed: int = 0) -> Bank:
         """A sample of training images and of sentences, one an image at most where there are enough images."""
         generator = torch.Generator().manual_seed(seed)
-        device = next(model.parameters()).device
         images = torch.randperm(len(pairs), generator=generator)[:IMAGES].sort().values
         sentences = torch.randperm(len(pairs.sentences), generator=generator)[:SENTENCES].sort().values.tolist()
-        part = pairs.regions[images]
-        words = pack([pairs.sentences[i] for i in sentences])
-        mask = torch.ones(part.vectors.shape[:2], dtype=torch.bool) if part.mask is None else part.mask
-        return cls(
-            model.embed_words(words.vectors.to(device), words.lengths.to(device)),
-            words.lengths.to(device),
-            model.embed_regions(part.vectors.to(device).float(), part.geometry.to(device)),
-            mask.to(device),
-        )
+        words, lengths = model.embed_sentences(pack([pairs.sentences[i] for i in sentences]))
+        regions, mask = model.embed_images(pairs.regions[images])
+        if mask is None:
+            mask = torch.ones(regions.shape[:2], dtype=torch.bool, device=regions.device)
+        return cls(words, lengths, regions, mask)
 
     def calibrated(
-        self, model: AlignerModel, scores: Tensor, regions: Tensor, words: Tensor, lengths: Tensor, mask: Tensor | None
+        self, model: AlignerModel, scores: Tensor, image_prior: Tensor, words: Tensor, lengths: Tensor
     ) -> Tensor:
         """S_kl less half of what image k scores with the bank's sentences and sentence l with the bank's images.
 
@@ -74,15 +70,16 @@ class Bank:
         ----------
         scores : (K, L)
             S_kl.
-        regions, words, lengths, mask
-            What they were computed from, as for `AlignerModel.scores`.
+        image_prior : (K,)
+            Of the images, from `image_prior`; the same for every part of their sentences.
+        words, lengths
+            The sentences, as for `AlignerModel.scores`.
 
         Returns
         -------
         (K, L)
         """
-        images, sentences = self.image_prior(model, regions, mask), self.sentence_prior(model, words, lengths)
-        return scores - SHARE * (images[:, None] + sentences)
+        return scores - SHARE * (image_prior[:, None] + self.sentence_prior(model, words, lengths))
 
     def image_prior(self, model: AlignerModel, regions: Tensor, mask: Tensor | None = None) -> Tensor:
         """(K,): the soft maximum of each image's scores with the bank's sentences."""
@@ -124,7 +121,19 @@ class Bank:
         if not (folder / FILE).exists():
             return None
         shapes = {"words": (None, dim), "lengths": (None,), "regions": (None, None, dim), "mask": (None, None)}
-        return cls(**read_tensors(folder / FILE, shapes))
+        bank = cls(**read_tensors(folder / FILE, shapes))
+        if not bank._fits:
+            raise ModelError(f"{folder / FILE}: its words, lengths, regions and mask do not fit each other")
+        return bank
+
+    @property
+    def _fits(self) -> bool:
+        """Every sentence has words, all words belong to one, and every image has regions."""
+        if self.lengths.dtype != torch.int64 or self.mask.dtype != torch.bool:
+            return False
+        if self.mask.shape != self.regions.shape[:2] or 0 in (*self.mask.shape, len(self.lengths)):
+            return False
+        return bool(self.mask.any(1).all() and (self.lengths > 0).all() and self.lengths.sum() == len(self.words))
 
 
 def _soft_maximum(scores: Tensor, model: AlignerModel, dim: int) -> Tensor:

@@ -21,13 +21,10 @@ def collapse(model: AlignerModel, pairs: Pairs, images: int = 64) -> str:
     Three signs: vectors that are no longer finite, vectors that are all zero (dead ReLUs), and vectors of
     different regions or words that all point in one direction, so that every pair scores alike.
     """
-    device = next(model.parameters()).device
     rows = torch.arange(min(images, len(pairs)))
-    part = pairs.regions[rows]
-    v = model.embed_regions(part.vectors.to(device).float(), part.geometry.to(device))
-    v = v[part.mask.to(device)] if part.mask is not None else v.flatten(0, 1)
-    words = pack(pairs.sentences[: int(np.searchsorted(pairs.owner, len(rows)))])
-    s = model.embed_words(words.vectors.to(device), words.lengths.to(device))
+    v, mask = model.embed_images(pairs.regions[rows])
+    v = v[mask] if mask is not None else v.flatten(0, 1)
+    s, _ = model.embed_sentences(pack(pairs.sentences[: int(np.searchsorted(pairs.owner, len(rows)))]))
     for name, vectors in (("regions", v), ("words", s)):
         if sign := _sign(vectors):
             return f"the model collapsed: the vectors of {name} {sign}"

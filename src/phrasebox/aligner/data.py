@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +15,8 @@ from phrasebox.aligner.model import geometry
 from phrasebox.errors import DataError
 from phrasebox.types import Regions
 from phrasebox.wordvectors import DIM, Sentence
+
+_SAMPLED = 64  # images whose vectors tell data sets apart
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,8 +45,10 @@ def collate(regions: Sequence[Regions]) -> RegionBatch:
     Raises
     ------
     DataError
-        If an image has no vectors, or vectors of another width than the first.
+        If there is no image, or one has no vectors, or vectors of another width than the first.
     """
+    if not regions:
+        raise DataError("no image to collate; give at least one")
     counts = [len(r) for r in regions]
     most = max(counts)
     widths = {None if r.vectors is None else r.vectors.shape[1] for r in regions}
@@ -101,6 +106,20 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.regions.vectors)
 
+    def fingerprint(self) -> str:
+        """Tells these pairs from others: owners, lengths of sentences, and the vectors of up to 64 images.
+
+        Not the word vectors, which another device makes a little differently.
+        """
+        digest = hashlib.blake2b(self.owner.tobytes(), digest_size=16)
+        digest.update(np.array([len(s) for s in self.sentences], np.int64).tobytes())
+        rows = torch.linspace(0, len(self) - 1, min(len(self), _SAMPLED)).long()
+        sample = self.regions[rows]
+        for tensor in (sample.vectors, sample.geometry):
+            digest.update(repr(tuple(tensor.shape)).encode())
+            digest.update(tensor.contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
     @classmethod
     def gather(cls, regions: Iterable[Sequence[Regions]], captions: Mapping[str, Sequence[Sentence]]) -> Pairs:
         """Join regions with the captions of their image; images without a caption of at least one word are left out."""
@@ -117,10 +136,11 @@ class Pairs:
                 sentences += own
                 owner += [images] * len(own)
                 images += 1
-        return cls(_join(parts), sentences, np.array(owner, np.int64))
+        return cls(join(parts), sentences, np.array(owner, np.int64))
 
 
-def _join(parts: list[RegionBatch]) -> RegionBatch:
+def join(parts: list[RegionBatch]) -> RegionBatch:
+    """One batch of several, padded to the most regions of any."""
     if not parts:
         return RegionBatch(torch.zeros(0, 1, 1), torch.zeros(0, 1, 5), None)
     most = max(p.vectors.shape[1] for p in parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,9 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 from phrasebox.aligner.score import pair_scores
 from phrasebox.aligner.settings import ModelSettings
 from phrasebox.wordvectors import DIM
+
+if TYPE_CHECKING:
+    from phrasebox.aligner.data import RegionBatch, WordBatch
 
 # The temperature is learned as its logarithm; it starts here and may not pass the second number.
 _TEMPERATURE, _HOTTEST = 15.0, 100.0
@@ -134,6 +138,18 @@ class AlignerModel(nn.Module):
         """s_t of every word of all sentences, packed: (T, 384), (L,) -> (T, h)."""
         out = self.words(words, lengths)
         return F.normalize(out, dim=-1) if self.settings.normalise else out
+
+    def embed_images(self, batch: RegionBatch) -> tuple[Tensor, Tensor | None]:
+        """v_i of a batch (B, R, h) and which of them are not padding (B, R), None if all, on the model's device."""
+        device = self.log_temperature.device
+        v = self.embed_regions(batch.vectors.to(device).float(), batch.geometry.to(device))
+        return v, None if batch.mask is None else batch.mask.to(device)
+
+    def embed_sentences(self, batch: WordBatch) -> tuple[Tensor, Tensor]:
+        """s_t of a batch, packed (T, h), and the lengths of its sentences (L,), on the model's device."""
+        device = self.log_temperature.device
+        lengths = batch.lengths.to(device)
+        return self.embed_words(batch.vectors.to(device), lengths), lengths
 
     def scores(self, regions: Tensor, words: Tensor, lengths: Tensor, mask: Tensor | None = None) -> Tensor:
         """S_kl of embedded regions (B, R, h) and words (T, h): (B, L) (PAPER: section 4)."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -15,17 +15,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from phrasebox.aligner.bank import SHARE, Bank
+from phrasebox.aligner.bank import Bank
 from phrasebox.aligner.collapse import collapse
 from phrasebox.aligner.data import Pairs, RegionBatch, WordBatch, epoch_batches, pack
 from phrasebox.aligner.loss import objective
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.settings import ModelSettings, TrainSettings
 from phrasebox.errors import DataError, ModelError
+from phrasebox.files import write_whole
+from phrasebox.ranks import ranks_both_ways
 
 CHECKPOINT = "checkpoint.pt"
-_SENTENCES = 256  # sentences scored at a time in validation
-
+_IMAGES, _SENTENCES = 256, 256  # embedded and scored at a time in validation
 
 _UNKNOWN = (math.nan, math.nan, math.nan)
 
@@ -118,7 +119,7 @@ class _Run:
 
     def __init__(self, pairs: Pairs, model_settings: ModelSettings, settings: TrainSettings, device: str) -> None:
         self.pairs, self.settings, self.device = pairs, settings, device
-        self.identity = json.dumps([asdict(model_settings), asdict(settings), len(pairs), len(pairs.sentences)])
+        self.identity = json.dumps([asdict(model_settings), asdict(settings), pairs.fingerprint()])
         torch.manual_seed(settings.seed)
         self.model = AlignerModel(model_settings, settings.dropout)
         _standardise(self.model, pairs)
@@ -187,7 +188,7 @@ class _Run:
         words = pack(_drop_words([self.pairs.sentences[i] for i in captions], self.settings.drop_words))
         owner = torch.from_numpy(np.searchsorted(np.sort(images), self.pairs.owner[captions]))
         owner = torch.from_numpy(np.argsort(images, kind="stable"))[owner].to(self.device)
-        scores = score_batch(self.model, regions, words, self.device)
+        scores = score_batch(self.model, regions, words)
         progress = self.step / max(1, self.steps_an_epoch * self.settings.epochs)
         loss = objective(
             self.settings.objective, scores * self.model.temperature, owner, self.settings.margin, progress
@@ -217,10 +218,9 @@ class _Run:
             "optimiser": self.optimiser.state_dict(), "step": self.step, "best": self.best,
             "history": [asdict(e) for e in self.history],
         }  # fmt: skip
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_suffix(".new")
-        torch.save(state, new)
-        os.replace(new, path)
+        file = io.BytesIO()
+        torch.save(state, file)
+        write_whole(path, file.getvalue())
 
     def restore(self, path: Path) -> None:
         """Take up a checkpoint of the same settings and data."""
@@ -238,12 +238,10 @@ class _Run:
         self.history = [Epoch(**e) for e in state["history"]]
 
 
-def score_batch(model: AlignerModel, regions: RegionBatch, words: WordBatch, device: str) -> Tensor:
+def score_batch(model: AlignerModel, regions: RegionBatch, words: WordBatch) -> Tensor:
     """S_kl (B, L) of a region batch and a word batch."""
-    mask = None if regions.mask is None else regions.mask.to(device)
-    v = model.embed_regions(regions.vectors.to(device).float(), regions.geometry.to(device))  # (B, R, h)
-    lengths = words.lengths.to(device)
-    s = model.embed_words(words.vectors.to(device), lengths)  # (T, h)
+    v, mask = model.embed_images(regions)  # (B, R, h)
+    s, lengths = model.embed_sentences(words)  # (T, h)
     return model.scores(v, s, lengths, mask)
 
 
@@ -251,40 +249,28 @@ def score_batch(model: AlignerModel, regions: RegionBatch, words: WordBatch, dev
 def recalls(model: AlignerModel, pairs: Pairs) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
     """R@1, R@5, R@10 in percent, image -> sentence and sentence -> image, over all of ``pairs``."""
     scores = all_scores(model, pairs)
-    own = scores[pairs.owner, np.arange(len(pairs.owner))]
-    # The full protocol, with its tables, is in phrasebox.evaluate; training needs six numbers an epoch.
-    to_image = (scores >= own[None]).sum(0)
-    best = np.full(len(pairs), -np.inf)
-    np.maximum.at(best, pairs.owner, own)
-    foreign = scores >= best[:, None]
-    foreign[pairs.owner, np.arange(len(pairs.owner))] = False
-    to_sentence = foreign.sum(1) + 1
-    at = (1, 5, 10)
-    forth = tuple(100 * float(np.mean(to_sentence <= k)) for k in at)
-    back = tuple(100 * float(np.mean(to_image <= k)) for k in at)
-    return forth, back  # type: ignore[return-value]
+    # A broken model's NaN finds nothing; `collapse` says what is wrong.
+    summaries = ranks_both_ways(np.where(np.isnan(scores), -np.inf, scores), pairs.owner)
+    forth, back = ((s.recall_1, s.recall_5, s.recall_10) for s in summaries)
+    return forth, back
 
 
 @torch.inference_mode()
 def all_scores(model: AlignerModel, pairs: Pairs, bank: Bank | None = None) -> np.ndarray:
     """S_kl (N, L) float32 of every image and every sentence of ``pairs``, calibrated if there is a bank."""
-    device = next(model.parameters()).device
-    embedded = []
-    for rows in torch.arange(len(pairs)).split(256):
-        part = pairs.regions[rows]
-        embedded.append(model.embed_regions(part.vectors.to(device).float(), part.geometry.to(device)))
-    v = torch.cat(embedded)
-    mask = None if pairs.regions.mask is None else pairs.regions.mask.to(device)
-    prior = bank.image_prior(model, v, mask)[:, None] if bank else 0
+    embedded = [model.embed_images(pairs.regions[rows]) for rows in torch.arange(len(pairs)).split(_IMAGES)]
+    v = torch.cat([part for part, _ in embedded])
+    masks = [mask for _, mask in embedded if mask is not None]
+    mask = torch.cat(masks) if masks else None
+    prior = bank.image_prior(model, v, mask) if bank else None
     scores = np.empty((len(pairs), len(pairs.sentences)), np.float32)
     for start in range(0, len(pairs.sentences), _SENTENCES):
-        words = pack(pairs.sentences[start : start + _SENTENCES])
-        lengths = words.lengths.to(device)
-        s = model.embed_words(words.vectors.to(device), lengths)
+        part = slice(start, start + _SENTENCES)
+        s, lengths = model.embed_sentences(pack(pairs.sentences[part]))
         table = model.scores(v, s, lengths, mask)
-        if bank:
-            table = table - SHARE * (prior + bank.sentence_prior(model, s, lengths))
-        scores[:, start : start + _SENTENCES] = table.cpu().numpy()
+        if bank and prior is not None:
+            table = bank.calibrated(model, table, prior, s, lengths)
+        scores[:, part] = table.cpu().numpy()
     return scores
 
 

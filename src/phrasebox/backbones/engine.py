@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 import threading
 import warnings
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -36,8 +37,7 @@ class OpenVinoEngine:
     name = "openvino"
 
     def __init__(self, body: nn.Module, input_size: int, threads: int | None = None) -> None:
-        import openvino
-
+        openvino = _silent_openvino()
         shape = [1, input_size, input_size, 3]
         pixels = torch.zeros(shape, dtype=torch.uint8)
         with torch.inference_mode(), warnings.catch_warnings():
@@ -65,6 +65,17 @@ class OpenVinoEngine:
                 self._queue.start_async({0: image[None]}, i)
             self._queue.wait_all()
         return torch.from_numpy(maps)
+
+
+def _silent_openvino() -> Any:
+    """OpenVINO without the part that reports every conversion to its maker and writes a folder into the home.
+
+    Its converter has a silent stand-in for where that part is not installed.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
 
 
 class TorchEngine:

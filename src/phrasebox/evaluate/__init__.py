@@ -1,7 +1,7 @@
 """How good it is: the protocols of retrieval, grounding and segmentation, as pure functions on scores and boxes."""
 
 from phrasebox.evaluate.grounding import Accuracy, GroundingCase, GroundingReport, PhraseScores, grounding_report
-from phrasebox.evaluate.retrieval import RankSummary, RetrievalCounter, RetrievalReport, retrieval
+from phrasebox.evaluate.retrieval import RetrievalReport, retrieval
 from phrasebox.evaluate.segmentation import (
     SegmentationCase,
     SegmentationReport,
@@ -15,10 +15,8 @@ __all__ = [
     "GroundingCase",
     "GroundingReport",
     "PhraseScores",
-    "RankSummary",
     "ResultRow",
     "ResultTable",
-    "RetrievalCounter",
     "RetrievalReport",
     "SegmentationCase",
     "SegmentationReport",

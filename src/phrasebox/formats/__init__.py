@@ -16,20 +16,43 @@ from phrasebox.errors import DataError, SettingsError
 from phrasebox.formats.writing import Written
 from phrasebox.types import Example, GroundedImage, Skipped
 
-__all__ = ["READERS", "WRITERS", "Written", "detect", "read_source", "write_target"]
+__all__ = ["CAPTIONS_ONLY", "READERS", "WRITERS", "Written", "detect", "read_source", "write_target"]
 
 # Format to module. A source that suits several readers is taken by the first.
 READERS = {
     "karpathy": "karpathy",
     "flickr-token": "flickr_token",
     "entities": "entities",
+    "coco": "coco",
+    "visual-genome": "visual_genome",
+    "odvg": "odvg",
+    "imagefolder": "imagefolder",
+    "webdataset": "webdataset",
+    "parquet": "parquet_reading",
+    "label-studio": "label_studio",
+    "csv": "caption_table",
+    "npy": "npy",
     "folder": "folder",
 }
 WRITERS = {
+    "coco": "coco_captions",
+    "coco-detection": "coco_detection",
     "coco-grounding": "coco_grounding",
+    "coco-results": "coco_results",
+    "entities": "entities_writing",
+    "fiftyone": "fiftyone",
+    "imagefolder": "imagefolder",
+    "karpathy": "karpathy",
+    "kosmos": "kosmos",
+    "label-studio": "label_studio_writing",
+    "visual-genome": "visual_genome",
+    "webdataset": "webdataset_writing",
+    "yolo": "yolo",
     "odvg": "odvg",
     "parquet": "parquet",
 }
+CAPTIONS_ONLY = frozenset({"coco", "coco-results", "karpathy"})
+"""Writers that have no place for phrases, so that captions are enough for them."""
 
 
 def detect(source: Path) -> str:
@@ -51,7 +74,12 @@ def detect(source: Path) -> str:
 
 
 def read_source(
-    source: Path, format: str = "auto", images: Path | None = None, split_files: Sequence[Path] = ()
+    source: Path,
+    format: str = "auto",
+    images: Path | None = None,
+    split_files: Sequence[Path] = (),
+    columns: str | None = None,
+    unpack_to: Path | None = None,
 ) -> Iterator[Example | Skipped]:
     """Read captioned images, one `Example` each, with a `Skipped` for everything that is left out.
 
@@ -63,6 +91,10 @@ def read_source(
         Folder of the pictures, where the format does not imply it.
     split_files : sequence of Path
         Lists of file names, named after their split, for formats without splits of their own.
+    columns : str, optional
+        Names of the columns of file names and captions of a table, such as ``image,caption``.
+    unpack_to : Path, optional
+        Folder for the pictures of formats that hold them; not used by others.
 
     Raises
     ------
@@ -71,13 +103,17 @@ def read_source(
     SettingsError
         If the format is unknown or does not take an argument that was given.
     """
-    name = detect(source) if format == "auto" else format
-    read = _module(READERS, name).read
-    given = {"images": images, "split_files": split_files}
+    if format == "auto":
+        format = "csv" if columns else detect(source)  # columns that have to be named are not recognised
+    read = _module(READERS, format).read
+    taken = signature(read).parameters
+    given = {"images": images, "split_files": split_files, "columns": columns}
     options = {option: value for option, value in given.items() if value}
     for option in options:
-        if option not in signature(read).parameters:
-            raise SettingsError(f"format {name} takes no {option}; leave it out")
+        if option not in taken:
+            raise SettingsError(f"format {format} takes no {option}; leave it out")
+    if "unpack_to" in taken:
+        options["unpack_to"] = unpack_to
     return read(source, **options)
 
 

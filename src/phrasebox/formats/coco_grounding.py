@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import TextIO
 
-from phrasebox.formats.writing import FittedRecords, Written, replacing, xywh
+from phrasebox.formats.writing import FittedRecords, Written, append_element, replacing, xywh
 from phrasebox.types import GroundedImage
 
 _PHRASE = {"id": 1, "name": "phrase"}
@@ -53,7 +53,7 @@ def _write_entries(records: Iterable[GroundedImage], images: TextIO, annotations
                 "height": record.height,
                 "caption": caption.text,
             }
-            _append(images, entry, first=image_id == 1)
+            append_element(images, entry, first=image_id == 1)
             for phrase in caption.phrases:
                 annotation_id = next(annotation_ids)
                 annotation = {
@@ -65,8 +65,4 @@ def _write_entries(records: Iterable[GroundedImage], images: TextIO, annotations
                     "iscrowd": 0,
                     "tokens_positive": [list(phrase.span)],
                 }
-                _append(annotations, annotation, first=annotation_id == 1)
-
-
-def _append(file: TextIO, entry: dict[str, object], first: bool) -> None:
-    file.write(("\n" if first else ",\n") + json.dumps(entry, ensure_ascii=False))
+                append_element(annotations, annotation, first=annotation_id == 1)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from phrasebox.errors import DataError
-from phrasebox.formats.reading import SplitLists, images_folder, is_picture, text_lines
-from phrasebox.types import Box, Caption, Example, Skipped, TruePhrase
+from phrasebox.formats.reading import SplitLists, images_folder, is_picture, read_whole, text_lines
+from phrasebox.types import MOST_PIXELS, Box, Caption, Example, Skipped, TruePhrase
 
 LAYOUT = "Sentences/ and Annotations/ (Flickr30k Entities), or a zip of them"
 _NOT_VISUAL = "0"
@@ -34,10 +35,10 @@ def recognises(source: Path) -> bool:
 def read(source: Path, images: Path | None = None, split_files: Sequence[Path] = ()) -> Iterator[Example | Skipped]:
     """Read captions with their true phrases and boxes; nothing is unpacked to disk.
 
-    The key is the picture's file name: ``<id>.jpg`` or ``<id>_*.jpg`` (or another picture ending) in the images
-    folder. ``size`` of an example is the one that the boxes refer to, whatever the size of the picture at hand.
-    Without split lists every image is in ``train``; with lists, images in none of them are left out and counted
-    in one `Skipped`.
+    The key is the picture's file name: the one that the annotation gives, if the images folder has it, else
+    ``<id>.jpg`` or ``<id>_*.jpg`` (or another picture ending) in that folder. ``size`` of an example is the one that
+    the boxes refer to, whatever the size of the picture at hand. Without split lists every image is in ``train``; with
+    lists, images in none of them are left out and counted in one `Skipped`.
 
     Parameters
     ----------
@@ -57,29 +58,35 @@ def read(source: Path, images: Path | None = None, split_files: Sequence[Path] =
     beside = source if source.is_dir() else source.parent
     folder = images_folder(images, beside)
     lists = SplitLists.load(split_files, beside)
-    unlisted = 0
+    unlisted, taken = 0, set[str]()
     with _opened(source) as root:
         pictures = _Pictures.index(folder)
         for name in _ids(root):
-            found = pictures.of(name)
+            annotation = _annotation(root, name)
+            found = pictures.of(name, annotation.filename if isinstance(annotation, Annotation) else "")
             if len(found) != 1:
                 which = " and ".join(found) or f"no {name}.jpg or {name}_*.jpg"
                 yield Skipped(name, f"expected one picture in {folder.name}, found {which}")
                 continue
-            split = lists.split(found[0], Path(found[0]).stem, name)
+            if found[0] in taken:
+                yield Skipped(name, f"its picture {found[0]} is that of another id; the first is kept")
+                continue
+            taken.add(found[0])
+            split = lists.split(found[0], name, Path(found[0]).stem)
             if split is None:
                 unlisted += 1
             else:
-                yield from _image(root, name, found[0], folder, split)
+                yield from _image(root, name, annotation, found[0], folder, split)
     yield from lists.left_out(source, unlisted)
 
 
 @dataclass(frozen=True)
 class Annotation:
-    """What one XML says: the size of the image in pixels, and the boxes of every chain id."""
+    """What one XML says: the picture's name, its size in pixels, and the boxes of every chain id."""
 
     size: tuple[int, int]
     boxes: Mapping[str, tuple[Box, ...]]
+    filename: str = ""
 
 
 def parse_annotation(xml: bytes) -> Annotation:
@@ -118,9 +125,11 @@ def parse_annotation(xml: bytes) -> Annotation:
                 boxes[chain.text or ""] = boxes.get(chain.text or "", ()) + own
     except ParseError as error:
         raise DataError(f"the XML is malformed: {error}") from None
-    except (DefusedXmlException, ValueError) as error:
+    except (DefusedXmlException, ValueError, LookupError) as error:  # LookupError: an unknown encoding
         raise DataError(f"the annotation cannot be used: {error}") from None
-    return Annotation((width, height), boxes)
+    if not all(0 < side < MOST_PIXELS for side in (width, height)):
+        raise DataError(f"the annotation cannot be used: its image is {width} x {height} pixels")
+    return Annotation((width, height), boxes, root.findtext("filename", ""))
 
 
 def parse_sentence(line: str, boxes: Mapping[str, tuple[Box, ...]]) -> Caption:
@@ -154,9 +163,20 @@ def parse_sentence(line: str, boxes: Mapping[str, tuple[Box, ...]]) -> Caption:
     return Caption(plain, tuple(phrases))
 
 
-def _image(root: Path | zipfile.Path, name: str, picture: str, folder: Path, split: str) -> Iterator[Example | Skipped]:
+def _annotation(root: Path | zipfile.Path, name: str) -> Annotation | DataError:
+    """What the XML says, or why it cannot be used."""
     try:
-        annotation = parse_annotation(_bytes(root, f"Annotations/{name}.xml"))
+        return parse_annotation(_bytes(root, f"Annotations/{name}.xml"))
+    except DataError as error:
+        return error
+
+
+def _image(
+    root: Path | zipfile.Path, name: str, annotation: Annotation | DataError, picture: str, folder: Path, split: str
+) -> Iterator[Example | Skipped]:
+    try:
+        if isinstance(annotation, DataError):
+            raise annotation
         lines = text_lines(_bytes(root, f"Sentences/{name}.txt"))
     except DataError as error:
         yield Skipped(picture, str(error))
@@ -172,7 +192,8 @@ def _image(root: Path | zipfile.Path, name: str, picture: str, folder: Path, spl
 
 def _bytes(root: Path | zipfile.Path, member: str) -> bytes:
     try:
-        return (root / member).read_bytes()
+        with (root / member).open("rb") as file:
+            return read_whole(file)
     except FileNotFoundError:
         raise DataError(f"no {member}") from None
     except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:  # RuntimeError: an encrypted member
@@ -204,7 +225,7 @@ def _opened(source: Path) -> Iterator[Path | zipfile.Path]:
         archive = zipfile.ZipFile(source)
     except OSError as error:
         raise DataError(f"cannot read {source}: {error.strerror}") from None
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:  # a forged version, place or name
         raise DataError(f"{source}: not a zip that can be read ({error})") from None
     with archive:
         yield _root(zipfile.Path(archive), source)
@@ -226,6 +247,7 @@ def _has_both(folder: Path | zipfile.Path) -> bool:
 class _Pictures:
     """File names of the images folder by their id: the stem, or the part of the stem before ``_``."""
 
+    folder: Path
     by_stem: Mapping[str, Sequence[str]]
     by_prefix: Mapping[str, Sequence[str]]
 
@@ -233,14 +255,19 @@ class _Pictures:
     def index(cls, folder: Path) -> _Pictures:
         by_stem: dict[str, list[str]] = {}
         by_prefix: dict[str, list[str]] = {}
+        folders = False
         for path in sorted(folder.iterdir()):
+            folders = folders or path.is_dir()
             if is_picture(path.name) and not path.name.startswith("."):
                 by_stem.setdefault(path.stem, []).append(path.name)
                 by_prefix.setdefault(path.stem.partition("_")[0], []).append(path.name)
-        if not by_stem:
+        if not by_stem and not folders:  # annotations may name pictures in folders
             raise DataError(f"no pictures in {folder}; name the images folder of the data set")
-        return cls(by_stem, by_prefix)
+        return cls(folder, by_stem, by_prefix)
 
-    def of(self, name: str) -> Sequence[str]:
-        """Pictures of an id; more than one means that the id is ambiguous."""
+    def of(self, name: str, filename: str) -> Sequence[str]:
+        """Pictures of an id, or the one of that file name; more than one means that the id is ambiguous."""
+        path = PurePosixPath(filename)
+        if filename and not path.is_absolute() and ".." not in path.parts and os.path.isfile(self.folder / path):
+            return [filename]
         return self.by_stem.get(name) or self.by_prefix.get(name, ())

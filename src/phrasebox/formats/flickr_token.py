@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from phrasebox.errors import DataError
+from phrasebox.formats.lines import LONGEST, lines
 from phrasebox.formats.reading import SplitLists, examples, images_folder, is_picture
 from phrasebox.types import Example, Skipped
 
@@ -67,14 +68,10 @@ def read(source: Path, images: Path | None = None, split_files: Sequence[Path] =
 
 def _gather(file: Path, captions: dict[str, dict[int, str]]) -> Iterator[Skipped]:
     """Fill ``captions`` (image, number, text) in the order of the file; yield the lines that cannot be used."""
-    try:
-        with file.open("rb") as opened:
-            for number, data in enumerate(opened, start=1):
-                reason = _take_line(data, captions)
-                if reason:
-                    yield Skipped(f"{file.name}:{number}", reason)
-    except OSError as error:
-        raise DataError(f"cannot read {file}: {error.strerror}") from None
+    for number, data in enumerate(lines(file), start=1):
+        reason = f"the line is longer than {LONGEST} bytes" if data is None else _take_line(data, captions)
+        if reason:
+            yield Skipped(f"{file.name}:{number}", reason)
 
 
 def _take_line(data: bytes, captions: dict[str, dict[int, str]]) -> str | None:

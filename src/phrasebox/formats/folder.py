@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from phrasebox.errors import DataError
-from phrasebox.formats.reading import examples, is_picture, split_named, text_lines
+from phrasebox.formats.reading import examples, is_picture, read_whole, split_named, text_lines
 from phrasebox.types import Example, Skipped
 
 LAYOUT = "pictures at any depth, captions in <stem>.txt beside them"
@@ -50,7 +50,8 @@ def _picture(picture: Path, source: Path) -> Iterator[Example | Skipped]:
     beside = picture.with_suffix(".txt")
     if beside.is_file():
         try:
-            captions = [line for line in text_lines(beside.read_bytes()) if line.strip()]
+            with beside.open("rb") as file:
+                captions = [line for line in text_lines(read_whole(file)) if line.strip()]
         except DataError as error:
             yield Skipped(key.with_suffix(".txt").as_posix(), str(error))
         except OSError as error:

@@ -1,15 +1,17 @@
-"""The elements of one array in a large JSON file, one at a time: the file is never in memory as a whole."""
+"""The elements of arrays in a large JSON file, one at a time: the file is never in memory as a whole."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from phrasebox.errors import DataError
 
 _CHUNK = 1 << 18  # characters; an image with five captions takes about a thousand
+_LONGEST = 1 << 24  # characters of one element
 _BLANKS = " \t\n\r"
 
 
@@ -21,11 +23,37 @@ def array_elements(path: Path, name: str) -> Iterator[Any]:
     Raises
     ------
     DataError
-        If the file cannot be read, is empty, is not JSON (with line and column), or has no such array.
+        If the file cannot be read, is empty, is not JSON (with line and column), holds an element of more than 16
+        million characters, or has no such array.
     """
+    return (element for _, element in arrays(path, (name,)))
+
+
+def arrays(path: Path, names: Collection[str]) -> Iterator[tuple[str, Any]]:
+    """`array_elements` of several arrays in one go, each element with the name of its array, in the file's order."""
+    with _opened(path) as reader:
+        yield from _members(reader, path, names)
+
+
+def list_elements(path: Path) -> Iterator[Any]:
+    """`array_elements` of a file that holds nothing but an array."""
+    with _opened(path) as reader:
+        if reader.peek() != "[":
+            raise DataError(f"{path}: expected a JSON array at the top")
+        yield from _elements(reader)
+        reader.end()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[_JsonReader]:
+    reader = None
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from _array(_JsonReader(file), path, name)
+            reader = _JsonReader(file)
+            yield reader
+    except json.JSONDecodeError as error:
+        line, column = reader.position(error) if reader else (1, 1)
+        raise DataError(f"{path}: not valid JSON at line {line}, column {column}: {error.msg}") from None
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -34,31 +62,33 @@ def array_elements(path: Path, name: str) -> Iterator[Any]:
         raise DataError(f"{path}: the JSON is nested too deeply to be a data set") from None
 
 
-def _array(reader: _JsonReader, path: Path, name: str) -> Iterator[Any]:
-    try:
-        if not reader.peek():
-            raise DataError(f"{path} is empty; expected a JSON object with {name!r}")
-        if reader.peek() != "{":
-            raise DataError(f"{path}: expected a JSON object with {name!r} at the top")
-        found = False
-        for _ in reader.items("{", "}"):
-            if reader.peek() != '"':
-                raise reader.error("expected a name in double quotes")
-            key = reader.value()
-            reader.take(":")
-            if key == name and reader.peek() == "[":
-                found = True
-                for _ in reader.items("[", "]"):
-                    yield reader.value()
-            else:
-                reader.value()
-        if reader.peek():
-            raise reader.error("extra data after the object")
-        if not found:
-            raise DataError(f"{path}: no array {name!r} in it; is it another format?")
-    except json.JSONDecodeError as error:
-        line, column = reader.position(error)
-        raise DataError(f"{path}: not valid JSON at line {line}, column {column}: {error.msg}") from None
+def _members(reader: _JsonReader, path: Path, names: Collection[str]) -> Iterator[tuple[str, Any]]:
+    sought = " and ".join(map(repr, names))
+    if not reader.peek():
+        raise DataError(f"{path} is empty; expected a JSON object with {sought}")
+    if reader.peek() != "{":
+        raise DataError(f"{path}: expected a JSON object with {sought} at the top")
+    missing = set(names)
+    for _ in reader.items("{", "}"):
+        if reader.peek() != '"':
+            raise reader.error("expected a name in double quotes")
+        key = reader.value()
+        reader.take(":")
+        if reader.peek() != "[":
+            reader.value()
+            continue
+        for element in _elements(reader):  # also those not asked for: they may be as long
+            if key in names:
+                yield key, element
+        missing.discard(key)
+    reader.end()
+    if missing:
+        raise DataError(f"{path}: no array {' and '.join(map(repr, sorted(missing)))} in it; is it another format?")
+
+
+def _elements(reader: _JsonReader) -> Iterator[Any]:
+    for _ in reader.items("[", "]"):
+        yield reader.value()
 
 
 class _JsonReader:
@@ -104,12 +134,20 @@ class _JsonReader:
             except json.JSONDecodeError:
                 if self._ended:
                     raise
+            except ValueError as error:  # a number of thousands of digits
+                raise self.error(str(error).partition(";")[0]) from None
             else:
                 if end < len(self._text) or self._ended:  # a number at the very end may go on in the next piece
                     self._at = end
                     return value
+            if len(self._text) - self._at > _LONGEST:
+                raise self.error(f"an element of more than {_LONGEST} characters")
             # Doubling keeps the repeated attempts linear in the size of the value.
             self._read(max(_CHUNK, len(self._text) - self._at))
+
+    def end(self) -> None:
+        if self.peek():
+            raise self.error("extra data after the end")
 
     def error(self, message: str) -> json.JSONDecodeError:
         return json.JSONDecodeError(message, self._text, self._at)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from phrasebox.errors import DataError
 from phrasebox.formats.json_stream import array_elements
 from phrasebox.formats.reading import examples, images_folder, split_named
-from phrasebox.types import Example, Skipped
+from phrasebox.formats.writing import Written, append_element, replacing
+from phrasebox.text import words
+from phrasebox.types import Example, GroundedImage, Skipped
 
 LAYOUT = 'dataset*.json with "images" and their "sentences"'
 _HEAD = 1 << 16  # bytes looked at to recognise the file; the first image is well inside
@@ -49,6 +53,49 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
         else:
             seen.add(key)
             yield from _entry(key, entry, folder)
+
+
+def write(path: Path, records: Iterable[GroundedImage]) -> Written:
+    """Write one JSON file with the captions; phrases have no place in it, pictures are named, not copied.
+
+    ``filepath`` and ``filename`` together are the image's key, so they are relative to the images folder. ``tokens``
+    are the words in lower case without punctuation.
+
+    Raises
+    ------
+    DataError
+        If ``path`` cannot be written.
+    """
+    sentence_ids = count()
+    captions = 0
+    with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(f'{{"dataset": {json.dumps(path.stem, ensure_ascii=False)}, "images": [')
+        for number, record in enumerate(records):
+            append_element(file, _image_entry(record, number, sentence_ids), first=number == 0)
+            captions += len(record.captions)
+        file.write("\n]}\n")
+    return Written(captions)
+
+
+def _image_entry(record: GroundedImage, number: int, sentence_ids: Iterator[int]) -> dict[str, Any]:
+    folder, _, name = record.key.rpartition("/")
+    sentences = [
+        {
+            "tokens": [word.text.lower() for word in words(caption.text)],
+            "raw": caption.text,
+            "imgid": number,
+            "sentid": next(sentence_ids),
+        }
+        for caption in record.captions
+    ]
+    return {
+        **({"filepath": folder} if folder else {}),
+        "filename": name,
+        "imgid": number,
+        "split": record.split,
+        "sentids": [sentence["sentid"] for sentence in sentences],
+        "sentences": sentences,
+    }
 
 
 def _entry(key: str, entry: Mapping[str, Any], folder: Path) -> Iterator[Example | Skipped]:

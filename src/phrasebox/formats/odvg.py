@@ -3,11 +3,84 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+from phrasebox.formats.assembling import RawCaption, RawPhrase, as_list, assemble
+from phrasebox.formats.gathering import Gathered
+from phrasebox.formats.lines import head, json_objects
+from phrasebox.formats.reading import images_folder, only_file, split_in_name
 from phrasebox.formats.writing import FittedRecords, Written, replacing
-from phrasebox.types import GroundedImage, Phrase, Span
+from phrasebox.types import Example, GroundedImage, Phrase, Skipped, Span
+
+LAYOUT = '*.jsonl with "filename" and "grounding" (or "detection") a line (ODVG)'
+
+
+def recognises(source: Path) -> bool:
+    """Whether ``source`` is such a file, or a folder that holds one."""
+    return bool(_files(source))
+
+
+def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped]:
+    """Read captions with their phrases and boxes; the boxes of ``detection`` lines are the user's own regions.
+
+    Lines of one ``filename`` are one image; they may stand anywhere, and wait on disk, not in memory. A region without
+    ``tokens_positive`` is where its phrase first stands in the caption. The split is told by the file's name, else it
+    is ``train``.
+
+    Parameters
+    ----------
+    source : Path
+        The JSONL file, or a folder with one in it.
+    images : Path, optional
+        Folder of the pictures; by default ``images/`` beside the file, else the file's folder.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+    """
+    file = only_file(source, _files(source), LAYOUT)
+    folder = images_folder(images, file.parent)
+    split = split_in_name(file.name) or "train"
+    with Gathered() as gathered:
+        for item in json_objects(file):
+            if isinstance(item, Skipped):
+                yield item
+                continue
+            place, line = item
+            content = line.get("grounding"), line.get("detection")
+            if not isinstance(line.get("filename"), str):
+                yield Skipped(place, "the line has no filename")
+            elif not any(isinstance(part, dict) for part in content):
+                yield Skipped(place, "the line has no grounding")
+            else:
+                gathered.add(line["filename"], (line.get("width"), line.get("height"), *content))
+        for key, lines in gathered:
+            captions = [_caption(grounding) for _, _, grounding, _ in lines if isinstance(grounding, dict)]
+            found = [as_list(detection.get("instances")) for *_, detection in lines if isinstance(detection, dict)]
+            boxes = [one.get("bbox") for instances in found for one in instances if isinstance(one, dict)]
+            yield from assemble(key, folder, captions, split, size=lines[0][:2], boxes=boxes)
+
+
+def _caption(grounding: dict[str, Any]) -> RawCaption:
+    phrases = []
+    for region in as_list(grounding.get("regions")):
+        if isinstance(region, dict):
+            boxes = region.get("bbox")
+            one = isinstance(boxes, list) and bool(boxes) and not isinstance(boxes[0], list)
+            phrases.append(RawPhrase(region.get("phrase"), region.get("tokens_positive"), [boxes] if one else boxes))
+    return RawCaption(grounding.get("caption"), phrases)
+
+
+def _files(source: Path) -> list[Path]:
+    candidates = sorted(source.glob("*.jsonl")) if source.is_dir() else [source]
+    return [file for file in candidates if file.suffix.lower() in (".jsonl", ".json") and _looks_right(head(file))]
+
+
+def _looks_right(start: bytes) -> bool:
+    return b'"filename"' in start and (b'"grounding"' in start or b'"detection"' in start)
 
 
 def write(path: Path, records: Iterable[GroundedImage]) -> Written:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phrasebox.errors import DataError
-from phrasebox.formats.writing import FittedRecords, Written, replacing, xywh
+from phrasebox.formats.hub_rows import row_objects
+from phrasebox.formats.writing import FittedRecords, Written, replacing
 from phrasebox.types import GroundedCaption, GroundedImage
 
 if TYPE_CHECKING:
@@ -67,21 +68,13 @@ def _groups(records: Iterable[GroundedImage], embed_images: bool) -> Iterator[li
 
 
 def _row(record: GroundedImage, caption: GroundedCaption, image: dict[str, Any]) -> dict[str, Any]:
-    phrases = caption.phrases
     return {
         "image": image,
         "text": caption.text,
         "width": record.width,
         "height": record.height,
         "split": record.split,
-        "objects": {
-            "bbox": [xywh(phrase.box) for phrase in phrases],
-            "phrase": [phrase.text for phrase in phrases],
-            "span": [list(phrase.span) for phrase in phrases],
-            "score": [phrase.score for phrase in phrases],
-            "confidence": [phrase.confidence for phrase in phrases],
-            "whole_image": [phrase.whole_image for phrase in phrases],
-        },
+        "objects": row_objects(caption.phrases),
     }
 
 

@@ -7,13 +7,22 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from phrasebox.errors import DataError
 from phrasebox.types import Caption, Example, Skipped
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
-_SPLIT_NAMES = {"train": "train", "dev": "val", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+_SPLIT_NAMES = {
+    "train": "train",
+    "restval": "train",
+    "dev": "val",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+}
 _SPLIT_LIST = re.compile(r"(?:^|[._-])(train|dev|val|valid|validation|test)(?:[_-]?images)?\.txt", re.IGNORECASE)
 
 
@@ -29,7 +38,7 @@ def is_picture(name: str) -> bool:
 
 
 def images_folder(images: Path | None, beside: Path) -> Path:
-    """The folder of the pictures: the one given, else ``images/`` in the folder ``beside``, else that folder itself.
+    """The folder of the pictures: the one given, else ``images/`` (or ``Images/``) in ``beside``, else ``beside``.
 
     Raises
     ------
@@ -40,7 +49,37 @@ def images_folder(images: Path | None, beside: Path) -> Path:
         raise DataError(f"images folder {images} does not exist; give the folder that holds the pictures")
     if images is not None:
         return images
-    return beside / "images" if (beside / "images").is_dir() else beside
+    return next((beside / name for name in ("images", "Images") if (beside / name).is_dir()), beside)
+
+
+def only_file(source: Path, files: Sequence[Path], layout: str) -> Path:
+    """The source, if it is no folder; else the one file of ``files`` that it holds in the layout.
+
+    Raises
+    ------
+    DataError
+        If there is not exactly one.
+    """
+    if not source.is_dir():
+        return source
+    if len(files) != 1:
+        found = ", ".join(file.name for file in files) or "none"
+        raise DataError(f"{source}: expected one {layout}; found {found}; name the file itself")
+    return files[0]
+
+
+def read_whole(file: IO[bytes], most: int = 1 << 24) -> bytes:
+    """All of a file that is small by its nature.
+
+    Raises
+    ------
+    DataError
+        If it has more than ``most`` bytes.
+    """
+    data = file.read(most + 1)
+    if len(data) > most:
+        raise DataError(f"it has more than {most} bytes, so it is not what its name says")
+    return data
 
 
 def text_lines(data: bytes) -> list[str]:
@@ -70,17 +109,23 @@ def examples(key: str, image: Path, captions: Iterable[tuple[int, str]], split: 
     good = []
     for number, text in captions:
         try:
-            good.append(Caption(_storable(text)))
+            good.append(Caption(storable(text)))
         except DataError as error:
             yield Skipped(f"{key}#{number}", str(error))
     try:
-        yield Example(_storable(key), image, tuple(good), split)
+        yield Example(storable(key), image, tuple(good), split)
     except DataError as error:
         yield Skipped(key.encode("utf-8", "backslashreplace").decode(), str(error))
 
 
-def _storable(text: str) -> str:
-    # Lone surrogates come from broken JSON escapes and undecodable file names; no table or file can hold them.
+def storable(text: str) -> str:
+    """The text itself, if a table or a file can hold it.
+
+    Raises
+    ------
+    DataError
+        If it holds half a character, as broken JSON escapes and undecodable file names do.
+    """
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -97,6 +142,39 @@ def split_named(name: str) -> str | None:
     ('val', 'val', None)
     """
     return _SPLIT_NAMES.get(name.lower())
+
+
+_SPLIT_PART = re.compile(
+    r"(?:^|[._-])(train|restval|dev|val|valid|validation|test)(?:20\d\d)?(?=[._-]|$)", re.IGNORECASE
+)
+
+
+def split_in_name(name: str) -> str | None:
+    """The split that a part of a file's name tells, or None.
+
+    Examples
+    --------
+    >>> split_in_name("captions_val2017.json"), split_in_name("train-00000-of-00002.parquet"), split_in_name("latest")
+    ('val', 'train', None)
+    """
+    found = _SPLIT_PART.search(name)
+    return split_named(found[1]) if found else None
+
+
+def chosen_split(named: object, otherwise: str | None) -> str:
+    """The split that a data set names, else another one, else ``train``.
+
+    Raises
+    ------
+    DataError
+        If it is named otherwise than the splits are.
+    """
+    if named is None or named == "":
+        return otherwise or "train"
+    split = split_named(str(named))
+    if split is None:
+        raise DataError(f"split {named!r} is none of train, restval, val, test")
+    return split
 
 
 @dataclass(frozen=True)
@@ -151,7 +229,8 @@ class SplitLists:
 
 def _list_entries(file: Path) -> Iterator[str]:
     try:
-        lines = text_lines(file.read_bytes())
+        with file.open("rb") as opened:
+            lines = text_lines(read_whole(opened, most=1 << 28))
     except OSError as error:
         raise DataError(f"cannot read split list {file}: {error.strerror}") from None
     except DataError as error:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+import shutil
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import TextIO
 
 from phrasebox.errors import DataError
-from phrasebox.types import Box, GroundedCaption, GroundedImage
+from phrasebox.types import Box, GroundedCaption, GroundedImage, Phrase, Span
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a writer wrote; ``dropped`` phrases had no box inside the image after clipping and rounding."""
+    """What a writer wrote; ``dropped`` phrases had no box inside the image after clipping and rounding.
+
+    Formats that hold nothing but captions write no phrases and drop none.
+    """
 
     captions: int = 0
     phrases: int = 0
@@ -78,6 +85,64 @@ def xywh(box: Box) -> list[float]:
     return [box.x1, box.y1, round(box.width, 2), round(box.height, 2)]
 
 
+def without_overlap(phrases: Iterable[Phrase]) -> list[tuple[Span, list[Phrase]]]:
+    """The phrases of every span, in reading order; of spans that overlap the first stays, of equal starts the longest.
+
+    Examples
+    --------
+    >>> box = Box(0, 0, 1, 1)
+    >>> phrases = [Phrase("", span, box, 0, 0) for span in [(4, 9), (0, 5), (4, 6), (6, 8), (0, 5)]]
+    >>> [(span, len(found)) for span, found in without_overlap(phrases)]
+    [((0, 5), 2), ((6, 8), 1)]
+    """
+    by_span: dict[Span, list[Phrase]] = {}
+    for phrase in phrases:
+        by_span.setdefault(phrase.span, []).append(phrase)
+    kept: list[tuple[Span, list[Phrase]]] = []
+    for span in sorted(by_span, key=lambda span: (span[0], -span[1])):
+        if not kept or span[0] >= kept[-1][0][1]:
+            kept.append((span, by_span[span]))
+    return kept
+
+
+def append_element(file: TextIO, element: object, first: bool) -> None:
+    """Add one element, on a line of its own, to a JSON array whose opening bracket is written."""
+    file.write(("\n" if first else ",\n") + json.dumps(element, ensure_ascii=False))
+
+
+def append_member(file: TextIO, name: str, value: object, first: bool) -> None:
+    """Add one name and value, on a line of its own, to a JSON object whose opening brace is written."""
+    file.write(
+        f"{'' if first else ','}\n{json.dumps(name, ensure_ascii=False)}: {json.dumps(value, ensure_ascii=False)}"
+    )
+
+
+class UniqueStems:
+    """Names without an ending for the files of an image; no two are the same, in any case of letters.
+
+    Examples
+    --------
+    >>> stems = UniqueStems()
+    >>> stems.of("dogs/1.jpg"), stems.of("dogs/1.png")
+    ('dogs/1', 'dogs/1_2')
+    """
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def of(self, key: str, flat: bool = False) -> str:
+        """The key without its ending, with a number if that is taken; ``flat`` makes one name of its folders."""
+        stem = PurePosixPath(key).with_suffix("").as_posix()
+        if flat:
+            stem = " ".join(stem.replace("/", "_").split()).lstrip(".") or "_"
+        name, number = stem, 1
+        while name.casefold() in self._taken:
+            number += 1
+            name = f"{stem}_{number}"
+        self._taken.add(name.casefold())
+        return name
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A ``.part`` file beside ``path`` that takes its place when all went well, and vanishes if not.
@@ -85,14 +150,96 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises
     ------
     DataError
-        If ``path`` is a folder.
+        If ``path`` is a folder or lies inside a file, or the system refuses to write (no space, no permission).
     """
     if path.is_dir():
         raise DataError(f"{path} is a folder; give the name of a file to write")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
+    part = _part(path)
     try:
-        yield part
-        part.replace(path)
+        with _refusals(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield part
+            part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A new ``.part`` folder beside ``path`` that takes its place when all went well, and vanishes if not.
+
+    Raises
+    ------
+    DataError
+        If ``path`` is a file, a folder with something in it, or lies inside a file, or the system refuses to write.
+    """
+    if path.is_dir() and any(path.iterdir()):
+        raise DataError(f"{path} is a folder with something in it; name a new one, or remove it first")
+    if path.exists() and not path.is_dir():
+        raise DataError(f"{path} is a file; name a new folder to write")
+    part = _part(path)
+    try:
+        with _refusals(path):
+            shutil.rmtree(part, ignore_errors=True)  # left by a write that was killed
+            part.mkdir(parents=True)
+            yield part
+            part.replace(path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def replacing_folder_or_zip(path: Path) -> Iterator[Callable[[str, bytes], object]]:
+    """A function that puts a file of a name and bytes into a new folder, or into a zip if ``path`` ends so.
+
+    Raises
+    ------
+    DataError
+        As `replacing` and `replacing_folder`.
+    """
+    if path.suffix.lower() == ".zip":
+        with replacing(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+            # Without a date of its own every member has the same one, so the same data give the same bytes.
+            yield lambda name, data: archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+        return
+    with replacing_folder(path) as part:
+
+        def put(name: str, data: bytes) -> None:
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
+            (part / name).write_bytes(data)
+
+        yield put
+
+
+def copy_picture(picture: Path, to: Path) -> None:
+    """Copy a picture's file as it is, into folders that are made.
+
+    Raises
+    ------
+    DataError
+        If the picture cannot be read.
+    """
+    try:
+        source = picture.open("rb")
+    except OSError as error:
+        raise DataError(f"cannot read picture {picture}: {error.strerror}; put it back or import it anew") from None
+    with source:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        with to.open("wb") as file:
+            shutil.copyfileobj(source, file)
+
+
+def _part(path: Path) -> Path:
+    inside = next((parent for parent in path.parents if parent.exists()), None)
+    if inside is not None and not inside.is_dir():
+        raise DataError(f"{inside} is a file, so {path} cannot be written; name another folder")
+    return path.with_name(f"{path.name}.part")
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    """Turn what the system refuses while ``path`` is written into a line that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror or error}; make room or name another place") from error

@@ -7,37 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import regex
 
+from phrasebox.english import DETERMINERS, is_content
 from phrasebox.grounding.segments import segments
 from phrasebox.types import Box, Phrase, Regions, Span, Word
 
-_DETERMINERS = frozenset(
-    "a an the this that these those his her its their my your our some another each".split()  # noqa: SIM905
-)
-_FUNCTION_WORDS = frozenset(
-    """about above across after against along alongside although am among and any are around as at be because been
-    before behind being below beneath beside besides between beyond but by can could did do does doing down during
-    for from had has have having he her herself hers him himself i if in inside into is it itself just may me might
-    must near nearby next no nor not of off on onto or other others out outside over past she should so such than
-    that the their theirs them themselves then there they this those through to together too toward towards under
-    underneath until up upon very was we were what when where which while who whom whose will with within without
-    would you yourself who's it's there's he's she's they're""".split()  # noqa: SIM905
-)
-_STOP = _DETERMINERS | _FUNCTION_WORDS
 _BREAK = regex.compile(r"[.;:!?。！？।؟\n]")  # a phrase never runs over the end of a sentence
 
 # A box that covers this share of the frame stands for the whole image.
 _WHOLE_IMAGE = 0.9
-
-
-def is_content(word: str) -> bool:
-    """Whether a word names something; English function words do not, words of other languages always do.
-
-    Examples
-    --------
-    >>> [w for w in ["A", "dog", "is", "on", "it", "狗"] if is_content(w)]
-    ['dog', '狗']
-    """
-    return word.lower() not in _STOP
 
 
 def trim(words: Sequence[Word], start: int, end: int) -> tuple[int, int]:
@@ -60,7 +37,7 @@ def trim(words: Sequence[Word], start: int, end: int) -> tuple[int, int]:
     first = start
     while first < end and not is_content(words[first].text):
         first += 1
-    if first > start and first < end and words[first - 1].text.lower() in _DETERMINERS:
+    if first > start and first < end and words[first - 1].text.lower() in DETERMINERS:
         first -= 1
     return first, end
 

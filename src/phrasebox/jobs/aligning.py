@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -12,15 +11,19 @@ from typing import Any
 from phrasebox.aligner import Aligner, Bank, Epoch, ModelSettings, Pairs, Trained, TrainSettings, train
 from phrasebox.errors import ModelError, SettingsError, WorkspaceError
 from phrasebox.features import RegionSettings
+from phrasebox.files import write_json, write_whole
 from phrasebox.jobs.betas import BETAS, choose_beta
+from phrasebox.jobs.origin import origin
 from phrasebox.jobs.regions import STAGE as REGIONS
 from phrasebox.jobs.regions import stage_settings
 from phrasebox.pipeline import progress
+from phrasebox.runs import Run, versions
 from phrasebox.show import Panel, curves
 from phrasebox.text import Vocabulary, words
 from phrasebox.wordvectors import Sentence, WordVectors
 from phrasebox.workspace import Workspace
 
+STAGE = "align"
 NAME = "aligner"
 _CAPTIONS = 2048  # captions whose word vectors are made at a time
 
@@ -88,9 +91,12 @@ def align(
     if model.normalise:
         aligner.bank = Bank.draw(aligner.model, pairs, settings.seed)
     best = trained.history[trained.best]
-    aligner.about = _about(pairs, vocabulary, settings, trained, best)
-    aligner.save(folder, (card or _card)(aligner.about))
-    (folder / "vocabulary.txt").write_text("\n".join(vocabulary.terms) + "\n", encoding="utf-8")
+    aligner.about = _about(ws, pairs, vocabulary, settings, trained, best)
+    aligner.save(folder, card(aligner.about) if card else "")
+    write_whole(folder / "vocabulary.txt", ("\n".join(vocabulary.terms) + "\n").encode())
+    made = {"model": asdict(model), "train": asdict(settings)}
+    asked = {"name": name, "device": device}
+    ws.made(Run(STAGE, asked, made, settings.seed, f"{ws.models.name}/{name}"), anew=bool(history))
     return Aligned(folder, len(trained.history), len(history), best, aligner.beta)
 
 
@@ -122,12 +128,17 @@ def workspace_regions(ws: Workspace) -> RegionSettings:
     Raises
     ------
     WorkspaceError
-        If there are none yet.
+        If there are none yet, or their settings cannot be read.
     """
     made = ws.stages.get(REGIONS)
     if made is None or not ws.count("regions"):
         raise WorkspaceError(f"{ws.path} has no regions yet; run: phrasebox regions {ws.path}")
-    return RegionSettings(**made)
+    try:
+        return RegionSettings(**made)
+    except (SettingsError, TypeError) as error:
+        raise WorkspaceError(
+            f"the settings of {ws.path}'s regions are damaged: {error}; run: phrasebox regions {ws.path} --fresh"
+        ) from error
 
 
 def load_pairs(ws: Workspace, model: ModelSettings, split: str, device: str = "cpu", quiet: bool = False) -> Pairs:
@@ -160,7 +171,7 @@ def epoch_json(epoch: Epoch) -> dict[str, Any]:
 def write_history(folder: Path, trained: Trained) -> None:
     """Leave the training's numbers as JSON and as curves."""
     epochs = [epoch_json(epoch) for epoch in trained.history]
-    (folder / "history.json").write_text(json.dumps(epochs, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / "history.json", epochs)
     panels = [Panel("loss", {"train": [e.loss for e in trained.history]})]
     if trained.history[0].recall == trained.history[0].recall:  # NaN without a validation split
         forth, back = ([getattr(e, way) for e in trained.history] for way in ("image_to_sentence", "sentence_to_image"))
@@ -171,25 +182,20 @@ def write_history(folder: Path, trained: Trained) -> None:
 
 
 def _about(
-    pairs: Pairs, vocabulary: Vocabulary, settings: TrainSettings, trained: Trained, best: Epoch
+    ws: Workspace, pairs: Pairs, vocabulary: Vocabulary, settings: TrainSettings, trained: Trained, best: Epoch
 ) -> dict[str, Any]:
+    data, licence = origin(ws)
     about = {
+        "data": data,
+        "licence": licence,
         "images": len(pairs),
         "captions": len(pairs.sentences),
         "vocabulary": len(vocabulary.terms),
         "training": asdict(settings),
         "epochs": len(trained.history),
+        "versions": versions(),
     }
     measured = epoch_json(best)
     if measured["image_to_sentence"] is not None:
         about["validation"] = {way: measured[way] for way in ("image_to_sentence", "sentence_to_image")}
     return about
-
-
-def _card(about: dict[str, Any]) -> str:
-    return (
-        "# phrasebox aligner\n\n"
-        f"Trained on {about['images']} images with {about['captions']} captions of a workspace, on captions alone.\n"
-        "Load it with `phrasebox.Aligner.load(FOLDER)`. How its images became regions, and its training settings, are\n"
-        "in `config.json`; say here what the images are, and under which licence.\n"
-    )

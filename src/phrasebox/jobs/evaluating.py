@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-
-import numpy as np
-import torch
 
 from phrasebox.aligner import Aligner, Pairs
 from phrasebox.aligner.train import all_scores
@@ -18,9 +14,12 @@ from phrasebox.evaluate import (
     retrieval,
     segmentation_report,
 )
-from phrasebox.evaluate.baseline import ridge_scores
+from phrasebox.files import write_json
 from phrasebox.jobs.aligning import load_pairs
+from phrasebox.jobs.baseline import baseline
 from phrasebox.jobs.betas import BETAS, score_scale, segmentation_cases, with_regions
+from phrasebox.jobs.grounding import model_id, named_model
+from phrasebox.runs import Run
 from phrasebox.types import Example
 from phrasebox.workspace import Workspace
 
@@ -32,7 +31,7 @@ def evaluate(
 ) -> list[ResultTable]:
     """Retrieval with its frozen-feature baseline, and, where the split has ground truth, grounding and segmentation.
 
-    The tables are also left in the workspace as ``results/<split>.json``.
+    The tables are also left in the workspace as ``results/<split>.json``; the caller holds the workspace's lock.
 
     Raises
     ------
@@ -51,19 +50,21 @@ def evaluate(
             tables[0].named("retrieval, calibrated with training strangers"),
             plain.named("retrieval, plain S_kl"),
         ]
-    training = pairs if split == "train" else load_pairs(ws, aligner.model.settings, "train", aligner.device, quiet)
-    if len(training) > 1:
-        baseline = retrieval(frozen_scores(training, pairs), pairs.owner).table(split, seed)
-        tables.append(baseline.named("retrieval, baseline ridge from frozen features"))
+
+    def training() -> Pairs:
+        return pairs if split == "train" else load_pairs(ws, aligner.model.settings, "train", aligner.device, quiet)
+
+    if frozen := baseline(ws, split, aligner.model.settings.words, pairs, training):
+        tables.append(frozen.table(split, seed).named("retrieval, baseline ridge from frozen features"))
     if ws.count("truth", split):
         tables.append(grounding_report(grounding_cases(ws, aligner, split)).table(split, seed))
         betas = sorted({beta * score_scale(ws, aligner) for beta in BETAS} | {aligner.beta})
         cases = (case for part in _chunks(ws.truth(split)) for case in segmentation_cases(ws, aligner, part, betas))
         segmentation = segmentation_report(cases).table(split, seed)
         tables.append(segmentation.named(f"segmentation, the model's beta is {aligner.beta:g}"))
-    results = ws.path / "results"
-    results.mkdir(exist_ok=True)
-    (results / f"{split}.json").write_text(json.dumps([t.to_json() for t in tables], indent=1) + "\n", encoding="utf-8")
+    write_json(ws.path / "results" / f"{split}.json", [table.to_json() for table in tables])
+    asked = {"split": split, "model": named_model(ws, aligner), "device": aligner.device}
+    ws.made(Run("evaluate", asked, {"model": model_id(aligner)}, seed, f"results/{split}.json"))
     return tables
 
 
@@ -81,22 +82,6 @@ def grounding_cases(ws: Workspace, aligner: Aligner, split: str) -> Iterator[Gro
             for truths, g in zip(boxed, grounded, strict=True):
                 for truth, found in zip(truths, g.phrases, strict=True):
                     yield GroundingCase(truth, found.box, regions, example.size)
-
-
-def frozen_scores(training: Pairs, pairs: Pairs) -> np.ndarray:
-    """Scores (N, L) of mean region vectors against mean word vectors, joined by one ridge regression."""
-    return ridge_scores(*_means(training), *_means(pairs)[:2])
-
-
-def _means(pairs: Pairs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    images = []
-    for rows in torch.arange(len(pairs)).split(256):
-        part = pairs.regions[rows]
-        mask = torch.ones(part.vectors.shape[:2]) if part.mask is None else part.mask.float()
-        total = torch.einsum("brd,br->bd", part.vectors.float(), mask)
-        images.append((total / mask.sum(1, keepdim=True)).numpy())
-    sentences = np.stack([s.astype(np.float32).mean(0) for s in pairs.sentences])
-    return np.concatenate(images), sentences, pairs.owner
 
 
 def _chunks(examples: Iterator[Example]) -> Iterator[Sequence[Example]]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from phrasebox.aligner import Aligner
 from phrasebox.errors import WorkspaceError
-from phrasebox.formats import write_target
+from phrasebox.formats import CAPTIONS_ONLY, write_target
 from phrasebox.formats.writing import Written
 from phrasebox.images import load_image
 from phrasebox.show import GalleryItem, gallery
 from phrasebox.text import words
-from phrasebox.types import GroundedImage
+from phrasebox.types import GroundedCaption, GroundedImage, Phrase
 from phrasebox.workspace import Workspace
 
 
@@ -25,10 +25,14 @@ def export(
     min_confidence: float = 0.0,
     parts_only: bool = False,
 ) -> Written:
-    """Write region-phrase data.
+    """Write region-phrase data, or captions alone in a format that has no place for phrases.
+
+    Phrases that people reviewed are written in place of what was decoded.
 
     Parameters
     ----------
+    format : str
+        A name in `phrasebox.formats.WRITERS`.
     split : str, optional
         Only these images.
     min_confidence : float
@@ -38,30 +42,44 @@ def export(
 
     Raises
     ------
+    DataError
+        If ``out`` cannot be written in this format; nothing is left of it then.
+    SettingsError
+        If the format is unknown.
     WorkspaceError
-        If nothing has been grounded yet.
+        If there is nothing to write: no captions, or no phrases, or none that is not left out.
     """
-    if not ws.count("phrases", split):
+    if format in CAPTIONS_ONLY:
+        return write_target(out, _captioned(ws, split), format)
+
+    def wanted(phrase: Phrase) -> bool:
+        return phrase.confidence >= min_confidence and not (parts_only and phrase.whole_image)
+
+    return write_target(out, _grounded(ws, split, wanted), format)
+
+
+def _captioned(ws: Workspace, split: str | None) -> Iterator[GroundedImage]:
+    empty = True
+    for rows in ws.images(split):
+        for row in rows:
+            empty = empty and not row.captions
+            captions = tuple(map(GroundedCaption, row.captions))
+            yield GroundedImage(row.key, row.path, row.split, row.width, row.height, captions)
+    if empty:
+        raise WorkspaceError(f"{_part(ws, split)} has no captions; import some with: phrasebox import SOURCE {ws.path}")
+
+
+def _grounded(ws: Workspace, split: str | None, wanted: Callable[[Phrase], bool]) -> Iterator[GroundedImage]:
+    kept = there = 0
+    for image in ws.grounded(split):
+        captions = tuple(replace(caption, phrases=tuple(filter(wanted, caption.phrases))) for caption in image.captions)
+        there += sum(len(caption.phrases) for caption in image.captions)
+        kept += sum(len(caption.phrases) for caption in captions)
+        yield replace(image, captions=captions)
+    if not there:
         raise WorkspaceError(f"{_part(ws, split)} has no phrases yet; run: phrasebox ground {ws.path}")
-
-    def records() -> Iterator[GroundedImage]:
-        for image in ws.grounded(split):
-            yield replace(
-                image,
-                captions=tuple(
-                    replace(
-                        caption,
-                        phrases=tuple(
-                            p
-                            for p in caption.phrases
-                            if p.confidence >= min_confidence and not (parts_only and p.whole_image)
-                        ),
-                    )
-                    for caption in image.captions
-                ),
-            )
-
-    return write_target(out, records(), format)
+    if not kept:
+        raise WorkspaceError(f"all {there} phrases of {_part(ws, split)} are left out; lower --min-confidence")
 
 
 def gallery_of(

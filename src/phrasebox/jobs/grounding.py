@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from phrasebox.aligner import Aligner
+from phrasebox.aligner.aligner import BUILT_IN_NAME
 from phrasebox.errors import SettingsError, WorkspaceError
 from phrasebox.pipeline import Counts, progress, run
 from phrasebox.text import words
@@ -31,19 +33,22 @@ def ground(
     """
     if not ws.count("regions"):
         raise WorkspaceError(f"{ws.path} has no regions yet; run: phrasebox regions {ws.path}")
-    beta = aligner.beta if beta is None else beta
+    given, beta = beta, aligner.beta if beta is None else beta
     if not beta >= 0:  # before the claim, so that it is not recorded
         raise SettingsError(f"beta must be at least 0, got {beta}")
-    ws.claim(STAGE, {"model": model_id(aligner), "beta": beta}, fresh=fresh)
+    made = {"model": model_id(aligner), "beta": beta}
+    ws.claim(STAGE, made, fresh=fresh)
     regioned = ws.keys("regions")
     todo = [key for key in ws.pending("phrases", STAGE) if key in regioned]
     if not todo:
         return Counts()
 
+    asked = {"model": named_model(ws, aligner), "beta": given, "device": aligner.device}
+
     def mapper(batch: list[_Item]) -> dict[str, list[GroundedCaption]]:
         return ground_batch(aligner, batch, beta)
 
-    with progress(STAGE, total=len(todo), quiet=quiet) as advance:
+    with ws.running(STAGE, asked, made), progress(STAGE, total=len(todo), quiet=quiet) as advance:
         counts = run(_items(ws, todo), mapper, ws.append_phrases, batch=_BATCH, progress=advance)
     ws.optimize()
     return counts
@@ -59,6 +64,14 @@ def ground_batch(aligner: Aligner, batch: Sequence[_Item], beta: float) -> dict[
         ):
             found[key, text] = GroundedCaption(text, g.phrases)
     return {row.key: [found.get((row.key, text), GroundedCaption(text)) for text in row.captions] for row, _ in batch}
+
+
+def named_model(ws: Workspace, aligner: Aligner) -> str:
+    """Where the aligner came from; a model of the workspace by its place in it."""
+    if aligner.source in ("", BUILT_IN_NAME) or not Path(aligner.source).is_dir():
+        return aligner.source
+    folder, own = Path(aligner.source).absolute(), ws.path.absolute()
+    return folder.relative_to(own).as_posix() if folder.is_relative_to(own) else str(folder)
 
 
 def model_id(aligner: Aligner) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 
 from phrasebox.errors import DataError, WorkspaceError
 from phrasebox.features import RegionExtractor, RegionSettings
 from phrasebox.images import load_image
+from phrasebox.jobs.own_vectors import BACKBONE, take_own_vectors
 from phrasebox.pipeline import Counts, progress, run
-from phrasebox.types import Regions, Skipped
+from phrasebox.types import Box, Regions, Skipped
 from phrasebox.workspace import ImageRow, Workspace
 
 _BATCH = 16
@@ -30,7 +31,8 @@ def make_regions(
 ) -> Counts:
     """Make regions for every image that has none; images that cannot be read are left out with their reason.
 
-    Own boxes of an image (``given``) take the place of proposed ones.
+    Own boxes of an image (``given``) take the place of proposed ones. With the proposer ``given``, own vectors are
+    taken as they are, if the workspace holds some.
 
     Returns
     -------
@@ -46,14 +48,22 @@ def make_regions(
     """
     if not ws.count("images"):
         raise WorkspaceError(f"{ws.path} holds no images; run: phrasebox import SOURCE {ws.path}")
+    own_vectors = settings.proposer == "given" and ws.has_own_vectors()
+    if own_vectors:
+        settings = replace(settings, backbone=BACKBONE)
     extractor = None
-    if fresh or ws.pending("regions", STAGE):
+    todo = fresh or bool(ws.pending("regions", STAGE))
+    if todo and not own_vectors:
         # Before the claim: settings that turn out not to work are not recorded, and nothing is dropped for them.
         extractor = RegionExtractor(settings, device, workers)
     ws.claim(STAGE, stage_settings(settings), fresh=fresh)
     before = len(ws.skipped(STAGE)), ws.count("regions")
-    if extractor is not None:
-        _extract_pending(ws, extractor, workers, quiet)
+    if todo:
+        with ws.running(STAGE, {"device": device}, asdict(settings)):
+            if extractor is None:
+                take_own_vectors(ws, STAGE, quiet)
+            else:
+                _extract_pending(ws, extractor, workers, quiet)
     left_out, made = ws.skipped(STAGE), ws.count("regions")
     if not made:
         raise DataError(
@@ -77,7 +87,10 @@ def _extract_pending(ws: Workspace, extractor: RegionExtractor, workers: int, qu
         except DataError:
             return _one_by_one(ws, extractor, batch)
 
-    rows = (row for batch in ws.images(keys=todo) for row in batch)
+    rows = (
+        row if own is None else replace(row, given=tuple(Box(*box) for box in own.boxes.tolist()))
+        for row, own in ws.with_own(todo)
+    )
     with progress(STAGE, total=len(todo), quiet=quiet) as advance:
         run(
             rows,

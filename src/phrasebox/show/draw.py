@@ -48,9 +48,16 @@ def draw_grounding(image: np.ndarray, grounding: Grounding, *, width: int = 960)
     SettingsError
         If the figure would be too narrow to read.
     """
+    facts = f"S = {number(grounding.score)}   β = {grounding.beta:g}   {len(grounding.regions)} regions"
+    return draw_phrases(photograph(image, grounding.regions), grounding.caption, grounding.phrases, facts, width)
+
+
+def draw_phrases(
+    picture: Image.Image, sentence: str, phrases: tuple[Phrase, ...], facts: str, width: int = 960
+) -> Image.Image:
+    """`draw_grounding` for any text whose phrases have boxes; ``facts`` stand under it in small type."""
     if width < _LEAST_WIDTH:
         raise SettingsError(f"a figure {width} pixels wide cannot be read; give at least {_LEAST_WIDTH}")
-    picture = photograph(image, grounding.regions)
     full, unit = width * _OVERSAMPLING, max(width, 560) * _OVERSAMPLING / 960
     margin = round(20 * unit)
     room = full - 2 * margin
@@ -58,20 +65,19 @@ def draw_grounding(image: np.ndarray, grounding: Grounding, *, width: int = 960)
     picture = picture.resize(
         (max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), Image.Resampling.LANCZOS
     )
-    _draw_boxes(picture, grounding.phrases, scale, unit)
-    sentence = _Text(room, round(21 * unit))
-    lines = sentence.lines(grounding)
-    line_height = round(2.0 * sentence.size)
-    height = 3 * margin + picture.height + len(lines) * line_height + round(0.8 * sentence.size)
+    _draw_boxes(picture, phrases, scale, unit)
+    text = _Text(room, round(21 * unit))
+    lines = text.lines(sentence, phrases)
+    line_height = round(2.0 * text.size)
+    height = 3 * margin + picture.height + len(lines) * line_height + round(0.8 * text.size)
     figure = Image.new("RGB", (full, height + height % _OVERSAMPLING), PAPER)
     figure.paste(picture, ((full - picture.width) // 2, margin))
     pen = ImageDraw.Draw(figure)
     top = picture.height + 2 * margin
     for line in lines:
-        sentence.draw(pen, line, margin, top)
+        text.draw(pen, line, margin, top)
         top += line_height
-    facts = f"S = {number(grounding.score)}   β = {grounding.beta:g}   {len(grounding.regions)} regions"
-    pen.text((margin, top), facts, _GREY, font_for(facts, round(0.66 * sentence.size)))
+    pen.text((margin, top), facts, _GREY, font_for(facts, round(0.66 * text.size)))
     return figure.reduce(_OVERSAMPLING)
 
 
@@ -135,16 +141,16 @@ class _Text:
     room: float
     size: int
 
-    def lines(self, grounding: Grounding) -> list[list[_Piece]]:
+    def lines(self, sentence: str, phrases: tuple[Phrase, ...]) -> list[list[_Piece]]:
         """Break the sentence into lines, each phrase followed by its score."""
-        pieces = segments(grounding.caption, grounding.phrases)
+        pieces = segments(sentence, phrases)
         last = {piece.phrase: n for n, piece in enumerate(pieces)}
         lines: list[list[_Piece]] = [[]]
         for n, (text, phrase) in enumerate(pieces):
             for token in self._tokens(text):
                 self._append(lines, token, phrase)
             if phrase is not None and last[phrase] == n:
-                self._append(lines, " " + number(grounding.phrases[phrase].score), phrase, is_score=True)
+                self._append(lines, " " + number(phrases[phrase].score), phrase, is_score=True)
         return lines
 
     def _tokens(self, text: str) -> list[str]:

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# The built-in captioner, from the training captions of Flickr8k and the phrases decoded from them. Stopped, it goes on
+# where it was.
+#   recipes/builtin_captioner.sh FLICKR8K_FOLDER [WORKSPACE]
+# FLICKR8K_FOLDER holds dataset_flickr8k.json, images/ and annotations.zip (Flickr30k Entities). Nothing is trained on
+# the boxes in it; they measure the phrases of regions. The captions of the dev split choose the epoch.
+set -euo pipefail
+data=$1
+ws=${2:-build/flickr8k}
+package=$(cd "$(dirname "$0")/.." && pwd)/src/phrasebox/pretrained/captioner
+licence="Flickr terms of use, for non-commercial research and education"
+phrasebox import "$data/dataset_flickr8k.json" "$ws" --images "$data/images" --licence "$licence"
+phrasebox import "$data/annotations.zip" "$ws" --images "$data/images" --licence "$licence"
+phrasebox regions "$ws"
+phrasebox ground "$ws"
+phrasebox caption "$ws"
+phrasebox evaluate "$ws" --split val --captions-only
+mkdir -p "$package"
+cp "$ws"/models/captioner/{config.json,model.safetensors,README.md} "$package"/

@@ -1,0 +1,206 @@
+"""Writing sentences about views: greedy, sampling and beam search, all views and beams in one tensor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from phrasebox.captioner.lexicon import END, START
+from phrasebox.captioner.model import CaptionerModel
+from phrasebox.captioner.settings import SpeechSettings
+from phrasebox.captioner.state import Memory, select
+from phrasebox.captioner.views import Views
+
+_PHRASE = 4  # words of the longest phrase that is kept from being said twice in a row
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A written sentence.
+
+    Attributes
+    ----------
+    words : tuple of int
+        Indices into the lexicon, without START and END.
+    log_probability : float
+        Of all its words and its end, under the model.
+    """
+
+    words: tuple[int, ...]
+    log_probability: float
+
+    @property
+    def score(self) -> float:
+        """Mean log-probability a word, its end counted."""
+        return self.log_probability / (len(self.words) + 1)
+
+
+@torch.inference_mode()
+def generate(model: CaptionerModel, views: Views, speech: SpeechSettings, repeatable: Tensor) -> list[list[Sentence]]:
+    """Distinct sentences about every view, the best first; at least one, fewer than asked for where there are no more.
+
+    A view's sentences do not depend on the views beside it: drawing uses the same random numbers for each.
+
+    Parameters
+    ----------
+    views : Views
+        On the model's device.
+    repeatable : (V,) bool
+        Words that may stand twice in a row (`Lexicon.repeatable`).
+
+    Returns
+    -------
+    list of list of Sentence
+        None is longer than ``speech.max_length`` words, holds an unknown word, or says a phrase twice in a row.
+    """
+    memory = model.remember(views)
+    if speech.method == "beam":
+        return _beam(model, memory, speech, repeatable)
+    if speech.method == "greedy":
+        words, probabilities = walk(model, memory, 1, speech.max_length, _likeliest, repeatable)
+        return _distinct(words, probabilities, 1)
+    # Twice as many as wanted are drawn, as some come up twice.
+    draws = 2 * speech.count if speech.count > 1 else 1
+    generator = torch.Generator().manual_seed(speech.seed)
+    uniform = torch.rand(speech.max_length + 1, draws, 1, generator=generator, dtype=torch.float64)
+
+    def choose(logits: Tensor, step: int) -> Tensor:
+        numbers = uniform[step].to(logits.device).repeat(len(logits) // draws, 1)  # (N * draws, 1)
+        return _draw(logits, speech, numbers)
+
+    words, probabilities = walk(model, memory, draws, speech.max_length, choose, repeatable)
+    return [found[: speech.count] for found in _distinct(words, probabilities, draws)]
+
+
+def walk(
+    model: CaptionerModel,
+    memory: Memory,
+    beams: int,
+    max_length: int,
+    choose: Callable[[Tensor, int], Tensor],
+    repeatable: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Write ``beams`` sentences a view, each on its own.
+
+    Parameters
+    ----------
+    choose : callable
+        From logits (rows, V) and the number of the step to words (rows,).
+
+    Returns
+    -------
+    words : (N * beams, T) int64
+        Filled up with END.
+    log_probabilities : (N * beams, T)
+        Of every word, END once included, 0 behind it.
+    """
+    rows = len(memory.focus) * beams
+    device = memory.focus.device
+    state, last = model.start(memory, beams), torch.full((rows,), START, device=device)
+    words = torch.empty(rows, 0, dtype=torch.int64, device=device)
+    found: list[Tensor] = []
+    done = torch.zeros(rows, dtype=torch.bool, device=device)
+    for step in range(max_length + 1):
+        logits, state = model.step(memory, last, state)
+        logits = _allowed(logits, words, repeatable, last=step == max_length)
+        last = choose(logits, step).masked_fill(done, END)
+        probability = logits.log_softmax(-1).gather(1, last[:, None])[:, 0].masked_fill(done, 0.0)
+        words, done = torch.cat([words, last[:, None]], 1), done | (last == END)
+        found.append(probability)
+        if done.all():
+            break
+    return words, torch.stack(found, 1)
+
+
+def _beam(model: CaptionerModel, memory: Memory, speech: SpeechSettings, repeatable: Tensor) -> list[list[Sentence]]:
+    """Follow the ``beam`` most probable beginnings of every view at once; a view is put away when it is done."""
+    count, k, device = len(memory.focus), speech.beam, memory.focus.device
+    found: list[list[Sentence]] = [[] for _ in range(count)]
+    view = torch.arange(count, device=device)  # which view each group of beams is about
+    state = model.start(memory, k)
+    last = torch.full((count * k,), START, device=device)
+    words = torch.empty(count * k, 0, dtype=torch.int64, device=device)
+    total = torch.full((count, k), -math.inf, device=device, dtype=memory.focus.dtype)
+    total[:, 0] = 0  # all beams begin alike; one of them is enough
+    ended = torch.full((count, k), -math.inf, device=device, dtype=memory.focus.dtype)  # scores of finished sentences
+    for step in range(speech.max_length + 1):
+        logits, state = model.step(memory, last, state)
+        logits = _allowed(logits, words, repeatable, last=step == speech.max_length)
+        # Of the 2 k best of a beam at most one ends it, so k of the 2 k best of all go on.
+        best, choice = logits.topk(min(2 * k, logits.shape[1]))  # (N * k, 2 k)
+        best = (best - logits.logsumexp(-1, keepdim=True)).view(len(view), k, -1) + total[..., None]
+        score, place = best.flatten(1).topk(2 * k)  # (N, 2 k)
+        beam, word = place // best.shape[2], choice.view(len(view), -1).gather(1, place)
+        rows = beam + k * torch.arange(len(view), device=device)[:, None]  # (N, 2 k)
+        ends = (word == END) & score.isfinite()
+        length = (step + 1) ** speech.length_power
+        for n, i in ends.nonzero().tolist():
+            spoken = words[rows[n, i]].tolist()
+            found[int(view[n])].append(Sentence(tuple(spoken), float(score[n, i])))
+        ended = torch.cat([ended, (score / length).masked_fill(~ends, -math.inf)], 1).topk(k).values
+        total, going = score.masked_fill(word == END, -math.inf).topk(k)  # (N, k)
+        # Log-probabilities only fall, so no open sentence can get past its present sum over the longest length.
+        hope = total[:, 0] / (speech.max_length + 1) ** speech.length_power
+        keep = (hope > ended[:, -1]).nonzero()[:, 0]
+        if not len(keep):
+            break
+        rows = rows.gather(1, going)[keep].flatten()
+        last = word.gather(1, going)[keep].flatten()
+        words, state = torch.cat([words[rows], last[:, None]], 1), select(state, rows)
+        if len(keep) < len(view):
+            memory, view, total, ended = memory.select(keep), view[keep], total[keep], ended[keep]
+    for sentences in found:
+        sentences.sort(key=lambda s: -s.log_probability / (len(s.words) + 1) ** speech.length_power)
+    return [sentences[: speech.count] for sentences in found]
+
+
+def _allowed(logits: Tensor, words: Tensor, repeatable: Tensor, last: bool) -> Tensor:
+    """Logits (rows, V) without the words that would make an empty sentence, too long a one, or a phrase said twice."""
+    barred = torch.zeros_like(logits, dtype=torch.bool)
+    length = words.shape[1]
+    if last:
+        barred[:, :END] = True
+        barred[:, END + 1 :] = True
+    elif not length:
+        barred[:, END] = True
+    else:
+        for n in range(1, min(_PHRASE, (length + 1) // 2) + 1):
+            # A word ends the second saying of n words if it is the nth from the end, and those between agree.
+            again = words[:, -n]
+            repeats = (words[:, length - n + 1 :] == words[:, length - 2 * n + 1 : length - n]).all(1)
+            if n == 1:
+                repeats &= ~repeatable[again]
+            repeats &= again != END
+            barred[repeats.nonzero()[:, 0], again[repeats]] = True
+    return logits.masked_fill(barred, -math.inf)
+
+
+def _likeliest(logits: Tensor, step: int) -> Tensor:
+    return logits.argmax(-1)
+
+
+def _draw(logits: Tensor, speech: SpeechSettings, uniform: Tensor) -> Tensor:
+    """Words (rows,) drawn with uniform numbers (rows, 1), by the inverse of the cumulative distribution."""
+    probabilities, order = (logits.double() / speech.temperature).softmax(-1).sort(dim=-1, descending=True, stable=True)
+    before = probabilities.cumsum(-1) - probabilities
+    probabilities = probabilities.masked_fill(before >= speech.top_p, 0)
+    if speech.top_k:
+        probabilities[:, speech.top_k :] = 0
+    total = probabilities.cumsum(-1)
+    # Strictly below, so that a word of probability 0 is never drawn.
+    place = (total <= uniform * total[:, -1:]).sum(-1, keepdim=True).clamp(max=logits.shape[1] - 1)
+    return order.gather(1, place)[:, 0]
+
+
+def _distinct(words: Tensor, probabilities: Tensor, beams: int) -> list[list[Sentence]]:
+    """The different sentences of each view, the most probable first."""
+    sentences = [
+        Sentence(tuple(word for word in line if word != END), total)
+        for line, total in zip(words.tolist(), probabilities.sum(1).tolist(), strict=True)
+    ]
+    grouped = [sentences[i : i + beams] for i in range(0, len(sentences), beams)]
+    return [sorted({s.words: s for s in group}.values(), key=lambda s: -s.score) for group in grouped]

@@ -1,0 +1,38 @@
+"""Penn-Treebank-like tokens of a caption, as the COCO caption evaluation compares them, without Java."""
+
+from __future__ import annotations
+
+import regex
+
+# The pieces that Penn Treebank splits off a word: clitics, and the parts of a few contractions.
+_CLITIC = regex.compile(r"(?<=.)(n['’]t|['’](?:s|m|d|ll|re|ve))$")
+_CONTRACTION = regex.compile(r"(can)(not)|(gon)(na)|(got)(ta)|(wan)(na)|(gim)(me)|(lem)(me)")
+# A token: an abbreviation with inner points, a number, a word with inner apostrophes, hyphens, slashes and points,
+# or any other visible character.
+_TOKEN = regex.compile(
+    r"(?:\p{L}\.){2,}|[\p{Sc}#]?\d+(?:[.,:]\d+)*(?:[\p{L}\p{M}]+|%)?(?:-[\p{L}\p{N}]+)*"
+    r"|[\p{L}\p{N}][\p{L}\p{M}\p{N}]*(?:[-'’&_.@](?=[\p{L}\p{N}])[\p{L}\p{M}\p{N}]+)*|['’](?:s|m|d|ll|re|ve)\b|\S"
+)
+_PUNCTUATION = frozenset("'' ' `` ` . ? ! , : - -- ... ; ’ “ ” \" ( ) [ ] { }".split())  # noqa: SIM905
+
+
+def ptb_tokens(text: str) -> list[str]:
+    """Lower-cased tokens without punctuation marks.
+
+    Examples
+    --------
+    >>> ptb_tokens("A dog's t-shirt, isn't it?")
+    ['a', 'dog', "'s", 't-shirt', 'is', "n't", 'it']
+    """
+    found: list[str] = []
+    for token in _TOKEN.findall(text.lower()):
+        clitics = []
+        while split := _CLITIC.search(token):
+            clitics.insert(0, split.group())
+            token = token[: split.start()]
+        if parts := _CONTRACTION.fullmatch(token):
+            found += [part for part in parts.groups() if part]
+        else:
+            found.append(token)
+        found += clitics
+    return [token for token in found if token not in _PUNCTUATION]

@@ -1,0 +1,330 @@
+"""Training a captioner: resumable at every epoch, kept at its best validation CIDEr-D (PAPER: section 7)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from phrasebox.captioner.batch import cross_entropy, mix_in, pad
+from phrasebox.captioner.consensus import CiderD
+from phrasebox.captioner.corpus import MAX_WORDS, Corpus
+from phrasebox.captioner.generate import generate
+from phrasebox.captioner.lexicon import Lexicon
+from phrasebox.captioner.model import CaptionerModel
+from phrasebox.captioner.ptb import ptb_tokens
+from phrasebox.captioner.reward import Critic, self_critical
+from phrasebox.captioner.settings import ModelSettings, SpeechSettings, TrainSettings
+from phrasebox.captioner.views import Views
+from phrasebox.checkpoints import CHECKPOINT, cosine_rate, load_checkpoint, save_checkpoint
+from phrasebox.errors import DataError, ModelError
+
+_GENERATED = 128  # images described at a time in validation
+_SAME = 0.5  # share of images that may be given one and the same sentence
+_STANDARD_IMAGES = 2000  # images that the mean and spread of region vectors are taken from
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What an epoch came to.
+
+    Attributes
+    ----------
+    phase : {"words", "reward"}
+        Cross-entropy, or self-critical training.
+    loss : float
+        Mean cross-entropy a word; in the reward phase, that of the region phrases, NaN without any.
+    reward : float
+        Mean CIDEr-D of drawn training sentences; NaN in the first phase.
+    cider : float
+        CIDEr-D of greedy sentences about the validation images; NaN without any.
+    """
+
+    epoch: int
+    phase: str
+    loss: float
+    lr: float
+    seconds: float
+    reward: float = math.nan
+    cider: float = math.nan
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A trained model and its history; ``best`` indexes the epoch whose weights it holds."""
+
+    model: CaptionerModel
+    lexicon: Lexicon
+    history: tuple[Epoch, ...]
+    best: int
+
+
+def train(
+    corpus: Corpus,
+    validation: Corpus | None,
+    model_settings: ModelSettings,
+    settings: TrainSettings,
+    folder: Path | None = None,
+    device: str = "cpu",
+    report: Callable[[Epoch], object] = lambda epoch: None,
+) -> Trained:
+    """Learn to describe views from sentences about them.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Of the training split; the vocabulary is taken from it alone.
+    validation : Corpus or None
+        Images with captions whose CIDEr-D decides which epoch is kept; None keeps the last.
+    folder : Path, optional
+        Where a checkpoint is written after every epoch. If it holds one of the same settings, training goes on
+        after it, to the same weights as without the interruption.
+    report : callable
+        Is given every finished epoch.
+
+    Returns
+    -------
+    Trained
+        The model in evaluation mode.
+
+    Raises
+    ------
+    DataError
+        If there is nothing to learn from.
+    ModelError
+        If the loss is no longer finite, or the checkpoint does not fit.
+    """
+    if not len(corpus):
+        raise DataError("no training image has regions and a caption or a phrase; import some, then run regions")
+    run = _Run(corpus, validation, model_settings, settings, device)
+    checkpoint = folder / CHECKPOINT if folder else None
+    if checkpoint and checkpoint.exists():
+        run.restore(checkpoint)
+    while phase := run.phase():
+        epoch = run.epoch(phase)
+        if checkpoint:
+            run.save(checkpoint)
+        report(epoch)
+    model = CaptionerModel(model_settings, len(run.lexicon))
+    model.load_state_dict(run.kept)
+    return Trained(model.eval(), run.lexicon, tuple(run.history), run.best)
+
+
+class _Run:
+    """The state of a training between epochs; every epoch draws its randomness from (seed, epoch) alone."""
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        validation: Corpus | None,
+        model_settings: ModelSettings,
+        settings: TrainSettings,
+        device: str,
+    ) -> None:
+        self.corpus, self.settings, self.device = corpus, settings, device
+        self.lexicon = corpus.lexicon(settings.min_count)
+        if not self.lexicon.terms:
+            raise DataError(f"no word of the training sentences occurs {settings.min_count} times; lower --min-count")
+        self.identity = json.dumps([asdict(model_settings), asdict(settings), fingerprint(corpus)])
+        torch.manual_seed(settings.seed)
+        self.model = CaptionerModel(model_settings, len(self.lexicon), settings.dropout)
+        _standardise(self.model, corpus)
+        self.model.to(device)
+        self.repeatable = torch.from_numpy(self.lexicon.repeatable()).to(device)
+        self.sentences = [self.lexicon.encode(text) for text in corpus.texts]
+        self.critic = Critic(self.lexicon, corpus.references()) if settings.reward_epochs else None
+        self.judge = _Judge(validation) if validation is not None and len(validation) else None
+        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.kept = {k: v.cpu().clone() for k, v in self.average.items()}
+        self.optimiser = self._optimiser()
+        self.steps_an_epoch = -(-len(corpus) // settings.batch)
+        self.history: list[Epoch] = []
+        self.best = -1
+        self.step = 0
+
+    def phase(self) -> str:
+        """What the next epoch does; blank when training is over."""
+        settings = self.settings
+        words = sum(epoch.phase == "words" for epoch in self.history)
+        rewards = len(self.history) - words
+        # A phase is over when its epochs are, or when patience is.
+        since = len(self.history) - 1 - max(self.best, words - 1 if rewards else 0)
+        tired = bool(settings.patience and self.history and since >= settings.patience)
+        if not rewards and words < settings.epochs and not tired:
+            return "words"
+        if rewards < settings.reward_epochs and not (rewards and tired):
+            return "reward"
+        return ""
+
+    def epoch(self, phase: str) -> Epoch:
+        """One pass over all images, then validation; keeps the weights if they are the best."""
+        started, number = time.monotonic(), len(self.history)
+        if phase == "reward" and self.history[-1].phase == "words":
+            self.model.load_state_dict(self.kept)
+            self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+            self.optimiser = self._optimiser()
+        torch.manual_seed(self.settings.seed * 1_000_003 + number + 1)
+        rng = np.random.default_rng((self.settings.seed, number))
+        losses, rewards = [], []
+        for images, rows in self.corpus.batches(self.settings.batch, rng):
+            loss, reward = self._step(images, rows, phase)
+            losses.append(loss)
+            rewards.append(reward)
+        done = Epoch(number, phase, _mean(losses), self._rate(phase), time.monotonic() - started, _mean(rewards))
+        state = self.average if self.settings.average else self.model.state_dict()
+        if self.judge is not None:
+            watched = CaptionerModel(self.model.settings, len(self.lexicon)).to(self.device).eval()
+            watched.load_state_dict(state)
+            cider, warning = self.judge(watched, self.lexicon, self.repeatable)
+            done = replace(done, cider=cider, warning=warning)
+        self.history.append(done)
+        if self.judge is None or self.best < 0 or done.cider > self.history[self.best].cider:
+            self.best = number
+            self.kept = {k: v.detach().cpu().clone() for k, v in state.items()}
+        return done
+
+    def _step(self, images: np.ndarray, rows: np.ndarray, phase: str) -> tuple[float, float]:
+        """One update; the cross-entropy and the reward, each NaN if it had no part."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._rate(phase)
+        self.model.train()
+        told, reward, loss = math.nan, math.nan, torch.zeros((), device=self.device)
+        if phase == "reward":
+            assert self.critic is not None
+            spoken_of = [i for i in images.tolist() if i in self.critic]
+            if spoken_of:
+                views = Views.whole(self.corpus.regions[torch.tensor(spoken_of)]).to(self.device)
+                part, reward = self_critical(self.model, views, spoken_of, self.critic, self.repeatable, MAX_WORDS)
+                loss = loss + part
+            rows = rows[self.corpus.focus[rows] > 0]  # the region phrases keep learning from cross-entropy
+        if len(rows):
+            part = self._cross_entropy(images, rows, phase)
+            told = float(part.detach())
+            loss = loss + part
+        if not torch.isfinite(loss):
+            number = len(self.history) + 1
+            raise ModelError(
+                f"the loss is {float(loss.detach())} in epoch {number}; use a smaller learning rate (--lr)"
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_value_(self.model.parameters(), self.settings.clip)
+        self.optimiser.step()
+        self.step += 1
+        if self.settings.average:
+            # A young average follows closely, so that it does not remember the random start.
+            decay = min(self.settings.average, self.step / (self.step + 9))
+            for name, value in self.model.state_dict().items():
+                self.average[name].lerp_(value, 1 - decay)
+        return told, reward
+
+    def _cross_entropy(self, images: np.ndarray, rows: np.ndarray, phase: str) -> torch.Tensor:
+        regions = self.corpus.regions[torch.from_numpy(images)]
+        place = np.argsort(images)[np.searchsorted(np.sort(images), self.corpus.image[rows])]  # row of its image
+        # Sentences about the same view share what is remembered of it.
+        views, owner = np.unique(np.stack([place, self.corpus.focus[rows]]), axis=1, return_inverse=True)
+        seen = Views(regions, torch.from_numpy(views[0]), torch.from_numpy(views[1])).to(self.device)
+        spoken = pad([self.sentences[i] for i in rows], MAX_WORDS).to(self.device)
+        memory = self.model.remember(seen).select(torch.from_numpy(owner).to(self.device))
+        share = self.settings.scheduled * self.step / max(1, self.settings.epochs * self.steps_an_epoch)
+        if share and phase == "words":
+            spoken = mix_in(self.model, memory, spoken, share)
+        weight = torch.from_numpy(self.corpus.weight[rows]).to(self.device)
+        return cross_entropy(self.model, memory, spoken, weight, self.settings.smoothing)
+
+    def _optimiser(self) -> torch.optim.Optimizer:
+        s = self.settings
+        if s.optimiser == "adamw":
+            return torch.optim.AdamW(self.model.parameters(), lr=s.lr, weight_decay=s.weight_decay)
+        return torch.optim.RMSprop(self.model.parameters(), lr=s.lr)
+
+    def _rate(self, phase: str) -> float:
+        s = self.settings
+        if phase == "reward":
+            return s.reward_lr
+        return s.lr * cosine_rate(self.step, self.steps_an_epoch * s.epochs, s.warmup)
+
+    def save(self, path: Path) -> None:
+        """Leave everything a later process needs to go on."""
+        state = {
+            "model": self.model.state_dict(), "average": self.average, "kept": self.kept,
+            "optimiser": self.optimiser.state_dict(), "step": self.step, "best": self.best,
+            "history": [asdict(e) for e in self.history],
+        }  # fmt: skip
+        save_checkpoint(path, self.identity, state)
+
+    def restore(self, path: Path) -> None:
+        """Take up a checkpoint of the same settings and data."""
+        state = load_checkpoint(path, self.identity, self.device)
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.average, self.kept = state["average"], state["kept"]
+        self.step, self.best = state["step"], state["best"]
+        self.history = [Epoch(**e) for e in state["history"]]
+
+
+class _Judge:
+    """CIDEr-D of greedy sentences about validation images."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self.regions = corpus.regions
+        self.scorer = CiderD([[ptb_tokens(text) for text in of_image] for of_image in corpus.references()])
+
+    def __call__(self, model: CaptionerModel, lexicon: Lexicon, repeatable: torch.Tensor) -> tuple[float, str]:
+        """The mean, and what is wrong with the sentences if anything is."""
+        speech = SpeechSettings(method="greedy", max_length=MAX_WORDS)
+        texts: list[str] = []
+        for rows in torch.arange(len(self.regions.vectors)).split(_GENERATED):
+            views = Views.whole(self.regions[rows]).to(repeatable.device)
+            texts += [lexicon.sentence(found[0].words) for found in generate(model, views, speech, repeatable)]
+        return _mean([self.scorer.score(i, ptb_tokens(text)) for i, text in enumerate(texts)]), sameness(texts)
+
+
+def sameness(texts: list[str]) -> str:
+    """What is wrong with a captioner that says one sentence for most images, and the remedy; blank if nothing.
+
+    Examples
+    --------
+    >>> sameness(["a dog runs", "a cat sits", "a man in a boat"])
+    ''
+    """
+    text, count = Counter(texts).most_common(1)[0]
+    if len(texts) < 3 or count <= _SAME * len(texts):
+        return ""
+    return (
+        f"the captioner says {text!r} of {count} among {len(texts)} images: it does not look at them yet; if this "
+        "stays, train longer (--epochs), use another --lr, or --decoder lstm"
+    )
+
+
+def fingerprint(corpus: Corpus) -> str:
+    """A hash of the sentences and of a sample of the region vectors: other data of the same size is told apart."""
+    digest = hashlib.sha256(json.dumps(corpus.texts).encode())
+    for array in (corpus.image, corpus.focus, corpus.weight):
+        digest.update(array.tobytes())
+    rows = torch.linspace(0, len(corpus) - 1, min(len(corpus), 64)).long()
+    digest.update(corpus.regions.vectors[rows].numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _standardise(model: CaptionerModel, corpus: Corpus) -> None:
+    rows = torch.linspace(0, len(corpus) - 1, min(len(corpus), _STANDARD_IMAGES)).long()
+    part = corpus.regions[rows]
+    vectors = (part.vectors[part.mask] if part.mask is not None else part.vectors.flatten(0, 1)).float()
+    mean = vectors.mean(0)
+    model.standardise(mean, (vectors - mean).square().mean(0).sqrt())
+
+
+def _mean(values: list[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan

@@ -1,0 +1,83 @@
+"""phrasebox align: train an aligner on the workspace."""
+
+from __future__ import annotations
+
+import sys
+from typing import Literal
+
+from phrasebox.cli.app import COMMON, Common, Preset, WorkspacePath
+from phrasebox.cli.shared import override, say, session
+
+
+def align(
+    ws: WorkspacePath,
+    /,
+    *,
+    preset: Preset = "modern",
+    epochs: int | None = None,
+    batch: int | None = None,
+    lr: float | None = None,
+    objective: Literal["infonce", "margin-sum", "margin-hardest", "margin-annealed"] | None = None,
+    encoder: Literal["mlp", "brnn", "lstm", "gru"] | None = None,
+    dim: int | None = None,
+    patience: int | None = None,
+    name: str = "aligner",
+    fresh: bool = False,
+    common: Common = COMMON,
+) -> None:
+    """Train an aligner on the workspace's train split, watching its val split; goes on where it was stopped.
+
+    Parameters
+    ----------
+    preset
+        modern, or paper: BRNN, dot products, sum of margins, SGD.
+    epochs
+        Passes over all captions.
+    batch
+        Images a step.
+    lr
+        Largest learning rate.
+    objective
+        The loss.
+    encoder
+        What reads the sentence.
+    dim
+        Width of the common space.
+    patience
+        Epochs without a better one before it stops; 0 never stops early.
+    name
+        Folder of the model inside the workspace's models.
+    fresh
+        Start anew instead of going on.
+    """
+    from phrasebox.aligner import PRESETS, Epoch
+    from phrasebox.jobs import align as job
+    from phrasebox.jobs import epoch_json
+
+    def report(epoch: Epoch) -> None:
+        if not common.silent:
+            line = f"epoch {epoch.epoch + 1}: loss {epoch.loss:.3f}, {epoch.seconds:.0f} s"
+            if epoch.recall == epoch.recall:  # NaN without a validation split
+                recall = " ".join(f"{r:.1f}" for r in (*epoch.image_to_sentence, *epoch.sentence_to_image))
+                line += f", val R@1/5/10 both ways {recall}"
+            print(line, epoch.warning, file=sys.stderr, flush=True)
+
+    chosen = PRESETS[preset]
+    model = override(chosen.model, {"encoder": encoder, "dim": dim})
+    given = {"epochs": epochs, "batch": batch, "lr": lr, "objective": objective, "patience": patience,
+             "seed": common.seed}  # fmt: skip
+    settings = override(chosen.train, given)
+    with session(ws, common) as opened:
+        done = job(opened.workspace, model, settings, name, opened.device, fresh, opened.silent, report)
+    say(
+        common,
+        {
+            "model": str(done.folder),
+            "epochs": done.epochs,
+            "new_epochs": done.new,
+            "beta": done.beta,
+            "best": epoch_json(done.best),
+        },
+        f"{done.folder}: best of {done.epochs} epochs ({done.new} of them new) is {done.best.epoch + 1}, "
+        f"beta {done.beta:g}",
+    )

@@ -1,0 +1,40 @@
+"""phrasebox demo: the main job on the built-in sample."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from phrasebox.cli.app import COMMON, Common
+from phrasebox.cli.run import run
+from phrasebox.cli.shared import phrase_json, print_phrases
+
+
+def demo(ws: Path = Path("demo"), /, *, common: Common = COMMON) -> None:
+    """Run the main job on the built-in sample and show what came out.
+
+    Parameters
+    ----------
+    ws
+        The workspace folder to make.
+    """
+    from phrasebox import sample
+    from phrasebox.workspace import Workspace
+
+    photographs = sample.images_folder()
+    captions = sample.write_captions(Workspace.create(ws).path / "sample.json")
+    run(captions, ws, format="karpathy", images=photographs, common=replace(common, json=False, quiet=True))
+    workspace = Workspace(ws)
+    shown = [(image.key, caption.text, caption.phrases) for image in workspace.grounded() for caption in image.captions]
+    files = sorted(str(path) for path in (ws / "out").iterdir())
+    if common.json:
+        told = [{"image": key, **phrase_json(phrase)} for key, _, phrases in shown for phrase in phrases]
+        print(json.dumps({"phrases": told, "files": files}))
+        return
+    if common.quiet:
+        return
+    pairs = sum(len(phrases) for *_, phrases in shown)
+    print_phrases(f"{pairs} region-phrase pairs from {workspace.count('images')} photographs", shown)
+    print("Look at them:", ws / "out" / "gallery.html")
+    print("Exported:", *(f for f in files if not f.endswith(".html")))

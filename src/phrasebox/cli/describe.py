@@ -1,0 +1,190 @@
+"""phrasebox describe: pictures in words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from phrasebox.cli.app import COMMON, Common
+from phrasebox.cli.shared import check_target, device
+from phrasebox.errors import DataError, SettingsError
+
+if TYPE_CHECKING:
+    from phrasebox.captioner import Captioner, Description, SpeechSettings
+
+_PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+
+
+def describe(
+    image: Annotated[list[Path], Parameter(negative=())],
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(alias="-o")] = None,
+    regions: int = 8,
+    boxes: str | None = None,
+    model: str | None = None,
+    method: Literal["beam", "greedy", "sample"] | None = None,
+    beam: int | None = None,
+    count: int | None = None,
+    temperature: float | None = None,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    common: Common = COMMON,
+) -> None:
+    """Describe pictures in a sentence each, and their most telling regions in phrases.
+
+    Parameters
+    ----------
+    image
+        Pictures, or one folder of pictures.
+    out
+        Draw one picture (png, jpg, webp), or write all into a page (html) or into JSON lines (jsonl), which is gone on
+        with where it was stopped.
+    regions
+        Phrases a picture at most; 0 for the sentence alone.
+    boxes
+        Your own boxes instead, x1,y1,x2,y2 in pixels, several separated by spaces or semicolons; one picture.
+    model
+        A model's folder or hub id; the built-in one otherwise.
+    method
+        beam, the most probable sentence; greedy, the most probable word each time; sample, words drawn at random.
+    beam
+        Sentences followed at once.
+    count
+        Different sentences for each picture and region.
+    temperature
+        Of drawing; below 1 stays closer to the most probable words.
+    top_k
+        Draw among so many words only.
+    top_p
+        Draw among the words that hold this share of the probability.
+    """
+    from phrasebox.captioner import Captioner
+
+    folder = image[0] if len(image) == 1 and image[0].is_dir() else None
+    kind = "" if out is None else out.suffix.lower()
+    if out is not None:
+        check_target(out)
+        if kind not in (*_PICTURES, ".html", ".jsonl"):
+            raise SettingsError(f"{out}: write a picture ({', '.join(_PICTURES)}), .html or .jsonl")
+    single = kind in _PICTURES or boxes is not None
+    if single and (folder is not None or len(image) > 1):
+        what = "--boxes are of" if boxes is not None else f"{kind} holds"
+        raise SettingsError(f"{what} one picture; give one, or write .html or .jsonl of several")
+    own = None if boxes is None else _parse_boxes(boxes)
+    captioner = Captioner.load(model, device(common), common.workers)
+    speech = _speech(captioner, common.seed, method, beam, count, temperature, top_k, top_p)
+    if folder is not None:
+        _folder(captioner, folder, out, regions, speech, common)
+        return
+    described = [captioner.describe(path, regions, own, speech) for path in image]
+    if out is not None:
+        _write(out, kind, [(path, found) for path, found in zip(image, described, strict=True)])
+    if common.json:
+        found = [d.to_json() for d in described]
+        print(json.dumps(found[0] if len(found) == 1 else found, ensure_ascii=False))
+    elif not common.quiet:
+        _print(described)
+        if out is not None:
+            print(out)
+
+
+def _folder(
+    captioner: Captioner, folder: Path, out: Path | None, regions: int, speech: SpeechSettings, common: Common
+) -> None:
+    """Into JSON lines, from which a page is made if one is wanted."""
+    from phrasebox.jobs.describing import describe_folder, page_of
+    from phrasebox.types import Skipped
+
+    if out is None:
+        raise SettingsError(f"{folder} is a folder; name a file for its descriptions: -o out.jsonl or -o out.html")
+    bad: list[Skipped] = []
+    lines = out.with_suffix(".jsonl")
+    counts = describe_folder(captioner, folder, lines, regions, speech, common.silent, bad.extend)
+    if out != lines:
+        page_of(lines, folder, out)
+    if common.json:
+        left_out = [{"image": item.key, "reason": item.reason} for item in bad]
+        print(json.dumps({"file": str(out), "new": counts.done, "skipped": left_out}, ensure_ascii=False))
+    elif not common.quiet:
+        print(f"{out}: {counts.done} pictures described now", *(f"  {b.key}: {b.reason}" for b in bad), sep="\n")
+
+
+def _write(out: Path, kind: str, described: list[tuple[Path, Description]]) -> None:
+    from phrasebox.formats.writing import replacing
+    from phrasebox.show.description import descriptions_page, draw_description
+
+    if kind == ".html":
+        descriptions_page(described, out)
+        return
+    with replacing(out) as part:
+        if kind == ".jsonl":
+            lines = [json.dumps(d.to_json(), ensure_ascii=False) for _, d in described]
+            part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        else:
+            draw_description(*described[0]).save(part, _PICTURES[kind])
+
+
+def _speech(
+    captioner: Captioner,
+    seed: int,
+    method: Literal["beam", "greedy", "sample"] | None,
+    beam: int | None,
+    count: int | None,
+    temperature: float | None,
+    top_k: int | None,
+    top_p: float | None,
+) -> SpeechSettings:
+    """The captioner's own way of speaking with what was asked for; drawing is implied by its options."""
+    from dataclasses import replace
+
+    from phrasebox.cli.shared import override
+
+    drawn = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+    if method is None and any(value is not None for value in drawn.values()):
+        method = "sample"
+    speech = captioner.speech
+    if beam is None and count is not None and count > speech.beam:
+        beam = count
+    if method == "greedy" and count is None:
+        speech = replace(speech, count=1)
+    return override(speech, {"method": method, "beam": beam, "count": count, "seed": seed, **drawn})
+
+
+def _parse_boxes(text: str) -> list[list[float]]:
+    """``x1,y1,x2,y2`` several times, separated by white space or semicolons."""
+    found = []
+    for part in text.replace(";", " ").split():
+        try:
+            box = [float(number) for number in part.split(",")]
+        except ValueError:
+            box = []
+        if len(box) != 4:
+            raise DataError(f"box {part!r} is not x1,y1,x2,y2 in pixels")
+        found.append(box)
+    if not found:
+        raise DataError("--boxes is empty; give x1,y1,x2,y2 in pixels, several separated by spaces")
+    return found
+
+
+def _print(described: list[Description]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    for d in described:
+        table = Table(title=Text(d.key), title_justify="left")
+        table.add_column("about", no_wrap=True)
+        table.add_column("words", overflow="fold")
+        table.add_column("score", justify="right")
+        for i, text in enumerate(d.captions):
+            table.add_row("" if i else "the picture", Text(text), "" if i else f"{d.score:.2f}")
+        for region in d.regions:
+            place = " ".join(f"{x:.0f}" for x in region.box)
+            for i, text in enumerate(region.captions):
+                table.add_row("" if i else place, Text(text), "" if i else f"{region.score:.2f}")
+        console.print(table)

@@ -1,0 +1,39 @@
+"""phrasebox gallery: images, words, boxes and scores in one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from phrasebox.cli.app import COMMON, Common, Split, WorkspacePath
+from phrasebox.cli.shared import check_target, say, session
+
+
+def gallery(
+    ws: WorkspacePath,
+    out: Path,
+    /,
+    *,
+    images: int = 24,
+    split: Split | None = None,
+    model: str | None = None,
+    common: Common = COMMON,
+) -> None:
+    """Draw images, coloured sentences, boxes and score matrices into one HTML file.
+
+    Parameters
+    ----------
+    out
+        The file to write.
+    images
+        How many.
+    split
+        Of this split.
+    model
+        A model's folder or hub id.
+    """
+    from phrasebox.jobs import gallery_of
+
+    check_target(out)
+    with session(ws, common, writes=False) as opened:
+        shown = gallery_of(opened.workspace, opened.aligner(model), out, images, split)
+    say(common, {"file": str(out), "images": shown}, f"{out}: {shown} images")

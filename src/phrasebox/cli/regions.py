@@ -1,0 +1,76 @@
+"""phrasebox regions: boxes and vectors of every image."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Literal
+
+from phrasebox.cli.app import COMMON, Common, Preset, WorkspacePath
+from phrasebox.cli.shared import override, say, session, skipped
+
+
+def regions(
+    ws: WorkspacePath,
+    /,
+    *,
+    preset: Preset = "modern",
+    proposer: str | None = None,
+    count: int | None = None,
+    density: int | None = None,
+    backbone: str | None = None,
+    size: int | None = None,
+    pooling: Literal["roi", "crops"] | None = None,
+    nms: float | None = None,
+    rank: Literal["classifier", "proposer"] | None = None,
+    engine: Literal["auto", "openvino", "torch"] | None = None,
+    fresh: bool = False,
+    common: Common = COMMON,
+) -> None:
+    """Find boxes in every image and make their vectors.
+
+    Parameters
+    ----------
+    preset
+        modern, or paper: selective search, the 19 best boxes and the whole image.
+    proposer
+        selective_search, grid, or given (your own boxes); not the preset's, it starts from its own defaults.
+    count
+        Regions kept an image, the whole image included.
+    density
+        Boxes of the grid.
+    backbone
+        efficientnet-lite0, -lite1, -lite2, or timm:MODEL.
+    size
+        Side in pixels to which the image is squashed for the backbone.
+    pooling
+        roi pools boxes from one map; crops runs the backbone on every box.
+    nms
+        Largest overlap (IoU) of two boxes that are kept.
+    rank
+        What makes a box better: the backbone's classifier, or the proposer.
+    engine
+        What runs the backbone.
+    fresh
+        Make them anew with other settings.
+    """
+    from phrasebox.features import REGION_PRESETS, RegionSettings
+    from phrasebox.jobs import make_regions
+    from phrasebox.jobs.regions import STAGE
+
+    given = {"proposer": proposer, "regions": count, "density": density, "backbone": backbone, "size": size,
+             "pooling": pooling, "nms": nms, "rank": rank, "engine": engine}  # fmt: skip
+    chosen = REGION_PRESETS[preset]
+    if proposer not in (None, chosen.proposer):
+        chosen = RegionSettings(proposer)  # type: ignore[arg-type]
+    settings = override(chosen, given)
+    with session(ws, common) as opened:
+        workspace = opened.workspace
+        counts = make_regions(workspace, settings, opened.device, opened.workers, fresh, opened.silent)
+        total = workspace.count("regions")
+        left_out = len(workspace.skipped(STAGE))
+        say(
+            common,
+            {"images": total, "new": counts.done, "skipped": left_out, "settings": asdict(settings)},
+            f"{total} images have regions, {counts.done} of them new",
+            *skipped(workspace, STAGE),
+        )

@@ -1,0 +1,26 @@
+"""phrasebox reproduce: the commands that made a workspace."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+
+from phrasebox.cli.app import COMMON, Common, WorkspacePath
+from phrasebox.cli.shared import say, session
+
+
+def reproduce(ws: WorkspacePath, /, *, into: Path | None = None, common: Common = COMMON) -> None:
+    """Print the commands that make a workspace again; run them, and it has the same rows.
+
+    Parameters
+    ----------
+    into
+        The workspace that they make; the same folder otherwise.
+    """
+    from phrasebox.jobs.reproducing import reproduce as job
+
+    with session(ws, common, writes=False) as opened:
+        steps = job(opened.workspace, into)
+    lines = [line for step in steps for line in (*(f"# {note}" for note in step.notes), shlex.join(step.command))]
+    say(common, {"steps": [asdict(step) for step in steps]}, *lines)

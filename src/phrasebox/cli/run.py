@@ -1,0 +1,65 @@
+"""phrasebox run: every stage in one go."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from phrasebox.cli.align import align
+from phrasebox.cli.app import COMMON, Common
+from phrasebox.cli.export import export
+from phrasebox.cli.gallery import gallery
+from phrasebox.cli.ground import ground
+from phrasebox.cli.importing import import_
+from phrasebox.cli.regions import regions
+from phrasebox.cli.shared import check_target
+
+
+def run(
+    source: Path,
+    ws: Path,
+    /,
+    *,
+    format: str = "auto",
+    images: Path | None = None,
+    train: bool = False,
+    out: Path | None = None,
+    common: Common = COMMON,
+) -> None:
+    """Import, make regions, ground and export in one go; stopped, it goes on where it was.
+
+    Parameters
+    ----------
+    source
+        As for import.
+    ws
+        The workspace folder, made if it is not there.
+    format
+        As for import.
+    images
+        As for import.
+    train
+        Train an aligner on these images first, instead of using the built-in one.
+    out
+        Folder of the exported files; the workspace's own `out` otherwise.
+    """
+    from phrasebox.workspace import Workspace
+
+    folder = out or ws / "out"
+    check_target(folder / "gallery.html")
+    inner = replace(common, json=False, quiet=common.silent)
+    import_(source, ws, format=format, images=images, common=inner)
+    regions(ws, common=inner)
+    if train:
+        align(ws, common=inner)
+    ground(ws, common=inner)
+    files = {"odvg": "odvg.jsonl", "coco-grounding": "coco.json", "parquet": "pairs.parquet"}
+    for kind, name in files.items():
+        export(ws, folder / name, format=kind, common=inner)  # type: ignore[arg-type]
+    gallery(ws, folder / "gallery.html", common=replace(inner, quiet=True))
+    paths = [str(folder / name) for name in ("gallery.html", *files.values())]
+    if common.json:
+        print(json.dumps({"pairs": Workspace(ws).count("phrases"), "files": paths}))
+    elif not common.quiet:
+        print("\n".join(paths))

@@ -1,0 +1,155 @@
+"""What the commands share: a workspace to work on, settings, and how results are told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from phrasebox.cli.app import Common
+from phrasebox.errors import DataError, SettingsError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from phrasebox.aligner import Aligner
+    from phrasebox.types import Grounding, Phrase
+    from phrasebox.workspace import Workspace
+
+_COLUMNS = {"box x1 y1 x2 y2": 19, "score": 5, "confidence": 10}  # of a printed phrase, and how wide they are
+
+
+@dataclass(frozen=True)
+class Session:
+    """A workspace that a command works on, and how it was asked to."""
+
+    workspace: Workspace
+    device: str
+    workers: int
+    silent: bool
+
+    def aligner(self, model: str | None) -> Aligner:
+        """The aligner named, else the workspace's own, else the built-in one."""
+        from phrasebox.jobs import workspace_aligner
+
+        return workspace_aligner(self.workspace, model, self.device, self.workers)
+
+
+@contextmanager
+def session(ws: Path, common: Common, *, writes: bool = True) -> Iterator[Session]:
+    """Open a workspace, and keep other writers out of it if this command ``writes``."""
+    from phrasebox.workspace import Workspace
+
+    workspace = Workspace(ws)
+    with workspace.lock() if writes else nullcontext():
+        yield Session(workspace, device(common), common.workers, common.silent)
+
+
+def device(common: Common) -> str:
+    """The device asked for, if the machine has it."""
+    if common.device != "cpu":
+        import torch
+
+        try:
+            torch.zeros(1, device=common.device)
+        except (RuntimeError, AssertionError, NotImplementedError):  # what torch raises, by kind of device
+            raise SettingsError(f"this machine has no device {common.device!r}; use --device cpu") from None
+    return common.device
+
+
+def override(settings: Any, given: Mapping[str, Any]) -> Any:
+    """The settings with what was given on the command line, which None was not."""
+    return replace(settings, **{name: value for name, value in given.items() if value is not None})
+
+
+def check_target(out: Path) -> None:
+    """Say before any work is done that a file cannot be written there."""
+    if out.is_dir():
+        raise DataError(f"{out} is a folder; give the name of a file to write")
+    for parent in out.parents:
+        if parent.exists() and not parent.is_dir():
+            raise DataError(f"{parent} is a file, so {out} cannot be written; name another folder")
+
+
+def say(common: Common, result: Mapping[str, Any], *lines: str) -> None:
+    """Tell the result as JSON or as lines."""
+    if common.json:
+        print(json.dumps(result, ensure_ascii=False))
+    elif not common.quiet:
+        print("\n".join(lines))
+
+
+def skipped(ws: Workspace, stage: str) -> list[str]:
+    """What a stage left out, the first few with their reasons."""
+    left_out = ws.skipped(stage)
+    lines = [f"  {item.key}: {item.reason}" for item in left_out[:5]]
+    more = [f"  and {len(left_out) - 5} more"] if len(left_out) > 5 else []
+    return [f"{len(left_out)} left out:", *lines, *more] if left_out else []
+
+
+def grounding_json(found: Grounding) -> dict[str, Any]:
+    """A grounding as plain values."""
+    return {
+        "caption": found.caption,
+        "score": found.score,
+        "beta": found.beta,
+        "width": found.regions.width,
+        "height": found.regions.height,
+        "phrases": [phrase_json(p) for p in found.phrases],
+    }
+
+
+def phrase_json(phrase: Phrase) -> dict[str, Any]:
+    """A phrase as plain values, its box to 1/100 pixel."""
+    return {
+        "text": phrase.text,
+        "span": list(phrase.span),
+        "box": [round(x, 2) for x in phrase.box],
+        "score": phrase.score,
+        "confidence": phrase.confidence,
+        "whole_image": phrase.whole_image,
+    }
+
+
+def print_phrases(title: str, shown: Iterable[tuple[str, str, Sequence[Phrase]]]) -> None:
+    """Print images, their captions once, and below each its phrases.
+
+    Parameters
+    ----------
+    shown : iterable of (image, caption, phrases)
+        The captions of an image one after the other.
+    """
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console, shown = Console(), list(shown)
+    longest = max((Text(phrase.text).cell_len for _, _, phrases in shown for phrase in phrases), default=0)
+    width = max(12, min(longest, console.width - sum(_COLUMNS.values()) - 2 * len(_COLUMNS) - 4))
+    console.print(Text(title, "bold"))
+    console.print(Padding(_phrase_table(width, (), header=True), (0, 0, 0, 4), expand=False))
+    before = None
+    for image, caption, phrases in shown:
+        if image != before:
+            console.print(Text(image, "bold"))
+        before = image
+        console.print(Padding(Text(caption, "italic"), (0, 0, 0, 2), expand=False))
+        if phrases:
+            console.print(Padding(_phrase_table(width, phrases), (0, 0, 0, 4), expand=False))
+
+
+def _phrase_table(width: int, phrases: Sequence[Phrase], header: bool = False) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=header, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("phrase", width=width, overflow="fold")
+    for name, columns in _COLUMNS.items():
+        table.add_column(name, width=columns, justify="right")
+    for phrase in phrases:
+        box = "whole image" if phrase.whole_image else " ".join(f"{x:.0f}" for x in phrase.box)
+        table.add_row(Text(phrase.text), box, f"{phrase.score:.2f}", f"{phrase.confidence:.2f}")
+    return table

@@ -1,0 +1,198 @@
+"""Captions, spans and boxes as outside files say them -> validated examples; what cannot be used is told apart."""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from phrasebox.errors import DataError
+from phrasebox.formats.reading import storable
+from phrasebox.types import Box, Caption, Example, Skipped, Span, TruePhrase
+
+Layout = Literal["xyxy", "xywh"]
+
+_REPR = reprlib.Repr()  # of values of any size and depth
+_REPR.maxstring = _REPR.maxother = 60
+
+
+@dataclass(frozen=True, slots=True)
+class RawPhrase:
+    """A phrase as a file says it, of values that nobody has looked at.
+
+    Attributes
+    ----------
+    text : object
+        The words; they tell the place in the caption where ``spans`` do not.
+    spans : object
+        Pieces ``[[start, end], ...]`` of the caption, in characters; the phrase goes from the first to the last.
+    boxes : object
+        A list of boxes of four numbers.
+    """
+
+    text: object = None
+    spans: object = None
+    boxes: object = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RawCaption:
+    """A caption as a file says it."""
+
+    text: object
+    phrases: Sequence[RawPhrase] = ()
+
+
+def about_box(text: object, box: object) -> RawCaption:
+    """A caption that is about one box as a whole."""
+    if not isinstance(text, str) or not text.strip():
+        return RawCaption(text)
+    start = len(text) - len(text.lstrip())
+    return RawCaption(text, [RawPhrase(None, [[start, start + len(text.strip())]], [box])])
+
+
+def pixel_box(numbers: object, layout: Layout) -> Box:
+    """A box of four numbers in pixels.
+
+    Raises
+    ------
+    DataError
+        If that is not what ``numbers`` are.
+
+    Examples
+    --------
+    >>> pixel_box([1, 2, 30, 40], "xywh")
+    Box(x1=1.0, y1=2.0, x2=31.0, y2=42.0)
+    """
+    try:
+        x, y, right, bottom = (float(number) for number in numbers)  # type: ignore[union-attr]
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(f"a box needs four numbers ({layout} pixels), got {_short(numbers)}") from None
+    return Box(x, y, x + right, y + bottom) if layout == "xywh" else Box(x, y, right, bottom)
+
+
+def pixel_boxes(values: object, layout: Layout, reasons: list[str]) -> tuple[Box, ...]:
+    """All boxes of a list that can be used; why others cannot is added to ``reasons``."""
+    if values is None:
+        return ()
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        reasons.append(f"its boxes are not a list but {_short(values)}")
+        return ()
+    found = []
+    for numbers in values:
+        try:
+            found.append(pixel_box(numbers, layout))
+        except DataError as error:
+            reasons.append(str(error))
+    return tuple(found)
+
+
+def assemble(
+    key: object,
+    folder: Path,
+    captions: Iterable[RawCaption],
+    split: str,
+    layout: Layout = "xyxy",
+    size: object = None,
+    boxes: object = None,
+    image: Path | None = None,
+    vectors: np.ndarray | None = None,
+) -> Iterator[Example | Skipped]:
+    """One image with its captions; captions, phrases and boxes that cannot be used come out as `Skipped`.
+
+    Parameters
+    ----------
+    key : object
+        The image's name in ``folder``.
+    layout : {"xyxy", "xywh"}
+        What the four numbers of every box are, in pixels.
+    size : object
+        Width and height of the image that the boxes of phrases refer to, if both are known.
+    boxes : object
+        The user's own regions.
+    image : Path, optional
+        The picture's file, if it is not ``folder / key``.
+    vectors : (N, D) float array, optional
+        A vector for every box of ``boxes``: then a box that cannot be used leaves the whole image out.
+    """
+    if not isinstance(key, str):
+        yield Skipped(_short(key), "the image has no name")
+        return
+    shown = key.encode("utf-8", "backslashreplace").decode()
+    good = []
+    for number, raw in enumerate(captions):
+        reasons: list[str] = []
+        try:
+            good.append(_caption(raw, layout, reasons))
+        except DataError as error:
+            reasons.append(str(error))
+        yield from (Skipped(f"{shown}#{number}", reason) for reason in reasons)
+    reasons = []
+    own = pixel_boxes(boxes, layout, reasons)
+    yield from (Skipped(shown, reason) for reason in reasons)
+    if vectors is not None and reasons:
+        return
+    try:
+        path = folder / storable(key) if image is None else image
+        yield Example(key, path, tuple(good), split, own, _size(size), vectors)
+    except (DataError, ValueError) as error:  # ValueError: a null character in a file's name
+        yield Skipped(shown, str(error))
+
+
+def _caption(raw: RawCaption, layout: Layout, reasons: list[str]) -> Caption:
+    if not isinstance(raw.text, str):
+        raise DataError("the caption is no text")
+    text = Caption(storable(raw.text)).text
+    boxes: dict[Span, tuple[Box, ...]] = {}
+    for phrase in raw.phrases:
+        try:
+            span = _span(text, phrase)
+        except DataError as error:
+            reasons.append(str(error))
+            continue
+        boxes[span] = boxes.get(span, ()) + pixel_boxes(phrase.boxes, layout, reasons)
+    return Caption(text, tuple(TruePhrase(text[start:end], (start, end), own) for (start, end), own in boxes.items()))
+
+
+def _span(text: str, phrase: RawPhrase) -> Span:
+    """Where a phrase stands in its caption.
+
+    >>> _span("A cat beside a CAT", RawPhrase("a cat")), _span("A cat beside a dog", RawPhrase("", [[13, 18]]))
+    ((0, 5), (13, 18))
+    """
+    if phrase.spans:
+        try:
+            ends = [(int(start), int(end)) for start, end in phrase.spans]  # type: ignore[union-attr]
+        except (TypeError, ValueError, OverflowError):
+            raise DataError(f"spans {_short(phrase.spans)} are no list of [start, end]") from None
+        start, end = min(start for start, _ in ends), max(end for _, end in ends)
+        if not 0 <= start < end <= len(text):
+            raise DataError(f"span {(start, end)} is outside the caption {_short(text)}")
+        return start, end
+    if isinstance(phrase.text, str) and phrase.text.strip():
+        words = re.escape(phrase.text.strip())
+        if found := re.search(words, text) or re.search(words, text, re.IGNORECASE):
+            return found.span()
+    raise DataError(f"phrase {_short(phrase.text)} is not in the caption {_short(text)}, and no span tells where it is")
+
+
+def _size(size: object) -> tuple[int, int] | None:
+    try:
+        width, height = (int(side) for side in size)  # type: ignore[union-attr]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return (width, height) if 0 < width < 1 << 31 and 0 < height < 1 << 31 else None
+
+
+def as_list(value: Any) -> list[Any]:
+    """A list as it is, and nothing of anything else."""
+    return value if isinstance(value, list) else []
+
+
+def _short(value: object) -> str:
+    return _REPR.repr(value).encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,28 @@
+"""Classes for formats that have no phrases: every phrase stands under its head word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from phrasebox.english import head_word
+
+
+class ClassNames:
+    """Head words in the order they come up, each with its index.
+
+    Examples
+    --------
+    >>> names = ClassNames()
+    >>> [names.index(phrase) for phrase in ("a brown dog", "two girls in the grass", "Dog")], list(names)
+    ([0, 1, 0], ['dog', 'girls'])
+    """
+
+    def __init__(self) -> None:
+        self._indices: dict[str, int] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._indices)
+
+    def index(self, phrase: str) -> int:
+        """Index of the phrase's head word, a new one if it has not come up before."""
+        return self._indices.setdefault(head_word(phrase), len(self._indices))

@@ -1,0 +1,104 @@
+"""COCO JSON: captions, and the boxes of detections as the user's own regions; also with captions and spans (MDETR)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from phrasebox.formats.assembling import RawCaption, RawPhrase, about_box, assemble
+from phrasebox.formats.gathering import Gathered
+from phrasebox.formats.json_stream import arrays
+from phrasebox.formats.lines import head
+from phrasebox.formats.reading import images_folder, only_file, split_in_name
+from phrasebox.types import Example, Skipped
+
+LAYOUT = '*.json with "images" (file_name, id) and "annotations" (image_id and caption or bbox), as COCO has them'
+
+
+def recognises(source: Path) -> bool:
+    """Whether ``source`` is such a file, or a folder that holds one."""
+    return bool(_files(source))
+
+
+def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped]:
+    """Read captions and boxes; annotations of an image may stand anywhere in the file, and wait on disk, not in memory.
+
+    Every ``bbox`` (absolute ``xywh``) is one of the user's own regions; with a ``caption`` beside it, that is a caption
+    of the image too, which is about this box. Where the image entries carry captions (MDETR, GoldG), boxes belong
+    to the phrases at ``tokens_positive``, and are no regions of the user. Entries of one ``file_name`` are one image.
+    The split is told by the file's name (``captions_val2017.json``), else it is ``train``.
+
+    Parameters
+    ----------
+    source : Path
+        The JSON file, or a folder with one in it.
+    images : Path, optional
+        Folder of the pictures; by default ``images/`` beside the file, else the file's folder.
+
+    Raises
+    ------
+    DataError
+        If the file is empty, not valid JSON (with line and column), or lacks ``images`` or ``annotations``.
+    """
+    file = only_file(source, _files(source), LAYOUT)
+    folder = images_folder(images, file.parent)
+    split = split_in_name(file.name) or "train"
+    with Gathered() as by_id, Gathered() as by_name:
+        yield from _gather(file, by_id)
+        for image_id, entries in by_id:
+            named = [entry for kind, entry in entries if kind == "images"]
+            annotations = [entry for kind, entry in entries if kind == "annotations"]
+            if len(named) == 1:
+                by_name.add(named[0]["file_name"], (named[0], annotations))
+            else:
+                which = f"{len(named)} images have this id" if named else "no image has this id"
+                yield Skipped(f"image_id {image_id}", f"{which}; {len(annotations)} annotations are left out")
+        for key, parts in by_name:
+            captions = [caption for image, annotations in parts for caption in _captions(image, annotations)]
+            boxes = [
+                entry["bbox"]
+                for image, annotations in parts
+                if not isinstance(image.get("caption"), str)
+                for entry in annotations
+                if "bbox" in entry
+            ]
+            size = parts[0][0].get("width"), parts[0][0].get("height")
+            yield from assemble(key, folder, captions, split, "xywh", size, boxes)
+
+
+def _gather(file: Path, by_id: Gathered) -> Iterator[Skipped]:
+    """Put all entries under the id of their image, with what they are and only what is read of them."""
+    wanted = {
+        "images": ("id", "file_name", "width", "height", "caption"),
+        "annotations": ("image_id", "caption", "bbox", "tokens_positive"),
+    }
+    for number, (kind, entry) in enumerate(arrays(file, tuple(wanted))):
+        image_id = entry.get(wanted[kind][0]) if isinstance(entry, dict) else None
+        if not isinstance(image_id, int | str):
+            yield Skipped(f"{file.name}: entry {number}, in {kind}", f"it has no {wanted[kind][0]}")
+        elif kind == "images" and not isinstance(entry.get("file_name"), str):
+            yield Skipped(f"image {image_id}", "it has no file_name")
+        else:
+            by_id.add(str(image_id), (kind, {name: entry[name] for name in wanted[kind][1:] if name in entry}))
+
+
+def _captions(image: dict[str, Any], annotations: Sequence[dict[str, Any]]) -> Iterator[RawCaption]:
+    if isinstance(image.get("caption"), str):
+        phrases = [RawPhrase(None, entry.get("tokens_positive"), [entry.get("bbox")]) for entry in annotations]
+        yield RawCaption(image["caption"], phrases)
+        return
+    for entry in annotations:
+        if "caption" in entry and "bbox" in entry:
+            yield about_box(entry["caption"], entry["bbox"])
+        elif "caption" in entry:
+            yield RawCaption(entry["caption"])
+
+
+def _files(source: Path) -> list[Path]:
+    candidates = sorted(source.glob("*.json")) if source.is_dir() else [source]
+    return [file for file in candidates if file.suffix.lower() == ".json" and _looks_right(head(file))]
+
+
+def _looks_right(start: bytes) -> bool:
+    return (b'"images"' in start and b'"file_name"' in start) or (b'"annotations"' in start and b'"image_id"' in start)

@@ -1,0 +1,61 @@
+"""FiftyOne's image detection data set: boxes with labels, and where the pictures are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from phrasebox.formats.class_names import ClassNames
+from phrasebox.formats.writing import FittedRecords, UniqueStems, Written, append_member, replacing_folder
+from phrasebox.types import GroundedCaption, GroundedImage, Phrase
+
+
+def write(path: Path, records: Iterable[GroundedImage]) -> Written:
+    """Write a new folder with ``labels.json`` and ``data.json``, which names the pictures where they are.
+
+    ``label`` is the index of the phrase's head word in ``classes``; ``attributes`` hold the phrase, its caption and
+    span, its score, and whether it is about the whole image. Boxes are ``xywh`` as shares of the image. Open it with
+    ``fiftyone.Dataset.from_dir(path, fiftyone.types.FiftyOneImageDetectionDataset)``.
+
+    Raises
+    ------
+    DataError
+        If ``path`` is not a new or empty folder, or cannot be written.
+    """
+    fitted, names, stems = FittedRecords(records), ClassNames(), UniqueStems()
+    with (
+        replacing_folder(path) as part,
+        (part / "labels.json").open("w", encoding="utf-8", newline="\n") as labels,
+        (part / "data.json").open("w", encoding="utf-8", newline="\n") as data,
+    ):
+        labels.write('{"labels": {')
+        data.write("{")
+        for number, record in enumerate(fitted):
+            stem = stems.of(record.key)
+            detections = [
+                _detection(phrase, caption, record, names) for caption in record.captions for phrase in caption.phrases
+            ]
+            append_member(labels, stem, detections, first=number == 0)
+            append_member(data, stem, str(record.image), first=number == 0)
+        labels.write(f'\n}}, "classes": {json.dumps(list(names), ensure_ascii=False)}}}\n')
+        data.write("\n}\n")
+    return fitted.report()
+
+
+def _detection(phrase: Phrase, caption: GroundedCaption, record: GroundedImage, names: ClassNames) -> dict[str, Any]:
+    box, width, height = phrase.box, record.width, record.height
+    return {
+        "label": names.index(phrase.text),
+        "bounding_box": [box.x1 / width, box.y1 / height, box.width / width, box.height / height],
+        "confidence": phrase.confidence,
+        "attributes": {
+            "phrase": phrase.text,
+            "caption": caption.text,
+            "start": phrase.span[0],
+            "end": phrase.span[1],
+            "score": phrase.score,
+            "whole_image": phrase.whole_image,
+        },
+    }

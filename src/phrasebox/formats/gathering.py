@@ -1,0 +1,120 @@
+"""What belongs together but stands apart in a file of any length: gathered on disk, so that memory stays flat."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import groupby
+from operator import itemgetter
+from types import TracebackType
+from typing import Any, Self
+
+_ROWS = 8192  # written at a time
+_CACHE_KIB = 16_384
+
+
+class _OnDisk:
+    """A database that only this object sees; SQLite keeps it in memory while it is small, then in a temporary file."""
+
+    def __init__(self, *tables: str) -> None:
+        self._db = sqlite3.connect("", isolation_level=None)
+        for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_CACHE_KIB}", "temp_store = FILE"):
+            self._db.execute(f"PRAGMA {pragma}")
+        for table in tables:
+            self._db.execute(f"CREATE TABLE {table}")
+        self._db.execute("BEGIN")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._db.close()
+
+
+class Numbered(_OnDisk):
+    """Numbers from 1 for names, in the order of their first appearance.
+
+    Examples
+    --------
+    >>> with Numbered() as numbers:
+    ...     [numbers.of(name) for name in ("a dog", "a cat", "a dog")], list(numbers)
+    ([1, 2, 1], [(1, 'a dog'), (2, 'a cat')])
+    """
+
+    def __init__(self) -> None:
+        super().__init__("names (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE)")
+        self.count = 0
+
+    def of(self, name: str) -> int:
+        """The number of a name, a new one if it has none yet."""
+        encoded = _encode(name)
+        found = self._db.execute("SELECT id FROM names WHERE name = ?", (encoded,)).fetchone()
+        if found:
+            return found[0]
+        self.count += 1
+        self._db.execute("INSERT INTO names VALUES (?, ?)", (self.count, encoded))
+        return self.count
+
+    def __contains__(self, name: str) -> bool:
+        return bool(self._db.execute("SELECT 1 FROM names WHERE name = ?", (_encode(name),)).fetchone())
+
+    def new(self, name: str) -> bool:
+        """Whether this is the first time that a name is asked for."""
+        before = self.count
+        return self.of(name) > before
+
+    def __iter__(self) -> Iterator[tuple[int, str]]:
+        with closing(self._db.execute("SELECT id, name FROM names ORDER BY id")) as rows:
+            for number, name in rows:
+                yield number, _decode(name)
+
+
+class Gathered(_OnDisk):
+    """JSON values under keys; read back key by key, in the order in which the keys first appeared.
+
+    Examples
+    --------
+    >>> with Gathered() as captions:
+    ...     for key, text in (("b", "a dog"), ("a", "a cat"), ("b", "a hound")):
+    ...         captions.add(key, text)
+    ...     list(captions)
+    [('b', ['a dog', 'a hound']), ('a', ['a cat'])]
+    """
+
+    def __init__(self) -> None:
+        super().__init__("entries (place INTEGER PRIMARY KEY, key BLOB NOT NULL, value TEXT NOT NULL)")
+        self._waiting: list[tuple[bytes, str]] = []
+
+    def add(self, key: str, value: Any) -> None:
+        """Add a value under a key, behind those that are there."""
+        self._waiting.append((_encode(key), json.dumps(value, default=str)))
+        if len(self._waiting) == _ROWS:
+            self._flush()
+
+    def __iter__(self) -> Iterator[tuple[str, list[Any]]]:
+        """Keys with their values; read once, when all is added."""
+        self._flush()
+        self._db.execute("CREATE INDEX by_key ON entries (key)")
+        self._db.execute("CREATE TABLE firsts AS SELECT min(place) AS place, key FROM entries GROUP BY key ORDER BY 1")
+        ordered = (
+            "SELECT firsts.place, entries.key, value FROM firsts CROSS JOIN entries USING (key)"
+            " ORDER BY firsts.rowid, entries.place"
+        )
+        with closing(self._db.execute(ordered)) as rows:
+            for _, group in groupby(rows, key=itemgetter(0)):
+                found = list(group)
+                yield _decode(found[0][1]), [json.loads(value) for _, _, value in found]
+
+    def _flush(self) -> None:
+        self._db.executemany("INSERT INTO entries (key, value) VALUES (?, ?)", self._waiting)
+        self._waiting.clear()
+
+
+def _encode(name: str) -> bytes:
+    return name.encode("utf-8", "surrogatepass")
+
+
+def _decode(name: bytes) -> str:
+    return name.decode("utf-8", "surrogatepass")

@@ -1,0 +1,74 @@
+"""Rows of image-caption data on the Hugging Face hub: what imagefolder and Parquet have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from phrasebox.formats.assembling import RawCaption, RawPhrase, as_list
+from phrasebox.formats.writing import xywh
+from phrasebox.types import Phrase
+
+TEXTS = ("text", "caption", "captions", "sentences", "sentence")
+
+
+def row_objects(phrases: Sequence[Phrase]) -> dict[str, list[Any]]:
+    """The column ``objects``: lists of equal length, boxes as COCO's ``xywh``."""
+    return {
+        "bbox": [xywh(phrase.box) for phrase in phrases],
+        "phrase": [phrase.text for phrase in phrases],
+        "span": [list(phrase.span) for phrase in phrases],
+        "score": [phrase.score for phrase in phrases],
+        "confidence": [phrase.confidence for phrase in phrases],
+        "whole_image": [phrase.whole_image for phrase in phrases],
+    }
+
+
+@dataclass(frozen=True)
+class Objects:
+    """What the column ``objects`` of a row says: phrases with their boxes, or boxes alone."""
+
+    phrases: list[RawPhrase] = field(default_factory=list)
+    boxes: list[Any] = field(default_factory=list)
+
+
+def objects_of(row: Mapping[str, Any]) -> Objects:
+    """The phrases of a row; where none are named, its boxes are regions alone.
+
+    Examples
+    --------
+    >>> objects_of({"objects": {"bbox": [[1, 2, 3, 4]], "category": [7]}}).boxes
+    [[1, 2, 3, 4]]
+    """
+    objects = row.get("objects")
+    if isinstance(objects, list):  # one object with its members each
+        objects = {
+            name: [one.get(name) for one in objects if isinstance(one, dict)] for name in ("bbox", "phrase", "span")
+        }
+        objects = {name: values for name, values in objects.items() if any(value is not None for value in values)}
+    if not isinstance(objects, dict):
+        return Objects()
+    boxes, phrases, spans = (as_list(objects.get(name)) for name in ("bbox", "phrase", "span"))
+    if not phrases and not spans:
+        return Objects(boxes=boxes)
+    count = max(len(phrases), len(spans))
+    return Objects(
+        [
+            RawPhrase(
+                phrases[i] if i < len(phrases) else None,
+                [spans[i]] if i < len(spans) and spans[i] is not None else None,
+                [boxes[i]] if i < len(boxes) and boxes[i] else [],
+            )
+            for i in range(count)
+        ]
+    )
+
+
+def row_captions(row: Mapping[str, Any]) -> Iterator[RawCaption]:
+    """The captions of a row, from the first column that is named as usual; phrases belong to the first of them."""
+    value = next((row[name] for name in TEXTS if row.get(name) is not None), None)
+    phrases = objects_of(row).phrases
+    for number, text in enumerate(value if isinstance(value, list) else [] if value is None else [value]):
+        text = text.get("raw") if isinstance(text, dict) else text
+        yield RawCaption(text, phrases if number == 0 else ())

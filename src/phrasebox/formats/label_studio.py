@@ -1,0 +1,219 @@
+"""Label Studio: what people made of the phrases and boxes that were written as predictions."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Container, Generator, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from phrasebox.errors import DataError
+from phrasebox.formats.gathering import Gathered
+from phrasebox.formats.json_stream import list_elements
+from phrasebox.formats.label_studio_writing import PART
+from phrasebox.formats.lines import head
+from phrasebox.formats.reading import images_folder, storable
+from phrasebox.types import SPLITS, WHOLE_IMAGE, Box, Caption, Example, Skipped, Span, TruePhrase
+
+LAYOUT = "a JSON list of Label Studio tasks"
+_OWN_ID = re.compile(r"(\d{1,9})-(\d{1,9})-\d+")  # start and end of the phrase's span, and the number of the box
+
+
+def recognises(source: Path) -> bool:
+    """Whether ``source`` is a JSON list whose beginning has the names that tasks have."""
+    start = head(source).removeprefix(b"\xef\xbb\xbf").lstrip() if source.suffix.lower() == ".json" else b""
+    return start.startswith(b"[") and b'"data"' in start and (b'"annotations"' in start or b'"predictions"' in start)
+
+
+def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped]:
+    """Read tasks back; captions with an annotation are ``reviewed``, their phrases are those that people left in it.
+
+    The key is the task's ``key``, else the last part of the image's address, without what an upload puts before it.
+    Of several annotations the one marked as ground truth counts, else the one last updated; cancelled ones do not. A
+    phrase is looked for in the caption, where several places fit the one nearest to where it was. Rotated rectangles
+    become the upright box around them.
+
+    Parameters
+    ----------
+    images : Path, optional
+        Folder of the pictures; by default ``images/`` beside the file, else the file's folder.
+
+    Raises
+    ------
+    DataError
+        If the file is not valid JSON (with line and column) or no list.
+    """
+    folder = images_folder(images, source.parent)
+    with Gathered() as found:
+        for number, task in enumerate(list_elements(source)):
+            key = _key(task)
+            if key is None:
+                yield Skipped(f"[{number}]", "the task has no image, or no caption")
+            else:
+                found.add(key, {"data": task["data"], "result": _result(task)})
+        for key, tasks in found:
+            yield from _example(key, tasks, folder)
+
+
+def _key(task: object) -> str | None:
+    data = task.get("data") if isinstance(task, dict) else None
+    if not isinstance(data, dict) or not isinstance(data.get("caption"), str):
+        return None
+    if isinstance(data.get("key"), str):
+        return data["key"]
+    return _name_at(data["image"]) if isinstance(data.get("image"), str) else None
+
+
+def _name_at(address: str) -> str | None:
+    """The picture's name in an address as Label Studio has them: a URL, a local file, or an upload.
+
+    Examples
+    --------
+    >>> _name_at("/data/local-files/?d=photos/two%20dogs.jpg"), _name_at("/data/upload/7/0a1b2c3d-cat.jpg")
+    ('two dogs.jpg', 'cat.jpg')
+    """
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
+    path = parse_qs(parts.query).get("d", [unquote(parts.path)])[0]
+    name = PurePosixPath(path).name
+    return (re.sub(r"^[0-9a-f]{8}-(?=.)", "", name) if "/upload/" in path else name) or None
+
+
+def _result(task: Mapping[str, Any]) -> list[Any] | None:
+    """What the annotation that counts holds, None if there is none."""
+    annotations = task.get("annotations")
+    if not isinstance(annotations, list):
+        return None
+    valid = [one for one in annotations if isinstance(one, dict) and isinstance(one.get("result"), list)]
+    counting = [one for one in reversed(valid) if not one.get("was_cancelled")]
+    chosen = max(counting, key=lambda one: (bool(one.get("ground_truth")), str(one.get("updated_at"))), default=None)
+    return chosen["result"] if chosen else None
+
+
+class _Region(NamedTuple):
+    """A box with one of its phrases."""
+
+    box: Box
+    text: str
+    whole_image: bool
+    was: int | None
+    """Where the phrase began when it was written, if the region still tells."""
+
+
+def _example(key: str, tasks: Sequence[Mapping[str, Any]], folder: Path) -> Iterator[Example | Skipped]:
+    size = next((size for task in tasks if (size := _size(task))), None)
+    captions: dict[str, Caption] = {}
+    for task in tasks:
+        result = task["result"]
+        try:
+            text = storable(task["data"]["caption"])
+            if result is None:
+                captions.setdefault(text, Caption(text))
+            else:
+                phrases = yield from _corrected(key, text, result, size)
+                captions[text] = Caption(text, phrases, reviewed=True)
+        except DataError as error:
+            yield Skipped(key, str(error))
+    split = next((task["data"]["split"] for task in tasks if task["data"].get("split") in SPLITS), "train")
+    try:
+        yield Example(key, folder / key, tuple(captions.values()), split, size=size)
+    except DataError as error:
+        yield Skipped(key, str(error))
+
+
+def _corrected(
+    key: str, caption: str, result: Sequence[Any], size: tuple[int, int] | None
+) -> Generator[Skipped, None, tuple[TruePhrase, ...]]:
+    """The phrases of one annotation in reading order; regions that cannot be used are reported."""
+    found: dict[Span, list[_Region]] = {}
+    for region_id, parts in _by_id(result).items():
+        try:
+            for region in _read_region(region_id, parts, size):
+                span = _span(caption, region.text, region.was, found)
+                if span is None:
+                    raise DataError(f"the phrase {region.text!r} is not in the caption {caption!r}")
+                found.setdefault(span, []).append(region)
+        except DataError as error:
+            yield Skipped(f"{key}#{region_id}", str(error))
+    return tuple(_phrase(caption, span, same) for span, same in sorted(found.items(), key=lambda item: item[0]))
+
+
+def _phrase(caption: str, span: Span, regions: Sequence[_Region]) -> TruePhrase:
+    boxes = tuple(dict.fromkeys(region.box for region in regions))
+    types = (WHOLE_IMAGE,) if all(region.whole_image for region in regions) else ()
+    return TruePhrase(caption[slice(*span)], span, boxes, types)
+
+
+def _size(task: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Pixels of the image: what Label Studio saw, else what the task says."""
+    for place, width, height in (
+        *((part, "original_width", "original_height") for part in task["result"] or () if isinstance(part, dict)),
+        (task["data"], "width", "height"),
+    ):
+        w, h = place.get(width), place.get(height)
+        if isinstance(w, int) and isinstance(h, int) and w > 0 and h > 0:
+            return w, h
+    return None
+
+
+def _by_id(result: Sequence[Any]) -> dict[str, list[Mapping[str, Any]]]:
+    """Parts of an annotation that belong to one region, by its id."""
+    regions: dict[str, list[Mapping[str, Any]]] = {}
+    for part in result:
+        if isinstance(part, dict) and isinstance(part.get("value"), dict):
+            regions.setdefault(str(part.get("id", "")), []).append(part["value"])
+    return regions
+
+
+def _read_region(region_id: str, parts: Sequence[Mapping[str, Any]], size: tuple[int, int] | None) -> list[_Region]:
+    """The phrases of one region, none if nothing of it is a rectangle."""
+    box = next((part for part in parts if isinstance(part.get("rectanglelabels", part.get("rectangle")), list)), None)
+    if box is None:
+        return []
+    if size is None:
+        raise DataError("neither the box nor the task states the size of the image")
+    labels = [str(label) for label in box.get("rectanglelabels", ())]
+    texts = [text for part in parts for text in _texts(part.get("text"))]
+    texts = texts or [label for label in labels if label not in (PART, WHOLE_IMAGE)]
+    if not texts:
+        raise DataError("the box has no phrase; write the words of the caption into its text area")
+    own = _OWN_ID.fullmatch(region_id)
+    return [_Region(_box(box, *size), text, WHOLE_IMAGE in labels, int(own[1]) if own else None) for text in texts]
+
+
+def _texts(value: object) -> list[str]:
+    texts = value if isinstance(value, list) else [value]
+    return [text.strip() for text in texts if isinstance(text, str) and text.strip()]
+
+
+def _box(value: Mapping[str, Any], width: int, height: int) -> Box:
+    """The upright box, to 1/100 pixel, around a rectangle in percent, turned clockwise about its top left corner."""
+    try:
+        x, w = (float(value[name]) * width / 100 for name in ("x", "width"))
+        y, h = (float(value[name]) * height / 100 for name in ("y", "height"))
+        angle = math.radians(float(value.get("rotation") or 0))
+    except (KeyError, TypeError, ValueError):
+        raise DataError("the box lacks a number among x, y, width and height") from None
+    cos, sin = math.cos(angle), math.sin(angle)
+    corners = [(x + a * cos - b * sin, y + a * sin + b * cos) for a in (0, w) for b in (0, h)]
+    xs, ys = zip(*corners, strict=True)
+    return Box(*(round(edge, 2) for edge in (min(xs), min(ys), max(xs), max(ys))))
+
+
+def _span(caption: str, text: str, was: int | None, taken: Container[Span]) -> Span | None:
+    """Where a text stands in a caption: nearest to where it was, else the first place that is not taken."""
+    loose = r"\s+".join(map(re.escape, text.split()))
+    places = [match.span() for match in re.finditer(loose, caption, re.IGNORECASE)]
+    whole = [(start, end) for start, end in places if not _cuts_word(caption, start) and not _cuts_word(caption, end)]
+    places = whole or places
+    if was is not None:
+        return min(places, key=lambda span: abs(span[0] - was), default=None)
+    return next((span for span in places if span not in taken), places[0] if places else None)
+
+
+def _cuts_word(text: str, at: int) -> bool:
+    return 0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum()

@@ -1,0 +1,92 @@
+"""Pictures that are written into data sets, and pictures that are unpacked from them."""
+
+from __future__ import annotations
+
+import errno
+import os
+from io import BytesIO
+from pathlib import Path
+
+from PIL import ExifTags, Image, ImageOps
+
+from phrasebox.errors import DataError
+from phrasebox.formats.reading import is_picture, storable
+from phrasebox.types import Example
+
+LARGEST = 1 << 28  # bytes of a picture's file that is still unpacked
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def upright_bytes(picture: Path) -> bytes:
+    """The picture's file as it is; turned and encoded anew if its EXIF block says that it lies on its side.
+
+    Boxes are those of the upright picture, and not every reader looks at EXIF.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or is no picture.
+    """
+    try:
+        data = picture.read_bytes()
+        with Image.open(BytesIO(data)) as image:
+            kind = image.format
+            # Pillow would decode a whole PNG to look for an EXIF block behind the pixels, which nothing else sees.
+            if kind == "PNG" and "exif" not in image.info:
+                return data
+            if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+                return data
+            upright, turned = BytesIO(), ImageOps.exif_transpose(image)
+            turned.save(upright, kind, icc_profile=image.info.get("icc_profile"), **_QUALITY.get(kind or "", {}))
+        return upright.getvalue()
+    except OSError as error:
+        raise DataError(f"cannot read picture {picture}: {error.strerror or error}; import it anew") from None
+
+
+_QUALITY = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
+
+
+def unpack(data: bytes, folder: Path, name: str) -> Path:
+    """Write a picture into the workspace's own folder; one that is there already is left alone.
+
+    Returns
+    -------
+    Path
+        ``folder / name``.
+
+    Raises
+    ------
+    DataError
+        If the name leaves the folder, does not end like a picture, or cannot be written.
+    OSError
+        If the disk is full.
+    """
+    Example(storable(name), folder)  # refuses what leaves its folder
+    if not is_picture(name) or "\0" in name:
+        raise DataError("the name does not end like a picture")
+    path = folder / name
+    try:
+        if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
+            return path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.part")
+        part.write_bytes(data)
+        os.replace(part, path)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise
+        raise DataError(f"it cannot be unpacked: {error.strerror}") from None
+    return path
+
+
+def needs_folder(folder: Path | None, source: Path) -> Path:
+    """The folder to unpack into.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    if folder is None:
+        raise DataError(f"{source} holds pictures; give `unpack`, the folder that they are written to")
+    return folder

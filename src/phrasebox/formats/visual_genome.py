@@ -1,0 +1,125 @@
+"""Visual Genome region descriptions: boxes with phrases, one list an image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from phrasebox.formats.assembling import about_box, as_list, assemble
+from phrasebox.formats.gathering import Numbered
+from phrasebox.formats.json_stream import list_elements
+from phrasebox.formats.lines import head
+from phrasebox.formats.reading import images_folder, only_file, split_in_name
+from phrasebox.formats.writing import FittedRecords, Written, append_element, replacing, xywh
+from phrasebox.types import Example, GroundedImage, Skipped
+
+LAYOUT = '*.json, a list of images with "regions" and their "phrase" (Visual Genome region descriptions)'
+_FIRST_OWN_ID = 1_000_000_000  # beyond the ids of Visual Genome
+_FOLDERS = ("", "VG_100K", "VG_100K_2")  # the pictures come in two parts
+
+
+def recognises(source: Path) -> bool:
+    """Whether ``source`` is such a file, or a folder that holds one."""
+    return bool(_files(source))
+
+
+def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped]:
+    """Read region descriptions, image by image: every phrase is a caption of the image that is about its box.
+
+    The key is the entry's ``file_name``, else ``<id>.jpg``, or ``VG_100K/<id>.jpg`` or ``VG_100K_2/<id>.jpg`` where the
+    images folder has that. The split is told by the file's name, else it is ``train``.
+
+    Parameters
+    ----------
+    source : Path
+        The JSON file, or a folder with one in it.
+    images : Path, optional
+        Folder of the pictures; by default ``images/`` beside the file, else the file's folder.
+
+    Raises
+    ------
+    DataError
+        If the file is empty, not valid JSON (with line and column), or holds no list.
+    """
+    file = only_file(source, _files(source), LAYOUT)
+    folder = images_folder(images, file.parent)
+    split = split_in_name(file.name) or "train"
+    with Numbered() as seen:
+        for number, entry in enumerate(list_elements(file)):
+            key = _key(entry, folder)
+            if key is None:
+                yield Skipped(f"{file.name}: entry {number}", "the image has no id")
+            elif not seen.new(key):
+                yield Skipped(key, "the image is listed twice; the first entry is kept")
+            else:
+                regions = [region for region in as_list(entry.get("regions")) if isinstance(region, dict)]
+                captions = [
+                    about_box(region.get("phrase"), [region.get(name) for name in ("x", "y", "width", "height")])
+                    for region in regions
+                ]
+                size = entry.get("width"), entry.get("height")
+                yield from assemble(key, folder, captions, split, "xywh", size)
+
+
+def _key(entry: object, folder: Path) -> str | None:
+    if not isinstance(entry, dict):
+        return None
+    if isinstance(entry.get("file_name"), str):
+        return entry["file_name"]
+    image_id = entry.get("id", entry.get("image_id"))
+    if not isinstance(image_id, int):
+        return None
+    names = [f"{part}/{image_id}.jpg".lstrip("/") for part in _FOLDERS]
+    return next((name for name in names if (folder / name).is_file()), names[0])
+
+
+def _files(source: Path) -> list[Path]:
+    candidates = sorted(source.glob("*.json")) if source.is_dir() else [source]
+    return [file for file in candidates if file.suffix.lower() == ".json" and _looks_right(head(file))]
+
+
+def _looks_right(start: bytes) -> bool:
+    return start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"[" and b'"regions"' in start and b'"phrase"' in start
+
+
+def write(path: Path, records: Iterable[GroundedImage]) -> Written:
+    """Write one JSON list: a region for every phrase and box; captions have no place in it, pictures are not copied.
+
+    The ``id`` of an image named as Visual Genome does, ``<id>.jpg``, is that; others are numbered. ``file_name``, the
+    image's key, and ``width`` and ``height`` are more than Visual Genome states. Boxes are absolute ``xywh`` pixels,
+    to 1/100.
+
+    Raises
+    ------
+    DataError
+        If ``path`` cannot be written.
+    """
+    fitted = FittedRecords(records)
+    own_ids, region_ids = count(_FIRST_OWN_ID), count(1)
+    with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+        file.write("[")
+        for number, record in enumerate(fitted):
+            append_element(file, _entry(record, own_ids, region_ids), first=number == 0)
+        file.write("\n]\n")
+    return fitted.report()
+
+
+def _entry(record: GroundedImage, own_ids: Iterator[int], region_ids: Iterator[int]) -> dict[str, Any]:
+    digits = record.key.removesuffix(".jpg")
+    named = digits.isascii() and digits.isdigit() and record.key == f"{int(digits[:9])}.jpg"
+    image_id = int(digits) if named else next(own_ids)
+    regions = []
+    for caption in record.captions:
+        for phrase in caption.phrases:
+            place = dict(zip(("x", "y", "width", "height"), xywh(phrase.box), strict=True))
+            region = {"region_id": next(region_ids), "image_id": image_id, "phrase": phrase.text, **place}
+            regions.append(region)
+    return {
+        "id": image_id,
+        "file_name": record.key,
+        "width": record.width,
+        "height": record.height,
+        "regions": regions,
+    }

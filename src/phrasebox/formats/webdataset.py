@@ -1,0 +1,206 @@
+"""WebDataset shards, as img2dataset writes them: ``<key>.jpg``, ``.txt``, ``.json``; and our ``.grounding.json``."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from phrasebox.errors import DataError
+from phrasebox.formats.assembling import RawCaption, RawPhrase, as_list, assemble
+from phrasebox.formats.gathering import Numbered
+from phrasebox.formats.lines import LONGEST
+from phrasebox.formats.pictures import LARGEST, needs_folder, unpack
+from phrasebox.formats.reading import IMAGE_SUFFIXES, chosen_split, split_in_name, split_named
+from phrasebox.types import Example, Skipped
+
+LAYOUT = "*.tar with <key>.jpg and <key>.txt or <key>.json (WebDataset)"
+_SUFFIXES = (".tar", ".tar.gz", ".tgz")
+_PICTURES = tuple(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
+_TEXTS = ("txt", "json", "grounding.json")
+_NAME = re.compile(r"(?P<key>(?:.*/)?[^./]+)\.(?P<kind>[^/]*)", re.DOTALL)
+_LOOK = 20  # members looked at to recognise a shard
+
+
+def recognises(source: Path) -> bool:
+    """Whether ``source`` is a tar that begins with a picture and its like, or a folder that holds some."""
+    return any(_looks_right(shard) for shard in _shards(source)[:1])
+
+
+def read(source: Path, unpack_to: Path | None = None) -> Iterator[Example | Skipped]:
+    """Read samples, shard by shard; their pictures are written into a folder.
+
+    The key is ``file_name`` of a sample's ``grounding.json``, else the picture's name in the shard. Captions are those
+    of ``grounding.json``, else the ``txt``, else ``caption`` of the ``json``. The split is the one stated there, else
+    it is told by the name of the shard or its folder, else it is ``train``.
+
+    Parameters
+    ----------
+    source : Path
+        A shard (``.tar``, ``.tar.gz``, ``.tgz``) or a folder of them.
+    unpack_to : Path
+        Folder for the pictures.
+
+    Raises
+    ------
+    DataError
+        If there is no shard, or no ``unpack_to``.
+    """
+    folder = needs_folder(unpack_to, source)
+    shards = _shards(source)
+    if not shards:
+        raise DataError(f"{source}: no {LAYOUT} in it")
+    with Numbered() as seen:
+        for shard in shards:
+            try:
+                for item in _samples(shard):
+                    if isinstance(item, Skipped):
+                        yield item
+                    else:
+                        yield from _examples(item, shard, folder, seen)
+            except DataError as error:
+                yield Skipped(shard.name, str(error))
+
+
+@dataclass
+class _Sample:
+    """Members of one key; ``reasons`` is why some of them are not in ``parts``."""
+
+    key: str
+    parts: dict[str, bytes] = field(default_factory=dict)
+    reasons: list[str] = field(default_factory=list)
+
+
+def _samples(shard: Path) -> Iterator[_Sample | Skipped]:
+    """Members that follow one another under one key."""
+    sample = None
+    with _opened(shard) as tar:
+        while (member := tar.next()) is not None:
+            tar.members.clear()  # type: ignore[attr-defined] # it would keep all of them
+            name = member.name.removeprefix("./")
+            found = _NAME.fullmatch(name)
+            kind = found["kind"].lower() if found else ""
+            if member.isdir() or not found or kind not in (*_PICTURES, *_TEXTS):
+                continue
+            if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name):
+                yield Skipped(_shown(member.name), "the name leaves its folder")
+                continue
+            if sample is None or found["key"] != sample.key:
+                if sample:
+                    yield sample
+                sample = _Sample(found["key"])
+            limit = LONGEST if kind in _TEXTS else LARGEST
+            if not member.isreg():
+                sample.reasons.append(f"its .{kind} is a link or a device, not a file")
+            elif member.size > limit:
+                sample.reasons.append(f"its .{kind} has {member.size} bytes, more than {limit}")
+            elif kind in sample.parts:
+                sample.reasons.append(f"a second .{kind} is left out")
+            elif file := tar.extractfile(member):
+                sample.parts[kind] = file.read()
+    if sample:
+        yield sample
+
+
+def _examples(sample: _Sample, shard: Path, folder: Path, seen: Numbered) -> Iterator[Example | Skipped]:
+    place = f"{shard.name}/{_shown(sample.key)}"
+    yield from (Skipped(place, reason) for reason in sample.reasons)
+    kind = next((kind for kind in _PICTURES if kind in sample.parts), None)
+    if kind is None:
+        yield Skipped(place, "it has no picture")
+        return
+    try:
+        about, grounded = (_json(sample, part) for part in ("json", "grounding.json"))
+        named = grounded.get("file_name")
+        key = named if isinstance(named, str) else f"{sample.key}.{kind}"
+        split = chosen_split(grounded.get("split") or about.get("split"), _split(shard))
+        if not seen.new(key):
+            raise DataError(f"the image {_shown(key)} is there twice; the first is kept")
+        picture = unpack(sample.parts[kind], folder, key)
+    except DataError as error:
+        yield Skipped(place, str(error))
+        return
+    captions = [
+        RawCaption(caption.get("caption"), [_phrase(p) for p in as_list(caption.get("phrases")) if isinstance(p, dict)])
+        for caption in as_list(grounded.get("captions"))
+        if isinstance(caption, dict)
+    ]
+    if not captions and "txt" in sample.parts:
+        captions = [RawCaption(sample.parts["txt"].decode("utf-8-sig", "surrogateescape").removesuffix("\n"))]
+    if not captions and about.get("caption") is not None:
+        captions = [RawCaption(about["caption"])]
+    size = grounded.get("width"), grounded.get("height")
+    yield from assemble(key, folder, captions, split, size=size, image=picture)
+
+
+def _phrase(phrase: dict[str, Any]) -> RawPhrase:
+    span, box = phrase.get("span"), phrase.get("bbox")
+    return RawPhrase(phrase.get("phrase"), None if span is None else [span], [] if box is None else [box])
+
+
+def _json(sample: _Sample, kind: str) -> dict[str, Any]:
+    try:
+        value = json.loads(sample.parts.get(kind, b"{}"))
+    except (ValueError, RecursionError) as error:  # ValueError: not UTF-8, not JSON, a number too long
+        reason = "is nested too deeply" if isinstance(error, RecursionError) else f"is not valid JSON: {error}"
+        raise DataError(f"its .{kind} {reason}") from None
+    return value if isinstance(value, dict) else {}
+
+
+def _split(shard: Path) -> str | None:
+    return split_in_name(shard.name) or split_named(shard.absolute().parent.name)
+
+
+def _shown(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _shards(source: Path) -> list[Path]:
+    candidates = sorted(source.iterdir()) if source.is_dir() else [source]
+    return [path for path in candidates if path.name.lower().endswith(_SUFFIXES) and path.is_file()]
+
+
+def _looks_right(shard: Path) -> bool:
+    try:
+        with _opened(shard) as tar:
+            for _ in range(_LOOK):
+                member = tar.next()
+                if member is None:
+                    return False
+                found = _NAME.fullmatch(member.name)
+                if found and found["kind"].lower() in _PICTURES:
+                    return True
+    except DataError:
+        pass
+    return False
+
+
+class _Guarded:
+    """A file that refuses to be read in pieces so large that only a forged header asks for them."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.seek, self.tell, self.close, self._read = file.seek, file.tell, file.close, file.read
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= LARGEST:
+            raise tarfile.ReadError(f"a header asks for {size} bytes")
+        return self._read(size)
+
+
+@contextmanager
+def _opened(shard: Path) -> Iterator[tarfile.TarFile]:
+    packed = shard.suffix.lower() != ".tar"
+    try:
+        with gzip.open(shard) if packed else shard.open("rb") as file:
+            guarded = cast(BinaryIO, _Guarded(cast(BinaryIO, file)))
+            with tarfile.open(fileobj=guarded, mode="r:") as tar:
+                yield tar
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+        raise DataError(f"{shard} cannot be read to its end: {error}") from None

@@ -1,0 +1,45 @@
+"""Working without a network, and holding every library to it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from phrasebox.errors import OfflineError
+
+_SWITCHES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
+_LOOKUPS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr")
+_SENDING = ("socket.connect", "socket.sendto", "socket.sendmsg")
+_refusing = False
+
+
+def is_offline() -> bool:
+    """Whether ``HF_HUB_OFFLINE`` is set, in the words that huggingface_hub takes for yes."""
+    return os.environ.get("HF_HUB_OFFLINE", "").strip().upper() in {"1", "ON", "YES", "TRUE"}
+
+
+def go_offline() -> None:
+    """For the rest of the process, tell the libraries to stay off the network and refuse what they try all the same.
+
+    Connections inside this machine stay possible: a page that is served to its own browser needs them.
+    """
+    global _refusing
+    os.environ.update(dict.fromkeys(_SWITCHES, "1"))
+    if "huggingface_hub.constants" in sys.modules:  # it has read the environment already
+        sys.modules["huggingface_hub.constants"].HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
+    if not _refusing:
+        _refusing = True
+        sys.addaudithook(_refuse)
+
+
+def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in _LOOKUPS:
+        host = arguments[0]
+    elif event in _SENDING and isinstance(arguments[1], tuple):  # a local socket's address is a path
+        host = arguments[1][0]
+    else:
+        return
+    name = host.decode() if isinstance(host, bytes) else host or ""
+    if name not in ("", "localhost", "::1", "0.0.0.0", "::") and not name.startswith("127."):
+        raise OfflineError(f"a connection to {name} was refused: --offline, or HF_HUB_OFFLINE, forbids the network")

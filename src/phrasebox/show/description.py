@@ -1,0 +1,98 @@
+"""A description as a figure or a page: the photograph with a phrase at each box, and the caption under it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from phrasebox.captioner.describe import Description
+from phrasebox.formats.writing import replacing
+from phrasebox.show.draw import draw_phrases
+from phrasebox.show.pixels import photograph
+from phrasebox.show.wording import number
+from phrasebox.types import Phrase, Regions
+
+_PAGE_WIDTH = 720  # of the figures on a page
+
+_HEAD = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>Descriptions</title><style>
+body { margin: 0 auto; max-width: 760px; padding: 24px 18px 60px; background: #f4f5f7; color: #16191d;
+  font: 16px/1.5 system-ui, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
+article { background: #fff; border: 1px solid #dfe3e8; border-radius: 12px; padding: 16px 18px; margin: 0 0 22px; }
+h2 { font: 600 .8rem/1.3 ui-monospace, Menlo, Consolas, monospace; margin: 0 0 8px; color: #59636e; }
+p { margin: 0 0 10px; font-size: 1.15rem; } img { width: 100%; height: auto; }
+</style></head><body>
+"""
+
+
+def draw_description(image: np.ndarray | Path, description: Description, *, width: int = 960) -> Image.Image:
+    """Draw the phrases of a description at their boxes.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8 array or Path
+        The upright RGB image that was described.
+    width : int
+        Width of the figure in pixels.
+
+    Returns
+    -------
+    PIL.Image.Image
+        The photograph with a labelled box a region; under it the caption, then the phrases in the colours of their
+        boxes, each with its score.
+
+    Raises
+    ------
+    DataError
+        If the image is not the one that was described.
+    """
+    text = description.caption
+    phrases = []
+    for region in description.regions:
+        text += " · " if phrases else " — "
+        phrases.append(
+            Phrase(region.text, (len(text), len(text) + len(region.text)), region.box, region.score, region.score)
+        )
+        text += region.text
+    size = description.width, description.height
+    whole = Regions(np.array([[0, 0, *size]], np.float32), np.ones(1, np.float32), *size)
+    facts = f"caption {number(description.score)}   {len(phrases)} regions"
+    return draw_phrases(photograph(image, whole), text, tuple(phrases), facts, width)
+
+
+def descriptions_page(described: Iterable[tuple[Path, Description]], out: Path) -> int:
+    """Write one HTML file, with nothing beside it, of images with their captions and phrases.
+
+    Parameters
+    ----------
+    described : iterable of (Path, Description)
+        The picture's file and what was said of it; taken and written one at a time.
+
+    Returns
+    -------
+    int
+        The number of images on the page.
+    """
+    count = 0
+    with replacing(out) as part, part.open("w", encoding="utf-8", newline="\n") as page:
+        page.write(_HEAD)
+        for path, description in described:
+            jpeg = io.BytesIO()
+            draw_description(path, description, width=_PAGE_WIDTH).save(jpeg, "JPEG", quality=85)
+            code = base64.b64encode(jpeg.getvalue()).decode("ascii")
+            others = "".join(f"<p>{escape(text)}</p>" for text in description.captions[1:])
+            page.write(
+                f"<article><h2>{escape(description.key)}</h2><p>{escape(description.caption)}</p>{others}"
+                f'<img alt="{escape(description.caption)}" src="data:image/jpeg;base64,{code}"></article>\n'
+            )
+            count += 1
+        page.write("</body></html>\n")
+    return count

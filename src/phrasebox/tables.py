@@ -1,0 +1,192 @@
+"""LanceDB tables in a folder: one commit a change, streams in the order written, rows by their key."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from phrasebox.errors import WorkspaceError
+
+_SCAN_ROWS = 65_536  # rows of a narrow column read at a time
+_LANCE_ERRORS = (RuntimeError, ValueError, OSError)  # all that Lance raises, whatever is wrong
+
+
+class Tables:
+    """The tables of a workspace, in its folder ``db``."""
+
+    def __init__(self, workspace: Path) -> None:
+        self._workspace = workspace
+        self._folder = workspace / "db"
+
+    @cached_property
+    def _db(self) -> Any:
+        import lancedb
+
+        return lancedb.connect(self._folder)
+
+    def open(self, table: str) -> Any:
+        """The Lance table as it is now, or None where there is none, or one whose making was cut short.
+
+        Raises
+        ------
+        WorkspaceError
+            If it is damaged.
+        """
+        try:
+            return self._db.open_table(table)
+        except _LANCE_ERRORS as error:
+            if "not found" in str(error):
+                return None
+            raise WorkspaceError(
+                f"table {table!r} of {self._workspace} cannot be opened: {_cause(error)}; make it anew with --fresh"
+            ) from error
+
+    def append(self, name: str, new: pa.Table) -> None:
+        """Add rows in one commit; the table is made if it is not there.
+
+        Raises
+        ------
+        WorkspaceError
+            If they are not of the columns that are there, or cannot be written.
+        """
+        if not len(new):
+            return
+        table = self.open(name)
+        if table is not None and table.schema != new.schema:
+            raise WorkspaceError(
+                f"{name} of {self._workspace} hold vectors of another width; make them anew with --fresh"
+            )
+        with self._written(name):
+            if table is None:
+                table = self._db.create_table(name, schema=new.schema, exist_ok=True)
+            before = table.version
+            table.add(new)
+            with _or_back_to(table, before):
+                table.take_offsets([table.count_rows() - 1]).select(["key"]).to_arrow()
+
+    def put(self, name: str, new: pa.Table, on: Sequence[str]) -> None:
+        """Add rows in one commit, each in place of the one that has the same values in the columns ``on``."""
+        table = self.open(name)
+        if table is None or not len(new):
+            self.append(name, new)
+        else:
+            table.merge_insert(list(on)).when_matched_update_all().when_not_matched_insert_all().execute(new)
+
+    def drop(self, name: str) -> None:
+        """Remove a table, whole."""
+        doomed = self._folder / f"{name}.dropped"
+        shutil.rmtree(doomed, ignore_errors=True)  # left by a drop that was cut short
+        try:
+            os.rename(self._folder / f"{name}.lance", doomed)
+        except FileNotFoundError:
+            return
+        shutil.rmtree(doomed)
+
+    def optimize(self, name: str) -> None:
+        """Merge the small pieces of a table, and free the space of its old versions."""
+        if table := self.open(name):
+            before = table.version
+            with self._written(name):
+                table.optimize(cleanup_older_than=timedelta(days=10_000))
+                with _or_back_to(table, before):
+                    for _ in table.search().select(["key"]).to_batches(_SCAN_ROWS):
+                        pass
+                table.optimize(cleanup_older_than=timedelta(milliseconds=1))  # 0 would warn about those readers
+
+    def scan(self, name: str, columns: list[str], batch: int = _SCAN_ROWS) -> Iterator[pa.RecordBatch]:
+        """All rows in the order they were written; for narrow columns only, as Lance reads far ahead.
+
+        Raises
+        ------
+        WorkspaceError
+            If they cannot be read.
+        """
+        if table := self.open(name):
+            with _reading(name):
+                yield from table.search().select(columns).to_batches(batch)
+
+    @contextmanager
+    def _written(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except _LANCE_ERRORS as error:
+            raise WorkspaceError(
+                f"table {name!r} of {self._workspace} cannot be written: {_cause(error)}; "
+                "make room or give the permission, then run the same command again"
+            ) from error
+
+
+@contextmanager
+def _or_back_to(table: Any, version: int) -> Iterator[None]:
+    """Undo what was written if it cannot be read: on a full disk Lance may lose the end of a file and say nothing."""
+    try:
+        yield
+    except _LANCE_ERRORS as error:
+        table.restore(version)
+        raise RuntimeError("what was written cannot be read back, as when the disk is full") from error
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    try:
+        yield
+    except _LANCE_ERRORS as error:
+        raise WorkspaceError(
+            f"table {name!r} cannot be read: {_cause(error)}; if another command was writing to it, run this one "
+            "again, else make it anew with --fresh"
+        ) from error
+
+
+def _cause(error: Exception) -> str:
+    """What Lance says in the end: the system's own words, or the first line."""
+    text = str(error)
+    found = re.search(r"[\w ]+ \(os error \d+\)", text)
+    return found[0].strip() if found else re.sub(r", /\S+:\d+:\d+$", "", text.partition("\n")[0])
+
+
+def places_of(keys: pa.Array, among: pa.Array) -> pa.Array:
+    """Index of every key in ``among``, null where it is not there."""
+    return pc.call_function("index_in", [keys], pc.SetLookupOptions(value_set=among))
+
+
+def locate(table: Any, wanted: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Where the rows of the wanted keys are.
+
+    Returns
+    -------
+    offsets : (N,) int64
+        Positions in the table, sorted by the key's place in ``wanted``, then by position.
+    places : (N,) int64
+        The key's place in ``wanted``.
+    """
+    parts = [np.empty(0, dtype=np.int64)]
+    with _reading(table.name):
+        for part in table.search().select(["key"]).to_batches(_SCAN_ROWS):
+            parts.append(places_of(part["key"], wanted).fill_null(-1).to_numpy().astype(np.int64))
+    found = np.concatenate(parts)
+    offsets = np.argsort(found, kind="stable")[np.count_nonzero(found < 0) :]
+    return offsets, found[offsets]
+
+
+def take(table: Any, offsets: np.ndarray) -> pa.Table:
+    """Rows at these offsets, in their order; memory is bounded by what is asked for."""
+    columns = [*table.schema.names, "_rowoffset"]
+    with _reading(table.name):
+        found = table.take_offsets(offsets.tolist()).select(columns).to_arrow()
+    at = found["_rowoffset"].to_numpy().astype(np.int64)
+    found = found.drop_columns(["_rowoffset"])
+    if np.array_equal(at, offsets):  # else Lance returned another order, and the rows have to be copied
+        return found
+    by_offset = np.argsort(at)
+    return found.take(by_offset[np.searchsorted(at[by_offset], offsets)])

@@ -1,0 +1,129 @@
+"""Kill a stage at moments drawn at random, go on, and compare with the same stage left in peace."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lancedb
+from forks import SMALL, Forks
+
+from phrasebox.workspace import TABLES
+
+KILLS_IN_A_ROW = 4
+COMMANDS = {
+    "import": ["import", "DATA", "WS"],
+    "regions": ["regions", "WS", *SMALL],
+    "align": ["align", "WS", "--epochs", "4", "--batch", "4", "--dim", "16"],
+    "ground": ["ground", "WS"],
+    "odvg": ["export", "WS", "WS/out/pairs.jsonl", "--format", "odvg"],
+    "coco-grounding": ["export", "WS", "WS/out/pairs.json", "--format", "coco-grounding"],
+    "parquet": ["export", "WS", "WS/out/pairs.parquet", "--format", "parquet"],
+}
+"""The stages in the order they need each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a stage left in the workspace: rows in no order, settings, files."""
+
+    rows: dict[str, list[bytes]]
+    stages: dict[str, Any]
+    files: dict[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage in peace: the workspace before it, how long it took, and what it left."""
+
+    name: str
+    before: Path
+    seconds: float
+    left: Left
+
+
+def left_in(ws: Path) -> Left:
+    """Look at everything in a workspace but the times it was made at."""
+    files = {
+        path.relative_to(ws).as_posix(): _without_seconds(path)
+        for path in sorted([*ws.glob("models/*/*"), *ws.glob("out/*")])
+        if path.suffix not in (".new", ".part", ".pt")
+    }
+    stages = json.loads((ws / "manifest.json").read_text())["stages"]
+    return Left({name: _rows(ws, name) for name in TABLES}, stages, files)
+
+
+def peaceful(forks: Forks, data: Path, folder: Path) -> Iterator[Stage]:
+    """Run every stage once, uninterrupted; ``folder`` keeps the workspaces in between."""
+    ws = folder / "ws"
+    for name in COMMANDS:
+        before = folder / f"before-{name}"
+        shutil.copytree(ws, before) if ws.exists() else before.mkdir()
+        ended = forks.run(*command(name, data, ws))
+        assert ended.code == 0, ended.err
+        yield Stage(name, before, ended.seconds, left_in(ws))
+    shutil.rmtree(ws)
+
+
+def survives(forks: Forks, stage: Stage, data: Path, folder: Path, moments: int, seed: int) -> None:
+    """Assert that a stage killed at ``moments`` moments, a few in a row, ends at what it leaves in peace."""
+    rng = random.Random(f"{stage.name} {seed}")
+    ws = folder / "ws"
+    while moments > 0:
+        shutil.rmtree(ws, ignore_errors=True)
+        shutil.copytree(stage.before, ws)
+        killed_at = []
+        while moments > 0 and len(killed_at) < KILLS_IN_A_ROW:
+            after = rng.uniform(0, stage.seconds)
+            ended = forks.run(*command(stage.name, data, ws), signals=[(after, signal.SIGKILL)])
+            assert ended.code in (0, -signal.SIGKILL), f"{stage.name} after {killed_at}: {ended.err}"
+            _exports_are_whole(ws, stage)
+            killed_at.append(round(after, 3))
+            moments -= 1
+        ended = forks.run(*command(stage.name, data, ws))
+        assert ended.code == 0, f"{stage.name} after {killed_at}: {ended.err}"
+        _same(left_in(ws), stage.left, f"{stage.name} killed after {killed_at} s")
+
+
+def command(name: str, data: Path, ws: Path) -> list[str]:
+    """The command line of a stage."""
+    return [part.replace("DATA", str(data)).replace("WS", str(ws)) for part in COMMANDS[name]] + ["--quiet"]
+
+
+def _rows(ws: Path, name: str) -> list[bytes]:
+    db = lancedb.connect(ws / "db")
+    if not (ws / "db" / f"{name}.lance").exists():
+        return []
+    table = db.open_table(name).to_arrow()
+    # Taken, not sliced: the bytes of a slice depend on what stands beside it.
+    return sorted(table.take([i]).to_batches()[0].serialize().to_pybytes() for i in range(len(table)))
+
+
+def _without_seconds(path: Path) -> bytes:
+    if path.name != "history.json":
+        return path.read_bytes()
+    epochs = json.loads(path.read_text())
+    return json.dumps(
+        [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in epochs]
+    ).encode()
+
+
+def _exports_are_whole(ws: Path, stage: Stage) -> None:
+    for path in ws.glob("out/*"):
+        if path.suffix != ".part":
+            assert path.read_bytes() == stage.left.files[path.relative_to(ws).as_posix()], f"{path.name} is not whole"
+
+
+def _same(found: Left, wanted: Left, when: str) -> None:
+    for name in TABLES:
+        assert found.rows[name] == wanted.rows[name], f"{when}: other rows in {name}"
+    assert found.stages == wanted.stages, when
+    assert found.files.keys() == wanted.files.keys(), when
+    differing = [name for name in wanted.files if found.files[name] != wanted.files[name]]
+    assert not differing, f"{when}: other bytes in {differing}"

@@ -1,0 +1,13 @@
+"""A stage killed at any moment and run again leaves the same rows and bytes as one left in peace."""
+
+from __future__ import annotations
+
+import pytest
+from killing import COMMANDS, survives
+
+MOMENTS = 20
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_nothing_is_lost(name, forks, stages, data, tmp_path):
+    survives(forks, stages[name], data, tmp_path, MOMENTS, seed=0)

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import pytest
+
+from phrasebox.errors import DataError
+from phrasebox.formats import caption_table, detect, lines
+
+
+@pytest.fixture
+def table(tmp_path):
+    def write(text: str | bytes, name: str = "captions.csv"):
+        path = tmp_path / name
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "columns"),
+    [
+        pytest.param('image,caption\na.jpg,"A dog, a 犬"\nb.jpg,قطة\na.jpg,Zwei\n', "captions.txt", None, id="Kaggle"),
+        pytest.param(
+            "\ufeffCaption\tFile_Name\r\nA dog, a 犬\ta.jpg\r\nقطة\tb.jpg\r\nZwei\ta.jpg\r\n", "x.tsv", None, id="TSV"
+        ),
+        pytest.param(
+            "image_name| n| comment\na.jpg| 0| A dog, a 犬\nb.jpg| 0| قطة\na.jpg| 1| Zwei", "r.csv", None, id="bars"
+        ),
+        pytest.param(
+            "id;bild;text;satz\n1;a.jpg;x;A dog, a 犬\n2;b.jpg;x;قطة\n3;a.jpg;x;Zwei\n", "x.csv", "bild,satz", id="told"
+        ),
+    ],
+)
+def test_columns_and_delimiters(table, sort_out, text, name, columns):
+    path = table(text, name)
+    assert columns or detect(path) == detect(path.parent) == "csv"
+    got = sort_out(caption_table.read(path, columns=columns))
+    assert {key: [caption.text for caption in example.captions] for key, example in got.examples.items()} == {
+        "a.jpg": ["A dog, a 犬", "Zwei"],
+        "b.jpg": ["قطة"],
+    }
+    assert got.examples["a.jpg"].image == path.parent / "a.jpg"
+    assert not got.skipped
+
+
+def test_rows_that_cannot_be_used(table, sort_out, monkeypatch):
+    monkeypatch.setattr(lines, "LONGEST", 1 << 18)
+    rows = [
+        b"image,caption,split",
+        b"a.jpg,fine,val",
+        b"a.jpg,too,many,fields",
+        b"one field",
+        b"",
+        b"../b.jpg,outside,train",
+        b"/c.jpg,absolute,train",
+        b"d.jpg,\xff,train",
+        b"e.jpg, ,train",
+        b"f.jpg,x,holdout",
+        b"g.jpg," + b"x" * ((1 << 17) + 1) + b",train",  # more than a field may have
+        b"h.jpg," + b"x" * (1 << 19) + b",train",  # more than a line may have
+        b'i.jpg,"two\nlines",test',
+    ]
+    got = sort_out(caption_table.read(table(b"\n".join(rows))))
+    assert {key: example.split for key, example in got.examples.items() if example.captions} == {
+        "a.jpg": "val",
+        "i.jpg": "test",
+    }
+    assert got.examples["i.jpg"].captions[0].text == "two\nlines"
+    expected = {
+        "captions.csv:3": "4 fields where the first line names 3",
+        "captions.csv:4": "1 fields",
+        "captions.csv:11": "field larger than field limit",
+        "captions.csv:12": "too long",
+        "../b.jpg": "leaves its folder",
+        "/c.jpg": "leaves its folder",
+        "d.jpg#0": "not valid Unicode",
+        "e.jpg#0": "empty",
+        "f.jpg": "'holdout' is none of",
+    }
+    assert got.skipped.keys() == expected.keys()
+    assert all(part in got.skipped[key] for key, part in expected.items())
+
+
+def test_a_quote_never_closed_is_told(table, sort_out):
+    text = (
+        'image,caption\na.jpg,fine\nb.jpg,"never closed\n'
+        + "c.jpg,swallowed words of a caption\n" * 5000
+        + "d.jpg,on\n"
+    )
+    got = sort_out(caption_table.read(table(text)))
+    assert {"a.jpg", "d.jpg"} <= set(got.examples)
+    assert any("quote never closed" in reason for reason in got.skipped.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "reason"),
+    [
+        ("name,words\na.jpg,x\n", None, r"captions\.csv: no columns image,caption .*\(name, words\).*--columns"),
+        ("name,words\na.jpg,x\n", "name,text", r"no columns name,text in its first line \(name, words\)"),
+        ("name,words\na.jpg,x\n", "name", "give two names"),
+        ("", None, "no columns image,caption in its first line \\(nothing\\)"),
+    ],
+)
+def test_columns_that_are_not_there(table, text, columns, reason):
+    with pytest.raises(DataError, match=reason):
+        list(caption_table.read(table(text), columns=columns))
+
+
+def test_split_lists_and_two_tables(table, sort_out, tmp_path):
+    path = table("image,caption\na.jpg,x\nb.jpg,y\n")
+    (tmp_path / "my_test.txt").write_text("a.jpg\n")
+    got = sort_out(caption_table.read(path, split_files=[tmp_path / "my_test.txt"]))
+    assert {key: example.split for key, example in got.examples.items()} == {"a.jpg": "test"}
+    assert got.skipped["captions.csv"].startswith("1 images")
+    table("image,caption\n", "more.csv")
+    with pytest.raises(DataError, match=r"captions\.csv, more\.csv; name the file"):
+        list(caption_table.read(tmp_path))

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from pycocotools.coco import COCO
+
+from phrasebox.errors import DataError
+from phrasebox.formats import coco, coco_detection, detect
+from phrasebox.formats.writing import Written
+from phrasebox.types import Box
+
+
+def test_captions_and_boxes_wherever_they_stand(write_json, sort_out, tmp_path):
+    (tmp_path / "images").mkdir()
+    data = {
+        "info": {"year": 2017},
+        "annotations": [
+            {"id": 1, "image_id": 7, "caption": "ein Hund 犬 "},
+            {"id": 2, "image_id": 8, "bbox": [1, 2, 3, 4], "category_id": 1},
+            {"id": 3, "image_id": 7, "caption": "a dog"},
+            {"id": 4, "image_id": 8, "bbox": [0, 0, 10.5, 5], "iscrowd": 0, "caption": " the sky"},
+            {"id": 5, "image_id": 99, "caption": "of nothing"},
+            {"id": 6, "image_id": 8, "bbox": [0, 0, 0, 5]},
+            {"id": 7, "caption": "no image"},
+            {"id": 8, "image_id": 7, "caption": None},
+            "no object",
+        ],
+        "licenses": [],
+        "images": [
+            {"id": 7, "file_name": "a ü.jpg", "width": 40, "height": 30},
+            {"id": 8, "file_name": "sub/b.jpg", "width": 20, "height": 10},
+            {"id": 9, "file_name": "../c.jpg"},
+            {"id": 10},
+            {"id": 11, "file_name": "twice.jpg"},
+            {"id": 11, "file_name": "twice more.jpg"},
+            {"id": 12, "file_name": "bare.jpg", "width": 10**400, "height": 1},
+        ],
+    }
+    path = write_json(data, "captions_val2017.json")
+    assert detect(path) == detect(tmp_path) == "coco"
+    got = sort_out(coco.read(path))
+    assert list(got.examples) == ["a ü.jpg", "sub/b.jpg", "bare.jpg"]
+    first, second, bare = got.examples.values()
+    assert [caption.text for caption in first.captions] == ["ein Hund 犬 ", "a dog"]
+    assert (first.image, first.split, first.size) == (tmp_path / "images" / "a ü.jpg", "val", (40, 30))
+    assert second.boxes == (Box(1, 2, 4, 6), Box(0, 0, 10.5, 5))
+    (phrase,) = second.captions[0].phrases
+    assert (phrase.text, phrase.span, phrase.boxes) == ("the sky", (1, 8), (Box(0, 0, 10.5, 5),))
+    assert (bare.captions, bare.boxes, bare.size) == ((), (), None)
+    expected = {
+        "captions_val2017.json: entry 6, in annotations": "no image_id",
+        "captions_val2017.json: entry 8, in annotations": "no image_id",
+        "image 10": "no file_name",
+        "image_id 99": "no image has this id; 1 annotations",
+        "image_id 11": "2 images have this id",
+        "a ü.jpg#2": "no text",
+        "sub/b.jpg": "x1 < x2",
+        "../c.jpg": "leaves its folder",
+    }
+    assert got.skipped.keys() == expected.keys()
+    assert all(part in got.skipped[key] for key, part in expected.items())
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"images": [{"file_name": "a.jpg", "id": 1}]}', "no array 'annotations'"),
+        ('{"images": [{"file_name": "a.jpg",\n "id" 1}], "annotations": []}', "line 2, column 7"),
+        ('{"images": [{"file_name": "a.jpg", "id": 1' + "0" * 5000 + '}], "annotations": []}', "line 1"),
+        ('{"images": [' + '{"file_name":' * 100_000, "nested too deeply"),
+    ],
+)
+def test_files_that_cannot_be_read(write_json, text, reason):
+    with pytest.raises(DataError, match=reason):
+        list(coco.read(write_json(text, "c.json")))
+
+
+@pytest.mark.parametrize("categories", [True, False])
+def test_pycocotools_reads_the_detections(records, tmp_path, categories):
+    path = tmp_path / "out" / "coco.json"
+    assert coco_detection.write(path, records, categories) == Written(captions=3, phrases=6, dropped=1)
+    read = COCO(str(path))
+    names = {one["id"]: one["name"] for one in read.loadCats(read.getCatIds())}
+    assert sorted(names.values()) == (["a dog", "zwei Hunde", "犬"] if categories else ["phrase"])
+    assert [image["file_name"] for image in read.loadImgs(read.getImgIds())] == ["two dogs.png", "día/犬 1.jpg"]
+    assert [len(read.getAnnIds(imgIds=[image])) for image in read.getImgIds()] == [5, 1]
+    annotations = read.loadAnns(read.getAnnIds())
+    words = [names[one["category_id"]] if categories else one["caption"] for one in annotations]
+    assert words == ["a dog", "a dog", "zwei Hunde", "zwei Hunde", "犬", "a dog"]
+    assert annotations[0]["bbox"] == [0.0, 1.0, 11.0, 19.0]
+    assert annotations[0]["area"] == 209.0
+    assert [file.name for file in path.parent.iterdir()] == ["coco.json"]
+
+
+def test_detections_of_nothing(tmp_path):
+    assert coco_detection.write(tmp_path / "coco.json", []) == Written()
+    assert json.loads((tmp_path / "coco.json").read_text()) == {"images": [], "annotations": [], "categories": []}

@@ -1,0 +1,66 @@
+"""The main job opens no connection, asked to or not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+GUARD = """
+import os, sys
+def watch(event, arguments):
+    if event in ("socket.getaddrinfo", "socket.connect", "socket.gethostbyname", "socket.sendto") or (
+        event == "socket.__new__" and int(arguments[1]) in (2, 10)
+    ):
+        with open(os.environ["SOCKETS"], "a") as file:
+            file.write(f"{event} {arguments}\\n")
+        raise RuntimeError("a socket was asked for")
+sys.addaudithook(watch)
+"""
+PROGRAM = """
+import sys, torch
+torch.set_num_threads(1)
+from phrasebox import cli
+for line in sys.stdin.read().splitlines():
+    cli.main(line.split("\\t"))
+"""
+SMALL = ("--backbone", "efficientnet-lite0", "--size", "96")
+
+
+@pytest.mark.parametrize("flag", [["--offline"], []], ids=["offline", "not asked"])
+def test_the_main_job_without_a_network(flag, photographs, karpathy, tmp_path):
+    (tmp_path / "guard").mkdir()
+    (tmp_path / "guard" / "sitecustomize.py").write_text(GUARD)
+    (tmp_path / "home").mkdir()
+    ws, model = tmp_path / "ws", tmp_path / "ws" / "models" / "aligner"
+    commands = [
+        ["import", karpathy(), ws],
+        ["regions", ws, *SMALL],
+        ["align", ws, "--epochs", "1", "--batch", "2", "--dim", "16"],
+        ["ground", ws],
+        ["export", ws, tmp_path / "pairs.jsonl", "--format", "odvg"],
+        ["export", ws, "--hub-folder", tmp_path / "hub"],
+        ["point", photographs / "coffee.png", "A cup", "--model", model],
+        ["reproduce", ws],
+    ]
+    environment = {
+        "PATH": "",
+        "HOME": str(tmp_path / "home"),
+        "PYTHONPATH": str(tmp_path / "guard"),
+        "SOCKETS": str(tmp_path / "sockets"),
+    }
+    lines = "\n".join("\t".join(map(str, [*command, *flag, "--quiet"])) for command in commands)
+    done = subprocess.run([sys.executable, "-c", PROGRAM], input=lines, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (tmp_path / "sockets").exists()
+    assert not (tmp_path / "home" / "intel").exists(), "OpenVINO's reports start with a folder in the home"
+    assert (tmp_path / "hub" / "README.md").is_file()
+
+
+def test_a_hub_model_offline_is_one_line(at, call, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    reason = call("ground", at("regions"), "--model", "nobody/nothing").reason
+    assert "nobody/nothing is no folder here and not in the hub's cache; fetch it once without --offline" in reason
