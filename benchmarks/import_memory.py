@@ -2,7 +2,8 @@
 
 A line is an image of its own with a tiny caption and one phrase with a box. The names lead, through links, to a
 handful of shared pictures, so that every one is opened as in a real import. ``read`` is the format's reader alone;
-``import`` is all of ``phrasebox import``. Every measurement is a process of its own; memory is its largest resident set.
+``import`` is all of ``phrasebox import``. Every measurement is a process of its own; memory is its largest
+resident set.
 """
 
 from __future__ import annotations

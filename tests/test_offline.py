@@ -49,7 +49,7 @@ def test_this_machine_may_be_talked_to():
 
 def test_libraries_are_told_whether_they_are_loaded_or_not():
     done = python(
-        "import os, huggingface_hub\nfrom phrasebox.offline import go_offline\ngo_offline()\n"
+        "import os, huggingface_hub.constants\nfrom phrasebox.offline import go_offline\ngo_offline()\n"
         "print(huggingface_hub.constants.HF_HUB_OFFLINE, os.environ['TRANSFORMERS_OFFLINE'])"
     )
     assert done.stdout == "True 1\n"

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from phrasebox.backbones import Backbone, load_backbone
+from phrasebox.contrast import contrast
 from phrasebox.errors import DataError, SettingsError
 from phrasebox.regions import PROPOSERS, Given, Proposals, Proposer, make_proposer
 from phrasebox.regions.grid import LEVELS
@@ -45,8 +46,9 @@ class RegionSettings:
         RoI-align takes ``bins * bins`` cells of a box and averages them.
     nms : float
         A box that overlaps a better one (or the whole image) by more than this IoU is dropped; 1 keeps all.
-    rank : {"classifier", "proposer"}
-        What makes a box better: the largest class probability of its vector, or the proposer's score.
+    rank : {"contrast", "classifier", "proposer"}
+        What makes a box better: its contrast with what is around it on the network's map (`phrasebox.contrast`),
+        the largest class probability of its vector, or the proposer's score.
     density : int
         Boxes of the ``grid`` proposer, the whole image included: 27, 48 or 101.
     engine : {"auto", "openvino", "torch"}
@@ -66,7 +68,7 @@ class RegionSettings:
     crop_size: int = 128
     bins: int = 3
     nms: float = 0.6
-    rank: Literal["classifier", "proposer"] = "classifier"
+    rank: Literal["contrast", "classifier", "proposer"] = "classifier"
     density: int = 48
     engine: Literal["auto", "openvino", "torch"] = "auto"
 
@@ -74,7 +76,7 @@ class RegionSettings:
         for name, allowed in {
             "proposer": tuple(PROPOSERS),
             "pooling": ("roi", "crops"),
-            "rank": ("classifier", "proposer"),
+            "rank": ("contrast", "classifier", "proposer"),
             "density": tuple(LEVELS),
             "engine": ("auto", "openvino", "torch"),
         }.items():
@@ -129,17 +131,22 @@ def pool(maps: Tensor, boxes: Sequence[np.ndarray], bins: int = 3) -> list[Tenso
     [tensor([[0.5000],
             [2.5000]])]
     """
-    import torch
-
     _, dim, height, width = maps.shape
     vectors = []
     for image_map, image_boxes in zip(maps, boxes, strict=True):
-        corners = torch.as_tensor(image_boxes, dtype=maps.dtype, device=maps.device).reshape(-1, 4)  # (N, 4)
-        across = _axis_weights(corners[:, 0], corners[:, 2], bins * SAMPLES, width)  # (N, w)
-        down = _axis_weights(corners[:, 1], corners[:, 3], bins * SAMPLES, height)  # (N, h)
-        weights = (down[:, :, None] * across[:, None, :]).flatten(1)  # (N, h*w)
+        weights = cell_weights(image_boxes, bins, height, width).to(maps)  # (N, h*w)
         vectors.append(weights @ image_map.permute(1, 2, 0).reshape(height * width, dim))  # (N, D)
     return vectors
+
+
+def cell_weights(shares: np.ndarray, bins: int, height: int, width: int) -> Tensor:
+    """Weights (N, height * width) of a map's cells in the vector of every box (N, 4), ``xyxy`` as shares."""
+    import torch
+
+    corners = torch.as_tensor(shares, dtype=torch.float32).reshape(-1, 4)
+    across = _axis_weights(corners[:, 0], corners[:, 2], bins * SAMPLES, width)  # (N, w)
+    down = _axis_weights(corners[:, 1], corners[:, 3], bins * SAMPLES, height)  # (N, h)
+    return (down[:, :, None] * across[:, None, :]).flatten(1)
 
 
 def _axis_weights(low: Tensor, high: Tensor, samples: int, cells: int) -> Tensor:
@@ -190,8 +197,8 @@ class RegionExtractor:
         self.settings = settings
         self.workers = workers
         self._proposer = _proposer(settings)
-        # Crops need a map of the whole image only where its classifier ranks the boxes.
-        needs_maps = settings.pooling == "roi" or settings.rank == "classifier"
+        # Crops need a map of the whole image only where it ranks the boxes.
+        needs_maps = settings.pooling == "roi" or settings.rank != "proposer"
         self._frames = load(settings.size) if needs_maps else None
         self._crops = load(settings.crop_size) if settings.pooling == "crops" else None
         loaded = [backbone for backbone in (self._frames, self._crops) if backbone is not None]
@@ -257,8 +264,11 @@ class RegionExtractor:
             maps = _maps(self._frames, images) if self._frames else None
             found = [search.result() for search in searches]
         pooled = [] if maps is None else _pool_pixels(maps, found, images, self.settings.bins)
-        if self._frames and self.settings.rank == "classifier":
-            ranked = _rescored(found, self._frames, pooled)
+        if self._frames and maps is not None and self.settings.rank != "proposer":
+            if self.settings.rank == "contrast":
+                ranked = _contrasted(found, self._frames, maps, images, self.settings.bins)
+            else:
+                ranked = _rescored(found, self._frames, pooled)
             found = [old if boxes is not None else new for old, new, boxes in zip(found, ranked, own, strict=True)]
         rows = [
             np.arange(len(proposals.boxes)) if boxes is not None else self._best(proposals)
@@ -315,11 +325,7 @@ def _maps(backbone: Backbone, images: Sequence[np.ndarray]) -> Tensor:
 
 def _pool_pixels(maps: Tensor, found: Sequence[Proposals], images: Sequence[np.ndarray], bins: int) -> list[Tensor]:
     """`pool` for boxes in pixels; row 0, the whole image, is the mean of the map."""
-    shares = [
-        proposals.boxes / np.array([image.shape[1], image.shape[0]] * 2, dtype=np.float32)
-        for proposals, image in zip(found, images, strict=True)
-    ]
-    pooled = pool(maps, shares, bins)
+    pooled = pool(maps, [_shares(*pair) for pair in zip(found, images, strict=True)], bins)
     for vectors, mean in zip(pooled, maps.mean((2, 3)), strict=True):
         vectors[0] = mean
     return pooled
@@ -342,3 +348,20 @@ def _rescored(found: Sequence[Proposals], backbone: Backbone, pooled: Sequence[T
         image_scores[0] = 1
         rescored.append(Proposals(proposals.boxes, image_scores.numpy()))
     return rescored
+
+
+def _contrasted(
+    found: Sequence[Proposals], backbone: Backbone, maps: Tensor, images: Sequence[np.ndarray], bins: int
+) -> list[Proposals]:
+    """Replace the scores by `contrast`; the whole image has nothing around it and keeps its 1."""
+    ranked = []
+    for proposals, image_map, image in zip(found, maps, images, strict=True):
+        logits = backbone.logits(image_map.flatten(1).T) if backbone.has_classifier else None
+        scores = contrast(image_map, _shares(proposals, image)[1:], logits, bins)
+        ranked.append(Proposals(proposals.boxes, np.concatenate([np.ones(1, np.float32), scores])))
+    return ranked
+
+
+def _shares(proposals: Proposals, image: np.ndarray) -> np.ndarray:
+    """The boxes as shares of the image."""
+    return proposals.boxes / np.array([image.shape[1], image.shape[0]] * 2, dtype=np.float32)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from phrasebox.jobs.exporting import grounded_records
 from phrasebox.jobs.grounding import model_id
 from phrasebox.jobs.origin import origin
 from phrasebox.runs import versions
-from phrasebox.types import SPLITS
+from phrasebox.types import SPLITS, GroundedImage
 from phrasebox.workspace import Workspace
 
 HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
@@ -73,10 +72,8 @@ def write_hub_folder(
     figures = measured(ws, aligner)
     with replacing_folder(out) as part:
         (part / "data").mkdir()
-        counts: dict[str, list[Written]] = {}
-        for split in SPLITS:
-            if written := _write_split(ws, split, part / "data", min_confidence, parts_only):
-                counts[split] = written
+        records = grounded_records(ws, min_confidence=min_confidence, parts_only=parts_only)
+        counts = _write_data(records, part / "data")
         card = dataset_card(ws, aligner, counts, figures, ws.path.absolute().name)
         (part / CARD).write_text(card, encoding="utf-8")
         aligner.save(part / MODEL, _model_card(aligner, figures))
@@ -84,13 +81,24 @@ def write_hub_folder(
     return Published(sum(w.captions for w in parts), sum(w.phrases for w in parts), len(parts), bool(figures))
 
 
-def _write_split(ws: Workspace, split: str, folder: Path, min_confidence: float, parts_only: bool) -> list[Written]:
-    records = grounded_records(ws, split, min_confidence, parts_only)
-    written: list[Written] = []
-    while chunk := list(islice(records, _IMAGES)):
-        name = f"{HUB_SPLITS[split]}-{len(written):05d}.parquet"
-        written.append(write_target(folder / name, chunk, "parquet"))
-    return written
+def _write_data(records: Iterable[GroundedImage], folder: Path) -> dict[str, list[Written]]:
+    """What was written of every split, a file a few thousand images."""
+    written: dict[str, list[Written]] = {split: [] for split in SPLITS}
+    waiting: dict[str, list[GroundedImage]] = {split: [] for split in SPLITS}
+
+    def write(split: str) -> None:
+        name = f"{HUB_SPLITS[split]}-{len(written[split]):05d}.parquet"
+        written[split].append(write_target(folder / name, waiting[split], "parquet"))
+        waiting[split] = []
+
+    for record in records:
+        waiting[record.split].append(record)
+        if len(waiting[record.split]) == _IMAGES:
+            write(record.split)
+    for split in SPLITS:
+        if waiting[split]:
+            write(split)
+    return {split: parts for split, parts in written.items() if parts}
 
 
 def measured(ws: Workspace, aligner: Aligner) -> str:

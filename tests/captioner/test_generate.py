@@ -47,8 +47,10 @@ def test_every_sentence_keeps_the_promises(speaker, speech):
             assert 1 <= len(s.words) <= speech.max_length
             assert all(FIRST <= word < len(lexicon) for word in s.words)
             for n, start in itertools.product(range(1, 5), range(len(s.words))):
-                first, second = s.words[start : start + n], s.words[start + n : start + 2 * n]
-                assert first != second or len(second) < n
+                first = s.words[start : start + n]
+                for between in (0, 1) if n > 1 else (0,):
+                    second = s.words[start + n + between : start + 2 * n + between]
+                    assert first != second or len(second) < n
             assert s.log_probability < 0
 
 
@@ -131,8 +133,10 @@ def test_sampling_draws_by_the_probabilities(speaker):
         ([3, 4, 3], {3, 4}),
         ([3, 4, 5, 3, 4], {4, 5}),
         ([3, 4, 5], {5}),
+        ([3, 4, 5, 3], {3, 4}),
+        ([3, 6, 5, 3], {3}),
     ],
-    ids=["a word", "a character may", "two words", "three words", "nothing more"],
+    ids=["a word", "a character may", "two words", "three words", "nothing more", "one between", "a character after"],
 )
 def test_no_phrase_is_said_twice_in_a_row(words, barred, small_lexicon):
     size = len(small_lexicon)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -144,7 +145,7 @@ class TestTables:
 
     def test_other_versions(self, at, monkeypatch):
         ws = Workspace(at("imported"))
-        monkeypatch.setattr("phrasebox.doctor.tables.versions", lambda: {"torch": "99"})
+        monkeypatch.setattr(sys.modules["phrasebox.doctor.tables"], "versions", lambda: {"torch": "99"})
         assert only(told(tables(ws), "note"), "rows were made with torch")
 
     def test_another_writer(self, at):

@@ -5,14 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
-
+# urllib3 binds a socket to ::1 when it is imported, to learn whether there is IPv6; nothing is sent.
 GUARD = """
 import os, sys
 def watch(event, arguments):
     if event in ("socket.getaddrinfo", "socket.connect", "socket.gethostbyname", "socket.sendto") or (
         event == "socket.__new__" and int(arguments[1]) in (2, 10)
     ):
+        frame = sys._getframe()
+        while frame:
+            if frame.f_code.co_name == "_has_ipv6" and frame.f_globals.get("__name__") == "urllib3.util.connection":
+                return
+            frame = frame.f_back
         with open(os.environ["SOCKETS"], "a") as file:
             file.write(f"{event} {arguments}\\n")
         raise RuntimeError("a socket was asked for")
@@ -28,8 +32,7 @@ for line in sys.stdin.read().splitlines():
 SMALL = ("--backbone", "efficientnet-lite0", "--size", "96")
 
 
-@pytest.mark.parametrize("flag", [["--offline"], []], ids=["offline", "not asked"])
-def test_the_main_job_without_a_network(flag, photographs, karpathy, tmp_path):
+def test_the_main_job_opens_no_socket(photographs, karpathy, tmp_path):
     (tmp_path / "guard").mkdir()
     (tmp_path / "guard" / "sitecustomize.py").write_text(GUARD)
     (tmp_path / "home").mkdir()
@@ -43,6 +46,8 @@ def test_the_main_job_without_a_network(flag, photographs, karpathy, tmp_path):
         ["export", ws, "--hub-folder", tmp_path / "hub"],
         ["point", photographs / "coffee.png", "A cup", "--model", model],
         ["reproduce", ws],
+        ["ground", ws, "--fresh", "--offline"],
+        ["doctor", ws, "--offline"],
     ]
     environment = {
         "PATH": "",
@@ -50,10 +55,10 @@ def test_the_main_job_without_a_network(flag, photographs, karpathy, tmp_path):
         "PYTHONPATH": str(tmp_path / "guard"),
         "SOCKETS": str(tmp_path / "sockets"),
     }
-    lines = "\n".join("\t".join(map(str, [*command, *flag, "--quiet"])) for command in commands)
+    lines = "\n".join("\t".join(map(str, [*command, "--quiet"])) for command in commands)
     done = subprocess.run([sys.executable, "-c", PROGRAM], input=lines, capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
-    assert not (tmp_path / "sockets").exists()
+    assert not (tmp_path / "sockets").exists(), (tmp_path / "sockets").read_text()
     assert not (tmp_path / "home" / "intel").exists(), "OpenVINO's reports start with a folder in the home"
     assert (tmp_path / "hub" / "README.md").is_file()
 

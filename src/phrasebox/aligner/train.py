@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,11 +19,10 @@ from phrasebox.aligner.data import Pairs, RegionBatch, WordBatch, epoch_batches,
 from phrasebox.aligner.loss import objective
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.settings import ModelSettings, TrainSettings
+from phrasebox.checkpoints import CHECKPOINT, cosine_rate, load_checkpoint, save_checkpoint
 from phrasebox.errors import DataError, ModelError
-from phrasebox.files import write_whole
 from phrasebox.ranks import ranks_both_ways
 
-CHECKPOINT = "checkpoint.pt"
 _IMAGES, _SENTENCES = 256, 256  # embedded and scored at a time in validation
 
 _UNKNOWN = (math.nan, math.nan, math.nan)
@@ -206,31 +203,22 @@ class _Run:
         return float(loss.detach())
 
     def _rate(self) -> float:
-        """Warm-up, then a cosine down to a hundredth of the largest rate."""
-        total = max(1, self.steps_an_epoch * self.settings.epochs)
-        warm = min(1.0, (self.step + 1) / max(1, self.settings.warmup))
-        return self.settings.lr * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, self.step / total))))
+        """Of the present step."""
+        total = self.steps_an_epoch * self.settings.epochs
+        return self.settings.lr * cosine_rate(self.step, total, self.settings.warmup)
 
     def save(self, path: Path) -> None:
-        """Write beside and rename: a checkpoint is whole or not there."""
+        """Leave everything a later process needs to go on."""
         state = {
-            "identity": self.identity, "model": self.model.state_dict(), "average": self.average, "kept": self.kept,
+            "model": self.model.state_dict(), "average": self.average, "kept": self.kept,
             "optimiser": self.optimiser.state_dict(), "step": self.step, "best": self.best,
             "history": [asdict(e) for e in self.history],
         }  # fmt: skip
-        file = io.BytesIO()
-        torch.save(state, file)
-        write_whole(path, file.getvalue())
+        save_checkpoint(path, self.identity, state)
 
     def restore(self, path: Path) -> None:
         """Take up a checkpoint of the same settings and data."""
-        try:
-            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
-            identity = state["identity"]
-        except Exception as error:  # torch raises many kinds for a damaged file
-            raise ModelError(f"{path} cannot be read ({error}); delete it to start again") from error
-        if identity != self.identity:
-            raise ModelError(f"{path} is of a run with other settings or data; start it anew with --fresh")
+        state = load_checkpoint(path, self.identity, self.device)
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.average, self.kept = state["average"], state["kept"]

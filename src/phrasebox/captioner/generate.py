@@ -15,7 +15,8 @@ from phrasebox.captioner.settings import SpeechSettings
 from phrasebox.captioner.state import Memory, select
 from phrasebox.captioner.views import Views
 
-_PHRASE = 4  # words of the longest phrase that is kept from being said twice in a row
+_REPEATS = ((1, 0), (2, 0), (3, 0), (4, 0), (2, 1), (3, 1), (4, 1))
+"""Words of a phrase, and words between, that it is not said twice with: ``a man a man``, ``a man and a man``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def _beam(model: CaptionerModel, memory: Memory, speech: SpeechSettings, repeata
         total, going = score.masked_fill(word == END, -math.inf).topk(k)  # (N, k)
         # Log-probabilities only fall, so no open sentence can get past its present sum over the longest length.
         hope = total[:, 0] / (speech.max_length + 1) ** speech.length_power
-        keep = (hope > ended[:, -1]).nonzero()[:, 0]
+        keep = (hope > ended[:, speech.count - 1]).nonzero()[:, 0]
         if not len(keep):
             break
         rows = rows.gather(1, going)[keep].flatten()
@@ -168,11 +169,14 @@ def _allowed(logits: Tensor, words: Tensor, repeatable: Tensor, last: bool) -> T
     elif not length:
         barred[:, END] = True
     else:
-        for n in range(1, min(_PHRASE, (length + 1) // 2) + 1):
-            # A word ends the second saying of n words if it is the nth from the end, and those between agree.
-            again = words[:, -n]
-            repeats = (words[:, length - n + 1 :] == words[:, length - 2 * n + 1 : length - n]).all(1)
-            if n == 1:
+        for n, between in _REPEATS:
+            apart = n + between
+            if length < n + apart - 1:
+                continue
+            # A word ends the second saying of n words if it stood so far back, and the n - 1 before both agree.
+            again = words[:, -apart]
+            repeats = (words[:, length - n + 1 :] == words[:, length - n + 1 - apart : length - apart]).all(1)
+            if n == 1 or between:
                 repeats &= ~repeatable[again]
             repeats &= again != END
             barred[repeats.nonzero()[:, 0], again[repeats]] = True

@@ -21,7 +21,7 @@ def regions(
     size: int | None = None,
     pooling: Literal["roi", "crops"] | None = None,
     nms: float | None = None,
-    rank: Literal["classifier", "proposer"] | None = None,
+    rank: Literal["contrast", "classifier", "proposer"] | None = None,
     engine: Literal["auto", "openvino", "torch"] | None = None,
     fresh: bool = False,
     common: Common = COMMON,
@@ -47,7 +47,8 @@ def regions(
     nms
         Largest overlap (IoU) of two boxes that are kept.
     rank
-        What makes a box better: the backbone's classifier, or the proposer.
+        What makes a box better: its contrast with what is around it on the backbone's map, the backbone's
+        classifier, or the proposer.
     engine
         What runs the backbone.
     fresh

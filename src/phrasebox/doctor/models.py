@@ -49,7 +49,7 @@ def models(ws: Workspace, workers: int = 2) -> Iterator[Finding]:
         yield Finding("broken", "workspace", what, f"phrasebox align {ws.path} --fresh, or {anew}")
     else:
         yield _drift(aligner, sample, ws)
-    yield from _made_again(ws, sample, workers, anew)
+    yield from _made_again(ws, [r for r in sample if _usable(r)], workers, anew)
     yield from _stale(ws, aligner)
 
 

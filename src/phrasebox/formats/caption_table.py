@@ -14,7 +14,7 @@ from phrasebox.formats.lines import head, lines
 from phrasebox.formats.reading import SplitLists, chosen_split, images_folder, only_file, split_in_name
 from phrasebox.types import Example, Skipped
 
-LAYOUT = "*.csv, *.tsv or captions*.txt whose first line names the columns, such as image,caption"
+LAYOUT = "*.csv, *.tsv or captions*.txt whose first line names columns such as image,caption (others: --columns)"
 
 _SUFFIXES = {".csv", ".tsv", ".txt"}
 _IMAGE = ("image", "image_name", "file_name", "filename", "image_path", "filepath", "path", "file", "img")

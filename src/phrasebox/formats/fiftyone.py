@@ -17,7 +17,7 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
 
     ``label`` is the index of the phrase's head word in ``classes``; ``attributes`` hold the phrase, its caption and
     span, its score, and whether it is about the whole image. Boxes are ``xywh`` as shares of the image. Open it with
-    ``fiftyone.Dataset.from_dir(path, fiftyone.types.FiftyOneImageDetectionDataset)``.
+    ``fiftyone.Dataset.from_dir(path, fiftyone.types.FiftyOneImageDetectionDataset, data_path="data.json")``.
 
     Raises
     ------

@@ -51,11 +51,18 @@ def export(
     """
     if format in CAPTIONS_ONLY:
         return write_target(out, _captioned(ws, split), format)
+    return write_target(out, grounded_records(ws, split, min_confidence, parts_only), format)
+
+
+def grounded_records(
+    ws: Workspace, split: str | None = None, min_confidence: float = 0.0, parts_only: bool = False
+) -> Iterator[GroundedImage]:
+    """Images with the phrases that `export` would write."""
 
     def wanted(phrase: Phrase) -> bool:
         return phrase.confidence >= min_confidence and not (parts_only and phrase.whole_image)
 
-    return write_target(out, _grounded(ws, split, wanted), format)
+    return _grounded(ws, split, wanted)
 
 
 def _captioned(ws: Workspace, split: str | None) -> Iterator[GroundedImage]:
