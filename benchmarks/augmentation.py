@@ -5,8 +5,8 @@
 * ``images``: whole images with their captions alone;
 * ``+ phrases``: and the phrases of the workspace's ``phrases`` table, decoded at the aligner's own beta;
 * ``+ phrases, beta 0``: and phrases decoded anew, every word on its own best region;
-* ``+ random cuts``: the control: for every phrase of the table as many words of the same caption, cut out anywhere, on
-  a region drawn at random.
+* ``+ random cuts``: the control: for every phrase of the table that is not about the whole image, as many words of the
+  same caption, cut out anywhere, on a region drawn at random.
 
 Whole images are measured against their captions, ground-truth boxes against the phrases of their chain; over the seeds
 mean and standard deviation are printed. Every model is kept in ``WORKSPACE/augmentation``; stopped at any moment, it
@@ -107,7 +107,7 @@ def trained(
 
     result = train(corpus, validation, model, settings, place, report=report)
     captioner = Captioner(result.model, result.lexicon, workspace_regions(ws), PRESETS["modern"].speech)
-    captioner.about = {"training": asdict(settings)}
+    captioner.about = {"data": name, "training": asdict(settings), "epochs": len(result.history)}
     captioner.save(place)
     return captioner
 
@@ -154,16 +154,18 @@ def beta_0(ws: Workspace, cache: Path) -> Phrases:
 
 
 def random_cuts(image: GroundedImage, boxes: np.ndarray) -> list[Phrase]:
-    """As many phrases of as many words as were decoded, cut out of the same captions anywhere, on any part."""
+    """For every phrase about a part as many words, cut out of the same caption anywhere, on any part."""
     rng = np.random.default_rng([CONTROL_SEED, *image.key.encode()])
     found = []
     for caption in image.captions:
         said = words(caption.text)
-        for phrase in caption.phrases:
+        for phrase in caption.phrases if len(boxes) > 1 else ():
+            if phrase.whole_image or phrase.region == 0:
+                continue
             length = len(words(phrase.text))
             start = int(rng.integers(len(said) - length + 1))
             first, last = trim(said, start, start + length)
-            region = int(rng.integers(1, len(boxes))) if len(boxes) > 1 else 0
+            region = int(rng.integers(1, len(boxes)))
             if first < last:
                 span = said[first].start, said[last - 1].end
                 box = Box(*boxes[region].tolist())

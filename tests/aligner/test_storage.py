@@ -184,10 +184,11 @@ def test_hub_id_that_is_not_to_be_had(monkeypatch):
 def test_hub_id_is_fetched_without_anything_but_the_model_s_files(folder, monkeypatch):
     asked = []
 
-    def download(name, allow_patterns):
-        asked.append((name, sorted(allow_patterns)))
+    def download(name, *, repo_type, allow_patterns, **_):
+        asked.append((name, repo_type))
+        assert {p.rsplit(".", 1)[-1] for p in allow_patterns} <= {"json", "safetensors", "md"}
         return str(folder)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     assert Aligner.load("owner/name").beta == 0.25
-    assert asked == [("owner/name", ["README.md", CONFIG, WEIGHTS])]
+    assert asked == [("owner/name", "model")]

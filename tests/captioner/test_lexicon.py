@@ -35,6 +35,7 @@ def test_scripts_without_spaces_get_none():
         ("red/blue flag & co", "red / blue flag & co"),
         ("U.S. flag", "u.s. flag"),
         ("Ein Hund läuft über 3 Stufen", "ein hund läuft über 3 stufen"),
+        ("A jeep ( a 4x4 ) & two men", "a jeep -lrb- a 4x4 -rrb- & two men"),
         ("", ""),
     ],
 )

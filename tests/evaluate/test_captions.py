@@ -85,8 +85,11 @@ def test_what_cannot_be_measured(captions, references):
         caption_scores(captions, references)
 
 
-def test_the_table_has_a_row_a_method(said):
-    scores = caption_scores(*said, training=[])
+def test_the_table_has_a_row_a_method(said, monkeypatch):
+    quick = captions_table("captions", "val", 0, "images", {"generator": caption_scores(*said)})
+    assert quick.columns == (*SCORES[:-2], "novelty", "vocabulary", "length"), "what was not asked for is not shown"
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    scores = caption_scores(*said, training=[], java=True)
     table = captions_table("captions", "val", 0, "images", {"generator": scores})
     assert table.columns == (*SCORES, "novelty", "vocabulary", "length")
     assert table.rows[0].counts == (40,)

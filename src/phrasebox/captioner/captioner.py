@@ -287,8 +287,8 @@ def _boxes(boxes: Boxes, pixels: np.ndarray, key: str) -> np.ndarray:
     try:
         found = np.asarray(boxes, np.float32)
     except (ValueError, TypeError):
-        found = np.zeros(0)
-    if len(boxes) and (found.ndim != 2 or found.shape[1] != 4):
+        found = np.zeros(1, np.float32)
+    if len(boxes) and (found.ndim != 2 or found.shape[-1] != 4):
         raise DataError(f"boxes are rows of four numbers x1, y1, x2, y2 in pixels, got {boxes!r}")
     found = found.reshape(-1, 4)
     for box in found.tolist():

@@ -21,7 +21,7 @@ def captioner_card(config: Mapping[str, Any], figures: str = "") -> str:
     data, licence = about.get("data", NOT_STATED), about.get("licence", NOT_STATED)
     went_in = f" {about['ingredients']}." if "ingredients" in about else ""
     how = ""
-    if training:
+    if training and "epochs" in about:
         reward = f" and {about['reward_epochs']} on CIDEr-D" if about.get("reward_epochs") else ""
         how = f"* Training: {about['epochs']} epochs of cross-entropy{reward}, seed {training['seed']}.\n"
     cider = about.get("validation")

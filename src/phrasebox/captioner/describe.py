@@ -110,7 +110,8 @@ def telling(regions: Regions, phrases: Sequence[str], scores: np.ndarray, count:
     """
     chosen: list[int] = []
     said: list[set[str]] = []
-    for i in np.argsort(-scores, kind="stable").tolist():
+    for place in np.argsort(-scores, kind="stable"):
+        i = int(place)
         content = {word.text.lower() for word in words(phrases[i]) if is_content(word.text)}
         if len(chosen) == count:
             break

@@ -10,10 +10,11 @@ _CONTRACTION = regex.compile(r"(can)(not)|(gon)(na)|(got)(ta)|(wan)(na)|(gim)(me
 # A token: an abbreviation with inner points, a number, a word with inner apostrophes, hyphens, slashes and points,
 # or any other visible character.
 _TOKEN = regex.compile(
-    r"(?:\p{L}\.){2,}|[\p{Sc}#]?\d+(?:[.,:]\d+)*(?:[\p{L}\p{M}]+|%)?(?:-[\p{L}\p{N}]+)*"
-    r"|[\p{L}\p{N}][\p{L}\p{M}\p{N}]*(?:[-'’&_.@](?=[\p{L}\p{N}])[\p{L}\p{M}\p{N}]+)*|['’](?:s|m|d|ll|re|ve)\b|\S"
+    r"(?:\p{L}\.){2,}|[\p{Sc}#]?\d+(?:[.,:]\d+)*(?:\p{L}[\p{L}\p{M}\p{N}]*|%)?(?:-[\p{L}\p{N}]+)*"
+    r"|[\p{L}\p{N}][\p{L}\p{M}\p{N}]*(?:[-'’_.@](?=[\p{L}\p{N}])[\p{L}\p{M}\p{N}]+)*|['’](?:s|m|d|ll|re|ve)\b|\S"
 )
-_PUNCTUATION = frozenset("'' ' `` ` . ? ! , : - -- ... ; ’ “ ” \" ( ) [ ] { }".split())  # noqa: SIM905
+_BRACKETS = {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-"}  # kept as words
+_PUNCTUATION = frozenset("'' ' `` ` . ? ! , : - -- ... ; ’ “ ” \"".split())  # noqa: SIM905
 
 
 def ptb_tokens(text: str) -> list[str]:
@@ -35,4 +36,4 @@ def ptb_tokens(text: str) -> list[str]:
         else:
             found.append(token)
         found += clitics
-    return [token for token in found if token not in _PUNCTUATION]
+    return [_BRACKETS.get(token, token) for token in found if token not in _PUNCTUATION]

@@ -20,6 +20,8 @@ BLEU = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4")
 SCORES = (*BLEU, "ROUGE-L", "CIDEr-D", "METEOR", "SPICE")
 """All in percent: CIDEr-D 60 is what papers print as 0.60 or 60."""
 
+_NOT_ASKED = "not asked for"
+
 
 @dataclass(frozen=True, slots=True)
 class CaptionScores:
@@ -71,7 +73,7 @@ def caption_scores(
 
     Examples
     --------
-    >>> found = caption_scores(["a dog runs", "a cat"], [["A dog runs .", "the dog"], ["A cat sleeps ."]], ["A cat"])
+    >>> found = caption_scores(["a dog runs", "a cat"], [["A dog runs .", "the dog"], ["A cat ."]], ["A cat"])
     >>> round(found.values["BLEU-1"], 1), found.novelty, found.vocabulary, found.length
     (100.0, 50.0, 4, 2.5)
     """
@@ -87,7 +89,7 @@ def caption_scores(
     for name, scorer in (("METEOR", _meteor), ("SPICE", _spice)):
         try:
             if not java:
-                raise _UnavailableError("not asked for")
+                raise _UnavailableError(_NOT_ASKED)
             values[name] = 100 * scorer(truth, results)
         except _UnavailableError as reason:
             missing[name] = str(reason)
@@ -109,10 +111,11 @@ def captions_table(protocol: str, split: str, seed: int, items: str, methods: di
     items : str
         What they are: ``images`` or ``regions``.
     """
-    columns = (*SCORES, "novelty", "vocabulary", "length")
+    wanted = [name for name in SCORES if any(scores.missing.get(name) != _NOT_ASKED for scores in methods.values())]
+    columns = (*wanted, "novelty", "vocabulary", "length")
     rows = []
     for method, scores in methods.items():
-        measured = tuple(scores.values.get(name) for name in SCORES)
+        measured = tuple(scores.values.get(name) for name in wanted)
         rows.append(
             ResultRow((method,), (scores.items,), (*measured, scores.novelty, scores.vocabulary, scores.length))
         )

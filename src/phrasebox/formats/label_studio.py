@@ -207,7 +207,8 @@ def _box(value: Mapping[str, Any], width: int, height: int) -> Box:
 def _span(caption: str, text: str, was: int | None, taken: Container[Span]) -> Span | None:
     """Where a text stands in a caption: nearest to where it was, else the first place that is not taken."""
     loose = r"\s+".join(map(re.escape, text.split()))
-    places = [match.span() for match in re.finditer(loose, caption, re.IGNORECASE)]
+    # Looking ahead finds places that overlap: "a dog a" twice in "a dog a dog a".
+    places = [match.span(1) for match in re.finditer(f"(?=({loose}))", caption, re.IGNORECASE)]
     whole = [(start, end) for start, end in places if not _cuts_word(caption, start) and not _cuts_word(caption, end)]
     places = whole or places
     if was is not None:
