@@ -167,13 +167,20 @@ class Workspace:
             first={name: rows for name, (rows, _) in first.items()},
         )
         self._manifest.keep_runs(runs.began(before, new))
-        finished = False
+
+        def end(finished: bool) -> None:
+            self._manifest.keep_runs(runs.ended(before, new, self._state(stage) != first, finished))
+
         try:
             yield
-            finished = True
-        finally:
-            changed = self._state(stage) != first
-            self._manifest.keep_runs(runs.ended(before, new, changed, finished))
+        except GeneratorExit:
+            # Never left, and now collected, on whatever thread that happens: were it Lance's own, a question to a
+            # table would wait for itself. The record says already that the run did not finish.
+            raise
+        except BaseException:
+            end(finished=False)
+            raise
+        end(finished=True)
 
     def made(self, run: Run, anew: bool = True) -> None:
         """Record a finished run that made a model or a result, in place of the one that had made it before.
