@@ -209,6 +209,8 @@ def _span(caption: str, text: str, was: int | None, taken: Container[Span]) -> S
     loose = r"\s+".join(map(re.escape, text.split()))
     # Looking ahead finds places that overlap: "a dog a" twice in "a dog a dog a".
     places = [match.span(1) for match in re.finditer(f"(?=({loose}))", caption, re.IGNORECASE)]
+    if unmoved := next((span for span in places if span[0] == was), None):
+        return unmoved
     whole = [(start, end) for start, end in places if not _cuts_word(caption, start) and not _cuts_word(caption, end)]
     places = whole or places
     if was is not None:
