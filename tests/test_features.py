@@ -14,7 +14,8 @@ from torchvision.ops import roi_align
 
 from phrasebox.backbones import Backbone, load_backbone
 from phrasebox.errors import DataError, SettingsError
-from phrasebox.features import RegionExtractor, RegionSettings, pool
+from phrasebox.features import RegionExtractor, RegionSettings
+from phrasebox.pooling import pool
 
 # Loading a network takes longer than running it: every test shares the loaded ones.
 load_once = functools.cache(load_backbone)

@@ -1,46 +1,127 @@
-"""The state of a training between epochs on disk: whole or not there, and only of the same run."""
+"""The state of a training between epochs, in memory and on disk: whole or not there, and only of the same run."""
 
 from __future__ import annotations
 
 import io
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
 
 from phrasebox.errors import ModelError
 from phrasebox.files import write_whole
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 CHECKPOINT = "checkpoint.pt"
+Epoch = TypeVar("Epoch", bound="DataclassInstance")
 
 
-def save_checkpoint(path: Path, identity: str, state: Mapping[str, Any]) -> None:
-    """Write beside and rename; ``identity`` is all that the state depends on."""
-    import torch
+class TrainingState(Generic[Epoch]):
+    """A model in training with its optimiser, running average, best weights and history.
 
-    file = io.BytesIO()
-    torch.save({"identity": identity, **state}, file)
-    write_whole(path, file.getvalue())
-
-
-def load_checkpoint(path: Path, identity: str, device: str) -> dict[str, Any]:
-    """The state that a run of the same identity left.
-
-    Raises
-    ------
-    ModelError
-        If the file is damaged, or of a run with other settings or data.
+    Parameters
+    ----------
+    model : Module
+        On its device, as it starts.
+    optimiser : Optimizer
+        Of its parameters.
+    identity : str
+        All that the training depends on; a checkpoint of another identity is refused.
+    epoch : type
+        The dataclass whose instances are the history.
+    average : float
+        Decay of the running average of the weights, which is then what counts; 0 for the weights themselves.
     """
-    import torch
 
-    try:
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-        found = state["identity"]
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise ModelError(f"{path} cannot be read ({error}); delete it to start again") from error
-    if found != identity:
-        raise ModelError(f"{path} is of a run with other settings or data; start it anew with --fresh")
-    return state
+    def __init__(
+        self, model: nn.Module, optimiser: torch.optim.Optimizer, identity: str, epoch: type[Epoch], average: float
+    ) -> None:
+        self.model, self.optimiser, self.identity = model, optimiser, identity
+        self._epoch, self._decay = epoch, average
+        self.average = _copied(model.state_dict())
+        self.kept = _kept(model.state_dict())
+        self.history: list[Epoch] = []
+        self.best = -1
+        self.step = 0
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """The weights that count now."""
+        return self.average if self._decay else self.model.state_dict()
+
+    def update(self, loss: Tensor, rate: float, clip: float) -> None:
+        """One step down the gradient of ``loss``, each of its elements at most ``clip``."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_value_(self.model.parameters(), clip)
+        self.optimiser.step()
+        self.step += 1
+        if self._decay:
+            # A young average follows closely, so that it does not remember the random start.
+            decay = min(self._decay, self.step / (self.step + 9))
+            for name, value in self.model.state_dict().items():
+                self.average[name].lerp_(value, 1 - decay)
+
+    def add(self, epoch: Epoch, better: bool) -> None:
+        """Put an epoch into the history; the weights that count are kept if it is the best so far."""
+        if better:
+            self.best = len(self.history)
+            self.kept = _kept(self.weights)
+        self.history.append(epoch)
+
+    def back_to_best(self, optimiser: torch.optim.Optimizer) -> None:
+        """Go on from the weights that were kept, with a new optimiser."""
+        self.model.load_state_dict(self.kept)
+        self.average = _copied(self.model.state_dict())
+        self.optimiser = optimiser
+
+    def save(self, path: Path) -> None:
+        """Leave everything a later process needs to go on; written beside and renamed."""
+        state = {
+            "identity": self.identity, "model": self.model.state_dict(), "average": self.average, "kept": self.kept,
+            "optimiser": self.optimiser.state_dict(), "step": self.step, "best": self.best,
+            "history": [asdict(epoch) for epoch in self.history],
+        }  # fmt: skip
+        file = io.BytesIO()
+        torch.save(state, file)
+        write_whole(path, file.getvalue())
+
+    def restore(self, path: Path, device: str) -> None:
+        """Take up what a run of the same identity left.
+
+        Raises
+        ------
+        ModelError
+            If the file is damaged, or of a run with other settings or data.
+        """
+        try:
+            state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+            identity = state["identity"]
+        except Exception as error:  # torch raises many kinds for a damaged file
+            raise ModelError(f"{path} cannot be read ({error}); delete it to start again") from error
+        if identity != self.identity:
+            raise ModelError(f"{path} is of a run with other settings or data; start it anew with --fresh")
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.average, self.kept = state["average"], state["kept"]
+        self.step, self.best = state["step"], state["best"]
+        self.history = [self._epoch(**epoch) for epoch in state["history"]]
+
+
+def _copied(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in weights.items()}
+
+
+def _kept(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().clone() for name, value in weights.items()}
 
 
 def cosine_rate(step: int, total: int, warmup: int) -> float:

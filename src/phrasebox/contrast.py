@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from phrasebox.pooling import cell_weights
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -30,7 +32,7 @@ def contrast(image_map: Tensor, shares: np.ndarray, logits: Tensor | None, bins:
     logits : (h*w, classes) Tensor or None
         Class logits of every cell, row by row; None leaves the second term out.
     bins : int
-        As for `phrasebox.features.pool`.
+        As for `phrasebox.pooling.pool`.
 
     Returns
     -------
@@ -48,8 +50,6 @@ def contrast(image_map: Tensor, shares: np.ndarray, logits: Tensor | None, bins:
     0
     """
     import torch
-
-    from phrasebox.features import cell_weights
 
     if not len(shares):
         return np.zeros(0, np.float32)

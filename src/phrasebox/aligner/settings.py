@@ -6,15 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from phrasebox.aligner.loss import Objective
+from phrasebox.checks import at_least, one_of, share
 from phrasebox.errors import SettingsError
 from phrasebox.wordvectors import Kind
 
 Encoder = Literal["mlp", "brnn", "lstm", "gru"]
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise SettingsError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +48,9 @@ class ModelSettings:
     geometry: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("vector_dim", "dim", "hidden"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}")
-        _one_of("encoder", self.encoder, ("mlp", "brnn", "lstm", "gru"))
-        _one_of("words", self.words, ("contextual", "static"))
+        at_least(self, 1, "vector_dim", "dim", "hidden")
+        one_of("encoder", self.encoder, ("mlp", "brnn", "lstm", "gru"))
+        one_of("words", self.words, ("contextual", "static"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +110,12 @@ class TrainSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _one_of("objective", self.objective, ("infonce", "margin-sum", "margin-hardest", "margin-annealed"))
-        _one_of("optimiser", self.optimiser, ("adamw", "sgd"))
-        for name in ("batch", "captions", "epochs"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}")
+        one_of("objective", self.objective, ("infonce", "margin-sum", "margin-hardest", "margin-annealed"))
+        one_of("optimiser", self.optimiser, ("adamw", "sgd"))
+        at_least(self, 1, "batch", "captions", "epochs")
         if self.batch < 2:
             raise SettingsError("batch must be at least 2: ranking needs a negative")
-        for name in ("dropout", "drop_words", "drop_regions", "average"):
-            if not 0 <= getattr(self, name) < 1:
-                raise SettingsError(f"{name} must be in [0, 1), got {getattr(self, name)}")
+        share(self, "dropout", "drop_words", "drop_regions", "average")
         if self.lr <= 0 or self.clip <= 0:
             raise SettingsError("lr and clip must be positive")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from phrasebox.aligner.bank import Bank
 from phrasebox.aligner.collapse import collapse
@@ -19,7 +19,7 @@ from phrasebox.aligner.data import Pairs, RegionBatch, WordBatch, epoch_batches,
 from phrasebox.aligner.loss import objective
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.settings import ModelSettings, TrainSettings
-from phrasebox.checkpoints import CHECKPOINT, cosine_rate, load_checkpoint, save_checkpoint
+from phrasebox.checkpoints import CHECKPOINT, TrainingState, cosine_rate
 from phrasebox.errors import DataError, ModelError
 from phrasebox.ranks import ranks_both_ways
 
@@ -98,17 +98,17 @@ def train(
     run = _Run(pairs, model_settings, settings, device)
     checkpoint = folder / CHECKPOINT if folder else None
     if checkpoint and checkpoint.exists():
-        run.restore(checkpoint)
+        run.state.restore(checkpoint, device)
     while not run.finished:
         epoch = run.epoch(validation)
         if checkpoint:
-            run.save(checkpoint)
+            run.state.save(checkpoint)
         report(epoch)
         if epoch.warning and len(run.history) > 1 and run.history[-2].warning:
             raise ModelError(f"training was stopped after epoch {epoch.epoch + 1}: {epoch.warning}")
     model = AlignerModel(model_settings)
-    model.load_state_dict(run.kept)
-    return Trained(model.eval(), tuple(run.history), run.best)
+    model.load_state_dict(run.state.kept)
+    return Trained(model.eval(), tuple(run.history), run.state.best)
 
 
 class _Run:
@@ -116,29 +116,30 @@ class _Run:
 
     def __init__(self, pairs: Pairs, model_settings: ModelSettings, settings: TrainSettings, device: str) -> None:
         self.pairs, self.settings, self.device = pairs, settings, device
-        self.identity = json.dumps([asdict(model_settings), asdict(settings), pairs.fingerprint()])
+        identity = json.dumps([asdict(model_settings), asdict(settings), pairs.fingerprint()])
         torch.manual_seed(settings.seed)
         self.model = AlignerModel(model_settings, settings.dropout)
         _standardise(self.model, pairs)
         self.model.to(device)
-        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        self.kept = {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
         trainable = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimiser: torch.optim.Optimizer
+        optimiser: torch.optim.Optimizer
         if settings.optimiser == "adamw":
-            self.optimiser = torch.optim.AdamW(trainable, lr=settings.lr, weight_decay=settings.weight_decay)
+            optimiser = torch.optim.AdamW(trainable, lr=settings.lr, weight_decay=settings.weight_decay)
         else:
-            self.optimiser = torch.optim.SGD(trainable, lr=settings.lr, momentum=0.9)
+            optimiser = torch.optim.SGD(trainable, lr=settings.lr, momentum=0.9)
+        self.state = TrainingState(self.model, optimiser, identity, Epoch, settings.average)
         self.steps_an_epoch = sum(1 for _ in self._batches(0))
-        self.history: list[Epoch] = []
-        self.best = -1
-        self.step = 0
+
+    @property
+    def history(self) -> list[Epoch]:
+        """The epochs so far."""
+        return self.state.history
 
     @property
     def finished(self) -> bool:
         """All epochs done, or no better one for as long as patience lasts."""
         done = len(self.history)
-        waited = done - 1 - self.best
+        waited = done - 1 - self.state.best
         return done >= self.settings.epochs or bool(
             self.settings.patience and done and waited >= self.settings.patience
         )
@@ -153,9 +154,8 @@ class _Run:
         if not math.isfinite(loss):
             raise ModelError(f"the loss is {loss} in epoch {number + 1}; use a smaller learning rate (--lr)")
         seconds = time.monotonic() - started
-        state = self.average if self.settings.average else self.model.state_dict()
         watched = AlignerModel(self.model.settings).to(self.device).eval()
-        watched.load_state_dict(state)
+        watched.load_state_dict(self.state.weights)
         done = Epoch(
             number,
             loss,
@@ -167,10 +167,8 @@ class _Run:
         if validation is not None:
             forth, back = recalls(watched, validation)
             done = replace(done, image_to_sentence=forth, sentence_to_image=back)
-        self.history.append(done)
-        if validation is None or self.best < 0 or done.recall > self.history[self.best].recall:
-            self.best = number
-            self.kept = {k: v.detach().cpu().clone() for k, v in state.items()}
+        best = self.state.best
+        self.state.add(done, validation is None or best < 0 or done.recall > self.history[best].recall)
         return done
 
     def _batches(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -179,51 +177,22 @@ class _Run:
 
     def _step(self, images: np.ndarray, captions: np.ndarray) -> float:
         """One update; returns the loss."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._rate()
         regions = _without(self.pairs.regions[torch.from_numpy(images)], self.settings.drop_regions)
         words = pack(_drop_words([self.pairs.sentences[i] for i in captions], self.settings.drop_words))
         owner = torch.from_numpy(np.searchsorted(np.sort(images), self.pairs.owner[captions]))
         owner = torch.from_numpy(np.argsort(images, kind="stable"))[owner].to(self.device)
         scores = score_batch(self.model, regions, words)
-        progress = self.step / max(1, self.steps_an_epoch * self.settings.epochs)
+        progress = self.state.step / max(1, self.steps_an_epoch * self.settings.epochs)
         loss = objective(
             self.settings.objective, scores * self.model.temperature, owner, self.settings.margin, progress
         )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_value_(self.model.parameters(), self.settings.clip)
-        self.optimiser.step()
-        self.step += 1
-        if self.settings.average:
-            # A young average follows closely, so that it does not remember the random start.
-            decay = min(self.settings.average, self.step / (self.step + 9))
-            for name, value in self.model.state_dict().items():
-                self.average[name].lerp_(value, 1 - decay)
+        self.state.update(loss, self._rate(), self.settings.clip)
         return float(loss.detach())
 
     def _rate(self) -> float:
         """Of the present step."""
         total = self.steps_an_epoch * self.settings.epochs
-        return self.settings.lr * cosine_rate(self.step, total, self.settings.warmup)
-
-    def save(self, path: Path) -> None:
-        """Leave everything a later process needs to go on."""
-        state = {
-            "model": self.model.state_dict(), "average": self.average, "kept": self.kept,
-            "optimiser": self.optimiser.state_dict(), "step": self.step, "best": self.best,
-            "history": [asdict(e) for e in self.history],
-        }  # fmt: skip
-        save_checkpoint(path, self.identity, state)
-
-    def restore(self, path: Path) -> None:
-        """Take up a checkpoint of the same settings and data."""
-        state = load_checkpoint(path, self.identity, self.device)
-        self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.average, self.kept = state["average"], state["kept"]
-        self.step, self.best = state["step"], state["best"]
-        self.history = [Epoch(**e) for e in state["history"]]
+        return self.settings.lr * cosine_rate(self.state.step, total, self.settings.warmup)
 
 
 def score_batch(model: AlignerModel, regions: RegionBatch, words: WordBatch) -> Tensor:

@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from phrasebox.checks import at_least, one_of, share
 from phrasebox.errors import SettingsError
 
 Decoder = Literal["rnn", "lstm", "gru", "transformer"]
 Method = Literal["beam", "greedy", "sample"]
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise SettingsError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}")
-
-
-def _at_least(settings: Any, least: float, *names: str) -> None:
-    for name in names:
-        if not getattr(settings, name) >= least:
-            raise SettingsError(f"{name} must be at least {least:g}, got {getattr(settings, name)}")
-
-
-def _share(settings: Any, *names: str) -> None:
-    for name in names:
-        if not 0 <= getattr(settings, name) < 1:
-            raise SettingsError(f"{name} must be in [0, 1), got {getattr(settings, name)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +50,9 @@ class ModelSettings:
     geometry: bool = True
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "vector_dim", "dim", "embed", "layers", "heads")
-        _one_of("decoder", self.decoder, ("rnn", "lstm", "gru", "transformer"))
-        _one_of("image", self.image, ("first", "every"))
+        at_least(self, 1, "vector_dim", "dim", "embed", "layers", "heads")
+        one_of("decoder", self.decoder, ("rnn", "lstm", "gru", "transformer"))
+        one_of("image", self.image, ("first", "every"))
         if self.dim % self.heads:
             raise SettingsError(f"dim {self.dim} must be a multiple of heads {self.heads}")
         if self.decoder == "transformer" and not self.attention:
@@ -144,11 +128,11 @@ class TrainSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _one_of("data", self.data, ("both", "images", "regions"))
-        _one_of("optimiser", self.optimiser, ("adamw", "rmsprop"))
-        _at_least(self, 1, "min_count", "batch", "epochs")
-        _at_least(self, 0, "reward_epochs", "patience", "weight_decay", "warmup", "phrase_weight")
-        _share(self, "min_confidence", "dropout", "smoothing", "scheduled", "average")
+        one_of("data", self.data, ("both", "images", "regions"))
+        one_of("optimiser", self.optimiser, ("adamw", "rmsprop"))
+        at_least(self, 1, "min_count", "batch", "epochs")
+        at_least(self, 0, "reward_epochs", "patience", "weight_decay", "warmup", "phrase_weight")
+        share(self, "min_confidence", "dropout", "smoothing", "scheduled", "average")
         if self.lr <= 0 or self.reward_lr <= 0 or self.clip <= 0:
             raise SettingsError("lr, reward_lr and clip must be positive")
         if self.reward_epochs and self.data == "regions":
@@ -192,9 +176,9 @@ class SpeechSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _one_of("method", self.method, ("beam", "greedy", "sample"))
-        _at_least(self, 1, "beam", "count", "max_length")
-        _at_least(self, 0, "length_power", "top_k")
+        one_of("method", self.method, ("beam", "greedy", "sample"))
+        at_least(self, 1, "beam", "count", "max_length")
+        at_least(self, 0, "length_power", "top_k")
         if not self.temperature > 0:
             raise SettingsError(f"temperature must be above 0, got {self.temperature}")
         if not 0 < self.top_p <= 1:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from phrasebox.captioner.batch import cross_entropy, mix_in, pad
 from phrasebox.captioner.consensus import CiderD
@@ -25,7 +24,7 @@ from phrasebox.captioner.ptb import ptb_tokens
 from phrasebox.captioner.reward import Critic, self_critical
 from phrasebox.captioner.settings import ModelSettings, SpeechSettings, TrainSettings
 from phrasebox.captioner.views import Views
-from phrasebox.checkpoints import CHECKPOINT, cosine_rate, load_checkpoint, save_checkpoint
+from phrasebox.checkpoints import CHECKPOINT, TrainingState, cosine_rate
 from phrasebox.errors import DataError, ModelError
 
 _GENERATED = 128  # images described at a time in validation
@@ -109,15 +108,15 @@ def train(
     run = _Run(corpus, validation, model_settings, settings, device)
     checkpoint = folder / CHECKPOINT if folder else None
     if checkpoint and checkpoint.exists():
-        run.restore(checkpoint)
+        run.state.restore(checkpoint, device)
     while phase := run.phase():
         epoch = run.epoch(phase)
         if checkpoint:
-            run.save(checkpoint)
+            run.state.save(checkpoint)
         report(epoch)
     model = CaptionerModel(model_settings, len(run.lexicon))
-    model.load_state_dict(run.kept)
-    return Trained(model.eval(), run.lexicon, tuple(run.history), run.best)
+    model.load_state_dict(run.state.kept)
+    return Trained(model.eval(), run.lexicon, tuple(run.history), run.state.best)
 
 
 class _Run:
@@ -135,7 +134,7 @@ class _Run:
         self.lexicon = corpus.lexicon(settings.min_count)
         if not self.lexicon.terms:
             raise DataError(f"no word of the training sentences occurs {settings.min_count} times; lower --min-count")
-        self.identity = json.dumps([asdict(model_settings), asdict(settings), fingerprint(corpus)])
+        identity = json.dumps([asdict(model_settings), asdict(settings), fingerprint(corpus)])
         torch.manual_seed(settings.seed)
         self.model = CaptionerModel(model_settings, len(self.lexicon), settings.dropout)
         _standardise(self.model, corpus)
@@ -144,13 +143,13 @@ class _Run:
         self.sentences = [self.lexicon.encode(text) for text in corpus.texts]
         self.critic = Critic(self.lexicon, corpus.references()) if settings.reward_epochs else None
         self.judge = _Judge(validation) if validation is not None and len(validation) else None
-        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        self.kept = {k: v.cpu().clone() for k, v in self.average.items()}
-        self.optimiser = self._optimiser()
+        self.state = TrainingState(self.model, self._optimiser(), identity, Epoch, settings.average)
         self.steps_an_epoch = -(-len(corpus) // settings.batch)
-        self.history: list[Epoch] = []
-        self.best = -1
-        self.step = 0
+
+    @property
+    def history(self) -> list[Epoch]:
+        """The epochs so far."""
+        return self.state.history
 
     def phase(self) -> str:
         """What the next epoch does; blank when training is over."""
@@ -158,7 +157,7 @@ class _Run:
         words = sum(epoch.phase == "words" for epoch in self.history)
         rewards = len(self.history) - words
         # A phase is over when its epochs are, or when patience is.
-        since = len(self.history) - 1 - max(self.best, words - 1 if rewards else 0)
+        since = len(self.history) - 1 - max(self.state.best, words - 1 if rewards else 0)
         tired = bool(settings.patience and self.history and since >= settings.patience)
         if not rewards and words < settings.epochs and not tired:
             return "words"
@@ -170,9 +169,7 @@ class _Run:
         """One pass over all images, then validation; keeps the weights if they are the best."""
         started, number = time.monotonic(), len(self.history)
         if phase == "reward" and self.history[-1].phase == "words":
-            self.model.load_state_dict(self.kept)
-            self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-            self.optimiser = self._optimiser()
+            self.state.back_to_best(self._optimiser())
         torch.manual_seed(self.settings.seed * 1_000_003 + number + 1)
         rng = np.random.default_rng((self.settings.seed, number))
         losses, rewards = [], []
@@ -181,22 +178,17 @@ class _Run:
             losses.append(loss)
             rewards.append(reward)
         done = Epoch(number, phase, _mean(losses), self._rate(phase), time.monotonic() - started, _mean(rewards))
-        state = self.average if self.settings.average else self.model.state_dict()
         if self.judge is not None:
             watched = CaptionerModel(self.model.settings, len(self.lexicon)).to(self.device).eval()
-            watched.load_state_dict(state)
+            watched.load_state_dict(self.state.weights)
             cider, warning = self.judge(watched, self.lexicon, self.repeatable)
             done = replace(done, cider=cider, warning=warning)
-        self.history.append(done)
-        if self.judge is None or self.best < 0 or done.cider > self.history[self.best].cider:
-            self.best = number
-            self.kept = {k: v.detach().cpu().clone() for k, v in state.items()}
+        best = self.state.best
+        self.state.add(done, self.judge is None or best < 0 or done.cider > self.history[best].cider)
         return done
 
     def _step(self, images: np.ndarray, rows: np.ndarray, phase: str) -> tuple[float, float]:
         """One update; the cross-entropy and the reward, each NaN if it had no part."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._rate(phase)
         self.model.train()
         told, reward, loss = math.nan, math.nan, torch.zeros((), device=self.device)
         if phase == "reward":
@@ -216,16 +208,7 @@ class _Run:
             raise ModelError(
                 f"the loss is {float(loss.detach())} in epoch {number}; use a smaller learning rate (--lr)"
             )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_value_(self.model.parameters(), self.settings.clip)
-        self.optimiser.step()
-        self.step += 1
-        if self.settings.average:
-            # A young average follows closely, so that it does not remember the random start.
-            decay = min(self.settings.average, self.step / (self.step + 9))
-            for name, value in self.model.state_dict().items():
-                self.average[name].lerp_(value, 1 - decay)
+        self.state.update(loss, self._rate(phase), self.settings.clip)
         return told, reward
 
     def _cross_entropy(self, images: np.ndarray, rows: np.ndarray, phase: str) -> torch.Tensor:
@@ -236,7 +219,7 @@ class _Run:
         seen = Views(regions, torch.from_numpy(views[0]), torch.from_numpy(views[1])).to(self.device)
         spoken = pad([self.sentences[i] for i in rows], MAX_WORDS).to(self.device)
         memory = self.model.remember(seen).select(torch.from_numpy(owner).to(self.device))
-        share = self.settings.scheduled * self.step / max(1, self.settings.epochs * self.steps_an_epoch)
+        share = self.settings.scheduled * self.state.step / max(1, self.settings.epochs * self.steps_an_epoch)
         if share and phase == "words":
             spoken = mix_in(self.model, memory, spoken, share)
         weight = torch.from_numpy(self.corpus.weight[rows]).to(self.device)
@@ -252,25 +235,7 @@ class _Run:
         s = self.settings
         if phase == "reward":
             return s.reward_lr
-        return s.lr * cosine_rate(self.step, self.steps_an_epoch * s.epochs, s.warmup)
-
-    def save(self, path: Path) -> None:
-        """Leave everything a later process needs to go on."""
-        state = {
-            "model": self.model.state_dict(), "average": self.average, "kept": self.kept,
-            "optimiser": self.optimiser.state_dict(), "step": self.step, "best": self.best,
-            "history": [asdict(e) for e in self.history],
-        }  # fmt: skip
-        save_checkpoint(path, self.identity, state)
-
-    def restore(self, path: Path) -> None:
-        """Take up a checkpoint of the same settings and data."""
-        state = load_checkpoint(path, self.identity, self.device)
-        self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.average, self.kept = state["average"], state["kept"]
-        self.step, self.best = state["step"], state["best"]
-        self.history = [Epoch(**e) for e in state["history"]]
+        return s.lr * cosine_rate(self.state.step, self.steps_an_epoch * s.epochs, s.warmup)
 
 
 class _Judge:

@@ -9,8 +9,7 @@ from typing import Any
 from phrasebox.formats.assembling import RawCaption, RawPhrase, about_box, assemble
 from phrasebox.formats.gathering import Gathered
 from phrasebox.formats.json_stream import arrays
-from phrasebox.formats.lines import head
-from phrasebox.formats.reading import images_folder, only_file, split_in_name
+from phrasebox.formats.reading import files_like, images_folder, only_file, split_in_name
 from phrasebox.types import Example, Skipped
 
 LAYOUT = '*.json with "images" (file_name, id) and "annotations" (image_id and caption or bbox), as COCO has them'
@@ -96,8 +95,7 @@ def _captions(image: dict[str, Any], annotations: Sequence[dict[str, Any]]) -> I
 
 
 def _files(source: Path) -> list[Path]:
-    candidates = sorted(source.glob("*.json")) if source.is_dir() else [source]
-    return [file for file in candidates if file.suffix.lower() == ".json" and _looks_right(head(file))]
+    return files_like(source, "*.json", (".json",), _looks_right)
 
 
 def _looks_right(start: bytes) -> bool:

@@ -9,8 +9,8 @@ from typing import Any
 
 from phrasebox.formats.assembling import RawCaption, RawPhrase, as_list, assemble
 from phrasebox.formats.gathering import Gathered
-from phrasebox.formats.lines import head, json_objects
-from phrasebox.formats.reading import images_folder, only_file, split_in_name
+from phrasebox.formats.lines import json_objects
+from phrasebox.formats.reading import files_like, images_folder, only_file, split_in_name
 from phrasebox.formats.writing import FittedRecords, Written, replacing
 from phrasebox.types import Example, GroundedImage, Phrase, Skipped, Span
 
@@ -75,8 +75,7 @@ def _caption(grounding: dict[str, Any]) -> RawCaption:
 
 
 def _files(source: Path) -> list[Path]:
-    candidates = sorted(source.glob("*.jsonl")) if source.is_dir() else [source]
-    return [file for file in candidates if file.suffix.lower() in (".jsonl", ".json") and _looks_right(head(file))]
+    return files_like(source, "*.jsonl", (".jsonl", ".json"), _looks_right)
 
 
 def _looks_right(start: bytes) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from phrasebox.errors import DataError
+from phrasebox.formats.lines import head
 from phrasebox.types import Caption, Example, Skipped
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
@@ -66,6 +67,14 @@ def only_file(source: Path, files: Sequence[Path], layout: str) -> Path:
         found = ", ".join(file.name for file in files) or "none"
         raise DataError(f"{source}: expected one {layout}; found {found}; name the file itself")
     return files[0]
+
+
+def files_like(
+    source: Path, pattern: str, suffixes: Collection[str], looks_right: Callable[[bytes], bool]
+) -> list[Path]:
+    """The files of a folder that match, or ``source`` itself, if their suffix and their beginning are right."""
+    candidates = sorted(source.glob(pattern)) if source.is_dir() else [source]
+    return [file for file in candidates if file.suffix.lower() in suffixes and looks_right(head(file))]
 
 
 def read_whole(file: IO[bytes], most: int = 1 << 24) -> bytes:

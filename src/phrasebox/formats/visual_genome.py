@@ -10,8 +10,7 @@ from typing import Any
 from phrasebox.formats.assembling import about_box, as_list, assemble
 from phrasebox.formats.gathering import Numbered
 from phrasebox.formats.json_stream import list_elements
-from phrasebox.formats.lines import head
-from phrasebox.formats.reading import images_folder, only_file, split_in_name
+from phrasebox.formats.reading import files_like, images_folder, only_file, split_in_name
 from phrasebox.formats.writing import FittedRecords, Written, append_element, replacing, xywh
 from phrasebox.types import Example, GroundedImage, Skipped
 
@@ -76,8 +75,7 @@ def _key(entry: object, folder: Path) -> str | None:
 
 
 def _files(source: Path) -> list[Path]:
-    candidates = sorted(source.glob("*.json")) if source.is_dir() else [source]
-    return [file for file in candidates if file.suffix.lower() == ".json" and _looks_right(head(file))]
+    return files_like(source, "*.json", (".json",), _looks_right)
 
 
 def _looks_right(start: bytes) -> bool:

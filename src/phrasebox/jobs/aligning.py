@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from phrasebox.aligner import Aligner, Bank, Epoch, ModelSettings, Pairs, Trained, TrainSettings, train
-from phrasebox.errors import ModelError, SettingsError, WorkspaceError
+from phrasebox.errors import SettingsError, WorkspaceError
 from phrasebox.features import RegionSettings
 from phrasebox.files import write_json, write_whole
 from phrasebox.jobs.betas import BETAS, choose_beta
+from phrasebox.jobs.models import check_regions, model_folder
 from phrasebox.jobs.origin import origin
 from phrasebox.jobs.regions import STAGE as REGIONS
-from phrasebox.jobs.regions import stage_settings
 from phrasebox.pipeline import progress
 from phrasebox.runs import Run, versions
 from phrasebox.show import Panel, curves
@@ -64,9 +64,7 @@ def align(
     ModelError
         If training fails (see `phrasebox.aligner.train.train`).
     """
-    if name != Path(name).name or name in ("", ".."):
-        raise SettingsError(f"name {name!r} is a path; give the name of a folder inside {ws.models}")
-    folder = ws.models / name
+    folder = model_folder(ws, name)
     pairs = load_pairs(ws, model, "train", device, quiet)
     if not len(pairs):
         raise WorkspaceError(
@@ -112,13 +110,7 @@ def workspace_aligner(
     """
     trained = ws.models / NAME / "config.json"
     aligner = Aligner.load(source or (trained.parent if trained.exists() else None), device, workers)
-    made, meant = ws.stages.get(REGIONS), stage_settings(aligner.region_settings)
-    if made is not None and made != meant:
-        differing = ", ".join(f"{k}={made.get(k)!r} (model: {v!r})" for k, v in meant.items() if made.get(k) != v)
-        raise ModelError(
-            f"the regions of {ws.path} do not fit the model: {differing}; train one with: phrasebox align {ws.path}, "
-            f"or make the regions anew with: phrasebox regions {ws.path} --fresh"
-        )
+    check_regions(ws, aligner.region_settings, "model", "align")
     return aligner
 
 

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from phrasebox.captioner import Captioner, Corpus, Epoch, ModelSettings, SpeechSettings, Trained, TrainSettings, train
-from phrasebox.errors import ModelError, SettingsError, WorkspaceError
+from phrasebox.errors import WorkspaceError
 from phrasebox.files import write_json
 from phrasebox.jobs.aligning import workspace_regions
+from phrasebox.jobs.models import check_regions, model_folder
 from phrasebox.jobs.origin import origin
-from phrasebox.jobs.regions import STAGE as REGIONS
-from phrasebox.jobs.regions import stage_settings
 from phrasebox.runs import Run, versions
 from phrasebox.show import Panel, curves
 from phrasebox.text import words
@@ -67,9 +66,7 @@ def caption(
     ModelError
         If training fails (see `phrasebox.captioner.train.train`).
     """
-    if name != Path(name).name or name in ("", ".."):
-        raise SettingsError(f"name {name!r} is a path; give the name of a folder inside {ws.models}")
-    folder = ws.models / name
+    folder = model_folder(ws, name)
     corpus = load_corpus(ws, "train", settings)
     if not len(corpus):
         raise WorkspaceError(
@@ -133,25 +130,8 @@ def workspace_captioner(
     """
     trained = ws.models / NAME / "config.json"
     captioner = Captioner.load(source or (trained.parent if trained.exists() else None), device, workers)
-    check_regions(ws, captioner)
+    check_regions(ws, captioner.region_settings, "captioner", "caption")
     return captioner
-
-
-def check_regions(ws: Workspace, captioner: Captioner) -> None:
-    """Compare how the workspace's regions were made with what the captioner reads.
-
-    Raises
-    ------
-    ModelError
-        If they differ.
-    """
-    made, meant = ws.stages.get(REGIONS), stage_settings(captioner.region_settings)
-    if made is not None and made != meant:
-        differing = ", ".join(f"{k}={made.get(k)!r} (model: {v!r})" for k, v in meant.items() if made.get(k) != v)
-        raise ModelError(
-            f"the regions of {ws.path} do not fit the captioner: {differing}; train one with: phrasebox caption "
-            f"{ws.path}, or make the regions anew with: phrasebox regions {ws.path} --fresh"
-        )
 
 
 def caption_epoch_json(epoch: Epoch) -> dict[str, Any]:
