@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,12 +96,14 @@ def cat() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def searching() -> RegionExtractor:
-    return RegionExtractor(RegionSettings(regions=6, **SMALL))
+    return RegionExtractor(RegionSettings(regions=6, nms=0.6, rank="classifier", **SMALL))
 
 
 @pytest.fixture(scope="module")
 def cropping() -> RegionExtractor:
-    return RegionExtractor(RegionSettings(regions=6, pooling="crops", crop_size=64, **SMALL))
+    return RegionExtractor(
+        RegionSettings(regions=6, nms=0.6, rank="classifier", pooling="crops", crop_size=64, **SMALL)
+    )
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:
@@ -198,8 +201,8 @@ class TestRegionExtractor:
             extractor([cat])
 
     def test_fingerprint_follows_the_settings_but_not_the_engine(self, searching: RegionExtractor) -> None:
-        same = RegionExtractor(RegionSettings(regions=6, **{**SMALL, "engine": "openvino"}))
-        other = RegionExtractor(RegionSettings(regions=7, **SMALL))
+        same = RegionExtractor(replace(searching.settings, engine="openvino"))
+        other = RegionExtractor(replace(searching.settings, regions=7))
         assert searching.fingerprint == same.fingerprint != other.fingerprint
 
 
@@ -217,6 +220,8 @@ class TestRegionExtractor:
         {"nms": 1.5},
         {"density": 50, "proposer": "grid"},
         {"density": 27},
+        {"short_side": 8},
+        {"short_side": 64, "proposer": "given"},
         {"crop_size": 96},
     ],
     ids=str,
@@ -231,6 +236,6 @@ def test_rank_by_a_missing_classifier_is_refused(monkeypatch: pytest.MonkeyPatch
         return load_backbone(name, *arguments, **options, pretrained=False)
 
     monkeypatch.setattr("phrasebox.features.load_backbone", without_weights)
-    settings = RegionSettings(backbone="timm:test_vit", size=96, engine="torch")
+    settings = RegionSettings(backbone="timm:test_vit", size=96, engine="torch", rank="classifier")
     with pytest.raises(SettingsError, match="rank='proposer'"):
         RegionExtractor(settings)

@@ -17,6 +17,7 @@ from phrasebox.errors import DataError, SettingsError
 from phrasebox.pooling import pool
 from phrasebox.regions import PROPOSERS, Given, Proposals, Proposer, make_proposer
 from phrasebox.regions.grid import LEVELS
+from phrasebox.regions.selective_search import SMALLEST_SIDE
 from phrasebox.types import Regions
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class RegionSettings:
     Attributes
     ----------
     proposer : str
-        Where boxes come from: ``selective_search``, ``grid`` or ``given``.
+        Where boxes come from: ``selective_search``, ``grid``, ``detector`` or ``given``.
     regions : int
         Regions kept an image, the whole image included; given boxes are all kept.
     backbone : str
@@ -50,6 +51,10 @@ class RegionSettings:
         the largest class probability of its vector, or the proposer's score.
     density : int
         Boxes of the ``grid`` proposer, the whole image included: 27, 48 or 101.
+    short_side : int
+        Pixels of the short side of the copy on which ``selective_search`` looks for boxes.
+    detector : str
+        The model of the proposer ``detector``, as for `phrasebox.regions.Detector`.
     engine : {"auto", "openvino", "torch"}
         What runs the network.
 
@@ -60,15 +65,17 @@ class RegionSettings:
     """
 
     proposer: str = "selective_search"
-    regions: int = 20
+    regions: int = 50
     backbone: str = "efficientnet-lite2"
     size: int | None = None
     pooling: Literal["roi", "crops"] = "roi"
     crop_size: int = 128
     bins: int = 3
-    nms: float = 0.6
-    rank: Literal["contrast", "classifier", "proposer"] = "classifier"
+    nms: float = 0.5
+    rank: Literal["contrast", "classifier", "proposer"] = "contrast"
     density: int = 48
+    short_side: int = 128
+    detector: str = ""
     engine: Literal["auto", "openvino", "torch"] = "auto"
 
     def __post_init__(self) -> None:
@@ -81,23 +88,31 @@ class RegionSettings:
         }.items():
             if getattr(self, name) not in allowed:
                 raise SettingsError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(map(str, allowed))}")
-        for name, least in {"regions": 1, "bins": 1, "crop_size": 32, "size": 32}.items():
+        for name, least in {"regions": 1, "bins": 1, "crop_size": 32, "size": 32, "short_side": SMALLEST_SIDE}.items():
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int) and value >= least):
                 raise SettingsError(f"{name} is {value!r}; give {least} or more")
         if not 0 < self.nms <= 1:
             raise SettingsError(f"nms is {self.nms}; give an IoU above 0, up to 1")
-        defaults = type(self).__dataclass_fields__
-        if self.proposer != "grid" and self.density != defaults["density"].default:
-            raise SettingsError(f"density {self.density} is for the proposer 'grid', not {self.proposer!r}")
-        if self.pooling != "crops" and self.crop_size != defaults["crop_size"].default:
-            raise SettingsError(f"crop_size {self.crop_size} is for pooling 'crops', not {self.pooling!r}")
+        for name, owner, value in (("density", "proposer", "grid"), ("short_side", "proposer", "selective_search"),
+                                   ("detector", "proposer", "detector"),
+                                   ("crop_size", "pooling", "crops")):  # fmt: skip
+            own, used = getattr(self, name), getattr(self, owner)
+            if used != value and own != type(self).__dataclass_fields__[name].default:
+                raise SettingsError(f"{name} {own} is for {owner} {value!r}, not {used!r}")
+
+    @classmethod
+    def of_proposer(cls, proposer: str) -> RegionSettings:
+        """The settings that suit a proposer: a grid, found in no image, is kept whole; a detector knows its best."""
+        if proposer == "grid":
+            return cls(proposer, regions=max(LEVELS), nms=1.0, rank="proposer")
+        return cls(proposer, rank="proposer" if proposer == "detector" else REGION_PRESETS["modern"].rank)
 
 
 REGION_PRESETS = {
     # PAPER section 2: a detector's 19 best boxes and the whole image.
-    "paper": RegionSettings(proposer="selective_search", regions=20, rank="classifier"),
-    "modern": RegionSettings(proposer="grid", density=27, regions=27, nms=1.0, rank="proposer"),
+    "paper": RegionSettings("selective_search", regions=20, rank="classifier", nms=0.6, short_side=200),
+    "modern": RegionSettings(),
 }
 
 
@@ -251,8 +266,12 @@ class RegionExtractor:
 def _proposer(settings: RegionSettings) -> Proposer | None:
     if settings.proposer == "given":
         return None  # one is made for every image, of its boxes
-    own_settings = {"density": settings.density} if settings.proposer == "grid" else {}
-    return make_proposer(settings.proposer, **own_settings)
+    own = {
+        "grid": {"density": settings.density},
+        "selective_search": {"short_side": settings.short_side},
+        "detector": {"model": settings.detector},
+    }
+    return make_proposer(settings.proposer, **own[settings.proposer])
 
 
 def _squash(image: np.ndarray, size: int, box: tuple[float, float, float, float] | None = None) -> np.ndarray:

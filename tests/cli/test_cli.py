@@ -117,3 +117,21 @@ def test_errors_of_the_system_are_one_line(capsys, ws, monkeypatch):
 
     monkeypatch.setattr(Workspace, "lock", full)
     assert call(capsys, "regions", ws) == (1, "", "phrasebox: ws/db: No space left on device\n")
+
+
+def test_a_stop_that_falls_into_a_finaliser_is_not_lost():
+    # Python drops an error out of a weak reference's callback, and tells so.
+    program = (
+        "import signal, time, weakref\nfrom phrasebox import cli\n"
+        "class Thing: pass\n"
+        "@cli.app.command\n"
+        "def wait():\n"
+        "    thing = Thing()\n"
+        "    reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))\n"
+        "    del thing\n"
+        "    time.sleep(60)\n"
+        "cli.main(['wait'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "phrasebox: stopped; run the same command again to go on\n"

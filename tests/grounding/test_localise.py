@@ -7,7 +7,7 @@ import pytest
 
 from phrasebox.errors import DataError
 from phrasebox.grounding import localise as localise_spans
-from phrasebox.grounding.localise import GRID, LEVEL, SHARPNESS, choose, coverage, heat_map
+from phrasebox.grounding.localise import EXTENT, GRID, SHARPNESS, choose, coverage, heat_map
 from phrasebox.text import words
 from phrasebox.types import Regions
 
@@ -102,18 +102,25 @@ def test_heat_equals_a_slow_loop_over_cells():
     np.testing.assert_allclose(heat_map(scores, cover, 3.0), expected, rtol=1e-4, atol=1e-7)
 
 
-def test_chosen_region_gathers_the_most_heat_above_the_level():
+def test_chosen_region_holds_the_most_heat_in_the_least_area():
     rng = np.random.default_rng(7)
     shares = random_shares(9)
     regions = Regions(shares * np.array([64, 48, 64, 48], np.float32), np.ones(9, np.float32), 64, 48)
     for _ in range(5):
         scores = rng.normal(size=9).astype(np.float32)
         heat = heat_map(scores, coverage(shares), 4.0).tolist()
-        gathered = [
-            sum(share * (h / max(heat) - LEVEL) for share, h in zip(cells, heat, strict=True))
-            for cells in coverage(shares).tolist()
-        ]
+        peak, gathered = max(heat), []
+        for cells in coverage(shares).tolist():
+            inside = sum(share * h / peak for share, h in zip(cells, heat, strict=True))
+            gathered.append(inside / (sum(heat) / peak + EXTENT * sum(cells)))
         assert choose(scores, regions, 4.0) == int(np.argmax(gathered))
+
+
+def test_what_every_word_says_does_not_decide():
+    # Both things score high on region 1; the ball alone scores on region 2 too.
+    scores = table(dog=[1], chases=[1], red=[1], ball=[1, 2])
+    (phrase,) = localise_spans(CAPTION, WORDS, scores, REGIONS, [(21, 25)], temperature=4)
+    assert phrase.region in (2, 3)
 
 
 def test_near_equal_boxes_add_up_instead_of_splitting_the_vote():

@@ -9,7 +9,7 @@ from phrasebox.jobs import regions as job
 from phrasebox.types import Box, Example
 from phrasebox.workspace import Workspace
 
-SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--density", "27", "--count", "27")
+SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27")
 
 
 def vectors(ws):
@@ -52,11 +52,11 @@ def test_stopped_it_goes_on_to_the_same_rows(at, call, stages, monkeypatch):
 
 def test_other_settings_need_fresh(at, call):
     ws = at("regions")
-    refused = call("regions", ws, *SMALL[:-1], "20").reason
+    refused = call("regions", ws, *SMALL, "--count", "20").reason
     assert "regions=27 (now 20)" in refused
     assert "--fresh" in refused
     assert {len(v) for v in vectors(ws).values()} == {27}
-    assert call("regions", ws, *SMALL[:-1], "20", "--fresh").code == 0
+    assert call("regions", ws, *SMALL, "--count", "20", "--fresh").code == 0
     assert {len(v) for v in vectors(ws).values()} == {20}
 
 
@@ -72,11 +72,11 @@ def test_fresh_with_settings_that_cannot_work_drops_nothing(at, call):
     assert len(vectors(ws)) == 5
 
 
-def test_another_proposer_does_not_inherit_the_presets_grid(at, call):
+def test_another_proposer_starts_from_what_suits_it(at, call):
     ws = at("imported")
-    done = call("regions", ws, "--proposer", "selective_search", "--count", "4", *SMALL[:4], "--json")
-    assert (done.code, done.json["settings"]["rank"]) == (0, "classifier")
-    assert {len(v) for v in vectors(ws).values()} == {4}
+    done = call("regions", ws, "--proposer", "grid", *SMALL[:4], "--json")
+    assert (done.code, done.json["settings"]["rank"], done.json["settings"]["nms"]) == (0, "proposer", 1.0)
+    assert {len(v) for v in vectors(ws).values()} == {48}  # a grid is kept whole
 
 
 def test_a_truncated_image_is_left_out_with_its_reason(photographs, karpathy, call, tmp_path):

@@ -124,8 +124,8 @@ def test_ranking_by_area_ignores_the_order_of_input(boxes: list[tuple[int, ...]]
 
 
 def test_registry_names_what_it_has() -> None:
-    assert set(PROPOSERS) == {"selective_search", "grid", "given"}
-    with pytest.raises(SettingsError, match="selective_search, grid, given"):
+    assert set(PROPOSERS) == {"selective_search", "grid", "detector", "given"}
+    with pytest.raises(SettingsError, match="selective_search, grid, detector, given"):
         make_proposer("psychic")
     with pytest.raises(SettingsError, match="grid"):
         make_proposer("grid", wrong=1)

@@ -21,7 +21,7 @@ from phrasebox.errors import ModelError
 
 FILE = "bank.safetensors"
 SENTENCES, IMAGES = 500, 150
-SHARE = 0.5  # of the strangers' score that is taken off
+SHARE = 0.35  # of the strangers' score that is taken off; more helps sentences find images, less the other way
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +61,7 @@ class Bank:
     def calibrated(
         self, model: AlignerModel, scores: Tensor, image_prior: Tensor, words: Tensor, lengths: Tensor
     ) -> Tensor:
-        """S_kl less half of what image k scores with the bank's sentences and sentence l with the bank's images.
+        """S_kl less a `SHARE` of what image k scores with the bank's sentences and sentence l with the bank's images.
 
         Each of the two is the log of the mean of exp(temperature * score), divided by the temperature again: a soft
         maximum over strangers.

@@ -39,10 +39,10 @@ class ModelSettings:
     """
 
     vector_dim: int = 1280
-    dim: int = 256
+    dim: int = 512
     encoder: Encoder = "mlp"
     words: Kind = "contextual"
-    hidden: int = 512
+    hidden: int = 1024
     normalise: bool = True
     mean: bool = True
     geometry: bool = True
@@ -102,7 +102,7 @@ class TrainSettings:
     patience: int = 5
     dropout: float = 0.3
     drop_words: float = 0.0
-    drop_regions: float = 0.0
+    drop_regions: float = 0.35
     weight_decay: float = 0.01
     clip: float = 5.0
     average: float = 0.0
@@ -136,7 +136,7 @@ PRESETS = {
         ),
         TrainSettings(
             objective="margin-sum", optimiser="sgd", lr=1e-3, batch=100, captions=1, epochs=20, dropout=0.5,
-            weight_decay=0.0,
+            weight_decay=0.0, drop_regions=0.0,
         ),
     ),
     "modern": Preset(ModelSettings(), TrainSettings()),

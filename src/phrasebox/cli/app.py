@@ -67,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         go_offline()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _stop)
+        sys.unraisablehook = _stop_in_finaliser
     try:
         app(arguments, result_action="return_value", print_error=False, exit_on_error=False)
     except CycloptsError as error:
@@ -92,6 +93,13 @@ def _stop(*_: object) -> NoReturn:
     """Stop once what is being written is; asked a second time, stop at once, which loses no more than a kill does."""
     signal.signal(signal.SIGINT, _stop_at_once)
     raise KeyboardInterrupt
+
+
+def _stop_in_finaliser(ignored: sys.UnraisableHookArgs) -> None:
+    """Stop where the wish fell into a finaliser, out of which Python lets no error go."""
+    if ignored.exc_type is KeyboardInterrupt:
+        _stop_at_once()
+    sys.__unraisablehook__(ignored)
 
 
 def _stop_at_once(*_: object) -> NoReturn:

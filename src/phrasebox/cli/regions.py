@@ -17,6 +17,8 @@ def regions(
     proposer: str | None = None,
     count: int | None = None,
     density: int | None = None,
+    short_side: int | None = None,
+    detector: str | None = None,
     backbone: str | None = None,
     size: int | None = None,
     pooling: Literal["roi", "crops"] | None = None,
@@ -33,11 +35,15 @@ def regions(
     preset
         modern, or paper: selective search, the 19 best boxes and the whole image.
     proposer
-        selective_search, grid, or given (your own boxes); not the preset's, it starts from its own defaults.
+        selective_search, grid, detector, or given (your own boxes); not the preset's, it starts from its own defaults.
     count
         Regions kept an image, the whole image included.
     density
         Boxes of the grid.
+    short_side
+        Pixels of the copy's short side on which selective_search looks for boxes.
+    detector
+        The detector's model: torchvision:NAME, torchvision:NAME=WEIGHTS, or a folder or hub id for transformers.
     backbone
         efficientnet-lite0, -lite1, -lite2, or timm:MODEL.
     size
@@ -58,11 +64,12 @@ def regions(
     from phrasebox.jobs import make_regions
     from phrasebox.jobs.regions import STAGE
 
-    given = {"proposer": proposer, "regions": count, "density": density, "backbone": backbone, "size": size,
-             "pooling": pooling, "nms": nms, "rank": rank, "engine": engine}  # fmt: skip
+    given = {"proposer": proposer, "regions": count, "density": density, "short_side": short_side,
+             "detector": detector, "backbone": backbone, "size": size, "pooling": pooling, "nms": nms, "rank": rank,
+             "engine": engine}  # fmt: skip
     chosen = REGION_PRESETS[preset]
     if proposer not in (None, chosen.proposer):
-        chosen = RegionSettings(proposer)  # type: ignore[arg-type]
+        chosen = RegionSettings.of_proposer(proposer)  # type: ignore[arg-type]
     settings = override(chosen, given)
     with session(ws, common) as opened:
         workspace = opened.workspace

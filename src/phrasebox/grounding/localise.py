@@ -12,7 +12,8 @@ from phrasebox.types import Phrase, Regions, Span, Word
 
 GRID = 28  # cells of the heat map each way
 SHARPNESS = 0.5  # share of the model's temperature at which regions vote
-LEVEL = 0.3  # heat (of 1 at the peak) that a cell must pass to speak for a box rather than against it
+SENTENCE = 0.6  # of the whole sentence's scores that is taken off its phrase's
+EXTENT = 0.8  # cold cells that weigh as much as the peak's heat
 
 
 def localise(
@@ -25,8 +26,9 @@ def localise(
 ) -> tuple[Phrase, ...]:
     """One phrase with its box for every span, in order.
 
-    A phrase's score on a region is the mean over its content words (over all its words if it has none). The box is
-    the region that gathers the most heat above `LEVEL`; see `heat_map`.
+    A phrase's score on a region is the mean over its content words (over all its words if it has none). What all
+    words of the sentence score there on average says little about this phrase, and part of it is taken off before
+    the regions vote; see `choose`.
 
     Parameters
     ----------
@@ -56,18 +58,20 @@ def _localise(
         raise DataError(f"span {span} ({caption[start:end]!r}) holds no word")
     telling = [t for t in inside if is_content(words[t].text)] or inside
     mean = scores[telling].mean(0)
-    return phrase(caption, span, mean, choose(mean, regions, temperature), regions, temperature)
+    region = choose(mean - SENTENCE * scores.mean(0), regions, temperature)
+    return phrase(caption, span, mean, region, regions, temperature)
 
 
 def choose(scores: np.ndarray, regions: Regions, temperature: float) -> int:
-    """The region with the largest sum of (heat - `LEVEL`) over its cells.
+    """The region b with the largest heat(b) / (heat of the frame + `EXTENT` * area(b)), the peak's heat being 1.
 
-    Near-equal boxes split the vote of an arg-max; here they add up, and the box is taken that holds the heat with
-    the least that is cold.
+    Near-equal boxes split the vote of an arg-max; here they add up, and the box is taken that holds the most of the
+    heat with the least that is cold, as an intersection over union would have it.
     """
     cover = coverage(regions.boxes / np.array([regions.width, regions.height] * 2, np.float32))  # (R, G*G)
     heat = heat_map(scores, cover, temperature)
-    return int((cover @ (heat / heat.max() - LEVEL)).argmax())
+    heat = heat / heat.max()
+    return int(((cover @ heat) / (heat.sum() + EXTENT * cover.sum(1))).argmax())
 
 
 def heat_map(scores: np.ndarray, cover: np.ndarray, temperature: float) -> np.ndarray:

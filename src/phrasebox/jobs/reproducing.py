@@ -17,8 +17,9 @@ from phrasebox.runs import Run, versions
 from phrasebox.workspace import Workspace
 
 REGION_OPTIONS = {
-    "proposer": "proposer", "regions": "count", "density": "density", "backbone": "backbone", "size": "size",
-    "pooling": "pooling", "nms": "nms", "rank": "rank", "engine": "engine",
+    "proposer": "proposer", "regions": "count", "density": "density", "short_side": "short_side",
+    "detector": "detector",
+    "backbone": "backbone", "size": "size", "pooling": "pooling", "nms": "nms", "rank": "rank", "engine": "engine",
 }  # fmt: skip
 """Options of the command ``regions``, by the setting that they set."""
 ALIGN_OPTIONS = ("encoder", "dim", "epochs", "batch", "lr", "objective", "patience")
@@ -94,7 +95,7 @@ def _regions(run: Run, target: Path) -> _Options:
     for name, preset in REGION_PRESETS.items():
         start, given = preset, [] if name == "modern" else ["--preset", name]
         if made["proposer"] != preset.proposer:  # as the command does it
-            start, given = RegionSettings(made["proposer"]), [*given, "--proposer", made["proposer"]]
+            start, given = RegionSettings.of_proposer(made["proposer"]), [*given, "--proposer", made["proposer"]]
         starts.append((given, _differing(asdict(start), made)))
     given, differing = min(starts, key=lambda each: len(each[0]) + 2 * len(each[1]))
     options, notes = _options({name: made[name] for name in differing}, REGION_OPTIONS)

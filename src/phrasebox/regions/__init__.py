@@ -1,6 +1,6 @@
 """Where to look in an image: proposers behind one protocol and one registry.
 
-A new proposer (a detector, say) is one file with a class that has `Proposer`'s two members, and a line in `PROPOSERS`.
+A new proposer is one file with a class that has `Proposer`'s two members, and a line in `PROPOSERS`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,17 @@ from collections.abc import Callable
 
 from phrasebox.errors import SettingsError
 from phrasebox.regions.base import Proposals, Proposer
+from phrasebox.regions.detector import Detector
 from phrasebox.regions.given import Given
 from phrasebox.regions.grid import Grid
 from phrasebox.regions.selective_search import SelectiveSearch
 
-__all__ = ["PROPOSERS", "Given", "Grid", "Proposals", "Proposer", "SelectiveSearch", "make_proposer"]
+__all__ = ["PROPOSERS", "Detector", "Given", "Grid", "Proposals", "Proposer", "SelectiveSearch", "make_proposer"]
 
 PROPOSERS: dict[str, Callable[..., Proposer]] = {
     "selective_search": SelectiveSearch,
     "grid": Grid,
+    "detector": Detector,
     "given": Given,
 }
 

@@ -32,7 +32,7 @@ class SelectiveSearch:
         If a setting lies outside its range.
     """
 
-    short_side: int = 200
+    short_side: int = 128
     min_side: float = 0.09
 
     def __post_init__(self) -> None:
