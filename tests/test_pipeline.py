@@ -48,6 +48,29 @@ def test_order_and_batches_are_kept(n, batch, workers, bad):
     assert sum(finished) == n
 
 
+def test_heavy_items_are_fetched_and_batched_a_few_at_a_time(monkeypatch):
+    monkeypatch.setattr(pipeline, "MEMORY", 100)
+    lock, held, most, batches = threading.Lock(), 0, 0, []
+
+    def read(item):
+        nonlocal held, most
+        with lock:
+            held += 60
+            most = max(most, held)
+        return item
+
+    def done(values):
+        nonlocal held
+        with lock:
+            held -= 60 * len(values)
+        batches.append([int(value.key) for value in values])
+
+    run(items(40), list, done, batch=16, prefetch=read, weigh=lambda value: 60, workers=3)
+    assert [key for batch in batches for key in batch] == list(range(40))
+    assert {len(batch) for batch in batches} == {2}
+    assert most <= 60 * (2 + 2 + 3)  # a batch, what may be held ahead, and what each thread fetches
+
+
 def test_without_prefetch_the_mapper_gets_the_items():
     got = []
     assert run(items(5), lambda batch: [item.key for item in batch], got.extend, batch=2) == Counts(5, 0)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from phrasebox.errors import DataError
 from phrasebox.types import Skipped
 
 SECONDS_BETWEEN_LINES = 10.0
+MEMORY = 2**29  # bytes of prefetched items from which on no more are fetched, and a batch is closed early
 
 Advance = Callable[[int], None]
 """Told how many more items are finished."""
@@ -48,6 +50,7 @@ def run(
     *,
     batch: int,
     prefetch: Callable[[T], object] | None = None,
+    weigh: Callable[[Any], int] = lambda fetched: 0,
     skip: Callable[[list[Skipped]], object] | None = None,
     workers: int = 2,
     progress: Advance | None = None,
@@ -56,7 +59,7 @@ def run(
 
     ``prefetch`` runs in threads, up to a batch ahead; ``mapper`` and ``sink`` run in the calling thread, one
     batch after the other, so that whatever reached the sink is finished and the rest can be asked for again.
-    Order is kept. At most two batches of prefetched items are in memory.
+    Order is kept. At most two batches of prefetched items are in memory, each of about `MEMORY` bytes at most.
 
     Parameters
     ----------
@@ -69,6 +72,8 @@ def run(
         Stores one batch; usually one of the workspace's ``append_...``.
     prefetch : callable, optional
         Slow reading of one item, such as decoding a picture.
+    weigh : callable, optional
+        Bytes of what ``prefetch`` gave.
     skip : callable, optional
         Is given the items whose ``prefetch`` raised a `DataError`, with the reason; without it the error is raised.
     workers : int
@@ -85,12 +90,12 @@ def run(
     KeyboardInterrupt
         Again, after the threads have ended.
     """
-    done = left_out = 0
+    done = left_out = held = 0
     ready: list = []
     bad: list[Skipped] = []
 
     def flush() -> None:
-        nonlocal done, left_out
+        nonlocal done, left_out, held
         if ready:
             sink(mapper(list(ready)))
         if bad and skip is not None:
@@ -100,47 +105,77 @@ def run(
         done, left_out = done + len(ready), left_out + len(bad)
         ready.clear()
         bad.clear()
+        held = 0
 
-    source = ((item, item) for item in items) if prefetch is None else _ahead(items, prefetch, workers, batch)
+    source = (
+        ((item, item) for item in items) if prefetch is None else _Ahead(prefetch, weigh, workers, batch).over(items)
+    )
     with closing(source):
         for item, value in source:
             if not isinstance(value, DataError):
                 ready.append(value)
+                held += weigh(value)
             elif skip is None:
                 raise value
             else:
                 bad.append(Skipped(item.key, str(value)))
-            if len(ready) + len(bad) == batch:
+            if len(ready) + len(bad) == batch or held > MEMORY:
                 flush()
         if ready or bad:
             flush()
     return Counts(done, left_out)
 
 
-def _ahead(
-    items: Iterable[T], prefetch: Callable[[T], object], workers: int, ahead: int
-) -> Generator[tuple[T, object]]:
-    """Items in order with what ``prefetch`` made of them, or the `DataError` it raised."""
+class _Ahead:
+    """Fetches items in threads, up to ``count`` ahead of the one that is asked for, and up to `MEMORY` bytes."""
 
-    def attempt(item: T) -> object:
+    def __init__(
+        self, prefetch: Callable[[Any], object], weigh: Callable[[Any], int], workers: int, count: int
+    ) -> None:
+        self.prefetch, self.weigh, self.workers, self.count = prefetch, weigh, workers, count
+        self.held = 0  # bytes fetched and not yet asked for
+        self.asked: object = None  # the item that is waited for; it is fetched whatever is held
+        self.changed = threading.Condition()
+
+    def over(self, items: Iterable[T]) -> Generator[tuple[T, object]]:
+        """Items in order with what ``prefetch`` made of them, or the `DataError` it raised."""
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="prefetch")
+        waiting: deque = deque()
         try:
-            return prefetch(item)
-        except DataError as error:
-            return error
+            for item in items:
+                waiting.append((item, pool.submit(self._fetch, item)))
+                if len(waiting) > self.count:
+                    yield self._next(waiting)
+            while waiting:
+                yield self._next(waiting)
+        finally:
+            with self.changed:
+                self.held = -sys.maxsize  # nothing waits for room any more
+                self.changed.notify_all()
+            pool.shutdown(wait=True, cancel_futures=True)
 
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="prefetch")
-    waiting: deque = deque()
-    try:
-        for item in items:
-            waiting.append((item, pool.submit(attempt, item)))
-            if len(waiting) > ahead:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    def _fetch(self, item: object) -> tuple[object, int]:
+        with self.changed:
+            self.changed.wait_for(lambda: self.held <= MEMORY or self.asked is item)
+        try:
+            fetched = self.prefetch(item)
+        except DataError as error:
+            return error, 0
+        size = self.weigh(fetched)
+        with self.changed:
+            self.held += size
+        return fetched, size
+
+    def _next(self, waiting: deque) -> tuple[Any, object]:
+        item, future = waiting.popleft()
+        with self.changed:
+            self.asked = item
+            self.changed.notify_all()
+        fetched, size = future.result()
+        with self.changed:
+            self.held -= size
+            self.changed.notify_all()
+        return item, fetched
 
 
 @contextmanager

@@ -60,6 +60,7 @@ def describe_folder(
             append,
             batch=_BATCH,
             prefetch=lambda picture: (picture.key, load_image(picture.image)),
+            weigh=lambda loaded: loaded[1].nbytes,
             skip=skip,
             workers=captioner.workers,
             progress=advance,

@@ -98,6 +98,7 @@ def _extract_pending(ws: Workspace, extractor: RegionExtractor, workers: int, qu
             ws.append_regions,
             batch=_BATCH,
             prefetch=lambda row: (row, load_image(row.path)),
+            weigh=lambda loaded: loaded[1].nbytes,
             skip=lambda skipped: ws.append_skipped(skipped, STAGE),
             workers=workers,
             progress=advance,
