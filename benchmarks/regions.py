@@ -39,15 +39,16 @@ from phrasebox.workspace import Workspace
 COUNTS = (10, 20, 50, 100, 200)
 BATCH = 16
 PROPOSERS = {
-    "selective search, side 128, contrast, NMS 0.5": RegionSettings(regions=200),
-    "the same, NMS 0.8": RegionSettings(regions=200, nms=0.8),
-    "the same, by classifier, NMS 0.5": RegionSettings(regions=200, rank="classifier"),
-    "the same, by area, NMS 0.5": RegionSettings(regions=200, rank="proposer"),
-    "selective search, side 200, contrast, NMS 0.5": RegionSettings(regions=200, short_side=200),
+    "selective search, side 128, contrast, NMS 0.7": RegionSettings(regions=200),
+    "the same, NMS 0.5": RegionSettings(regions=200, nms=0.5),
+    "the same, NMS 0.9": RegionSettings(regions=200, nms=0.9),
+    "the same, by classifier, NMS 0.7": RegionSettings(regions=200, rank="classifier"),
+    "the same, by area, NMS 0.7": RegionSettings(regions=200, rank="proposer"),
+    "selective search, side 200, contrast, NMS 0.7": RegionSettings(regions=200, short_side=200),
     "selective search, side 200, by classifier, NMS 0.6": RegionSettings(
         regions=200, short_side=200, rank="classifier", nms=0.6
     ),
-    "grid of 101, contrast, NMS 0.5": RegionSettings("grid", density=101, regions=200),
+    "grid of 101, contrast, NMS 0.7": RegionSettings("grid", density=101, regions=200),
     "grid of 101": RegionSettings("grid", density=101, regions=200, rank="proposer", nms=1.0),
     "grid of 27": RegionSettings("grid", density=27, regions=200, rank="proposer", nms=1.0),
 }
@@ -55,7 +56,8 @@ WAYS = {
     "modern": REGION_PRESETS["modern"],
     "modern, 20 regions": RegionSettings(regions=20),
     "modern, 32 regions": RegionSettings(regions=32),
-    "modern, 100 regions, NMS 0.7": RegionSettings(regions=100, nms=0.7),
+    "modern, 100 regions": RegionSettings(regions=100),
+    "modern, NMS 0.5": RegionSettings(nms=0.5),
     "modern, map at 320 pixels": RegionSettings(size=320),
     "modern, crops of 128 pixels": RegionSettings(pooling="crops", backbone="efficientnet-lite0", regions=32),
     "paper": REGION_PRESETS["paper"],
@@ -72,11 +74,12 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=WAYS, default=list(WAYS))
     given = parser.parse_args()
     console = Console(width=140)
-    splits = {e.key: e.split for e in read_source(given.data / "dataset_flickr8k.json", images=given.data / "images")}
-    truth = (
-        e for e in read_source(given.data / "annotations.zip", images=given.data / "images") if isinstance(e, Example)
+    captioned, boxed = (
+        (e for e in read_source(given.data / name, images=given.data / "images") if isinstance(e, Example))
+        for name in ("dataset_flickr8k.json", "annotations.zip")
     )
-    examples = list(islice((e for e in truth if splits[e.key] == given.split), given.images))
+    wanted = {e.key for e in captioned if e.split == given.split}
+    examples = list(islice((e for e in boxed if e.key in wanted), given.images))
     console.print(recall_table(examples, given.split))
     if given.train:
         console.print(grounding_table(given.data, given.split, given.only))

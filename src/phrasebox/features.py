@@ -15,6 +15,7 @@ from phrasebox.backbones import Backbone, load_backbone
 from phrasebox.contrast import contrast
 from phrasebox.errors import DataError, SettingsError
 from phrasebox.pooling import pool
+from phrasebox.profiling import Profile
 from phrasebox.regions import PROPOSERS, Given, Proposals, Proposer, make_proposer
 from phrasebox.regions.grid import LEVELS
 from phrasebox.regions.selective_search import SMALLEST_SIDE
@@ -71,7 +72,7 @@ class RegionSettings:
     pooling: Literal["roi", "crops"] = "roi"
     crop_size: int = 128
     bins: int = 3
-    nms: float = 0.5
+    nms: float = 0.7
     rank: Literal["contrast", "classifier", "proposer"] = "contrast"
     density: int = 48
     short_side: int = 128
@@ -127,6 +128,8 @@ class RegionExtractor:
         A torch device for the network.
     workers : int
         Processor threads, for the search of boxes and for the network.
+    profile : Profile, optional
+        Is told where the time goes.
 
     Attributes
     ----------
@@ -143,7 +146,9 @@ class RegionExtractor:
         If the network cannot be loaded.
     """
 
-    def __init__(self, settings: RegionSettings, device: str = "cpu", workers: int = 2) -> None:
+    def __init__(
+        self, settings: RegionSettings, device: str = "cpu", workers: int = 2, profile: Profile | None = None
+    ) -> None:
         if workers < 1:
             raise SettingsError(f"workers is {workers}; give 1 or more")
 
@@ -152,6 +157,7 @@ class RegionExtractor:
 
         self.settings = settings
         self.workers = workers
+        self.profile = profile or Profile()
         self._proposer = _proposer(settings)
         # Crops need a map of the whole image only where it ranks the boxes.
         needs_maps = settings.pooling == "roi" or settings.rank != "proposer"
@@ -217,8 +223,20 @@ class RegionExtractor:
         with ThreadPoolExecutor(self.workers) as threads:
             # OpenCV and Pillow release the interpreter, so boxes are searched for while the network runs.
             searches = [threads.submit(self._search, *item) for item in zip(images, own, names, strict=True)]
-            maps = _maps(self._frames, images) if self._frames else None
+            with self.profile.part("network"):
+                maps = _maps(self._frames, images) if self._frames else None
             found = [search.result() for search in searches]
+        with self.profile.part("ranking, pooling, crops"):
+            return self._keep(images, own, maps, found)
+
+    def _keep(
+        self,
+        images: Sequence[np.ndarray],
+        own: Sequence[np.ndarray | None],
+        maps: Tensor | None,
+        found: list[Proposals],
+    ) -> list[tuple[Proposals, Tensor]]:
+        """The best of the boxes that were found, with their vectors."""
         pooled = [] if maps is None else _pool_pixels(maps, found, images, self.settings.bins)
         if self._frames and maps is not None and self.settings.rank != "proposer":
             if self.settings.rank == "contrast":
@@ -244,7 +262,8 @@ class RegionExtractor:
             raise DataError(f"{name}: no boxes were given; give some, or choose another proposer")
         try:
             proposer = self._proposer if own is None else Given(own)
-            proposals = proposer.propose(image)  # type: ignore[union-attr]
+            with self.profile.part("search of boxes"):
+                proposals = proposer.propose(image)  # type: ignore[union-attr]
         except DataError as error:
             raise DataError(f"{name}: {error}") from None
         return Proposals(

@@ -249,7 +249,8 @@ class Phrase:
     whole_image : bool
         The phrase describes the frame, not a part of it.
     region : int
-        Index of the box among the image's regions, -1 if the box was made from several or drawn by a person.
+        Index among the image's regions of the one the words belong to, -1 if a person drew the box. The box is that
+        region's, or made from it and others around it.
     reviewed : bool
         A person looked at it: score and confidence are 1.
     """

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from phrasebox.aligner import Aligner, AlignerModel, Bank, ModelSettings
+from phrasebox.aligner.bank import SHARE
 from phrasebox.errors import ModelError
 from phrasebox.features import RegionSettings
 
@@ -36,7 +37,7 @@ def test_calibration_equals_a_slow_loop(made):
         for n, words in enumerate(s.split(lengths.tolist())):
             others = model.scores(bank.regions, words, lengths[n : n + 1])[:, 0].tolist()
             sentence = math.log(sum(math.exp(t * x) for x in others) / len(others)) / t
-            assert float(found[k, n]) == pytest.approx(float(scores[k, n]) - 0.5 * (image + sentence), abs=1e-5)
+            assert float(found[k, n]) == pytest.approx(float(scores[k, n]) - SHARE * (image + sentence), abs=1e-5)
 
 
 def test_it_is_saved_beside_the_model_and_checked(made, tmp_path):

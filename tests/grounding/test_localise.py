@@ -7,7 +7,8 @@ import pytest
 
 from phrasebox.errors import DataError
 from phrasebox.grounding import localise as localise_spans
-from phrasebox.grounding.localise import EXTENT, GRID, SHARPNESS, choose, coverage, heat_map
+from phrasebox.grounding.localise import EXTENT, FUSED, GRID, LOYALTY, SHARPNESS, coverage, fuse, heat_map, merits
+from phrasebox.grounding.phrases import overlap
 from phrasebox.text import words
 from phrasebox.types import Regions
 
@@ -31,7 +32,9 @@ def test_one_phrase_a_span_in_the_order_given():
     assert [p.span for p in found] == [(13, 25), (0, 5), (13, 25)]
     assert found[1].region == 1
     assert found[0].region in (2, 3)
-    assert all(p.box == REGIONS.box(p.region) for p in found)
+    assert found[1].box == REGIONS.box(1)
+    assert 100 < found[0].box.x1 < 104  # between the two near-equal boxes
+    assert found[0].box.x2 == 180
     assert localise_spans(CAPTION, WORDS, scores, REGIONS, []) == ()
 
 
@@ -102,18 +105,26 @@ def test_heat_equals_a_slow_loop_over_cells():
     np.testing.assert_allclose(heat_map(scores, cover, 3.0), expected, rtol=1e-4, atol=1e-7)
 
 
-def test_chosen_region_holds_the_most_heat_in_the_least_area():
+def test_merit_is_heat_inside_over_heat_and_area():
     rng = np.random.default_rng(7)
     shares = random_shares(9)
     regions = Regions(shares * np.array([64, 48, 64, 48], np.float32), np.ones(9, np.float32), 64, 48)
     for _ in range(5):
         scores = rng.normal(size=9).astype(np.float32)
         heat = heat_map(scores, coverage(shares), 4.0).tolist()
-        peak, gathered = max(heat), []
+        peak, expected = max(heat), []
         for cells in coverage(shares).tolist():
             inside = sum(share * h / peak for share, h in zip(cells, heat, strict=True))
-            gathered.append(inside / (sum(heat) / peak + EXTENT * sum(cells)))
-        assert choose(scores, regions, 4.0) == int(np.argmax(gathered))
+            expected.append(inside / (sum(heat) / peak + EXTENT * sum(cells)))
+        np.testing.assert_allclose(merits(scores, regions, 4.0), expected, rtol=1e-4)
+
+
+def test_fused_box_is_a_mean_of_those_that_overlap_the_best():
+    boxes = np.array([[0, 0, 10, 10], [2, 0, 10, 10], [0, 0, 3, 3], [50, 50, 60, 60]], np.float32)
+    merit = np.array([1.0, 0.9, 0.99, 0.99])
+    assert overlap(boxes[0], boxes)[2] < FUSED < overlap(boxes[0], boxes)[1]
+    say = 0.9**LOYALTY
+    np.testing.assert_allclose(fuse(merit, boxes), [2 * say / (1 + say), 0, 10, 10], rtol=1e-5)
 
 
 def test_what_every_word_says_does_not_decide():
@@ -127,4 +138,4 @@ def test_near_equal_boxes_add_up_instead_of_splitting_the_vote():
     # Two boxes on one thing, each a little behind a lone box elsewhere.
     boxes = np.array([[0, 0, 100, 100], [0, 0, 30, 30], [60, 60, 90, 90], [61, 61, 91, 91]], np.float32)
     regions = Regions(boxes, np.ones(4, np.float32), 100, 100)
-    assert choose(np.array([-9, 1, 0.95, 0.95], np.float32), regions, temperature=4.0) in (2, 3)
+    assert merits(np.array([-9, 1, 0.95, 0.95], np.float32), regions, temperature=4.0).argmax() in (2, 3)

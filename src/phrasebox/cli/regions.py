@@ -25,6 +25,7 @@ def regions(
     nms: float | None = None,
     rank: Literal["contrast", "classifier", "proposer"] | None = None,
     engine: Literal["auto", "openvino", "torch"] | None = None,
+    profile: bool = False,
     fresh: bool = False,
     common: Common = COMMON,
 ) -> None:
@@ -57,12 +58,15 @@ def regions(
         classifier, or the proposer.
     engine
         What runs the backbone.
+    profile
+        Tell the rate, where the time went, and what bounds it.
     fresh
         Make them anew with other settings.
     """
     from phrasebox.features import REGION_PRESETS, RegionSettings
     from phrasebox.jobs import make_regions
     from phrasebox.jobs.regions import STAGE
+    from phrasebox.profiling import Profile
 
     given = {"proposer": proposer, "regions": count, "density": density, "short_side": short_side,
              "detector": detector, "backbone": backbone, "size": size, "pooling": pooling, "nms": nms, "rank": rank,
@@ -73,12 +77,16 @@ def regions(
     settings = override(chosen, given)
     with session(ws, common) as opened:
         workspace = opened.workspace
-        counts = make_regions(workspace, settings, opened.device, opened.workers, fresh, opened.silent)
+        watch = Profile()
+        counts = make_regions(workspace, settings, opened.device, opened.workers, fresh, opened.silent, watch)
+        spent = watch.lines(counts.done) if profile else []
         total = workspace.count("regions")
         left_out = len(workspace.skipped(STAGE))
         say(
             common,
-            {"images": total, "new": counts.done, "skipped": left_out, "settings": asdict(settings)},
+            {"images": total, "new": counts.done, "skipped": left_out, "settings": asdict(settings)}
+            | ({"seconds": dict(watch.seconds)} if profile else {}),
             f"{total} images have regions, {counts.done} of them new",
             *skipped(workspace, STAGE),
+            *spent,
         )

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from phrasebox.errors import DataError
-from phrasebox.grounding.phrases import is_content, phrase
-from phrasebox.types import Phrase, Regions, Span, Word
+from phrasebox.grounding.phrases import covers_image, is_content, overlap, phrase
+from phrasebox.types import Box, Phrase, Regions, Span, Word
 
 GRID = 28  # cells of the heat map each way
 SHARPNESS = 0.5  # share of the model's temperature at which regions vote
 SENTENCE = 0.6  # of the whole sentence's scores that is taken off its phrase's
-EXTENT = 0.8  # cold cells that weigh as much as the peak's heat
+EXTENT = 0.8  # of a cell's area, against the heat of the hottest cell
+FUSED = 0.3  # IoU with the best region from which on others have a say in the box
+LOYALTY = 8  # power of a region's merit in its say
 
 
 def localise(
@@ -28,7 +31,8 @@ def localise(
 
     A phrase's score on a region is the mean over its content words (over all its words if it has none). What all
     words of the sentence score there on average says little about this phrase, and part of it is taken off before
-    the regions vote; see `choose`.
+    the regions vote; see `merits`. The box is the mean of the best region and those that overlap it, the better ones
+    counting more, so it is sharper than any one of them; ``region`` is the best one.
 
     Parameters
     ----------
@@ -58,20 +62,36 @@ def _localise(
         raise DataError(f"span {span} ({caption[start:end]!r}) holds no word")
     telling = [t for t in inside if is_content(words[t].text)] or inside
     mean = scores[telling].mean(0)
-    region = choose(mean - SENTENCE * scores.mean(0), regions, temperature)
-    return phrase(caption, span, mean, region, regions, temperature)
+    merit = merits(mean - SENTENCE * scores.mean(0), regions, temperature)
+    region = int(merit.argmax())
+    box = Box(*fuse(merit, regions.boxes).tolist())
+    found = phrase(caption, span, mean, region, regions, temperature)
+    return replace(found, box=box, whole_image=covers_image(box, regions.width, regions.height))
 
 
-def choose(scores: np.ndarray, regions: Regions, temperature: float) -> int:
-    """The region b with the largest heat(b) / (heat of the frame + `EXTENT` * area(b)), the peak's heat being 1.
+def merits(scores: np.ndarray, regions: Regions, temperature: float) -> np.ndarray:
+    """How well each region holds the votes (R,): heat(b) / (heat of the frame + `EXTENT` * area(b)), the peak being 1.
 
-    Near-equal boxes split the vote of an arg-max; here they add up, and the box is taken that holds the most of the
+    Near-equal boxes split the vote of an arg-max; here they add up, and the box is best that holds the most of the
     heat with the least that is cold, as an intersection over union would have it.
     """
     cover = coverage(regions.boxes / np.array([regions.width, regions.height] * 2, np.float32))  # (R, G*G)
     heat = heat_map(scores, cover, temperature)
     heat = heat / heat.max()
-    return int(((cover @ heat) / (heat.sum() + EXTENT * cover.sum(1))).argmax())
+    return (cover @ heat) / (heat.sum() + EXTENT * cover.sum(1))
+
+
+def fuse(merit: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """The corners (4,) of the best box and those of an IoU of `FUSED` with it, weighted by merit ** `LOYALTY`.
+
+    Examples
+    --------
+    >>> fuse(np.array([1.0, 1.0, 0.9]), np.array([[0, 0, 8, 8], [2, 0, 8, 8], [50, 50, 60, 60]]))
+    array([1., 0., 8., 8.])
+    """
+    best = int(merit.argmax())
+    weight = (merit / merit[best]) ** LOYALTY * (overlap(boxes[best], boxes) >= FUSED)
+    return (weight[:, None] * boxes).sum(0) / weight.sum()
 
 
 def heat_map(scores: np.ndarray, cover: np.ndarray, temperature: float) -> np.ndarray:

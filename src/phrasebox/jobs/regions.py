@@ -12,6 +12,7 @@ from phrasebox.features import RegionExtractor, RegionSettings
 from phrasebox.images import load_image
 from phrasebox.jobs.own_vectors import BACKBONE, take_own_vectors
 from phrasebox.pipeline import Counts, progress, run
+from phrasebox.profiling import Profile
 from phrasebox.types import Box, Regions, Skipped
 from phrasebox.workspace import ImageRow, Workspace
 
@@ -28,11 +29,12 @@ def make_regions(
     workers: int = 2,
     fresh: bool = False,
     quiet: bool = False,
+    profile: Profile | None = None,
 ) -> Counts:
     """Make regions for every image that has none; images that cannot be read are left out with their reason.
 
     Own boxes of an image (``given``) take the place of proposed ones. With the proposer ``given``, own vectors are
-    taken as they are, if the workspace holds some.
+    taken as they are, if the workspace holds some. A ``profile`` is told where the time goes.
 
     Returns
     -------
@@ -55,7 +57,7 @@ def make_regions(
     todo = fresh or bool(ws.pending("regions", STAGE))
     if todo and not own_vectors:
         # Before the claim: settings that turn out not to work are not recorded, and nothing is dropped for them.
-        extractor = RegionExtractor(settings, device, workers)
+        extractor = RegionExtractor(settings, device, workers, profile)
     ws.claim(STAGE, stage_settings(settings), fresh=fresh)
     before = len(ws.skipped(STAGE)), ws.count("regions")
     if todo:
@@ -80,6 +82,15 @@ def stage_settings(settings: RegionSettings) -> dict[str, object]:
 
 def _extract_pending(ws: Workspace, extractor: RegionExtractor, workers: int, quiet: bool) -> None:
     todo = ws.pending("regions", STAGE)
+    profile = extractor.profile
+
+    def load(row: ImageRow) -> Loaded:
+        with profile.part("reading and decoding"):
+            return row, load_image(row.path)
+
+    def store(regions: list[Regions]) -> None:
+        with profile.part("writing"):
+            ws.append_regions(regions)
 
     def mapper(batch: list[Loaded]) -> list[Regions]:
         try:
@@ -95,9 +106,9 @@ def _extract_pending(ws: Workspace, extractor: RegionExtractor, workers: int, qu
         run(
             rows,
             mapper,
-            ws.append_regions,
+            store,
             batch=_BATCH,
-            prefetch=lambda row: (row, load_image(row.path)),
+            prefetch=load,
             weigh=lambda loaded: loaded[1].nbytes,
             skip=lambda skipped: ws.append_skipped(skipped, STAGE),
             workers=workers,
