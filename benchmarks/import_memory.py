@@ -79,7 +79,7 @@ def main() -> None:
     for format in asked.formats:
         for lines in asked.lines:
             with tempfile.TemporaryDirectory(dir=asked.folder) as temporary:
-                folder = Path(temporary) / "data"
+                folder = Path(temporary).resolve() / "data"
                 make_pictures(folder, lines)
                 file = folder / "metadata.jsonl"
                 with file.open("w") as out:

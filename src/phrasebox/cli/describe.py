@@ -87,7 +87,7 @@ def describe(
         found = [d.to_json() for d in described]
         print(json.dumps(found[0] if len(found) == 1 else found, ensure_ascii=False))
     elif not common.quiet:
-        _print(described)
+        print_descriptions(described)
         if out is not None:
             print(out)
 
@@ -170,7 +170,8 @@ def _parse_boxes(text: str) -> list[list[float]]:
     return found
 
 
-def _print(described: list[Description]) -> None:
+def print_descriptions(described: list[Description]) -> None:
+    """A table a picture."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

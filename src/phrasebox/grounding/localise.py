@@ -12,7 +12,7 @@ from phrasebox.grounding.phrases import covers_image, is_content, overlap, phras
 from phrasebox.types import Box, Phrase, Regions, Span, Word
 
 GRID = 28  # cells of the heat map each way
-SHARPNESS = 0.5  # share of the model's temperature at which regions vote
+SHARPNESS = 0.6  # share of the model's temperature at which regions vote
 SENTENCE = 0.6  # of the whole sentence's scores that is taken off its phrase's
 EXTENT = 0.8  # of a cell's area, against the heat of the hottest cell
 FUSED = 0.3  # IoU with the best region from which on others have a say in the box
