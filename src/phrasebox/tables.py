@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from phrasebox.errors import WorkspaceError
 
+_CACHE = 16 << 20  # bytes of Lance's caches, each
 _SCAN_ROWS = 65_536  # rows of a narrow column read at a time
 _LANCE_ERRORS = (RuntimeError, ValueError, OSError)  # all that Lance raises, whatever is wrong
 
@@ -33,7 +34,9 @@ class Tables:
     def _db(self) -> Any:
         import lancedb
 
-        return lancedb.connect(self._folder)
+        # Its caches would grow with every commit, to gigabytes over a long job.
+        session = lancedb.Session(index_cache_size_bytes=_CACHE, metadata_cache_size_bytes=_CACHE)
+        return lancedb.connect(self._folder, session=session)
 
     def open(self, table: str) -> Any:
         """The Lance table as it is now, or None where there is none, or one whose making was cut short.

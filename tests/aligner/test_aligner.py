@@ -12,6 +12,7 @@ from phrasebox.aligner import Aligner, AlignerModel, ModelSettings
 from phrasebox.errors import DataError, ModelError, SettingsError
 from phrasebox.features import REGION_PRESETS, RegionSettings
 from phrasebox.grounding import decode
+from phrasebox.grounding.phrases import overlap
 from phrasebox.types import Regions
 
 CAPTION = "A tabby cat is looking at the camera, its eyes are green"
@@ -44,11 +45,27 @@ def test_grounding_has_all_its_parts(aligner, picture):
     assert g.phrases
     for p in g.phrases:
         assert CAPTION[slice(*p.span)] == p.text
-        assert p.box == g.regions.box(p.region)
+        assert overlap(np.array(tuple(p.box), np.float32), g.regions.boxes)[p.region] > 0.3
         assert 0 <= p.confidence <= 1
         assert 0 <= p.box.x1 < p.box.x2 <= picture.shape[1]
         assert 0 <= p.box.y1 < p.box.y2 <= picture.shape[0]
     assert np.abs(g.scores).max() <= 1.01  # cosines
+
+
+def test_decoded_phrases_are_localised_like_given_ones(aligner, picture):
+    g = aligner.ground(picture, CAPTION)
+    given = aligner.ground(picture, CAPTION, spans=[p.span for p in g.phrases])
+    assert g.phrases == given.phrases
+
+
+def test_a_model_of_dot_products_keeps_the_chain_s_own_regions(aligner, picture):
+    plain = AlignerModel(replace(aligner.model.settings, normalise=False)).eval()
+    g = Aligner(plain, aligner.region_settings).ground(picture, CAPTION, beta=0.1)
+    assert g.phrases
+    for p in g.phrases:
+        inside = {int(a) for w, a in zip(g.words, g.assignment, strict=True) if p.span[0] <= w.start < p.span[1]}
+        assert inside == {p.region}
+        assert p.box == g.regions.box(p.region)
 
 
 def test_the_built_in_model_reads_the_regions_that_are_made_by_default():

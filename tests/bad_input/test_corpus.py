@@ -27,7 +27,8 @@ SETTINGS = RegionSettings(
     engine="torch",
 )  # fmt: skip
 SMALL = (
-    "--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--engine", "torch",
+    "--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27",
+    "--engine", "torch",
 )  # fmt: skip
 
 

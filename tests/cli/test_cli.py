@@ -123,6 +123,7 @@ def test_a_stop_that_falls_into_a_finaliser_is_not_lost():
     # Python drops an error out of a weak reference's callback, and tells so.
     program = (
         "import signal, time, weakref\nfrom phrasebox import cli\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background ignores it
         "class Thing: pass\n"
         "@cli.app.command\n"
         "def wait():\n"

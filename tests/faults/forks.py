@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 SMALL = (
-    "--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--engine", "torch",
+    "--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27",
+    "--engine", "torch",
     "--workers", "2",
 )  # fmt: skip
 """Options of ``regions`` for which the forks have the network in memory."""

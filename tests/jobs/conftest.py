@@ -19,7 +19,7 @@ from phrasebox.aligner import Aligner, AlignerModel, ModelSettings
 from phrasebox.backbones import load_backbone
 from phrasebox.features import RegionSettings
 
-SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27")
+SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27")
 SETTINGS = RegionSettings(
     proposer="grid", density=27, regions=27, nms=1.0, rank="proposer", backbone="efficientnet-lite0", size=96
 )

@@ -76,7 +76,25 @@ def test_fresh_keeps_the_old_model_where_no_other_can_be_made(at, call):
 def test_without_a_val_split_there_are_no_recalls(karpathy, call, tmp_path):
     ws = tmp_path / "ws"
     assert call("import", karpathy(), ws, "--split", "train").code == 0
-    assert call("regions", ws, *["--backbone", "efficientnet-lite0", "--size", "96"]).code == 0
+    assert (
+        call(
+            "regions",
+            ws,
+            *[
+                "--backbone",
+                "efficientnet-lite0",
+                "--size",
+                "96",
+                "--proposer",
+                "grid",
+                "--density",
+                "27",
+                "--count",
+                "27",
+            ],
+        ).code
+        == 0
+    )
     done = call("align", ws, *QUICK, "--json")
     assert done.json["best"]["image_to_sentence"] is None
     assert "NaN" not in (ws / "models/aligner/history.json").read_text() + saved(ws)["config.json"].decode()
@@ -86,7 +104,25 @@ def test_the_vocabulary_is_that_of_the_train_split(karpathy, call, tmp_path):
     captions = {"coffee.png": ["cup " * 5], "chelsea.png": ["cat " * 5], "rocket.jpg": ["rocket " * 5]}
     ws = tmp_path / "ws"
     assert call("import", karpathy(captions), ws).code == 0
-    assert call("regions", ws, *["--backbone", "efficientnet-lite0", "--size", "96"]).code == 0
+    assert (
+        call(
+            "regions",
+            ws,
+            *[
+                "--backbone",
+                "efficientnet-lite0",
+                "--size",
+                "96",
+                "--proposer",
+                "grid",
+                "--density",
+                "27",
+                "--count",
+                "27",
+            ],
+        ).code
+        == 0
+    )
     assert call("align", ws, *QUICK).code == 0
     assert sorted(saved(ws)["vocabulary.txt"].split()) == [b"cat", b"cup"]
 
@@ -108,7 +144,25 @@ def test_a_model_stays_inside_the_workspace(at, call, name):
 def test_a_train_split_without_words(karpathy, call, tmp_path):
     ws = tmp_path / "ws"
     assert call("import", karpathy({"coffee.png": ["..."], "chelsea.png": []}), ws).code == 0
-    assert call("regions", ws, *["--backbone", "efficientnet-lite0", "--size", "96"]).code == 0
+    assert (
+        call(
+            "regions",
+            ws,
+            *[
+                "--backbone",
+                "efficientnet-lite0",
+                "--size",
+                "96",
+                "--proposer",
+                "grid",
+                "--density",
+                "27",
+                "--count",
+                "27",
+            ],
+        ).code
+        == 0
+    )
     assert "train split has captions and regions" in call("align", ws, *QUICK).reason
 
 

@@ -99,5 +99,23 @@ def test_cosines_are_not_scaled_and_dot_products_are(at, aligner, call):
 
 def test_a_workspace_without_words(karpathy, call, aligner, tmp_path):
     assert call("import", karpathy({"coffee.png": ["..."]}), tmp_path / "ws").code == 0
-    assert call("regions", tmp_path / "ws", *["--backbone", "efficientnet-lite0", "--size", "96"]).code == 0
+    assert (
+        call(
+            "regions",
+            tmp_path / "ws",
+            *[
+                "--backbone",
+                "efficientnet-lite0",
+                "--size",
+                "96",
+                "--proposer",
+                "grid",
+                "--density",
+                "27",
+                "--count",
+                "27",
+            ],
+        ).code
+        == 0
+    )
     assert choose_beta(Workspace(tmp_path / "ws"), aligner, BETAS) == BETAS[-1]

@@ -167,7 +167,21 @@ class TestModels:
     def test_pictures_that_changed(self, photographs, karpathy, call, model, tmp_path):
         ws = tmp_path / "ws"
         call("import", karpathy(), ws, "--quiet")
-        call("regions", ws, "--backbone", "efficientnet-lite0", "--size", "96", "--quiet")
+        call(
+            "regions",
+            ws,
+            "--backbone",
+            "efficientnet-lite0",
+            "--size",
+            "96",
+            "--proposer",
+            "grid",
+            "--density",
+            "27",
+            "--count",
+            "27",
+            "--quiet",
+        )
         shutil.copytree(model, ws / "models" / "aligner")
         for file in photographs.iterdir():
             with Image.open(file) as picture:
@@ -218,7 +232,21 @@ class TestCaptions:
 
     def test_no_boxes(self, at, call, tmp_path):
         ws = at("imported")
-        call("regions", ws, "--backbone", "efficientnet-lite0", "--size", "96", "--count", "1", "--quiet")
+        call(
+            "regions",
+            ws,
+            "--backbone",
+            "efficientnet-lite0",
+            "--size",
+            "96",
+            "--proposer",
+            "grid",
+            "--density",
+            "27",
+            "--count",
+            "1",
+            "--quiet",
+        )
         line = only(told(captions(Workspace(ws)), "broken"), "5 of 5 images have no box but the whole image")
         assert "--proposer grid" in line
 

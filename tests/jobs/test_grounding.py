@@ -64,7 +64,18 @@ def test_images_imported_later_are_grounded_later(at, photographs, karpathy, cal
     ws = at("ground")
     (photographs / "coffee.png").rename(photographs / "later.png")
     assert call("import", karpathy({"later.png": ["A cup of coffee ."]}), ws).code == 0
-    small = ["--backbone", "efficientnet-lite0", "--size", "96"]
+    small = [
+        "--backbone",
+        "efficientnet-lite0",
+        "--size",
+        "96",
+        "--proposer",
+        "grid",
+        "--density",
+        "27",
+        "--count",
+        "27",
+    ]
     assert call("regions", ws, *small, "--json").json["new"] == 1
     assert call("ground", ws, "--model", model, "--json").json["new_images"] == 1
     assert "later.png" in {key for key, *_ in phrases(ws)}
@@ -73,7 +84,25 @@ def test_images_imported_later_are_grounded_later(at, photographs, karpathy, cal
 def test_captions_without_words_have_no_phrases(karpathy, call, model, tmp_path):
     ws = tmp_path / "ws"
     assert call("import", karpathy({"coffee.png": ["...", "A cup ."], "chelsea.png": []}), ws).code == 0
-    assert call("regions", ws, *["--backbone", "efficientnet-lite0", "--size", "96"]).code == 0
+    assert (
+        call(
+            "regions",
+            ws,
+            *[
+                "--backbone",
+                "efficientnet-lite0",
+                "--size",
+                "96",
+                "--proposer",
+                "grid",
+                "--density",
+                "27",
+                "--count",
+                "27",
+            ],
+        ).code
+        == 0
+    )
     assert call("ground", ws, "--model", model, "--json").json["captions"] == 2
     assert {text for _, text, *_ in phrases(ws)} == {"A cup ."}
     assert call("ground", ws, "--model", model, "--json").json["new_images"] == 0

@@ -129,7 +129,21 @@ class TestBadInput:
     def test_a_picture_that_is_gone(self, photographs, karpathy, call, tmp_path, model):
         ws = tmp_path / "ws"
         call("import", karpathy(), ws, "--quiet")
-        call("regions", ws, "--backbone", "efficientnet-lite0", "--size", "96", "--quiet")
+        call(
+            "regions",
+            ws,
+            "--backbone",
+            "efficientnet-lite0",
+            "--size",
+            "96",
+            "--proposer",
+            "grid",
+            "--density",
+            "27",
+            "--count",
+            "27",
+            "--quiet",
+        )
         call("ground", ws, "--model", model, "--quiet")
         (photographs / "coffee.png").unlink()
         assert "coffee.png" in call("export", ws, "--hub-folder", tmp_path / "hub", "--model", model).reason

@@ -29,7 +29,9 @@ from phrasebox import cli
 for line in sys.stdin.read().splitlines():
     cli.main(line.split("\\t"))
 """
-SMALL = ("--backbone", "efficientnet-lite0", "--size", "96")
+SMALL = (
+    "--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27",
+)  # fmt: skip
 
 
 def test_the_main_job_opens_no_socket(photographs, karpathy, tmp_path):

@@ -16,7 +16,7 @@ from phrasebox.tables import Tables
 from phrasebox.workspace import TABLES, Workspace
 
 QUICK = ("--epochs", "2", "--batch", "2", "--dim", "16")
-SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27")
+SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27")
 FILES = ("config.json", "model.safetensors", "bank.safetensors", "vocabulary.txt")
 
 

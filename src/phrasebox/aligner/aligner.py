@@ -24,7 +24,7 @@ from phrasebox.errors import DataError, ModelError
 from phrasebox.features import RegionExtractor, RegionSettings
 from phrasebox.grounding import clean_phrases, decode_batch, localise
 from phrasebox.images import ImageSource, load_image
-from phrasebox.types import Grounding, Regions, Span
+from phrasebox.types import Grounding, Phrase, Regions, Span
 from phrasebox.wordvectors import Sentence, WordVectors
 
 KIND = "phrasebox aligner"
@@ -192,6 +192,9 @@ class Aligner:
     ) -> Grounding:
         """Which words of ``caption`` describe which region of ``image``.
 
+        The decoded chain cuts the caption into phrases. Their boxes are those of its regions for a model of dot
+        products (PAPER: section 6); for one of cosines they are localised as given ``spans`` are.
+
         Parameters
         ----------
         beta : float, optional
@@ -225,11 +228,14 @@ class Aligner:
         tables = self.word_scores(regions, sentences)
         paths = decode_batch(tables, beta)
         found = []
+        phrases: tuple[Phrase, ...] = ()
         for i, (r, sentence, table, path) in enumerate(zip(regions, sentences, tables, paths, strict=True)):
             if spans is None:
                 phrases = clean_phrases(sentence.text, sentence.words, table, path, r, self.temperature)
-            else:
-                phrases = localise(sentence.text, sentence.words, table, r, spans[i], self.temperature)
+            # The chain says which words belong together; where cosines are compared, all regions say where.
+            if spans is not None or self.model.settings.normalise:
+                where = spans[i] if spans is not None else [phrase.span for phrase in phrases]
+                phrases = localise(sentence.text, sentence.words, table, r, where, self.temperature)
             best = table.max(1)
             score = float(best.mean() if self.model.settings.mean else best.sum())
             found.append(Grounding(sentence.text, sentence.words, r, table, path, phrases, score, beta, r.key))
