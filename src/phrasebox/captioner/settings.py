@@ -114,8 +114,8 @@ class TrainSettings:
     optimiser: Literal["adamw", "rmsprop"] = "adamw"
     lr: float = 1e-3
     batch: int = 32
-    epochs: int = 12
-    reward_epochs: int = 6
+    epochs: int = 9
+    reward_epochs: int = 4
     reward_lr: float = 1e-4
     patience: int = 4
     dropout: float = 0.4
