@@ -10,8 +10,8 @@ DETERMINERS = frozenset(
 _FUNCTION_WORDS = frozenset(
     """about above across after against along alongside although am among and any are around as at be because been
     before behind being below beneath beside besides between beyond but by can could did do does doing down during
-    for from had has have having he her herself hers him himself i if in inside into is it itself just may me might
-    must near nearby next no nor not of off on onto or other others out outside over past she should so such than
+    for from front had has have having he her herself hers him himself i if in inside into is it itself just may me
+    might must near nearby next no nor not of off on onto or other others out outside over past she should so such than
     that the their theirs them themselves then there they this those through to together too toward towards under
     underneath until up upon very was we were what when where which while who whom whose will with within without
     would you yourself who's it's there's he's she's they're""".split()  # noqa: SIM905
@@ -34,6 +34,17 @@ def is_content(word: str) -> bool:
     return word.lower() not in _STOP
 
 
+def is_verb_in_ing(word: str) -> bool:
+    """Whether a word looks like *running*, and is none of the usual nouns that do.
+
+    Examples
+    --------
+    >>> [w for w in ("running", "Building", "ring", "dog") if is_verb_in_ing(w)]
+    ['running']
+    """
+    return word.lower().endswith("ing") and word.lower() not in _NOUNS_IN_ING
+
+
 def head_word(phrase: str) -> str:
     """The word that a phrase is about, in lower case: the last before a preposition, a verb in -ing, or the end.
 
@@ -54,8 +65,7 @@ def head_word(phrase: str) -> str:
         end = word.end
     head = ""
     for run in (run.lower() for run in runs):
-        verb = head and run.endswith("ing") and run not in _NOUNS_IN_ING
-        if head and (verb or not is_content(run)):
+        if head and (is_verb_in_ing(run) or not is_content(run)):
             break
         if is_content(run):
             head = run

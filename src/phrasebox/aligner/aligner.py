@@ -22,9 +22,9 @@ from phrasebox.aligner.settings import ModelSettings
 from phrasebox.aligner.storage import find_model, read_config, read_weights, write_model
 from phrasebox.errors import DataError, ModelError
 from phrasebox.features import RegionExtractor, RegionSettings
-from phrasebox.grounding import clean_phrases, decode_batch, localise
+from phrasebox.grounding import clean_phrases, decode_batch, localise, phrase_spans
 from phrasebox.images import ImageSource, load_image
-from phrasebox.types import Grounding, Phrase, Regions, Span
+from phrasebox.types import Grounding, Regions, Span
 from phrasebox.wordvectors import Sentence, WordVectors
 
 KIND = "phrasebox aligner"
@@ -228,14 +228,13 @@ class Aligner:
         tables = self.word_scores(regions, sentences)
         paths = decode_batch(tables, beta)
         found = []
-        phrases: tuple[Phrase, ...] = ()
         for i, (r, sentence, table, path) in enumerate(zip(regions, sentences, tables, paths, strict=True)):
-            if spans is None:
+            if spans is None and not self.model.settings.normalise:
                 phrases = clean_phrases(sentence.text, sentence.words, table, path, r, self.temperature)
-            # The chain says which words belong together; where cosines are compared, all regions say where.
-            if spans is not None or self.model.settings.normalise:
-                where = spans[i] if spans is not None else [phrase.span for phrase in phrases]
-                phrases = localise(sentence.text, sentence.words, table, r, where, self.temperature)
+            else:
+                # The chain says which words belong together; where cosines are compared, all regions say where.
+                cut = phrase_spans(sentence.text, sentence.words, path, r.boxes) if spans is None else spans[i]
+                phrases = localise(sentence.text, sentence.words, table, r, cut, self.temperature)
             best = table.max(1)
             score = float(best.mean() if self.model.settings.mean else best.sum())
             found.append(Grounding(sentence.text, sentence.words, r, table, path, phrases, score, beta, r.key))

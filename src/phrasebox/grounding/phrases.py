@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import regex
 
-from phrasebox.english import DETERMINERS, is_content
+from phrasebox.english import DETERMINERS, is_content, is_verb_in_ing
 from phrasebox.grounding.segments import segments
 from phrasebox.types import Box, Phrase, Regions, Span, Word
 
 _BREAK = regex.compile(r"[.;:!?。！？।؟\n]")  # a phrase never runs over the end of a sentence
+
+SAME = 0.3  # IoU from which on two boxes speak of the same place
 
 # A box that covers this share of the frame stands for the whole image.
 _WHOLE_IMAGE = 0.9
@@ -77,6 +79,69 @@ def clean_phrases(
         span = (words[first].start, words[last - 1].end)
         found.append(phrase(caption, span, scores[first:last].mean(0), region, regions, temperature))
     return tuple(found)
+
+
+def phrase_spans(caption: str, words: Sequence[Word], assignment: np.ndarray, boxes: np.ndarray) -> list[Span]:
+    """The phrases of a decoded sentence, finer than its segments: pieces that can each have a box of their own.
+
+    Neighbouring segments on boxes that overlap are one, as the arg-max among near-equal boxes is a toss. A segment is
+    then cut at ends of sentences and at function words; a determiner begins a new phrase, and so does a verb in -ing
+    behind a content word. In a language whose function words are not known the segments stay whole.
+
+    Parameters
+    ----------
+    assignment : (T,) int
+        a_t, from `decode`.
+    boxes : (R, 4)
+        Of the regions.
+
+    Returns
+    -------
+    list of (start, end)
+        Characters of the caption, in reading order; each span holds a content word and begins and ends with one, but
+        for a determiner in front.
+
+    Examples
+    --------
+    >>> from phrasebox.text import words
+    >>> caption = "A smiling woman holding a helmet stands in front of an American flag ."
+    >>> boxes = np.array([[0, 0, 9, 9], [0, 0, 9, 8], [0, 20, 9, 29]], np.float32)
+    >>> assignment = np.array([0, 0, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2])
+    >>> [caption[slice(*span)] for span in phrase_spans(caption, words(caption), assignment, boxes)]
+    ['A smiling woman', 'holding', 'a helmet stands', 'an American flag']
+    """
+    joined: list[tuple[int, int, int]] = []
+    for start, end, region in _runs(caption, words, assignment):
+        before = joined[-1] if joined else None
+        if (
+            before is not None
+            and not _BREAK.search(caption, words[start - 1].end, words[start].start)
+            and overlap(boxes[before[2]], boxes[[region]])[0] >= SAME
+        ):
+            joined[-1] = (before[0], end, region)
+        else:
+            joined.append((start, end, region))
+    spans = []
+    for start, end, _ in joined:
+        for first, last in _cut(words, start, end):
+            first, last = trim(words, first, last)
+            if first < last:
+                spans.append((words[first].start, words[last - 1].end))
+    return spans
+
+
+def _cut(words: Sequence[Word], start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Pieces of ``words[start:end]`` between function words; a determiner goes with what follows."""
+    first = start
+    for t in range(start, end):
+        word = words[t].text
+        if not is_content(word):
+            yield first, t
+            first = t if word.lower() in DETERMINERS else t + 1
+        elif t > first and is_verb_in_ing(word) and is_content(words[t - 1].text):
+            yield first, t
+            first = t
+    yield first, end
 
 
 def phrase(

@@ -1,0 +1,63 @@
+"""Phrases cut from a decoded chain: pieces that can have a box of their own."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phrasebox.english import is_content
+from phrasebox.grounding import phrase_spans
+from phrasebox.text import words
+
+APART = np.array([[0, 0, 9, 9], [20, 0, 29, 9], [40, 0, 49, 9]], np.float32)
+ALIKE = np.array([[0, 0, 9, 9], [0, 0, 9, 8], [40, 0, 49, 9]], np.float32)
+
+
+def cut(caption, assignment, boxes=APART):
+    return [caption[slice(*span)] for span in phrase_spans(caption, words(caption), np.array(assignment), boxes)]
+
+
+@pytest.mark.parametrize(
+    ("caption", "phrases"),
+    [
+        ("A cup of black coffee on the table", ["A cup", "black coffee", "the table"]),
+        ("Two dogs running", ["Two dogs", "running"]),
+        ("A running dog", ["A running dog"]),
+        ("a brick building", ["a brick building"]),
+        ("A dog . A cat .", ["A dog", "A cat"]),
+        ("it is on it", []),
+        ("一只狗 在 草地", ["一只狗 在 草地"]),
+    ],
+)
+def test_one_segment(caption, phrases):
+    assert cut(caption, [0] * len(words(caption))) == phrases
+
+
+def test_regions_apart_keep_words_apart_and_regions_alike_do_not():
+    assert cut("brown dog ball", [0, 0, 1]) == ["brown dog", "ball"]
+    assert cut("brown dog ball", [0, 0, 1], ALIKE) == ["brown dog ball"]
+    assert cut("dog . ball", [0, 1], ALIKE) == ["dog", "ball"]
+
+
+@given(
+    st.lists(st.sampled_from("a the dog running of in red building front and . !".split()), min_size=1, max_size=12),  # noqa: SIM905
+    st.randoms(use_true_random=False),
+)
+def test_spans_are_exact_and_in_order_and_hold_what_they_should(tokens, random):
+    caption = " ".join(tokens)
+    found = words(caption)
+    assignment = np.array([random.randrange(3) for _ in found], np.int64)
+    spans = phrase_spans(caption, found, assignment, ALIKE)
+    assert all(a < b <= c for (a, b), (c, _) in itertools.pairwise(spans))
+    for start, end in spans:
+        inside = [w.text for w in found if start <= w.start and w.end <= end]
+        assert caption[start:end].startswith(inside[0])
+        assert caption[start:end].endswith(inside[-1])
+        assert is_content(inside[-1])
+        assert all(map(is_content, inside[1:]))
+    told = [w for w in found if is_content(w.text)]
+    assert all(any(start <= w.start and w.end <= end for start, end in spans) for w in told)
