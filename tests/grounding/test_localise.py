@@ -7,8 +7,8 @@ import pytest
 
 from phrasebox.errors import DataError
 from phrasebox.grounding import localise as localise_spans
-from phrasebox.grounding.localise import EXTENT, GRID, LOYALTY, SHARPNESS, coverage, fuse, heat_map, merits
-from phrasebox.grounding.phrases import SAME, overlap
+from phrasebox.grounding.localise import EXTENT, FUSED, GRID, LOYALTY, SHARPNESS, coverage, fuse, heat_map, merits
+from phrasebox.grounding.phrases import overlap
 from phrasebox.text import words
 from phrasebox.types import Regions
 
@@ -122,7 +122,7 @@ def test_merit_is_heat_inside_over_heat_and_area():
 def test_fused_box_is_a_mean_of_those_that_overlap_the_best():
     boxes = np.array([[0, 0, 10, 10], [2, 0, 10, 10], [0, 0, 3, 3], [50, 50, 60, 60]], np.float32)
     merit = np.array([1.0, 0.9, 0.99, 0.99])
-    assert overlap(boxes[0], boxes)[2] < SAME < overlap(boxes[0], boxes)[1]
+    assert overlap(boxes[0], boxes)[2] < FUSED < overlap(boxes[0], boxes)[1]
     say = 0.9**LOYALTY
     np.testing.assert_allclose(fuse(merit, boxes), [2 * say / (1 + say), 0, 10, 10], rtol=1e-5)
 

@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from phrasebox.errors import DataError
-from phrasebox.grounding.phrases import SAME, covers_image, is_content, overlap, phrase
+from phrasebox.grounding.phrases import covers_image, is_content, overlap, phrase
 from phrasebox.types import Box, Phrase, Regions, Span, Word
 
 GRID = 28  # cells of the heat map each way
 SHARPNESS = 0.6  # share of the model's temperature at which regions vote
 SENTENCE = 0.6  # of the whole sentence's scores that is taken off its phrase's
 EXTENT = 0.8  # of a cell's area, against the heat of the hottest cell
+FUSED = 0.3  # IoU with the best region from which on others have a say in the box
 LOYALTY = 8  # power of a region's merit in its say
 
 
@@ -81,7 +82,7 @@ def merits(scores: np.ndarray, regions: Regions, temperature: float) -> np.ndarr
 
 
 def fuse(merit: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """The corners (4,) of the best box and those of an IoU of `SAME` with it, weighted by merit ** `LOYALTY`.
+    """The corners (4,) of the best box and those of an IoU of `FUSED` with it, weighted by merit ** `LOYALTY`.
 
     Examples
     --------
@@ -89,7 +90,7 @@ def fuse(merit: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     array([1., 0., 8., 8.])
     """
     best = int(merit.argmax())
-    weight = (merit / merit[best]) ** LOYALTY * (overlap(boxes[best], boxes) >= SAME)
+    weight = (merit / merit[best]) ** LOYALTY * (overlap(boxes[best], boxes) >= FUSED)
     return (weight[:, None] * boxes).sum(0) / weight.sum()
 
 

@@ -13,7 +13,7 @@ from phrasebox.types import Box, Phrase, Regions, Span, Word
 
 _BREAK = regex.compile(r"[.;:!?。！？।؟\n]")  # a phrase never runs over the end of a sentence
 
-SAME = 0.3  # IoU from which on two boxes speak of the same place
+_NEAR = 0.1  # IoU from which on neighbouring words on two boxes are not kept apart
 
 # A box that covers this share of the frame stands for the whole image.
 _WHOLE_IMAGE = 0.9
@@ -116,7 +116,7 @@ def phrase_spans(caption: str, words: Sequence[Word], assignment: np.ndarray, bo
         if (
             before is not None
             and not _BREAK.search(caption, words[start - 1].end, words[start].start)
-            and overlap(boxes[before[2]], boxes[[region]])[0] >= SAME
+            and overlap(boxes[before[2]], boxes[[region]])[0] >= _NEAR
         ):
             joined[-1] = (before[0], end, region)
         else:
