@@ -22,10 +22,13 @@ COMMANDS = {
     "regions": ["regions", "WS", *SMALL],
     "align": ["align", "WS", "--epochs", "4", "--batch", "4", "--dim", "16"],
     "ground": ["ground", "WS"],
+    "caption": [
+        "caption", "WS", "--epochs", "2", "--reward-epochs", "1", "--batch", "4", "--dim", "16", "--min-count", "1",
+    ],
     "odvg": ["export", "WS", "WS/out/pairs.jsonl", "--format", "odvg"],
     "coco-grounding": ["export", "WS", "WS/out/pairs.json", "--format", "coco-grounding"],
     "parquet": ["export", "WS", "WS/out/pairs.parquet", "--format", "parquet"],
-}
+}  # fmt: skip
 """The stages in the order they need each other."""
 
 

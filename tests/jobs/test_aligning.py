@@ -12,6 +12,8 @@ from phrasebox.errors import ModelError
 from phrasebox.jobs import align, workspace_aligner
 from phrasebox.workspace import Workspace
 
+SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27")
+
 QUICK = ("--epochs", "2", "--batch", "2", "--dim", "16")
 FILES = ("model.safetensors", "config.json", "vocabulary.txt", "README.md")
 
@@ -80,18 +82,7 @@ def test_without_a_val_split_there_are_no_recalls(karpathy, call, tmp_path):
         call(
             "regions",
             ws,
-            *[
-                "--backbone",
-                "efficientnet-lite0",
-                "--size",
-                "96",
-                "--proposer",
-                "grid",
-                "--density",
-                "27",
-                "--count",
-                "27",
-            ],
+            *SMALL,
         ).code
         == 0
     )
@@ -108,18 +99,7 @@ def test_the_vocabulary_is_that_of_the_train_split(karpathy, call, tmp_path):
         call(
             "regions",
             ws,
-            *[
-                "--backbone",
-                "efficientnet-lite0",
-                "--size",
-                "96",
-                "--proposer",
-                "grid",
-                "--density",
-                "27",
-                "--count",
-                "27",
-            ],
+            *SMALL,
         ).code
         == 0
     )
@@ -148,18 +128,7 @@ def test_a_train_split_without_words(karpathy, call, tmp_path):
         call(
             "regions",
             ws,
-            *[
-                "--backbone",
-                "efficientnet-lite0",
-                "--size",
-                "96",
-                "--proposer",
-                "grid",
-                "--density",
-                "27",
-                "--count",
-                "27",
-            ],
+            *SMALL,
         ).code
         == 0
     )

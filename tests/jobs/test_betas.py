@@ -12,6 +12,8 @@ from phrasebox.jobs.betas import choose_beta, score_scale
 from phrasebox.types import Box, Caption, Example, TruePhrase
 from phrasebox.workspace import Workspace
 
+SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27")
+
 BETAS = (0.0, 0.02, 0.1, 100.0)
 TEXT = "A tabby cat with green eyes looks to the side ."
 
@@ -103,18 +105,7 @@ def test_a_workspace_without_words(karpathy, call, aligner, tmp_path):
         call(
             "regions",
             tmp_path / "ws",
-            *[
-                "--backbone",
-                "efficientnet-lite0",
-                "--size",
-                "96",
-                "--proposer",
-                "grid",
-                "--density",
-                "27",
-                "--count",
-                "27",
-            ],
+            *SMALL,
         ).code
         == 0
     )

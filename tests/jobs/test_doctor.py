@@ -20,6 +20,8 @@ from phrasebox.doctor.twins import near_pairs, perceptual_hash, twins
 from phrasebox.types import Caption, Example, Skipped
 from phrasebox.workspace import Workspace
 
+SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27")
+
 
 def told(findings, level=None):
     return [f"{f.what} -> {f.remedy}" for f in findings if level is None or f.level == level]
@@ -170,16 +172,7 @@ class TestModels:
         call(
             "regions",
             ws,
-            "--backbone",
-            "efficientnet-lite0",
-            "--size",
-            "96",
-            "--proposer",
-            "grid",
-            "--density",
-            "27",
-            "--count",
-            "27",
+            *SMALL,
             "--quiet",
         )
         shutil.copytree(model, ws / "models" / "aligner")
@@ -235,15 +228,7 @@ class TestCaptions:
         call(
             "regions",
             ws,
-            "--backbone",
-            "efficientnet-lite0",
-            "--size",
-            "96",
-            "--proposer",
-            "grid",
-            "--density",
-            "27",
-            "--count",
+            *SMALL[:-1],
             "1",
             "--quiet",
         )

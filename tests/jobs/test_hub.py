@@ -12,6 +12,8 @@ from huggingface_hub.errors import RepositoryNotFoundError
 from phrasebox.aligner import Aligner
 from phrasebox.workspace import Workspace
 
+SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27")
+
 
 @pytest.fixture
 def published(at, call, model, tmp_path):
@@ -132,16 +134,7 @@ class TestBadInput:
         call(
             "regions",
             ws,
-            "--backbone",
-            "efficientnet-lite0",
-            "--size",
-            "96",
-            "--proposer",
-            "grid",
-            "--density",
-            "27",
-            "--count",
-            "27",
+            *SMALL,
             "--quiet",
         )
         call("ground", ws, "--model", model, "--quiet")
