@@ -43,6 +43,12 @@ def test_regions_apart_keep_words_apart_and_regions_alike_do_not():
     assert cut("dog . ball", [0, 1], ALIKE) == ["dog", "ball"]
 
 
+def test_a_determiner_and_its_word_are_not_parted_from_what_follows():
+    assert cut("A red motorcycle", [0, 0, 1]) == ["A red motorcycle"]
+    assert cut("A dog", [0, 1]) == ["A dog"]
+    assert cut("A big red motorcycle", [0, 0, 0, 1]) == ["A big red", "motorcycle"]
+
+
 @given(
     st.lists(st.sampled_from("a the dog running of in red building front and . !".split()), min_size=1, max_size=12),  # noqa: SIM905
     st.randoms(use_true_random=False),

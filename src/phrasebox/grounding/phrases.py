@@ -84,8 +84,9 @@ def clean_phrases(
 def phrase_spans(caption: str, words: Sequence[Word], assignment: np.ndarray, boxes: np.ndarray) -> list[Span]:
     """The phrases of a decoded sentence, finer than its segments: pieces that can each have a box of their own.
 
-    Neighbouring segments on boxes that overlap are one, as the arg-max among near-equal boxes is a toss. A segment is
-    then cut at ends of sentences and at function words; a determiner begins a new phrase, and so does a verb in -ing
+    Neighbouring segments on boxes that overlap are one, as the arg-max among near-equal boxes is a toss; so are
+    segments that part a determiner, or a determiner and the word behind it, from what follows. A segment is then cut
+    at ends of sentences and at function words; a determiner begins a new phrase, and so does a verb in -ing
     behind a content word. In a language whose function words are not known the segments stay whole.
 
     Parameters
@@ -116,7 +117,10 @@ def phrase_spans(caption: str, words: Sequence[Word], assignment: np.ndarray, bo
         if (
             before is not None
             and not _BREAK.search(caption, words[start - 1].end, words[start].start)
-            and overlap(boxes[before[2]], boxes[[region]])[0] >= _NEAR
+            and (
+                any(word.text.lower() in DETERMINERS for word in words[max(before[0], start - 2) : start])
+                or overlap(boxes[before[2]], boxes[[region]])[0] >= _NEAR
+            )
         ):
             joined[-1] = (before[0], end, region)
         else:
