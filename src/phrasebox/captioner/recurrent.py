@@ -11,6 +11,7 @@ from phrasebox.captioner.settings import ModelSettings
 from phrasebox.captioner.state import Memory, State, select
 
 _GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+_MANY = 0.7  # share of sentences still going below which the others are left behind
 
 
 class RecurrentDecoder(nn.Module):
@@ -46,17 +47,20 @@ class RecurrentDecoder(nn.Module):
     def forward(self, memory: Memory, words: Tensor, lengths: Tensor) -> Tensor:
         """(N, T, E) -> (N, T, E); what stands behind the end of a sentence means nothing."""
         order = lengths.argsort(descending=True, stable=True)
-        memory, given = memory.select(order), self.input(words[order])  # (N, T, gates)
+        # Unbound, not indexed: the gradient of indexing one step is as large as all of them.
+        memory, given = memory.select(order), self.input(words[order]).unbind(1)  # T of (N, gates)
         state = self.start(memory, 1)
         steps = torch.arange(int(lengths.max()), device=words.device)
         outputs = []
-        # Sentences that have ended stand last, and are left behind.
+        # Sentences that have ended stand last, and are left behind once they are many: leaving a few costs more, as the
+        # gradient of every such cut is as large as what was cut.
         for t, going in enumerate((lengths[:, None] > steps).sum(0).tolist()):
-            if going < len(memory.focus):
+            if going < _MANY * len(memory.focus):
                 first = slice(going)
                 memory, state = memory.select(first), select(state, first)
-            out, state = self._advance(memory, given[:going, t], state)
-            outputs.append(F.pad(out, (0, 0, 0, len(words) - going)))
+            rows = len(memory.focus)
+            out, state = self._advance(memory, given[t][:rows], state)
+            outputs.append(F.pad(out, (0, 0, 0, len(words) - rows)))
         read = F.pad(torch.stack(outputs, 1), (0, 0, 0, words.shape[1] - len(outputs)))
         return self.out(read)[order.argsort()]
 
