@@ -10,7 +10,7 @@ from killing import COMMANDS, command, left_in
 from phrasebox import cli
 from phrasebox.workspace import Workspace
 
-WRITERS = ("import", "regions", "align", "ground")
+WRITERS = ("import", "regions", "align", "ground", "caption")
 
 
 @pytest.fixture
