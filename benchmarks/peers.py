@@ -87,7 +87,7 @@ def crops(image: np.ndarray, side: int) -> torch.Tensor:
 
 def squashed(image: np.ndarray, width: int, height: int) -> torch.Tensor:
     """(1, 3, height, width)."""
-    small = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
+    small = np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
     return torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255
 
 

@@ -90,7 +90,7 @@ def recall_table(examples: list[Example], split: str) -> Table:
     table = Table(title=f"recall at IoU 0.5 in percent, Flickr8k {split}, {len(examples)} photographs")
     for name in ("type", *(f"best {n}" for n in COUNTS), "boxes", "boxes/s", "photographs/s"):
         table.add_column(name, justify="left" if name == "type" else "right")
-    images = [load_image(e.path) for e in examples]
+    images = [load_image(e.image) for e in examples]
     for name, settings in PROPOSERS.items():
         extractor = RegionExtractor(settings)
         extractor(images[:BATCH])  # what is slow only once is not counted
