@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -155,13 +158,14 @@ def replacing(path: Path) -> Iterator[Path]:
     if path.is_dir():
         raise DataError(f"{path} is a folder; give the name of a file to write")
     part = _part(path)
-    try:
-        with _refusals(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            yield part
-            part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with _alone(path):
+        try:
+            with _refusals(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                yield part
+                part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -178,14 +182,15 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     if path.exists() and not path.is_dir():
         raise DataError(f"{path} is a file; name a new folder to write")
     part = _part(path)
-    try:
-        with _refusals(path):
-            shutil.rmtree(part, ignore_errors=True)  # left by a write that was killed
-            part.mkdir(parents=True)
-            yield part
-            part.replace(path)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    with _alone(path):
+        try:
+            with _refusals(path):
+                shutil.rmtree(part, ignore_errors=True)  # left by a write that was killed
+                part.mkdir(parents=True)
+                yield part
+                part.replace(path)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 @contextmanager
@@ -227,6 +232,23 @@ def copy_picture(picture: Path, to: Path) -> None:
         to.parent.mkdir(parents=True, exist_ok=True)
         with to.open("wb") as file:
             shutil.copyfileobj(source, file)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep other processes of this user from writing to the same place meanwhile.
+
+    The lock lies among the temporary files, not beside the target, and ends with the process that holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    name = hashlib.sha256(f"{user} {path.absolute()}".encode(errors="surrogateescape")).hexdigest()[:24]
+    try:
+        with FileLock(Path(tempfile.gettempdir()) / f"phrasebox-{name}.lock", timeout=0):
+            yield
+    except Timeout:
+        raise DataError(f"another phrasebox command is writing {path}; wait for it or stop it") from None
 
 
 def _part(path: Path) -> Path:
