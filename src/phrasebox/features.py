@@ -107,7 +107,9 @@ class RegionSettings:
         """The settings that suit a proposer: a grid, found in no image, is kept whole; a detector knows its best."""
         if proposer == "grid":
             return cls(proposer, regions=max(LEVELS), nms=1.0, rank="proposer")
-        return cls(proposer, rank="proposer" if proposer == "detector" else REGION_PRESETS["modern"].rank)
+        if proposer == "detector":
+            return cls(proposer, rank="proposer")
+        return cls(proposer)
 
 
 REGION_PRESETS = {

@@ -67,8 +67,7 @@ def test_images_imported_later_are_grounded_later(at, photographs, karpathy, cal
     ws = at("ground")
     (photographs / "coffee.png").rename(photographs / "later.png")
     assert call("import", karpathy({"later.png": ["A cup of coffee ."]}), ws).code == 0
-    small = [*SMALL]
-    assert call("regions", ws, *small, "--json").json["new"] == 1
+    assert call("regions", ws, *SMALL, "--json").json["new"] == 1
     assert call("ground", ws, "--model", model, "--json").json["new_images"] == 1
     assert "later.png" in {key for key, *_ in phrases(ws)}
 

@@ -11,7 +11,6 @@ from phrasebox.captioner.settings import ModelSettings
 from phrasebox.captioner.state import Memory, State, select
 
 _GATES = {"rnn": 1, "gru": 3, "lstm": 4}
-_MANY = 0.7  # share of sentences still going below which the others are left behind
 
 
 class RecurrentDecoder(nn.Module):
@@ -52,15 +51,13 @@ class RecurrentDecoder(nn.Module):
         state = self.start(memory, 1)
         steps = torch.arange(int(lengths.max()), device=words.device)
         outputs = []
-        # Sentences that have ended stand last, and are left behind once they are many: leaving a few costs more, as the
-        # gradient of every such cut is as large as what was cut.
+        # Sentences that have ended stand last, and are left behind.
         for t, going in enumerate((lengths[:, None] > steps).sum(0).tolist()):
-            if going < _MANY * len(memory.focus):
+            if going < len(memory.focus):
                 first = slice(going)
                 memory, state = memory.select(first), select(state, first)
-            rows = len(memory.focus)
-            out, state = self._advance(memory, given[t][:rows], state)
-            outputs.append(F.pad(out, (0, 0, 0, len(words) - rows)))
+            out, state = self._advance(memory, given[t][:going], state)
+            outputs.append(F.pad(out, (0, 0, 0, len(words) - going)))
         read = F.pad(torch.stack(outputs, 1), (0, 0, 0, words.shape[1] - len(outputs)))
         return self.out(read)[order.argsort()]
 
