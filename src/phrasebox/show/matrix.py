@@ -12,11 +12,11 @@ from phrasebox.show.colours import css_class
 from phrasebox.show.wording import number, owner
 from phrasebox.types import Grounding
 
-_SHOWN = 24
+_SHOWN = 22
 
 
 def columns(grounding: Grounding) -> list[int]:
-    """Choose the regions to show: 24, unless more are some word's best or assigned region.
+    """Choose the regions to show: 22, unless more are some word's best or assigned region.
 
     Parameters
     ----------
