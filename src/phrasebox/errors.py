@@ -19,8 +19,16 @@ class WorkspaceError(PhraseboxError):
     """The workspace is missing something that the operation needs, or is in use."""
 
 
+class NotThereError(PhraseboxError):
+    """What was asked for by its name is not there: an image of a workspace, a phrase, a part of a service."""
+
+
 class SettingsError(PhraseboxError, ValueError):
     """Settings that contradict each other or lie outside their range."""
+
+
+class PeerError(PhraseboxError):
+    """Another of the processes that train together is gone."""
 
 
 class OfflineError(PhraseboxError):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from phrasebox.errors import WorkspaceError
+from phrasebox.files import remove_folder
 
 _CACHE = 16 << 20  # bytes of Lance's caches, each
 _SCAN_ROWS = 65_536  # rows of a narrow column read at a time
@@ -55,6 +54,11 @@ class Tables:
                 f"table {table!r} of {self._workspace} cannot be opened: {_cause(error)}; make it anew with --fresh"
             ) from error
 
+    def version(self, name: str) -> tuple[int, int]:
+        """Lance's version of a table and the number of its folder, which tells one from another made in its place."""
+        table = self.open(name)
+        return (0, 0) if table is None else (table.version, (self._folder / f"{name}.lance").stat().st_ino)
+
     def append(self, name: str, new: pa.Table) -> None:
         """Add rows in one commit; the table is made if it is not there.
 
@@ -88,13 +92,7 @@ class Tables:
 
     def drop(self, name: str) -> None:
         """Remove a table, whole."""
-        doomed = self._folder / f"{name}.dropped"
-        shutil.rmtree(doomed, ignore_errors=True)  # left by a drop that was cut short
-        try:
-            os.rename(self._folder / f"{name}.lance", doomed)
-        except FileNotFoundError:
-            return
-        shutil.rmtree(doomed)
+        remove_folder(self._folder / f"{name}.lance", self._folder / f"{name}.dropped")
 
     def optimize(self, name: str) -> None:
         """Merge the small pieces of a table, and free the space of its old versions."""

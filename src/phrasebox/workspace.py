@@ -1,7 +1,8 @@
 """The folder on disk that a data set is worked on in: tables, models, and what each stage was run with.
 
-``db/`` holds LanceDB tables, ``models/`` trained models, ``manifest.json`` the settings of every stage. A table only
-ever changes by one Lance commit at a time, so a job that is killed leaves whole rows or none.
+``db/`` holds LanceDB tables, ``models/`` trained models, ``manifest.json`` the settings of every stage,
+``decisions.jsonl`` what people decided about single phrases. A table only ever changes by one Lance commit at a time,
+so a job that is killed leaves whole rows or none.
 """
 
 from __future__ import annotations
@@ -10,19 +11,25 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from phrasebox import manifest, rows, runs
+from phrasebox import decisions, manifest, rows, runs
+from phrasebox.decisions import Decisions
 from phrasebox.errors import WorkspaceError
+from phrasebox.files import remove_folder
 from phrasebox.manifest import Manifest
 from phrasebox.rows import ImageRow, OwnRegions
 from phrasebox.runs import Run
+from phrasebox.settle import with_decisions
 from phrasebox.tables import Tables, locate, places_of, take
 from phrasebox.types import Example, GroundedCaption, GroundedImage, Regions, Skipped
+
+if TYPE_CHECKING:
+    from phrasebox.search import Hit, Searcher
 
 TABLES = ("images", "truth", "own", "regions", "phrases", "reviewed", "skipped")
 STAGE_TABLES = {
@@ -39,7 +46,7 @@ MADE_FROM = {"regions": ("align", "caption", "evaluate"), "ground": ("caption",)
 """The stages that make models and results, by the stage whose rows they read."""
 
 _NOWHERE = np.empty(0, np.int64)
-_OWN_NAMES = {"db", "models", "lock", manifest.NAME, f"{manifest.NAME}.new"}
+_OWN_NAMES = {"db", "models", "lock", manifest.NAME, f"{manifest.NAME}.new", decisions.NAME, decisions.LOCK}
 
 
 class Workspace:
@@ -55,6 +62,8 @@ class Workspace:
         self.path = Path(path)
         self._manifest = Manifest(self.path)
         self._tables = Tables(self.path)
+        self._searcher: Searcher | None = None
+        self.decisions = Decisions(self.path)
 
     @classmethod
     def create(cls, path: str | Path) -> Workspace:
@@ -79,6 +88,30 @@ class Workspace:
     def models(self) -> Path:
         """The folder of trained models."""
         return self.path / "models"
+
+    @property
+    def search_folder(self) -> Path:
+        """The folder of what search made from the regions and captions; it can be made anew at any time."""
+        return self.path / "search"
+
+    def search(self, sentence: str, k: int = 10) -> list[Hit]:
+        """The images that a sentence fits best, by the workspace's own model, else the built-in one.
+
+        The model is loaded, and new images embedded, on the first call; `phrasebox.search.Searcher` has other ways.
+
+        Raises
+        ------
+        PhraseboxError
+            As `Searcher.open` and `Searcher.sentence`.
+        """
+        # Rooms below this one, loaded when a search is asked for.
+        from phrasebox.jobs import workspace_aligner
+        from phrasebox.search import Searcher
+
+        if self._searcher is None or not self._searcher.is_current():
+            aligner = self._searcher.aligner if self._searcher else workspace_aligner(self)
+            self._searcher = Searcher.open(self, aligner)
+        return self._searcher.sentence(sentence, k)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -247,7 +280,9 @@ class Workspace:
         self._tables.append("skipped", pa.Table.from_pylist(found, schema=rows.SKIPPED))
 
     def drop(self, table: str) -> None:
-        """Remove a table, whole."""
+        """Remove a table, whole, and first what search made from it."""
+        if table in ("images", "regions"):
+            remove_folder(self.search_folder)
         self._tables.drop(table)
 
     def optimize(self) -> None:
@@ -330,22 +365,39 @@ class Workspace:
     def grounded(self, split: str | None = None, batch: int = 256) -> Iterator[GroundedImage]:
         """Grounded or reviewed images with all their captions, those without phrases too.
 
-        A caption that people reviewed has the phrases that they left in it.
+        A caption that people reviewed has the phrases that they left in it; of single phrases, those that they rejected
+        are gone, and those that they accepted or edited are as they left them (see `phrasebox.settle`).
         The size of an image that was not there at import is the one its regions were made at.
         """
         sizes: dict[str, tuple[int, int]] = {}
-        for image, (found, reviewed) in self._join(("phrases", "reviewed"), split, batch):
+        self.decisions.refresh()
+        for image, (found, reviewed) in self._join(("phrases", "reviewed"), split, batch, self.decisions.keys):
             if not image.width and not sizes:
                 for part in self._tables.scan("regions", ["key", "width", "height"]):
                     sizes |= {row["key"]: (row["width"], row["height"]) for row in part.to_pylist()}
             width, height = (image.width, image.height) if image.width else sizes.get(image.key, (0, 0))
             captions = rows.with_reviewed(rows.rows_to_captions(image.captions, found), reviewed, width, height)
+            whole = {row["caption"] for row in reviewed}
+            captions = with_decisions(captions, self.decisions.of(image.key), (width, height), whole)
             yield GroundedImage(image.key, image.path, image.split, width, height, captions)
 
     def phrases(self, batch: int = 4096) -> Iterator[pa.RecordBatch]:
         """Rows of the phrases table, one a region-phrase pair as it was decoded, in the order they were made."""
         for part in self._tables.scan("phrases", rows.PHRASES.names, batch):
             yield part.filter(pc.field("text") != "")
+
+    def scan(self, table: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        """Some columns of all rows of a table, in the order of writing."""
+        return self._tables.scan(table, columns)
+
+    def rows_at(self, table: str, places: Sequence[int]) -> list[dict[str, Any]]:
+        """Rows of a table by their places in the order of writing, as plain values."""
+        opened = self._tables.open(table)
+        return [] if opened is None or not len(places) else take(opened, np.asarray(places, np.int64)).to_pylist()
+
+    def version(self, table: str) -> tuple[int, int]:
+        """Numbers that change whenever the table does, also if it is made anew; zeros where there is none."""
+        return self._tables.version(table)
 
     # Underneath
 
@@ -378,13 +430,14 @@ class Workspace:
                 yield take(table, offsets[first : first + batch])
 
     def _join(
-        self, names: Sequence[str], split: str | None, batch: int
+        self, names: Sequence[str], split: str | None, batch: int, more: Sequence[str] = ()
     ) -> Iterator[tuple[ImageRow, list[list[dict[str, Any]]]]]:
-        """Every image of a split that has rows in one of the tables, with its rows of each."""
+        """Every image of a split that has rows in one of the tables or is among ``more``, with its rows of each."""
         wanted = self._wanted(split, None)
         tables = [self._tables.open(name) for name in names]
         at = [(_NOWHERE, _NOWHERE) if table is None else locate(table, wanted) for table in tables]
-        present = np.unique(np.concatenate([places for _, places in at]))
+        further = places_of(pa.array(more, pa.string()), wanted).drop_null().to_numpy()
+        present = np.unique(np.concatenate([*(places for _, places in at), further.astype(np.int64)]))
         first = 0
         for images in self.images(keys=wanted.take(pa.array(present)).to_pylist(), batch=batch):
             last = first + len(images)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -24,7 +24,7 @@ from phrasebox.errors import DataError, ModelError
 from phrasebox.features import RegionExtractor, RegionSettings
 from phrasebox.grounding import clean_phrases, decode_batch, localise, phrase_spans
 from phrasebox.images import ImageSource, load_image
-from phrasebox.types import Grounding, Regions, Span
+from phrasebox.types import Grounding, Phrase, Regions, Span, Word
 from phrasebox.wordvectors import Sentence, WordVectors
 
 KIND = "phrasebox aligner"
@@ -229,16 +229,32 @@ class Aligner:
         paths = decode_batch(tables, beta)
         found = []
         for i, (r, sentence, table, path) in enumerate(zip(regions, sentences, tables, paths, strict=True)):
-            if spans is None and not self.model.settings.normalise:
-                phrases = clean_phrases(sentence.text, sentence.words, table, path, r, self.temperature)
-            else:
-                # The chain says which words belong together; where cosines are compared, all regions say where.
-                cut = phrase_spans(sentence.text, sentence.words, path, r.boxes) if spans is None else spans[i]
-                phrases = localise(sentence.text, sentence.words, table, r, cut, self.temperature)
+            phrases = self._phrases(sentence.text, sentence.words, table, path, r, None if spans is None else spans[i])
             best = table.max(1)
             score = float(best.mean() if self.model.settings.mean else best.sum())
             found.append(Grounding(sentence.text, sentence.words, r, table, path, phrases, score, beta, r.key))
         return found
+
+    def decoded_again(self, found: Grounding, beta: float) -> Grounding:
+        """A grounding with its words decoded at another beta, from the scores it has: no network runs."""
+        path = decode_batch([found.scores], beta)[0]
+        phrases = self._phrases(found.caption, found.words, found.scores, path, found.regions, None)
+        return replace(found, assignment=path, phrases=phrases, beta=beta)
+
+    def _phrases(
+        self,
+        text: str,
+        words: Sequence[Word],
+        table: np.ndarray,
+        path: np.ndarray,
+        regions: Regions,
+        spans: Sequence[Span] | None,
+    ) -> tuple[Phrase, ...]:
+        if spans is None and not self.model.settings.normalise:
+            return clean_phrases(text, words, table, path, regions, self.temperature)
+        # The chain says which words belong together; where cosines are compared, all regions say where.
+        cut = phrase_spans(text, words, path, regions.boxes) if spans is None else spans
+        return localise(text, words, table, regions, cut, self.temperature)
 
     def word_scores(self, regions: Sequence[Regions], sentences: Sequence[Sentence]) -> list[np.ndarray]:
         """v_i . s_t of each image with its own sentence: one (T, R) float32 a pair."""
