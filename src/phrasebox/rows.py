@@ -106,18 +106,20 @@ def images_to_rows(examples: Sequence[Example], sizes: Sequence[tuple[int, int]]
 
 def rows_to_images(rows: pa.Table) -> list[ImageRow]:
     """The images that rows of the images table stand for."""
-    return [
-        ImageRow(
-            row["key"],
-            row["split"],
-            Path(row["path"]),
-            row["width"],
-            row["height"],
-            tuple(row["captions"]),
-            tuple(Box(*box) for box in row["given"]),
-        )
-        for row in rows.to_pylist()
-    ]
+    return [row_to_image(row) for row in rows.to_pylist()]
+
+
+def row_to_image(row: dict[str, Any]) -> ImageRow:
+    """The image that a row of the images table stands for."""
+    return ImageRow(
+        row["key"],
+        row["split"],
+        Path(row["path"]),
+        row["width"],
+        row["height"],
+        tuple(row["captions"]),
+        tuple(Box(*box) for box in row["given"]),
+    )
 
 
 def truth_to_rows(examples: Sequence[Example]) -> pa.Table:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -264,6 +265,17 @@ class Phrase:
     region: int = -1
     reviewed: bool = False
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for ``json.dumps``, the box to 1/100 pixel."""
+        return {
+            "text": self.text,
+            "span": list(self.span),
+            "box": [round(x, 2) for x in self.box],
+            "score": self.score,
+            "confidence": self.confidence,
+            "whole_image": self.whole_image,
+        }
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grounding:
@@ -288,6 +300,17 @@ class Grounding:
     score: float
     beta: float
     key: str = field(default="")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for ``json.dumps``: what was found, without words and scores."""
+        return {
+            "caption": self.caption,
+            "score": self.score,
+            "beta": self.beta,
+            "width": self.regions.width,
+            "height": self.regions.height,
+            "phrases": [phrase.to_json() for phrase in self.phrases],
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from phrasebox.cli.app import COMMON, Common
 from phrasebox.cli.run import run
-from phrasebox.cli.shared import phrase_json, print_phrases
+from phrasebox.cli.shared import print_phrases
 
 
 def demo(ws: Path = Path("demo"), /, *, common: Common = COMMON) -> None:
@@ -29,7 +29,7 @@ def demo(ws: Path = Path("demo"), /, *, common: Common = COMMON) -> None:
     shown = [(image.key, caption.text, caption.phrases) for image in workspace.grounded() for caption in image.captions]
     files = sorted(str(path) for path in (ws / "out").iterdir())
     if common.json:
-        told = [{"image": key, **phrase_json(phrase)} for key, _, phrases in shown for phrase in phrases]
+        told = [{"image": key, **phrase.to_json()} for key, _, phrases in shown for phrase in phrases]
         print(json.dumps({"phrases": told, "files": files}))
         return
     if common.quiet:

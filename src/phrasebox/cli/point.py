@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from phrasebox.cli.app import COMMON, Common
-from phrasebox.cli.shared import check_target, device, grounding_json, print_phrases
+from phrasebox.cli.shared import check_target, device, print_phrases
 from phrasebox.errors import SettingsError
 
 _PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -55,7 +55,7 @@ def point(
         with replacing(out) as part:
             draw_grounding(pixels, found).save(part, _PICTURES[out.suffix.lower()])
     if common.json:
-        print(json.dumps({"image": str(image), **grounding_json(found)}, ensure_ascii=False))
+        print(json.dumps({"image": str(image), **found.to_json()}, ensure_ascii=False))
         return
     if common.quiet:
         return

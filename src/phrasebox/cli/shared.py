@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from phrasebox.aligner import Aligner
-    from phrasebox.types import Grounding, Phrase
+    from phrasebox.types import Phrase
     from phrasebox.workspace import Workspace
 
 _COLUMNS = {"box x1 y1 x2 y2": 19, "score": 5, "confidence": 10}  # of a printed phrase, and how wide they are
@@ -88,30 +88,6 @@ def skipped(ws: Workspace, stage: str) -> list[str]:
     lines = [f"  {item.key}: {item.reason}" for item in left_out[:5]]
     more = [f"  and {len(left_out) - 5} more"] if len(left_out) > 5 else []
     return [f"{len(left_out)} left out:", *lines, *more] if left_out else []
-
-
-def grounding_json(found: Grounding) -> dict[str, Any]:
-    """A grounding as plain values."""
-    return {
-        "caption": found.caption,
-        "score": found.score,
-        "beta": found.beta,
-        "width": found.regions.width,
-        "height": found.regions.height,
-        "phrases": [phrase_json(p) for p in found.phrases],
-    }
-
-
-def phrase_json(phrase: Phrase) -> dict[str, Any]:
-    """A phrase as plain values, its box to 1/100 pixel."""
-    return {
-        "text": phrase.text,
-        "span": list(phrase.span),
-        "box": [round(x, 2) for x in phrase.box],
-        "score": phrase.score,
-        "confidence": phrase.confidence,
-        "whole_image": phrase.whole_image,
-    }
 
 
 def print_phrases(title: str, shown: Iterable[tuple[str, str, Sequence[Phrase]]]) -> None:
