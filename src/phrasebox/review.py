@@ -153,7 +153,7 @@ class Review:
         """
         with self._guard:
             self._refresh()
-            wanted = np.zeros(len(self._keys), bool)
+            wanted: np.ndarray = np.zeros(len(self._keys), bool)
             if key is None:
                 wanted[:] = True if split is None else self._splits == split
             elif key in self._place and (split is None or self._splits[self._place[key]] == split):
@@ -185,7 +185,7 @@ class Review:
             picked = np.argsort(images, kind="stable")[offset : offset + limit].tolist()
             made = self._make(sorted({int(images[n]) for n in picked if n < len(plain)}))
             by_id = {record.id: record for records in made.values() for record in records}
-            shown = [by_id[self._id(plain[n])] if n < len(plain) else own[n - len(plain)][1] for n in picked]
+            shown = [by_id[self._id(int(plain[n]))] if n < len(plain) else own[n - len(plain)][1] for n in picked]
             return PhrasePage(len(images), offset, tuple(shown))
 
     def phrase(self, id: str) -> PhraseRecord:
@@ -291,7 +291,8 @@ class Review:
         """The numbers of every phrase, sorted by image; ``_offset`` is its place in the table."""
         parts = list(self._ws.scan("images", ["key", "split", "width"]))
         self._keys: list[str] = [key for part in parts for key in part["key"].to_pylist()]
-        self._splits = np.array([split for part in parts for split in part["split"].to_pylist()], dtype=object)
+        splits = [split for part in parts for split in part["split"].to_pylist()]
+        self._splits: np.ndarray = np.array(splits, dtype=object)
         self._place = {key: i for i, key in enumerate(self._keys)}
         self._sizes: dict[str, tuple[int, int]] = {}
         if any(pc.min(part["width"]).as_py() == 0 for part in parts):  # type: ignore[attr-defined]
@@ -313,19 +314,13 @@ class Review:
             columns.append([image[there], first + there, told[there], *numbers])
             first += len(part)
         kinds = (np.int64, np.int64, np.int32, np.int32, np.int32, np.int32, np.float32)
-        joined = [np.concatenate([np.empty(0, kind), *part]) for kind, *part in zip(kinds, *columns, strict=True)]
+        joined: list[np.ndarray] = [np.concatenate([np.empty(0, kind), *part]) for kind, *part in zip(kinds, *columns, strict=True)]
         order = np.argsort(joined[0], kind="stable")
-        (
-            self._image,
-            self._offset,
-            self._words,
-            self._caption,
-            self._start,
-            self._end,
-            self._score,
-        ) = (column[order] for column in joined)
+        self._image, self._offset, self._words, self._caption, self._start, self._end, self._score = (
+            column[order] for column in joined
+        )
         self._rows = first
-        self._special = np.zeros(len(self._keys), bool)
+        self._special: np.ndarray = np.zeros(len(self._keys), bool)
         self._records: dict[int, list[PhraseRecord]] = {}
         self._texts: OrderedDict[str, np.ndarray] = OrderedDict()
 

@@ -1,0 +1,204 @@
+"""Pictures that visitors send and pictures of the workspace: told by their content, decoded within limits."""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from phrasebox import rows
+from phrasebox.errors import DataError, NotThereError
+from phrasebox.images import load_image
+from phrasebox.rows import ImageRow
+from phrasebox.web.limits import BusyError, KindError, Limits, TooLargeError
+from phrasebox.workspace import Workspace
+
+KINDS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+"""Pillow's names of what is taken: pictures of pixels, whose decoders run nothing and read no other file."""
+MEDIA_TYPE = "image/jpeg"
+"""Of every picture that is given out."""
+WIDTHS = (160, 320, 640, 1280)
+"""Pixels across of thumbnails; what is asked for is rounded up, so that there are few of each."""
+
+_DECODING = 4  # pictures decoded at a time
+_PATIENCE = 20.0  # seconds to wait for one's turn
+_THUMBNAILS = 64 << 20  # bytes kept
+_QUALITY = 88
+
+
+def decode(data: bytes, limits: Limits) -> np.ndarray:
+    """(H, W, 3) uint8 of an upload, upright.
+
+    Raises
+    ------
+    KindError
+        If it is no picture of `KINDS`, whatever its name says.
+    TooLargeError
+        If it has too many pixels; they are counted before any is decoded.
+    DataError
+        If it is damaged.
+    """
+    with _opened(io.BytesIO(data), "the picture", limits) as image:
+        return load_image(image, limits.pixels)
+
+
+def encode(pixels: np.ndarray) -> bytes:
+    """JPEG of an (H, W, 3) uint8 array, with nothing of the file it came from."""
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG", quality=_QUALITY)
+    return out.getvalue()
+
+
+class Pictures:
+    """The pictures of a workspace by their keys, and no other files; safe for threads."""
+
+    def __init__(self, workspace: Workspace, limits: Limits) -> None:
+        self._ws, self._limits = workspace, limits
+        self._guard = threading.Lock()
+        self._turns = threading.BoundedSemaphore(_DECODING)
+        self._version: tuple[int, int] | None = None
+        self._places: dict[str, int] = {}
+        self._splits: list[str] = []
+        self._thumbnails: OrderedDict[tuple[str, int, int], bytes] = OrderedDict()
+        self._kept = 0
+
+    def __len__(self) -> int:
+        return len(self._known())
+
+    def row(self, key: str) -> ImageRow:
+        """The workspace's image of this key.
+
+        Raises
+        ------
+        NotThereError
+            If there is none.
+        """
+        place = self._known().get(key)
+        found = [] if place is None else self._ws.rows_at("images", [place])
+        if not found or found[0]["key"] != key:
+            raise NotThereError("the workspace has no image of this name")
+        return rows.row_to_image(found[0])
+
+    def page(self, split: str | None = None, offset: int = 0, limit: int = 50) -> tuple[int, list[ImageRow]]:
+        """How many images a split has, and some of them in import order."""
+        known = self._known()
+        places = [p for p in known.values() if split is None or self._splits[p] == split]
+        found = self._ws.rows_at("images", places[offset : offset + limit])
+        return len(places), [rows.row_to_image(row) for row in found]
+
+    def pixels(self, key: str, width: int | None = None) -> np.ndarray:
+        """(H, W, 3) uint8 of the upright picture; about ``width`` pixels across if it is larger and that is given.
+
+        Raises
+        ------
+        NotThereError
+            If there is no such image, its file is gone, or a link leads out of the folder that was imported.
+        DataError, KindError, TooLargeError
+            If the file cannot be shown.
+        """
+        row = self.row(key)
+        file = picture_file(row)
+        with self._turn(), _opened(file, f"the picture of {key}", self._limits) as image:
+            if width is not None:
+                image.draft("RGB", (width, width))
+            pixels = load_image(image, self._limits.pixels)
+            if width is None or pixels.shape[1] <= width:
+                return pixels
+            size = width, max(1, round(pixels.shape[0] * width / pixels.shape[1]))
+            return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0))
+
+    def jpeg(self, key: str, width: int | None = None) -> bytes:
+        """The picture as JPEG; a thumbnail of one of `WIDTHS` if ``width`` is given. Errors as of `pixels`."""
+        if width is None:
+            return encode(self.pixels(key))
+        width = next((w for w in WIDTHS if w >= width), WIDTHS[-1])
+        try:
+            changed = picture_file(self.row(key)).stat().st_mtime_ns
+        except OSError:
+            raise NotThereError(f"the picture of {key} is gone") from None
+        name = key, width, changed
+        with self._guard:
+            if found := self._thumbnails.get(name):
+                self._thumbnails.move_to_end(name)
+                return found
+        made = encode(self.pixels(key, width))
+        with self._guard:
+            self._kept += len(made) - len(self._thumbnails.pop(name, b""))
+            self._thumbnails[name] = made
+            while self._kept > _THUMBNAILS:
+                self._kept -= len(self._thumbnails.popitem(last=False)[1])
+        return made
+
+    def _known(self) -> dict[str, int]:
+        with self._guard:
+            version = self._ws.version("images")
+            if version != self._version:
+                parts = list(self._ws.scan("images", ["key", "split"]))
+                self._places = {k: i for i, k in enumerate(k for part in parts for k in part["key"].to_pylist())}
+                self._splits = [split for part in parts for split in part["split"].to_pylist()]
+                self._version = version
+            return self._places
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._turns.acquire(timeout=_PATIENCE):
+            raise BusyError("too many pictures are being read; try again in a moment")
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+
+def picture_file(row: ImageRow) -> Path:
+    """Where the picture of an image really is.
+
+    Raises
+    ------
+    NotThereError
+        If it is gone, or a link leads out of the folder it was imported from: what stands elsewhere was not given.
+    """
+    parts = Path(row.key).parts
+    root = row.path.parents[len(parts) - 1] if row.path.parts[-len(parts) :] == parts else row.path.parent
+    try:
+        file, root = row.path.resolve(strict=True), root.resolve(strict=True)
+    except (OSError, RuntimeError):
+        raise NotThereError(f"the picture of {row.key} is not where it was imported from") from None
+    if not file.is_relative_to(root):
+        raise NotThereError(f"the picture of {row.key} is a link out of its folder; put the picture there itself")
+    return file
+
+
+@contextmanager
+def _opened(source: Path | io.BytesIO, name: str, limits: Limits) -> Iterator[Image.Image]:
+    """A picture with its header read; no error tells where a file is."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            if isinstance(source, Path) and not source.is_file():  # opening a pipe would wait for ever
+                raise FileNotFoundError
+            Image.init()  # else Pillow knows some of the kinds only
+            opened = Image.open(source, formats=KINDS)
+    except FileNotFoundError:
+        raise NotThereError(f"{name} is gone") from None
+    except Image.DecompressionBombError:
+        raise TooLargeError(f"{name} has more than {limits.pixels:,} pixels; make it smaller") from None
+    except UnidentifiedImageError:
+        known = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF"
+        raise KindError(f"{name} is of no kind that is taken; send {known}") from None
+    except Exception as error:  # on damaged files Pillow's readers raise nearly every kind there is
+        raise DataError(f"{name} is damaged") from error
+    with opened:
+        if opened.width * opened.height > limits.pixels:
+            size = f"{opened.width} x {opened.height}"
+            raise TooLargeError(f"{name} of {size} has more than {limits.pixels:,} pixels; make it smaller")
+        try:
+            yield opened
+        except DataError as error:
+            raise DataError(f"{name} is damaged or not to be shown") from error

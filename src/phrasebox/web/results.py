@@ -1,0 +1,56 @@
+"""What a workspace says about how good its models are: tables of measurements, and the epochs of trainings."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from phrasebox.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Measurements and trainings.
+
+    Attributes
+    ----------
+    tables : list of dict
+        As `phrasebox.evaluate.ResultTable.to_json`, with the ``file`` they are in.
+    trainings : dict of str to list of dict
+        The epochs of each model of the workspace.
+    """
+
+    tables: list[dict[str, Any]]
+    trainings: dict[str, list[dict[str, Any]]]
+
+
+def read_results(workspace: Workspace) -> Results:
+    """All that was measured and trained; files that cannot be read are passed over."""
+    tables = [
+        table | {"file": file.stem}
+        for file in sorted((workspace.path / "results").glob("*.json"))
+        for table in _read(file)
+        if isinstance(table.get("rows"), list)
+    ]
+    histories = {file.parent.name: _read(file) for file in sorted(workspace.models.glob("*/history.json"))}
+    return Results(tables, {name: history for name, history in histories.items() if history})
+
+
+def _read(file: Path) -> list[dict[str, Any]]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return [_finite(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for numbers that JSON does not know."""
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,391 @@
+"""What visitors can ask of the models and of a workspace, whoever shows it: the page and the HTTP API stand on this."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+
+from phrasebox.captioner.captioner import BUILT_IN as BUILT_IN_CAPTIONER
+from phrasebox.errors import DataError, NotThereError, SettingsError
+from phrasebox.jobs.captioning import NAME as CAPTIONER
+from phrasebox.review import PhrasePage, PhraseRecord, Review
+from phrasebox.types import Grounding, Regions, Span
+from phrasebox.web.limits import Limits
+from phrasebox.web.pictures import Pictures, decode
+from phrasebox.web.results import Results, read_results
+from phrasebox.web.worker import Worker
+from phrasebox.workspace import Workspace
+
+if TYPE_CHECKING:
+    from phrasebox.aligner import Aligner
+    from phrasebox.captioner import Captioner, Description
+    from phrasebox.decisions import Verdict
+    from phrasebox.rows import ImageRow
+    from phrasebox.search import Hit, Searcher, Similar
+    from phrasebox.settle import State
+
+ImageArgument = bytes | str
+"""An image: the bytes of an upload, or the key of an image of the workspace."""
+K = TypeVar("K")
+V = TypeVar("V")
+_KEPT = 128  # images whose regions are kept, and pairs whose scores are
+
+
+@dataclass(frozen=True, eq=False)
+class Grounded:
+    """A sentence on an image, with all that is needed to decode it again.
+
+    Attributes
+    ----------
+    grounding : Grounding
+        Words, regions, the matrix of their scores, the phrases.
+    key : str
+        Of an image of the workspace; empty for an upload.
+    """
+
+    grounding: Grounding
+    key: str
+    decode: Callable[[Grounding, float], Grounding]
+
+    def at(self, beta: float) -> Grounded:
+        """The same decoded at another beta, in milliseconds: no network runs.
+
+        Raises
+        ------
+        SettingsError
+            If beta is negative or not finite.
+        """
+        return replace(self, grounding=self.decode(self.grounding, _beta(beta)))
+
+    def to_json(self, matrix: bool = False) -> dict[str, Any]:
+        """As the command line tells it; with the words, the boxes and their scores if ``matrix``."""
+        found = self.grounding
+        told = {"image": self.key, **found.to_json()}
+        if matrix:
+            told["words"] = [{"text": word.text, "start": word.start, "end": word.end} for word in found.words]
+            told["boxes"] = [[round(x, 2) for x in box] for box in found.regions.boxes.tolist()]
+            told["scores"] = [[round(x, 5) for x in row] for row in found.scores.tolist()]
+            told["assignment"] = found.assignment.tolist()
+        return told
+
+
+class Service:
+    """Models that are loaded when they are first needed, and a workspace if there is one.
+
+    The methods that run models are to be awaited, from any event loop; the others return at once or read a file, and
+    are safe to call from threads. All raise `PhraseboxError`; those of `phrasebox.web.limits` say how to go on.
+
+    Parameters
+    ----------
+    workspace : Workspace or None
+        Without one, uploads are grounded and described and nothing else.
+    aligner, captioner : model, its folder or hub id, or None
+        The workspace's own or the built-in one if None.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace | None = None,
+        aligner: Aligner | str | Path | None = None,
+        captioner: Captioner | str | Path | None = None,
+        *,
+        device: str = "cpu",
+        workers: int = 2,
+        limits: Limits = Limits(),  # noqa: B008  (frozen)
+    ) -> None:
+        self.limits = limits
+        self.worker = Worker(limits.queue, limits.seconds)
+        self._ws = workspace
+        self._aligner, self._captioner = aligner, captioner
+        self._device, self._workers = device, workers
+        self._regions: _Kept[tuple[str, str], Regions] = _Kept(_KEPT)
+        self._grounded: _Kept[tuple[str, str], Grounding] = _Kept(_KEPT)
+        self._found: Searcher | None = None
+
+    # What there is
+
+    @property
+    def has_workspace(self) -> bool:
+        """Whether there are images to search and phrases to go through."""
+        return self._ws is not None
+
+    @property
+    def has_captioner(self) -> bool:
+        """Whether pictures can be described."""
+        own = self._ws is not None and (self._ws.models / CAPTIONER / "config.json").exists()
+        return self._captioner is not None or own or BUILT_IN_CAPTIONER.is_dir()
+
+    @property
+    def workspace(self) -> Workspace:
+        """The workspace.
+
+        Raises
+        ------
+        NotThereError
+            If there is none.
+        """
+        if self._ws is None:
+            raise NotThereError("no workspace is open here; start with: phrasebox serve WS")
+        return self._ws
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        """The workspace's pictures by their keys."""
+        return Pictures(self.workspace, self.limits)
+
+    @cached_property
+    def review(self) -> Review:
+        """The workspace's phrases."""
+        return Review(self.workspace)
+
+    # Models
+
+    async def ground(self, image: ImageArgument, sentence: str, beta: float | None = None) -> Grounded:
+        """Which words of a sentence describe which part of an image.
+
+        What was asked before is remembered: another beta takes milliseconds, another sentence needs no new regions.
+        """
+        sentence = self._sentence(sentence)
+        beta = None if beta is None else _beta(beta)
+        known = self._grounded.get((_name(image), sentence))
+        if known is not None and beta is not None:
+            return self._told(image, known).at(beta)
+        return await self.worker.run(self._ground, image, sentence, beta)
+
+    async def describe(
+        self,
+        image: ImageArgument,
+        regions: int = 8,
+        boxes: Sequence[Sequence[float]] | None = None,
+        temperature: float | None = None,
+        count: int = 1,
+        seed: int = 0,
+    ) -> Description:
+        """A caption of an image, and phrases of its most telling regions or of the boxes given, ``xyxy`` pixels.
+
+        Parameters
+        ----------
+        temperature : float, optional
+            Draw words at random, closer to the most probable ones below 1; the most probable sentence without it.
+        count : int
+            Different sentences for the image and each region.
+        """
+        wanted = regions if boxes is None else len(boxes)
+        if not 0 <= wanted <= self.limits.regions or not 1 <= count <= self.limits.count:
+            most = f"{self.limits.regions} regions and {self.limits.count} sentences each"
+            raise SettingsError(f"{wanted} regions with {count} sentences each are asked for; ask for at most {most}")
+        return await self.worker.run(self._describe, image, regions, boxes, temperature, count, seed)
+
+    async def search(self, sentence: str, k: int = 12, region: bool = False) -> list[Hit]:
+        """The workspace's images that a sentence fits best, or its single boxes if ``region``."""
+        sentence, k = self._sentence(sentence), self._hits(k)
+        self.workspace  # noqa: B018  (raises)
+        return await self.worker.run(self._search, sentence, k, region)
+
+    async def like(self, image: ImageArgument, k: int = 12) -> Similar:
+        """The workspace's images and sentences that are most like an image."""
+        k = self._hits(k)
+        self.workspace  # noqa: B018
+        return await self.worker.run(self._like, image, k)
+
+    # The workspace
+
+    def phrases(
+        self,
+        split: str | None = None,
+        text: str | None = None,
+        min_score: float | None = None,
+        length: tuple[int, int] | None = None,
+        state: State | None = None,
+        key: str | None = None,
+        offset: int = 0,
+        limit: int = 50,
+    ) -> PhrasePage:
+        """Phrases of the workspace; see `phrasebox.review.Review.page`."""
+        return self.review.page(split, text, min_score, length, state, key, offset, min(limit, self.limits.page))
+
+    def decide(
+        self,
+        id: str,
+        verdict: Verdict,
+        who: str,
+        text: str | None = None,
+        span: Span | None = None,
+        box: Sequence[float] | None = None,
+    ) -> PhraseRecord:
+        """Accept, reject or edit a phrase; see `phrasebox.review.Review.decide`."""
+        return self.review.decide(id, verdict, who, text, span, box)
+
+    def undo(self, who: str) -> PhraseRecord | None:
+        """Take back a person's last decision; the phrase as it then stands, None if there was none."""
+        return self.review.undo(who)
+
+    def progress(self) -> dict[str, Any]:
+        """How far the review has come: ``total``, ``open``, ``accepted``, ``rejected``, ``edited``, ``people``."""
+        return asdict(self.review.progress())
+
+    def images(self, split: str | None = None, offset: int = 0, limit: int = 50) -> tuple[int, list[ImageRow]]:
+        """How many images a split has, and some of them."""
+        return self.pictures.page(split, offset, min(limit, self.limits.page))
+
+    def image_row(self, key: str) -> ImageRow:
+        """An image of the workspace with its captions."""
+        return self.pictures.row(key)
+
+    def image(self, key: str) -> bytes:
+        """An image of the workspace, upright, as JPEG."""
+        return self.pictures.jpeg(key)
+
+    def thumbnail(self, key: str, width: int = 320) -> bytes:
+        """An image of the workspace made small, as JPEG."""
+        return self.pictures.jpeg(key, width)
+
+    def pixels(self, image: ImageArgument) -> np.ndarray:
+        """(H, W, 3) uint8 of an upload or an image of the workspace, upright."""
+        return decode(image, self.limits) if isinstance(image, bytes) else self.pictures.pixels(image)
+
+    def results(self) -> Results:
+        """What was measured in the workspace, and how its models were trained."""
+        return read_results(self.workspace)
+
+    def close(self) -> None:
+        """Take no more work for the models."""
+        self.worker.close()
+
+    # In the models' thread
+
+    @cached_property
+    def aligner(self) -> Aligner:
+        """The aligner; only for the models' thread."""
+        from phrasebox.aligner import Aligner
+        from phrasebox.jobs import workspace_aligner
+
+        if isinstance(self._aligner, Aligner):
+            return self._aligner
+        if self._ws is None:
+            return Aligner.load(self._aligner, self._device, self._workers)
+        return workspace_aligner(self._ws, self._aligner, self._device, self._workers)
+
+    @cached_property
+    def captioner(self) -> Captioner:
+        """The captioner; only for the models' thread."""
+        from phrasebox.captioner import Captioner
+        from phrasebox.jobs.captioning import workspace_captioner
+
+        if isinstance(self._captioner, Captioner):
+            return self._captioner
+        if not self.has_captioner:
+            raise NotThereError("there is no captioner here; train one with: phrasebox caption WS")
+        if self._ws is None:
+            return Captioner.load(self._captioner, self._device, self._workers)
+        return workspace_captioner(self._ws, self._captioner, self._device, self._workers)
+
+    def _ground(self, image: ImageArgument, sentence: str, beta: float | None) -> Grounded:
+        found = self.aligner.ground(self._regions_of(image, self.aligner), sentence, beta)
+        self._grounded.put((_name(image), sentence), found)
+        return self._told(image, found)
+
+    def _told(self, image: ImageArgument, found: Grounding) -> Grounded:
+        return Grounded(found, image if isinstance(image, str) else "", self.aligner.decoded_again)
+
+    def _describe(
+        self,
+        image: ImageArgument,
+        regions: int,
+        boxes: Sequence[Sequence[float]] | None,
+        temperature: float | None,
+        count: int,
+        seed: int,
+    ) -> Description:
+        captioner = self.captioner
+        speech = replace(captioner.speech, count=1, seed=seed)
+        if temperature is not None:
+            speech = replace(speech, method="sample", temperature=temperature)
+        elif speech.method == "greedy" and count > 1:
+            speech = replace(speech, method="beam")
+        speech = replace(speech, count=count, beam=max(speech.beam, count))
+        source = self._regions_of(image, captioner) if boxes is None else self.pixels(image)
+        found = captioner.describe(source, regions, boxes, speech)
+        return replace(found, key=image if isinstance(image, str) else "")
+
+    def _regions_of(self, image: ImageArgument, model: Aligner | Captioner) -> Regions:
+        """Regions that the model reads: the workspace's, those of an upload seen lately, or new ones."""
+        name = _name(image), repr(model.region_settings)
+        found = self._regions.get(name)
+        if found is None and isinstance(image, str):
+            self.pictures.row(image)
+            found = next((r for batch in self.workspace.regions(keys=[image]) for r in batch), None)
+        if found is None:
+            found = model.regions(self.pixels(image))
+        self._regions.put(name, found)
+        return found
+
+    @property
+    def _searcher(self) -> Searcher:
+        from phrasebox.search import Searcher
+
+        if self._found is None or not self._found.is_current():
+            self._found = Searcher.open(self.workspace, self.aligner)
+        return self._found
+
+    def _search(self, sentence: str, k: int, region: bool) -> list[Hit]:
+        return self._searcher.region(sentence, k) if region else self._searcher.sentence(sentence, k)
+
+    def _like(self, image: ImageArgument, k: int) -> Similar:
+        return self._searcher.like(self._regions_of(image, self.aligner), k)
+
+    # What is asked for
+
+    def _sentence(self, sentence: str) -> str:
+        sentence = " ".join(sentence.split())
+        if not sentence:
+            raise DataError("the sentence is empty; say what the picture shows")
+        if len(sentence) > self.limits.sentence:
+            raise DataError(f"the sentence has {len(sentence)} characters; at most {self.limits.sentence} are read")
+        return sentence
+
+    def _hits(self, k: int) -> int:
+        if not 1 <= k <= self.limits.hits:
+            raise SettingsError(f"{k} hits are asked for; ask for 1 to {self.limits.hits}")
+        return k
+
+
+class _Kept(Generic[K, V]):
+    """The last things that were made, by what they were made of; safe for threads."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held: OrderedDict[K, V] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def get(self, name: K) -> V | None:
+        with self._guard:
+            if name in self._held:
+                self._held.move_to_end(name)
+            return self._held.get(name)
+
+    def put(self, name: K, made: V) -> None:
+        with self._guard:
+            self._held[name] = made
+            self._held.move_to_end(name)
+            if len(self._held) > self._most:
+                self._held.popitem(last=False)
+
+
+def _name(image: ImageArgument) -> str:
+    """What tells images apart: the content of an upload, so that nobody can name another's."""
+    return f"key:{image}" if isinstance(image, str) else f"sha256:{hashlib.sha256(image).hexdigest()}"
+
+
+def _beta(beta: float) -> float:
+    if not (beta >= 0 and np.isfinite(beta)):
+        raise SettingsError(f"beta must be a number from 0, got {beta}")
+    return float(beta)

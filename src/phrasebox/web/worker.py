@@ -1,0 +1,81 @@
+"""The one thread that runs the models: requests wait in line, not too many and not too long."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from phrasebox.web.limits import BusyError, NotReachedError, TooSlowError
+
+T = TypeVar("T")
+
+
+class Worker:
+    """Runs one call after the other in a thread of its own.
+
+    Networks use all threads of the machine for one call, so that calls at the same time would gain nothing.
+
+    Parameters
+    ----------
+    queue : int
+        Calls that may wait.
+    seconds : float
+        That a call may wait and run. One that runs longer is given up on, but goes on until it ends.
+    """
+
+    def __init__(self, queue: int, seconds: float) -> None:
+        self.queue, self.seconds = queue, seconds
+        self._pool = ThreadPoolExecutor(1, "phrasebox-models")
+        self._guard = threading.Lock()
+        self._taken = 0
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait behind the one that runs."""
+        return max(0, self._taken - 1)
+
+    async def run(self, work: Callable[..., T], *arguments: Any) -> T:
+        """What ``work(*arguments)`` gives, from any event loop.
+
+        Raises
+        ------
+        BusyError
+            If too many wait.
+        NotReachedError, TooSlowError
+            If its turn did not come in time, or it took too long.
+        """
+        with self._guard:
+            if self._taken > self.queue:
+                raise BusyError(f"{self.queue} requests are waiting already; try again in a moment")
+            self._taken += 1
+        begun = threading.Event()
+
+        def call() -> T:
+            begun.set()
+            return work(*arguments)
+
+        try:
+            future = self._pool.submit(call)
+        except RuntimeError:
+            self._leave(None)
+            raise NotReachedError("the service is stopping") from None
+        future.add_done_callback(self._leave)
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), self.seconds)
+        except TimeoutError:
+            if future.done() and not future.cancelled():
+                raise
+            if begun.is_set():
+                raise TooSlowError(f"this takes more than {self.seconds:g} seconds; try again or ask less") from None
+            raise NotReachedError(f"others kept the models busy for {self.seconds:g} seconds; try again") from None
+
+    def _leave(self, future: Future[Any] | None) -> None:
+        with self._guard:
+            self._taken -= 1
+
+    def close(self) -> None:
+        """Take nothing more; what waits is dropped, what runs is let go on."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
