@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+from phrasebox.aligner.storage import model_id
 from phrasebox.captioner import PRESETS, Captioner, Corpus, TrainSettings, train
 from phrasebox.evaluate import ResultTable, combine
 from phrasebox.evaluate.captions import CaptionScores, captions_table
@@ -33,7 +34,6 @@ from phrasebox.jobs import workspace_aligner
 from phrasebox.jobs.aligning import workspace_regions
 from phrasebox.jobs.captioning import load_corpus
 from phrasebox.jobs.captions_evaluating import full_images, true_regions
-from phrasebox.jobs.grounding import model_id
 from phrasebox.pipeline import progress
 from phrasebox.text import words
 from phrasebox.types import Box, GroundedImage, Phrase
@@ -131,8 +131,8 @@ def beta_0(ws: Workspace, cache: Path) -> Phrases:
     """Phrases of the training images decoded without a chain; kept in a file with the aligner they are of."""
     aligner = workspace_aligner(ws)
     kept = json.loads(cache.read_text()) if cache.exists() else {}
-    if kept.get("model") != model_id(aligner):
-        kept = {"model": model_id(aligner), "phrases": {}}
+    if kept.get("model") != model_id(aligner.model):
+        kept = {"model": model_id(aligner.model), "phrases": {}}
     done = kept["phrases"]
     rows = {row.key: row.captions for batch in ws.images("train") for row in batch if row.key not in done}
     with progress("decode at beta 0", total=len(rows)) as advance:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,23 @@ def write_whole(path: Path, data: bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """`write_whole` for a value as JSON; half characters are escaped, as JSON allows."""
     write_whole(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace"))
+
+
+def remove_folder(folder: Path, doomed: Path | None = None) -> None:
+    """Remove a folder, if it is there: it is renamed first, so that it is never there in part.
+
+    Parameters
+    ----------
+    doomed : Path, optional
+        What it is renamed to; beside it otherwise. Left by a removal that was cut short, it goes as well.
+    """
+    doomed = doomed or folder.with_name(f"{folder.name}.dropped")
+    shutil.rmtree(doomed, ignore_errors=True)
+    try:
+        os.rename(folder, doomed)
+    except FileNotFoundError:
+        return
+    shutil.rmtree(doomed)
 
 
 def digest(path: Path, without: Path | None = None) -> str:

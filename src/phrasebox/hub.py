@@ -15,12 +15,11 @@ from typing import Any
 from phrasebox.aligner import Aligner
 from phrasebox.aligner.aligner import BUILT_IN, BUILT_IN_NAME
 from phrasebox.aligner.card import front_matter, licence_fields, model_card
-from phrasebox.aligner.storage import CARD, MODEL
+from phrasebox.aligner.storage import CARD, MODEL, model_id
 from phrasebox.errors import WorkspaceError
 from phrasebox.formats import Written, write_target
 from phrasebox.formats.writing import replacing_folder
 from phrasebox.jobs.exporting import grounded_records
-from phrasebox.jobs.grounding import model_id
 from phrasebox.jobs.origin import origin
 from phrasebox.runs import versions
 from phrasebox.types import SPLITS, GroundedImage
@@ -64,7 +63,7 @@ def write_hub_folder(
     """
     if not ws.count("phrases"):
         raise WorkspaceError(f"{ws.path} has no phrases yet; run: phrasebox ground {ws.path}")
-    if ws.stages.get("ground", {}).get("model") != model_id(aligner):
+    if ws.stages.get("ground", {}).get("model") != model_id(aligner.model):
         raise WorkspaceError(
             f"the phrases of {ws.path} were made by another model; name it with --model, or run: "
             f"phrasebox ground {ws.path} --fresh"
@@ -103,7 +102,7 @@ def _write_data(records: Iterable[GroundedImage], folder: Path) -> dict[str, lis
 
 def measured(ws: Workspace, aligner: Aligner) -> str:
     """The tables under ``results/`` that `evaluate` made with this model, in Markdown."""
-    now = model_id(aligner)
+    now = model_id(aligner.model)
     found = []
     for run in ws.runs:
         if run.stage == "evaluate" and run.settings.get("model") == now and (ws.path / run.makes).is_file():
@@ -171,7 +170,7 @@ def dataset_card(ws: Workspace, aligner: Aligner, counts: Mapping[str, list[Writ
         f"* Pictures and captions: {data}.\n"
         f"* Licence of pictures and captions: {licence}.\n"
         f"* Regions: {regions.proposer}, at most {regions.regions}, vectors of {regions.backbone}.\n"
-        f"* Model: in `model/`, beta {ws.stages['ground']['beta']:g}, id {model_id(aligner)}.\n"
+        f"* Model: in `model/`, beta {ws.stages['ground']['beta']:g}, id {model_id(aligner.model)}.\n"
         f"* Made with {made}.\n\n"
         "## Figures\n\n" + (figures or "None were measured with this model.") + "\n"
     )

@@ -220,12 +220,22 @@ class Aligner:
         """`ground` for pairs of regions and captions, in one batch; nothing of nothing."""
         if not len(regions) and not len(captions):
             return []
-        beta = self.beta if beta is None else beta
         sentences = self.words.encode(list(captions))
         for caption, sentence in zip(captions, sentences, strict=True):
             if not sentence.words:
                 raise DataError(f"the caption {caption!r} has no words")
-        tables = self.word_scores(regions, sentences)
+        return self.ground_tables(regions, sentences, self.word_scores(regions, sentences), beta, spans)
+
+    def ground_tables(
+        self,
+        regions: Sequence[Regions],
+        sentences: Sequence[Sentence],
+        tables: Sequence[np.ndarray],
+        beta: float | None = None,
+        spans: Sequence[Sequence[Span]] | None = None,
+    ) -> list[Grounding]:
+        """`ground_many` for (T, R) tables of v_i . s_t that are there already; the regions need no vectors."""
+        beta = self.beta if beta is None else beta
         paths = decode_batch(tables, beta)
         found = []
         for i, (r, sentence, table, path) in enumerate(zip(regions, sentences, tables, paths, strict=True)):

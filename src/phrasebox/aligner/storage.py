@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -83,6 +84,14 @@ def _fetched(source: str) -> Path:
     if offline:
         raise ModelError(f"{source} is no folder here and not in the hub's cache; fetch it once without --offline")
     raise ModelError(f"{source} is no folder here and not to be had from the hub ({reason})")
+
+
+def model_id(model: torch.nn.Module) -> str:
+    """A short hash of the weights, so that what different models make is never mixed."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().half().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _model_inside(folder: Path) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from phrasebox.aligner import Aligner
+from phrasebox.aligner.storage import model_id
 from phrasebox.doctor.finding import Finding, counted
 from phrasebox.errors import DataError, ModelError, PhraseboxError
 from phrasebox.features import RegionExtractor
@@ -14,7 +15,6 @@ from phrasebox.images import load_image
 from phrasebox.jobs import workspace_aligner
 from phrasebox.jobs.aligning import NAME, workspace_regions
 from phrasebox.jobs.grounding import STAGE as GROUND
-from phrasebox.jobs.grounding import model_id
 from phrasebox.jobs.own_vectors import BACKBONE as OWN_VECTORS
 from phrasebox.types import Regions
 from phrasebox.workspace import Workspace
@@ -121,7 +121,7 @@ def _cosine(there: Regions, new: Regions) -> float:
 
 def _stale(ws: Workspace, aligner: Aligner) -> Iterator[Finding]:
     """What another model than the present one made."""
-    now = model_id(aligner)
+    now = model_id(aligner.model)
     grounded = ws.stages.get(GROUND)
     if grounded and ws.keys("phrases") and grounded.get("model") != now:
         what = "the phrases were made by another model than the one in use"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from phrasebox.aligner import Aligner, Pairs
+from phrasebox.aligner.storage import model_id
 from phrasebox.aligner.train import all_scores
 from phrasebox.errors import WorkspaceError
 from phrasebox.evaluate import (
@@ -18,7 +19,7 @@ from phrasebox.files import write_json
 from phrasebox.jobs.aligning import load_pairs
 from phrasebox.jobs.baseline import baseline
 from phrasebox.jobs.betas import BETAS, score_scale, segmentation_cases, with_regions
-from phrasebox.jobs.grounding import model_id, named_model
+from phrasebox.jobs.grounding import named_model
 from phrasebox.runs import Run
 from phrasebox.types import Example
 from phrasebox.workspace import Workspace
@@ -64,7 +65,7 @@ def evaluate(
         tables.append(segmentation.named(f"segmentation, the model's beta is {aligner.beta:g}"))
     write_json(ws.path / "results" / f"{split}.json", [table.to_json() for table in tables])
     asked = {"split": split, "model": named_model(ws, aligner), "device": aligner.device}
-    ws.made(Run("evaluate", asked, {"model": model_id(aligner)}, seed, f"results/{split}.json"))
+    ws.made(Run("evaluate", asked, {"model": model_id(aligner.model)}, seed, f"results/{split}.json"))
     return tables
 
 

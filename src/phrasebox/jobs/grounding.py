@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from phrasebox.aligner import Aligner
 from phrasebox.aligner.aligner import BUILT_IN_NAME
+from phrasebox.aligner.storage import model_id
 from phrasebox.errors import SettingsError, WorkspaceError
 from phrasebox.pipeline import Counts, progress, run
 from phrasebox.text import words
@@ -36,7 +36,7 @@ def ground(
     given, beta = beta, aligner.beta if beta is None else beta
     if not beta >= 0:  # before the claim, so that it is not recorded
         raise SettingsError(f"beta must be at least 0, got {beta}")
-    made = {"model": model_id(aligner), "beta": beta}
+    made = {"model": model_id(aligner.model), "beta": beta}
     ws.claim(STAGE, made, fresh=fresh)
     regioned = ws.keys("regions")
     todo = [key for key in ws.pending("phrases", STAGE) if key in regioned]
@@ -72,14 +72,6 @@ def named_model(ws: Workspace, aligner: Aligner) -> str:
         return aligner.source
     folder, own = Path(aligner.source).absolute(), ws.path.absolute()
     return folder.relative_to(own).as_posix() if folder.is_relative_to(own) else str(folder)
-
-
-def model_id(aligner: Aligner) -> str:
-    """A short hash of the weights, so that phrases of different models are never mixed."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(aligner.model.state_dict().items()):
-        digest.update(name.encode() + tensor.detach().cpu().half().numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 class _Item(NamedTuple):

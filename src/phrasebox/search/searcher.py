@@ -1,0 +1,191 @@
+"""Search in a workspace: images by sentence, boxes by phrase, images and sentences by picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from phrasebox.aligner import Aligner
+from phrasebox.aligner.bank import SHARE
+from phrasebox.errors import DataError, SettingsError
+from phrasebox.search.backends import Backend, open_backend
+from phrasebox.search.collection import Collection
+from phrasebox.search.hits import Hit, SentenceHit, Similar, WordHit
+from phrasebox.search.planes import from_planes
+from phrasebox.search.query import Query, score
+from phrasebox.search.sentences import best_sentences
+from phrasebox.search.shards import Entry
+from phrasebox.search.store import Store
+from phrasebox.types import Box, Regions, Word
+from phrasebox.wordvectors import Sentence
+from phrasebox.workspace import Workspace
+
+_OVERLAP = 0.5  # IoU from which on two boxes of an image are one answer
+
+
+class Searcher:
+    """Finds images and boxes of a workspace; open one with `Searcher.open`."""
+
+    def __init__(self, store: Store, images: Collection, backend: Backend) -> None:
+        self.store, self.images, self.backend = store, images, backend
+        self.aligner = store.aligner
+
+    @classmethod
+    def open(
+        cls, workspace: Workspace, aligner: Aligner, backend: str = "exact", url: str | None = None, quiet: bool = True
+    ) -> Searcher:
+        """Embed what is new in the workspace, and open a back end over it.
+
+        Parameters
+        ----------
+        aligner : Aligner
+            The model; the workspace's regions must have been made the way its own are.
+        backend : {"exact", "lancedb", "qdrant"}
+            What finds the candidates; all are scored exactly in the end.
+        url : str, optional
+            Of a Qdrant server; without it Qdrant runs inside this process, in the workspace's folder.
+        quiet : bool
+            Show no progress.
+
+        Raises
+        ------
+        SettingsError
+            If there is no such back end.
+        WorkspaceError
+            If the workspace has no regions, or the index of the back end is missing.
+        """
+        store = Store(workspace, aligner, quiet)
+        return cls(store, images := store.images(), open_backend(backend, store.folder, images, url))
+
+    def is_current(self) -> bool:
+        """Whether all images of the workspace that have regions are looked at."""
+        return self.store.is_current(self.images)
+
+    def sentence(self, text: str, k: int = 10) -> list[Hit]:
+        """The images that a sentence fits best, with the box that each word found.
+
+        Parameters
+        ----------
+        k : int
+            How many; fewer if the workspace has fewer images.
+
+        Raises
+        ------
+        DataError
+            If the sentence is empty or has no word that the model can read.
+        SettingsError
+            If k is less than 1.
+        """
+        sentence, vectors = self._words(text)
+        factor = 1 / len(vectors) if self.aligner.model.settings.mean else 1.0
+        query = Query(vectors, factor, self._share)
+        rows = self.backend.top(query, _at_least_one(k))[0]
+        found, entries = score(self.images, rows, query), self._entries(rows)
+        regions = [Regions(e.boxes, np.ones(len(e.boxes), np.float32), *e.size, key=e.key) for e in entries]
+        tables = [vectors @ from_planes(e.planes.high, e.planes.low, e.planes.step).T for e in entries]
+        grounded = self.aligner.ground_tables(regions, [sentence] * len(rows), tables)
+        return [
+            Hit(
+                entry.key,
+                float(found.score[i]),
+                None,
+                _said(sentence.words, [regions[i].box(region) for region in found.where[i]], found.best[i]),
+                float(found.plain[i]),
+                grounded[i].phrases,
+            )
+            for i, entry in enumerate(entries)
+        ]
+
+    def region(self, text: str, k: int = 10) -> list[Hit]:
+        """The boxes that a phrase fits best, all its words together; of boxes that overlap the best alone.
+
+        Parameters and errors as of `sentence`.
+        """
+        sentence, vectors = self._words(text)
+        together = vectors.mean(0) if self.aligner.model.settings.mean else vectors.sum(0)
+        query = Query(together[None], 1.0, self._share)
+        # A box is no better than the best of its image: the first k are in the k images whose best are highest.
+        rows = self.backend.top(query, _at_least_one(k))[0]
+        found: list[Hit] = []
+        for entry in self._entries(rows):
+            own = from_planes(entry.planes.high, entry.planes.low, entry.planes.step)
+            plain = own @ together
+            for i in _apart(entry.boxes, plain)[:k]:
+                box, best = Box(*entry.boxes[i].tolist()), float(plain[i])
+                said = _said(sentence.words, [box] * len(vectors), vectors @ own[i])
+                found.append(Hit(entry.key, best - query.share * entry.prior, box, said, best))
+        return sorted(found, key=lambda hit: -hit.score)[:k]
+
+    def like(self, image: str | Path | Image.Image | np.ndarray | Regions, k: int = 10) -> Similar:
+        """The images and the sentences of the workspace that are most like a picture.
+
+        Images are compared region by region, the picture's regions in place of a sentence's words; sentences by S_kl.
+        The first time, all captions of the workspace are embedded.
+
+        Raises
+        ------
+        DataError
+            If the picture cannot be read.
+        SettingsError
+            If k is less than 1.
+        """
+        _at_least_one(k)
+        v, _ = self.aligner.embed_regions([self.aligner.regions(image)])
+        vectors = v[0].cpu().numpy()
+        query = Query(vectors, 1 / len(vectors), 0.0)
+        rows, scores = self.backend.top(query, k)
+        images = tuple(
+            Hit(entry.key, float(s), None, (), float(s)) for entry, s in zip(self._entries(rows), scores, strict=True)
+        )
+        sentences = self.store.sentences()
+        best = best_sentences(sentences, vectors, k, self.aligner.model.settings.mean, self._share)
+        return Similar(images, self._texts(best))
+
+    def _words(self, text: str) -> tuple[Sentence, np.ndarray]:
+        """The words of what is looked for, and s_t of each."""
+        if not text.strip():
+            raise DataError("the sentence is empty; say what to look for")
+        sentence = self.aligner.words.encode([text])[0]
+        if not sentence.words:
+            raise DataError(f"{text!r} has no word; say what to look for in words")
+        s, _ = self.aligner.embed_words([sentence])
+        return sentence, s.cpu().numpy()
+
+    @property
+    def _share(self) -> float:
+        return SHARE if self.aligner.bank else 0.0
+
+    def _entries(self, rows: np.ndarray) -> list[Entry]:
+        """The images in these rows, in their order."""
+        found: dict[int, Entry] = {}
+        for at, shard, inside in self.images.located(rows):
+            found |= {int(i): shard.entry(int(row)) for i, row in zip(at, inside, strict=True)}
+        return [found[i] for i in range(len(rows))]
+
+    def _texts(self, best: Sequence[tuple[str, int, float]]) -> tuple[SentenceHit, ...]:
+        texts: dict[str, tuple[str, ...]] = {}
+        for batch in self.store.ws.images(keys=dict.fromkeys(key for key, _, _ in best)):
+            texts |= {row.key: row.captions for row in batch}
+        return tuple(SentenceHit(key, i, texts[key][i], s) for key, i, s in best)
+
+
+def _at_least_one(k: int) -> int:
+    if k < 1:
+        raise SettingsError(f"k must be at least 1, got {k}")
+    return k
+
+
+def _said(words: Sequence[Word], boxes: Sequence[Box], scores: np.ndarray) -> tuple[WordHit, ...]:
+    found = zip(words, boxes, scores.tolist(), strict=True)
+    return tuple(WordHit(word.text, word.start, word.end, box, score) for word, box, score in found)
+
+
+def _apart(boxes: np.ndarray, scores: np.ndarray) -> list[int]:
+    """Boxes from the best to the worst, without those that overlap a better one."""
+    import torch
+    from torchvision.ops import nms
+
+    return nms(torch.tensor(boxes), torch.tensor(scores), _OVERLAP).tolist()

@@ -1,0 +1,143 @@
+"""The embedded images and sentences of a workspace, a folder a model: made once, added to when there is more."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from phrasebox.aligner import Aligner
+from phrasebox.aligner.storage import model_id
+from phrasebox.errors import WorkspaceError
+from phrasebox.pipeline import Advance, progress
+from phrasebox.search.collection import Collection, add
+from phrasebox.search.planes import to_planes
+from phrasebox.search.shards import Entry
+from phrasebox.text import words
+from phrasebox.types import Regions
+from phrasebox.workspace import Workspace
+
+_KEPT = 2  # models whose vectors are kept
+_IMAGES, _SENTENCES = 32, 512  # embedded at a time
+
+
+class Store:
+    """What a model makes of the images and captions of a workspace, in ``search/`` with the model's name."""
+
+    def __init__(self, ws: Workspace, aligner: Aligner, quiet: bool = True) -> None:
+        self.ws, self.aligner, self.quiet = ws, aligner, quiet
+        self.folder = ws.search_folder / search_id(aligner)
+
+    def images(self) -> Collection:
+        """The regions of all images, those embedded now that are new; an entry an image.
+
+        Raises
+        ------
+        WorkspaceError
+            If there are no regions, or the folder cannot be written.
+        """
+        folder = self.folder / "images"
+        if not (count := self.ws.count("regions")):
+            raise WorkspaceError(f"{self.ws.path} has no regions yet; run: phrasebox regions {self.ws.path}")
+        there = Collection(folder)
+        if len(there) == count:
+            return there
+        with self._adding("images"):
+            todo = sorted(self.ws.keys("regions") - set(Collection(folder).keys()))
+            with progress("embedding images", total=len(todo), quiet=self.quiet) as advance:
+                add(folder, self._image_entries(todo, advance))
+        return Collection(folder)
+
+    def is_current(self, images: Collection) -> bool:
+        """Whether no image with regions is missing, and the files are those that are there."""
+        return images.folder.exists() and len(images) == self.ws.count("regions")
+
+    def sentences(self) -> Collection:
+        """The words of all captions, those embedded now that are new; an entry a caption."""
+        folder = self.folder / "sentences"
+        with self._adding("sentences"):
+            done = set(Collection(folder).keys())
+            todo = [
+                (row.key, i, text)
+                for batch in self.ws.images()
+                for row in batch
+                for i, text in enumerate(row.captions)
+                if words(text) and sentence_key(row.key, i) not in done
+            ]
+            with progress("embedding sentences", total=len(todo), quiet=self.quiet) as advance:
+                if todo:
+                    add(folder, self._sentence_entries(todo, advance))
+        return Collection(folder)
+
+    def _image_entries(self, keys: Sequence[str], advance: Advance) -> Iterator[Entry]:
+        for batch in self.ws.regions(keys=keys, batch=_IMAGES):
+            yield from image_entries(self.aligner, batch)
+            advance(len(batch))
+
+    def _sentence_entries(self, captions: Sequence[tuple[str, int, str]], advance: Advance) -> Iterator[Entry]:
+        bank, model = self.aligner.bank, self.aligner.model
+        for start in range(0, len(captions), _SENTENCES):
+            part = captions[start : start + _SENTENCES]
+            s, lengths = self.aligner.embed_words(self.aligner.words.encode([text for _, _, text in part]))
+            with torch.inference_mode():
+                prior = bank.sentence_prior(model, s, lengths).tolist() if bank else [0.0] * len(part)
+            split = s.cpu().numpy().astype(np.float32, copy=False)
+            for (key, i, _), own, vectors in zip(
+                part, prior, np.split(split, np.cumsum(lengths.tolist())[:-1]), strict=True
+            ):
+                if len(vectors):  # of a word that the encoder does not know at all, nothing is left
+                    yield Entry(sentence_key(key, i), to_planes(vectors), own, np.zeros((len(vectors), 4)), (i, 0))
+            advance(len(part))
+
+    @contextmanager
+    def _adding(self, name: str) -> Iterator[None]:
+        """Let no other process add at the same time, and make the folder."""
+        from filelock import FileLock
+
+        root = self.ws.search_folder
+        try:
+            root.mkdir(exist_ok=True)
+            with FileLock(root / "lock"):
+                (self.folder / name).mkdir(parents=True, exist_ok=True)
+                os.utime(self.folder)
+                _forget(root)
+                yield
+        except OSError as error:
+            reason = f"{root} cannot be written: {error.strerror or error}"
+            raise WorkspaceError(f"{reason}; make room or give the permission, then search again") from error
+
+
+def search_id(aligner: Aligner) -> str:
+    """Tells the vectors and priors of an aligner from those of any other."""
+    digest = hashlib.sha256(model_id(aligner.model).encode())
+    if aligner.bank:
+        for tensor in (aligner.bank.words, aligner.bank.lengths, aligner.bank.regions, aligner.bank.mask):
+            digest.update(tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def image_entries(aligner: Aligner, regions: Sequence[Regions]) -> Iterator[Entry]:
+    """What the aligner makes of images, with what they score with its bank."""
+    v, mask = aligner.embed_regions(regions)
+    with torch.inference_mode():
+        prior = aligner.bank.image_prior(aligner.model, v, mask).tolist() if aligner.bank else [0.0] * len(regions)
+    for r, vectors, own in zip(regions, v.cpu().numpy(), prior, strict=True):
+        yield Entry(r.key, to_planes(vectors[: len(r)]), own, r.boxes, (r.width, r.height))
+
+
+def sentence_key(key: str, caption: int) -> str:
+    """Name of a caption among all of a workspace."""
+    return f"{key}#{caption}"
+
+
+def _forget(root: Path) -> None:
+    """Remove what models made that were not used of late."""
+    folders = [folder for folder in root.iterdir() if folder.is_dir()]
+    for folder in sorted(folders, key=lambda folder: folder.stat().st_mtime)[:-_KEPT]:
+        shutil.rmtree(folder, ignore_errors=True)
