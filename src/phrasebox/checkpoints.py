@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from phrasebox import distributed
 from phrasebox.errors import ModelError
 from phrasebox.files import write_whole
 
@@ -37,13 +38,22 @@ class TrainingState(Generic[Epoch]):
         The dataclass whose instances are the history.
     average : float
         Decay of the running average of the weights, which is then what counts; 0 for the weights themselves.
+    scaler : GradScaler, optional
+        By which losses are scaled before their gradient is taken.
     """
 
     def __init__(
-        self, model: nn.Module, optimiser: torch.optim.Optimizer, identity: str, epoch: type[Epoch], average: float
+        self,
+        model: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        identity: str,
+        epoch: type[Epoch],
+        average: float,
+        scaler: torch.amp.GradScaler | None = None,
     ) -> None:
         self.model, self.optimiser, self.identity = model, optimiser, identity
         self._epoch, self._decay = epoch, average
+        self.scaler = scaler or torch.amp.GradScaler("cpu", enabled=False)
         self.average = _copied(model.state_dict())
         self.kept = _kept(model.state_dict())
         self.history: list[Epoch] = []
@@ -55,14 +65,18 @@ class TrainingState(Generic[Epoch]):
         """The weights that count now."""
         return self.average if self._decay else self.model.state_dict()
 
-    def update(self, loss: Tensor, rate: float, clip: float) -> None:
-        """One step down the gradient of ``loss``, each of its elements at most ``clip``."""
+    def begin(self) -> None:
+        """Forget the gradient of the step before."""
+        self.optimiser.zero_grad(set_to_none=True)
+
+    def descend(self, rate: float, clip: float) -> None:
+        """One step down the gradient that has come together since `begin`, each of its elements at most ``clip``."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        self.scaler.unscale_(self.optimiser)
         nn.utils.clip_grad_value_(self.model.parameters(), clip)
-        self.optimiser.step()
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
         self.step += 1
         if self._decay:
             # A young average follows closely, so that it does not remember the random start.
@@ -84,11 +98,13 @@ class TrainingState(Generic[Epoch]):
         self.optimiser = optimiser
 
     def save(self, path: Path) -> None:
-        """Leave everything a later process needs to go on; written beside and renamed."""
+        """Leave everything a later process needs to go on; written beside and renamed, by the first process alone."""
+        if not distributed.first():
+            return
         state = {
             "identity": self.identity, "model": self.model.state_dict(), "average": self.average, "kept": self.kept,
             "optimiser": self.optimiser.state_dict(), "step": self.step, "best": self.best,
-            "history": [asdict(epoch) for epoch in self.history],
+            "history": [asdict(epoch) for epoch in self.history], "scaler": self.scaler.state_dict(),
         }  # fmt: skip
         file = io.BytesIO()
         torch.save(state, file)
@@ -111,6 +127,8 @@ class TrainingState(Generic[Epoch]):
             raise ModelError(f"{path} is of a run with other settings or data; start it anew with --fresh")
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
+        if self.scaler.is_enabled() and state.get("scaler"):
+            self.scaler.load_state_dict(state["scaler"])
         self.average, self.kept = state["average"], state["kept"]
         self.step, self.best = state["step"], state["best"]
         self.history = [self._epoch(**epoch) for epoch in state["history"]]

@@ -180,6 +180,13 @@ def locate(table: Any, wanted: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     return offsets, found[offsets]
 
 
+def widths(table: Any, column: str) -> Iterator[tuple[pa.Array, np.ndarray]]:
+    """Keys of all rows, and how many items each has in a column of short lists."""
+    with _reading(table.name):
+        for part in table.search().select(["key", column]).to_batches(_SCAN_ROWS):
+            yield part["key"], part[column].value_lengths().fill_null(0).to_numpy().astype(np.int64)
+
+
 def take(table: Any, offsets: np.ndarray) -> pa.Table:
     """Rows at these offsets, in their order; memory is bounded by what is asked for."""
     columns = [*table.schema.names, "_rowoffset"]

@@ -22,6 +22,7 @@ from phrasebox.decisions import Decisions
 from phrasebox.errors import WorkspaceError
 from phrasebox.files import remove_folder
 from phrasebox.manifest import Manifest
+from phrasebox.region_reader import RegionReader
 from phrasebox.rows import ImageRow, OwnRegions
 from phrasebox.runs import Run
 from phrasebox.settle import with_decisions
@@ -361,6 +362,11 @@ class Workspace:
         """
         for found in self._stream("regions", self._wanted(split, keys), batch):
             yield [regions for part in found.to_batches() for regions in rows.rows_to_regions(part)]
+
+    def region_reader(self, split: str | None = None) -> RegionReader | None:
+        """Regions of the images of a split by their place, in import order; None where there is no table of them."""
+        table = self._tables.open("regions")
+        return None if table is None else RegionReader(table, self._wanted(split, None))
 
     def grounded(self, split: str | None = None, batch: int = 256) -> Iterator[GroundedImage]:
         """Grounded or reviewed images with all their captions, those without phrases too.

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -35,12 +36,47 @@ class RegionBatch:
     geometry: Tensor
     mask: Tensor | None
 
+    def __len__(self) -> int:
+        return len(self.vectors)
+
     def __getitem__(self, rows: Tensor) -> RegionBatch:
         return RegionBatch(self.vectors[rows], self.geometry[rows], None if self.mask is None else self.mask[rows])
 
+    @property
+    def count(self) -> int:
+        """R."""
+        return self.vectors.shape[1]
 
-def collate(regions: Sequence[Regions]) -> RegionBatch:
-    """Stack the vectors and boxes of images, padding those with fewer regions.
+    @property
+    def width(self) -> int:
+        """D."""
+        return self.vectors.shape[2]
+
+
+class RegionSource(Protocol):
+    """Regions of the N images of a split, wherever they are; a `RegionBatch` has them in memory."""
+
+    def __len__(self) -> int:
+        """N."""
+        ...
+
+    def __getitem__(self, rows: Tensor) -> RegionBatch:
+        """Those of some images, all padded alike."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """R, regions to which every image is padded."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """D, length of a vector."""
+        ...
+
+
+def collate(regions: Sequence[Regions], count: int = 0) -> RegionBatch:
+    """Stack the vectors and boxes of images, padding those with fewer regions to the most of any, or to ``count``.
 
     Raises
     ------
@@ -50,7 +86,7 @@ def collate(regions: Sequence[Regions]) -> RegionBatch:
     if not regions:
         raise DataError("no image to collate; give at least one")
     counts = [len(r) for r in regions]
-    most = max(counts)
+    most = max(count, max(counts))
     widths = {None if r.vectors is None else r.vectors.shape[1] for r in regions}
     if None in widths or len(widths) > 1:
         raise DataError(f"regions need vectors of one width to be aligned, got {sorted(map(str, widths))}")
@@ -91,20 +127,30 @@ class Pairs:
 
     Attributes
     ----------
-    regions : RegionBatch
+    regions : RegionSource
         Of all N images, in half precision.
-    sentences : list of (T, 384) float16
+    sentences : sequence of (T, 384) float16
         Of all captions with at least one word.
     owner : (L,) int64
         Image of every caption, in ascending order.
     """
 
-    regions: RegionBatch
-    sentences: list[np.ndarray]
+    regions: RegionSource
+    sentences: Sequence[np.ndarray]
     owner: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.regions.vectors)
+        return len(self.regions)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether reading vectors costs nothing."""
+        return isinstance(self.regions, RegionBatch)
+
+    def lengths(self) -> np.ndarray:
+        """Words of every caption (L,) int64."""
+        known = getattr(self.sentences, "lengths", None)
+        return np.array([len(s) for s in self.sentences], np.int64) if known is None else known
 
     def fingerprint(self) -> str:
         """Tells these pairs from others: owners, lengths of sentences, and the vectors of up to 64 images.
@@ -112,7 +158,7 @@ class Pairs:
         Not the word vectors, which another device makes a little differently.
         """
         digest = hashlib.blake2b(self.owner.tobytes(), digest_size=16)
-        digest.update(np.array([len(s) for s in self.sentences], np.int64).tobytes())
+        digest.update(self.lengths().tobytes())
         rows = torch.linspace(0, len(self) - 1, min(len(self), _SAMPLED)).long()
         sample = self.regions[rows]
         for tensor in (sample.vectors, sample.geometry):

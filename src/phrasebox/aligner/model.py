@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from phrasebox.aligner.score import pair_scores
 from phrasebox.aligner.settings import ModelSettings
+from phrasebox.noise import Dropout
 from phrasebox.wordvectors import DIM
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class RegionProjection(nn.Module):
         super().__init__()
         self.linear = nn.Linear(settings.vector_dim, settings.dim)
         self.geometry = nn.Linear(5, settings.dim) if settings.geometry else None
-        self.dropout = dropout
+        self.dropout = Dropout(dropout, "images")
         # Mean and spread of the training vectors, so that W_m starts from channels of one size.
         self.shift = nn.Buffer(torch.zeros(settings.vector_dim))
         self.scale = nn.Buffer(torch.ones(settings.vector_dim))
@@ -40,9 +41,9 @@ class RegionProjection(nn.Module):
 
     def forward(self, vectors: Tensor, geometry: Tensor) -> Tensor:
         """(B, R, D) and (B, R, 5) -> (B, R, h)."""
-        if self.training and self.dropout:
+        if self.training and self.dropout.share:
             # Whole channels of an image, not single numbers: all its regions see the same channels.
-            vectors = vectors * F.dropout(vectors.new_ones(len(vectors), 1, vectors.shape[2]), self.dropout)
+            vectors = vectors * self.dropout(vectors.new_ones(len(vectors), 1, vectors.shape[2]))
         weight = self.linear.weight / self.scale  # folds (x - shift) / scale into the product
         out = F.linear(vectors, weight, self.linear.bias - weight @ self.shift)  # (B, R, h)
         return out if self.geometry is None else out + self.geometry(geometry)
@@ -56,7 +57,7 @@ class WordPerceptron(nn.Module):
         self.linear = nn.Linear(2 * DIM, settings.dim)
         self.inner = nn.Linear(2 * DIM, settings.hidden)
         self.outer = nn.Linear(settings.hidden, settings.dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout, "words")
 
     def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
         """(T, 384) -> (T, h)."""
@@ -96,7 +97,7 @@ class WordRecurrence(nn.Module):
         else:
             self.cells = {"lstm": nn.LSTM, "gru": nn.GRU}[self.kind](size, size, bidirectional=True)
         self.out = nn.Linear(size, settings.dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout, "words")
 
     def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
         """(T, 384), lengths (L,) -> (T, h); sentences without words are passed over."""
@@ -150,6 +151,12 @@ class AlignerModel(nn.Module):
         device = self.log_temperature.device
         lengths = batch.lengths.to(device)
         return self.embed_words(batch.vectors.to(device), lengths), lengths
+
+    def compile_parts(self) -> None:
+        """Compile what compiles: the projection, and the perceptron; recurrences stay as they are."""
+        self.regions.compile(dynamic=True)
+        if isinstance(self.words, WordPerceptron):
+            self.words.compile(dynamic=True)
 
     def scores(self, regions: Tensor, words: Tensor, lengths: Tensor, mask: Tensor | None = None) -> Tensor:
         """S_kl of embedded regions (B, R, h) and words (T, h): (B, L) (PAPER: section 4)."""

@@ -21,7 +21,7 @@ class _BestRegion(Function):
         best = regions.new_empty(images, len(words))
         where = torch.empty(images, len(words), dtype=torch.int64, device=regions.device)
         flat = regions.reshape(images * count, dim)
-        step = max(1, _TABLE // (images * count))
+        step = max(1, _TABLE // max(1, images * count))
         for start in range(0, len(words), step):
             table = (flat @ words[start : start + step].T).view(images, count, -1)  # (B, R, t)
             if mask is not None:
@@ -37,7 +37,7 @@ class _BestRegion(Function):
         flat = regions.reshape(images * count, dim)
         to_regions = torch.zeros_like(flat)
         to_words = torch.empty_like(words)
-        step = max(1, _TABLE // (images * count))
+        step = max(1, _TABLE // max(1, images * count))
         for start in range(0, len(words), step):
             part = slice(start, start + step)
             # One nonzero an image and word. As a table it feeds two matrix products, which on every device are
@@ -68,7 +68,12 @@ def best_regions(regions: Tensor, words: Tensor, mask: Tensor | None = None) -> 
     (B, T)
         Differentiable; the gradient reaches the arg-max region of each pair and no other.
     """
-    return _BestRegion.apply(regions, words, mask)  # type: ignore[no-any-return]
+    device = regions.device.type
+    if not torch.is_autocast_enabled(device):
+        return _BestRegion.apply(regions, words, mask)  # type: ignore[no-any-return]
+    low = torch.get_autocast_dtype(device)
+    with torch.autocast(device, enabled=False):  # both ways are then in one type
+        return _BestRegion.apply(regions.to(low), words.to(low), mask).float()  # type: ignore[no-any-return]
 
 
 def pair_scores(

@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -13,14 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from phrasebox import distributed
 from phrasebox.aligner.bank import Bank
 from phrasebox.aligner.collapse import collapse
-from phrasebox.aligner.data import Pairs, RegionBatch, WordBatch, epoch_batches, pack
+from phrasebox.aligner.data import Pairs, epoch_batches, pack
 from phrasebox.aligner.loss import objective
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.settings import ModelSettings, TrainSettings
+from phrasebox.aligner.step import Batches, Gradient, Kept, Plan, Read
 from phrasebox.checkpoints import CHECKPOINT, TrainingState, cosine_rate
 from phrasebox.errors import DataError, ModelError
+from phrasebox.execution import PLAIN, Execution
 from phrasebox.ranks import ranks_both_ways
 
 _IMAGES, _SENTENCES = 256, 256  # embedded and scored at a time in validation
@@ -64,8 +68,12 @@ def train(
     folder: Path | None = None,
     device: str = "cpu",
     report: Callable[[Epoch], object] = lambda epoch: None,
+    execution: Execution = PLAIN,
 ) -> Trained:
     """Learn to align regions and words from pairs of images and sentences.
+
+    In a group of processes (`phrasebox.distributed`) all call it alike; each computes its share of every batch, the
+    first writes, and all get the same model.
 
     Parameters
     ----------
@@ -78,6 +86,8 @@ def train(
         after it, to the same weights as without the interruption.
     report : callable
         Is given every finished epoch.
+    execution : Execution
+        How it is computed.
 
     Returns
     -------
@@ -95,8 +105,9 @@ def train(
         raise DataError(f"{len(pairs)} training images with captions and regions; ranking needs at least two")
     if validation is not None and not len(validation):
         validation = None
-    run = _Run(pairs, model_settings, settings, device)
+    run = _Run(pairs, model_settings, settings, device, execution)
     checkpoint = folder / CHECKPOINT if folder else None
+    distributed.barrier()  # the first process may have emptied the folder
     if checkpoint and checkpoint.exists():
         run.state.restore(checkpoint, device)
     while not run.finished:
@@ -114,9 +125,11 @@ def train(
 class _Run:
     """The state of a training run between epochs; every epoch draws its randomness from (seed, epoch) alone."""
 
-    def __init__(self, pairs: Pairs, model_settings: ModelSettings, settings: TrainSettings, device: str) -> None:
+    def __init__(
+        self, pairs: Pairs, model_settings: ModelSettings, settings: TrainSettings, device: str, execution: Execution
+    ) -> None:
         self.pairs, self.settings, self.device = pairs, settings, device
-        identity = json.dumps([asdict(model_settings), asdict(settings), pairs.fingerprint()])
+        identity = json.dumps([asdict(model_settings), asdict(settings), pairs.fingerprint(), *execution.identity])
         torch.manual_seed(settings.seed)
         self.model = AlignerModel(model_settings, settings.dropout)
         _standardise(self.model, pairs)
@@ -127,8 +140,14 @@ class _Run:
             optimiser = torch.optim.AdamW(trainable, lr=settings.lr, weight_decay=settings.weight_decay)
         else:
             optimiser = torch.optim.SGD(trainable, lr=settings.lr, momentum=0.9)
-        self.state = TrainingState(self.model, optimiser, identity, Epoch, settings.average)
+        scaler = execution.scaler(device)
+        self.state = TrainingState(self.model, optimiser, identity, Epoch, settings.average, scaler)
         self.steps_an_epoch = sum(1 for _ in self._batches(0))
+        self.lengths = pairs.lengths()
+        self.batches = Batches(pairs, execution)
+        if execution.compile:
+            self.model.compile_parts()
+        self.gradient = Gradient(self.model, device, execution, scaler.scale)
 
     @property
     def history(self) -> list[Epoch]:
@@ -149,7 +168,9 @@ class _Run:
         started, number = time.monotonic(), len(self.history)
         torch.manual_seed(self.settings.seed * 1_000_003 + number + 1)
         self.model.train()
-        losses = [self._step(images, captions) for images, captions in self._batches(number)]
+        plans = [self.batches.plan(*batch) for batch in self._batches(number)]
+        with closing(self.batches.read(plans)) as read:
+            losses = [self._step(plan, read) for plan in plans]
         loss = float(np.mean(losses))
         if not math.isfinite(loss):
             raise ModelError(f"the loss is {loss} in epoch {number + 1}; use a smaller learning rate (--lr)")
@@ -167,7 +188,7 @@ class _Run:
         if validation is not None:
             forth, back = recalls(watched, validation)
             done = replace(done, image_to_sentence=forth, sentence_to_image=back)
-        best = self.state.best
+        done, best = distributed.from_first(done), self.state.best
         self.state.add(done, validation is None or best < 0 or done.recall > self.history[best].recall)
         return done
 
@@ -175,19 +196,17 @@ class _Run:
         rng = np.random.default_rng((self.settings.seed, epoch))
         return epoch_batches(self.pairs, self.settings.batch, self.settings.captions, rng)
 
-    def _step(self, images: np.ndarray, captions: np.ndarray) -> float:
+    def _step(self, plan: Plan, read: Iterator[Read]) -> float:
         """One update; returns the loss."""
-        regions = _without(self.pairs.regions[torch.from_numpy(images)], self.settings.drop_regions)
-        words = pack(_drop_words([self.pairs.sentences[i] for i in captions], self.settings.drop_words))
-        owner = torch.from_numpy(np.searchsorted(np.sort(images), self.pairs.owner[captions]))
-        owner = torch.from_numpy(np.argsort(images, kind="stable"))[owner].to(self.device)
-        scores = score_batch(self.model, regions, words)
-        progress = self.state.step / max(1, self.steps_an_epoch * self.settings.epochs)
-        loss = objective(
-            self.settings.objective, scores * self.model.temperature, owner, self.settings.margin, progress
+        s = self.settings
+        progress = self.state.step / max(1, self.steps_an_epoch * s.epochs)
+        kept = Kept.draw(self.pairs.regions.count, self.lengths[plan.captions], s.drop_regions, s.drop_words)
+        self.state.begin()
+        loss = self.gradient(
+            plan, kept, read, lambda scores, owner: objective(s.objective, scores, owner, s.margin, progress)
         )
-        self.state.update(loss, self._rate(), self.settings.clip)
-        return float(loss.detach())
+        self.state.descend(self._rate(), s.clip)
+        return loss
 
     def _rate(self) -> float:
         """Of the present step."""
@@ -195,17 +214,13 @@ class _Run:
         return self.settings.lr * cosine_rate(self.state.step, total, self.settings.warmup)
 
 
-def score_batch(model: AlignerModel, regions: RegionBatch, words: WordBatch) -> Tensor:
-    """S_kl (B, L) of a region batch and a word batch."""
-    v, mask = model.embed_images(regions)  # (B, R, h)
-    s, lengths = model.embed_sentences(words)  # (T, h)
-    return model.scores(v, s, lengths, mask)
-
-
 @torch.inference_mode()
 def recalls(model: AlignerModel, pairs: Pairs) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
     """R@1, R@5, R@10 in percent, image -> sentence and sentence -> image, over all of ``pairs``."""
-    scores = all_scores(model, pairs)
+    own = [distributed.share(len(pairs), of) for of in range(distributed.world())]
+    device = model.log_temperature.device
+    rows = torch.from_numpy(all_scores(model, pairs, images=own[distributed.rank()])).to(device)
+    scores = distributed.gather_rows(rows, [part.stop - part.start for part in own]).cpu().numpy()
     # A broken model's NaN finds nothing; `collapse` says what is wrong.
     summaries = ranks_both_ways(np.where(np.isnan(scores), -np.inf, scores), pairs.owner)
     forth, back = ((s.recall_1, s.recall_5, s.recall_10) for s in summaries)
@@ -213,14 +228,23 @@ def recalls(model: AlignerModel, pairs: Pairs) -> tuple[tuple[float, float, floa
 
 
 @torch.inference_mode()
-def all_scores(model: AlignerModel, pairs: Pairs, bank: Bank | None = None) -> np.ndarray:
-    """S_kl (N, L) float32 of every image and every sentence of ``pairs``, calibrated if there is a bank."""
-    embedded = [model.embed_images(pairs.regions[rows]) for rows in torch.arange(len(pairs)).split(_IMAGES)]
+def all_scores(model: AlignerModel, pairs: Pairs, bank: Bank | None = None, images: slice | None = None) -> np.ndarray:
+    """S_kl (N, L) float32 of every image and every sentence of ``pairs``, calibrated if there is a bank.
+
+    ``images`` are the only ones wanted. Where the vectors are not in memory, their embeddings are not either.
+    """
+    wanted = torch.arange(len(pairs))[images or slice(None)]
+    blocks = wanted.split(max(1, len(wanted)) if pairs.in_memory else _IMAGES)
+    return np.concatenate([_block_scores(model, pairs, bank, rows) for rows in blocks])
+
+
+def _block_scores(model: AlignerModel, pairs: Pairs, bank: Bank | None, images: Tensor) -> np.ndarray:
+    embedded = [model.embed_images(pairs.regions[rows]) for rows in images.split(_IMAGES)]
     v = torch.cat([part for part, _ in embedded])
     masks = [mask for _, mask in embedded if mask is not None]
     mask = torch.cat(masks) if masks else None
     prior = bank.image_prior(model, v, mask) if bank else None
-    scores = np.empty((len(pairs), len(pairs.sentences)), np.float32)
+    scores = np.empty((len(images), len(pairs.sentences)), np.float32)
     for start in range(0, len(pairs.sentences), _SENTENCES):
         part = slice(start, start + _SENTENCES)
         s, lengths = model.embed_sentences(pack(pairs.sentences[part]))
@@ -238,26 +262,3 @@ def _standardise(model: AlignerModel, pairs: Pairs) -> None:
     vectors = part.vectors[part.mask] if part.mask is not None else part.vectors.flatten(0, 1)
     mean, square = vectors.float().mean(0), vectors.float().square().mean(0)
     model.regions.standardise(mean, (square - mean**2).clamp(min=0).sqrt())
-
-
-def _without(regions: RegionBatch, share: float) -> RegionBatch:
-    """Leave out a share of the regions of a batch, never the whole image (row 0)."""
-    count = regions.vectors.shape[1]
-    drop = int(share * (count - 1))
-    if not drop:
-        return regions
-    kept = torch.cat([torch.zeros(1, dtype=torch.int64), torch.randperm(count - 1)[drop:].sort().values + 1])
-    mask = None if regions.mask is None else regions.mask[:, kept]
-    return RegionBatch(regions.vectors[:, kept], regions.geometry[:, kept], mask)
-
-
-def _drop_words(sentences: list[np.ndarray], share: float) -> list[np.ndarray]:
-    """Leave out words at random; every sentence keeps at least one."""
-    if not share:
-        return sentences
-    dropped = []
-    for s in sentences:
-        kept = torch.rand(len(s)) >= share
-        kept[int(torch.randint(len(s), ()))] = True
-        dropped.append(s[kept.numpy()])
-    return dropped

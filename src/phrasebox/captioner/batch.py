@@ -40,9 +40,12 @@ class Spoken:
         return Spoken(self.inputs.to(device), self.targets.to(device), self.lengths.to(device))
 
 
-def pad(sentences: Sequence[np.ndarray], longest: int) -> Spoken:
-    """Put START before and END behind; a sentence of more than ``longest`` words is cut and has no END."""
-    most = min(longest, max(map(len, sentences))) + 1
+def pad(sentences: Sequence[np.ndarray], longest: int, least: int = 0) -> Spoken:
+    """Put START before and END behind; a sentence of more than ``longest`` words is cut and has no END.
+
+    ``least`` is the T that they are padded to if they are all shorter.
+    """
+    most = max(least, min(longest, max(map(len, sentences))) + 1)
     inputs = np.full((len(sentences), most), END, np.int64)
     targets = np.full((len(sentences), most), _NOTHING, np.int64)
     for row, words in enumerate(sentences):
@@ -57,23 +60,36 @@ def pad(sentences: Sequence[np.ndarray], longest: int) -> Spoken:
     return Spoken(torch.from_numpy(inputs), torch.from_numpy(targets), lengths)
 
 
+def targets(sentences: Sequence[np.ndarray], longest: int) -> np.ndarray:
+    """Words of each sentence (N,) that `pad` leaves to be predicted, END included."""
+    known = [np.count_nonzero(words[:longest] != UNKNOWN) + (len(words) <= longest) for words in sentences]
+    return np.array(known, np.int64)
+
+
 def cross_entropy(
-    model: CaptionerModel, memory: Memory, spoken: Spoken, weight: Tensor, smoothing: float = 0.0
+    model: CaptionerModel,
+    memory: Memory,
+    spoken: Spoken,
+    weight: Tensor,
+    smoothing: float = 0.0,
+    total: float | None = None,
 ) -> Tensor:
     """Mean over target words of -log y, each sentence with its weight (N,) (PAPER: section 7).
 
-    ``smoothing`` of the target probability is spread over the words that can be written.
+    ``smoothing`` of the target probability is spread over the words that can be written. ``total`` is the weight of
+    all target words where these sentences are a part of more; then parts add up to the mean over all.
     """
     outputs = model(memory, spoken.inputs, spoken.lengths)  # (N, T, E)
     counted = spoken.targets != _NOTHING
-    logits = model.logits(outputs[counted])  # (W, V)
+    logits = model.logits(outputs[counted]).float()  # (W, V)
     log_y = logits.log_softmax(-1)
     loss = -log_y.gather(1, spoken.targets[counted][:, None])[:, 0]  # (W,)
     if smoothing:
         spread = (log_y[:, END] + log_y[:, FIRST:].sum(1)) / (log_y.shape[1] - FIRST + 1)
         loss = (1 - smoothing) * loss - smoothing * spread
     share = weight[:, None].expand_as(counted)[counted]
-    return (loss * share).sum() / share.sum().clamp(min=1e-9)
+    weighed = (loss * share).sum()
+    return weighed / share.sum().clamp(min=1e-9) if total is None else weighed / max(total, 1e-9)
 
 
 @torch.no_grad()

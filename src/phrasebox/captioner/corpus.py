@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from phrasebox.aligner.data import RegionBatch, collate, join
+from phrasebox.aligner.data import RegionBatch, RegionSource, collate, join
 from phrasebox.captioner.lexicon import Lexicon
 from phrasebox.captioner.settings import TrainSettings
 from phrasebox.grounding.phrases import covers_image, overlap
@@ -58,7 +58,7 @@ class Corpus:
 
     Attributes
     ----------
-    regions : RegionBatch
+    regions : RegionSource
         Of all N images, in half precision.
     image : (M,) int64
         Image of every sentence, in ascending order.
@@ -71,7 +71,7 @@ class Corpus:
         What they are.
     """
 
-    regions: RegionBatch
+    regions: RegionSource
     image: np.ndarray
     focus: np.ndarray
     weight: np.ndarray
@@ -79,7 +79,12 @@ class Corpus:
     ingredients: Ingredients
 
     def __len__(self) -> int:
-        return len(self.regions.vectors)
+        return len(self.regions)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether reading vectors costs nothing."""
+        return isinstance(self.regions, RegionBatch)
 
     @classmethod
     def gather(
@@ -88,8 +93,16 @@ class Corpus:
         captions: Mapping[str, Sequence[str]],
         phrases: Mapping[str, Sequence[Phrase]],
         settings: TrainSettings,
+        stored: Callable[[list[str]], RegionSource] | None = None,
     ) -> Corpus:
-        """Join regions with the captions and the decoded phrases of their image; images without either are left out."""
+        """Join regions with the captions and the decoded phrases of their image; images without either are left out.
+
+        Parameters
+        ----------
+        stored : callable, optional
+            Gives the regions of the images of these keys from where they are; without it they are held in memory.
+        """
+        keys: list[str] = []
         parts: list[RegionBatch] = []
         image: list[int] = []
         focus: list[int] = []
@@ -115,10 +128,12 @@ class Corpus:
                 weight += [w for _, _, w in said]
                 ingredients += Ingredients(1, told, len(said) - told)
                 count += 1
-            if kept:
+            if stored:
+                keys += [r.key for r in kept]
+            elif kept:
                 parts.append(collate(kept))
         return cls(
-            join(parts),
+            stored(keys) if stored else join(parts),
             np.array(image, np.int64),
             np.array(focus, np.int64),
             np.array(weight, np.float32),

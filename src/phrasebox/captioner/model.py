@@ -18,6 +18,7 @@ from phrasebox.captioner.settings import ModelSettings
 from phrasebox.captioner.state import Memory, State
 from phrasebox.captioner.transformer import TransformerDecoder
 from phrasebox.captioner.views import Views
+from phrasebox.noise import Dropout
 
 
 class CaptionerModel(nn.Module):
@@ -46,8 +47,9 @@ class CaptionerModel(nn.Module):
             self.decoder = RecurrentDecoder(settings)
         self.output = None if settings.tied else nn.Parameter(torch.randn(words, width) * width**-0.5)  # W_oh
         self.bias = nn.Parameter(torch.zeros(words))  # b_o
-        self.dropout = nn.Dropout(dropout)
-        self.image_dropout = nn.Dropout(dropout / 2)
+        self.dropout = Dropout(dropout, "sentences")
+        self.view_dropout = Dropout(dropout / 2, "views")
+        self.image_dropout = Dropout(dropout / 2, "images")
 
     def standardise(self, mean: Tensor, spread: Tensor) -> None:
         """Take the mean and standard deviation (D,) of the training vectors; a silent channel is not blown up."""
@@ -58,7 +60,7 @@ class CaptionerModel(nn.Module):
         """What the decoder sees of each view: its own vector, and with attention the regions in it."""
         rows = torch.arange(len(views), device=views.image.device)
         vectors = (views.regions.vectors - self.shift) / self.scale  # (B, R, D)
-        own = self.image_dropout(vectors[views.image, views.focus])  # (N, D)
+        own = self.view_dropout(vectors[views.image, views.focus])  # (N, D)
         if not self.settings.attention:
             return Memory(own)
         tokens = self.regions(self.image_dropout(vectors))[views.image]  # (N, R, d)
@@ -74,6 +76,15 @@ class CaptionerModel(nn.Module):
     def forward(self, memory: Memory, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Outputs (N, T, E) after each of the first ``lengths`` (N,) inputs (N, T); `logits` makes words of them."""
         return self.dropout(self.decoder(memory, self.dropout(self.embedding(inputs)), lengths))
+
+    def compile_parts(self) -> None:
+        """Compile what compiles: a transformer whole; of a recurrent decoder, whose loop has another length each time,
+        nothing, but the projections of regions.
+        """
+        if self.settings.decoder == "transformer":
+            self.decoder.compile(dynamic=True)
+        if self.settings.attention:
+            self.regions.compile(dynamic=True)
 
     def start(self, memory: Memory, beams: int = 1) -> State:
         """The state of ``beams`` unwritten sentences a view."""

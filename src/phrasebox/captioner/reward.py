@@ -41,9 +41,17 @@ class Critic:
 
 
 def self_critical(
-    model: CaptionerModel, views: Views, images: Sequence[int], critic: Critic, repeatable: Tensor, longest: int
+    model: CaptionerModel,
+    views: Views,
+    images: Sequence[int],
+    critic: Critic,
+    repeatable: Tensor,
+    longest: int,
+    total: int = 0,
 ) -> tuple[Tensor, float]:
     """Loss whose gradient is that of the expected reward, and the mean reward.
+
+    ``total`` is the number of all images where these are a part of more; then parts add up to the means over all.
 
     Parameters
     ----------
@@ -64,10 +72,11 @@ def self_critical(
     inputs = torch.cat([torch.full_like(words[:, :1], START), words[:, :-1]], 1)
     counted = torch.cat([torch.ones_like(words[:, :1], dtype=torch.bool), (words[:, :-1] != END)], 1)
     outputs = model(model.remember(views).select(rows), inputs, counted.sum(1))
-    log_y = model.logits(outputs[counted]).log_softmax(-1)  # (W, V)
+    log_y = model.logits(outputs[counted]).float().log_softmax(-1)  # (W, V)
     chosen = log_y.gather(1, words[counted][:, None])[:, 0]
     share = advantage[:, None].expand_as(counted)[counted]
-    return -(chosen * share).sum() / len(words), float(rewards.mean())
+    part = len(views) / total if total else 1.0
+    return -(chosen * share).sum() / len(words) * part, float(rewards.mean()) * part
 
 
 def _draw(logits: Tensor, step: int) -> Tensor:

@@ -7,28 +7,33 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from phrasebox.captioner.batch import cross_entropy, mix_in, pad
+from phrasebox import distributed
+from phrasebox.aligner.data import RegionBatch
 from phrasebox.captioner.consensus import CiderD
 from phrasebox.captioner.corpus import MAX_WORDS, Corpus
 from phrasebox.captioner.generate import generate
 from phrasebox.captioner.lexicon import Lexicon
 from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.ptb import ptb_tokens
-from phrasebox.captioner.reward import Critic, self_critical
+from phrasebox.captioner.reward import Critic
 from phrasebox.captioner.settings import ModelSettings, SpeechSettings, TrainSettings
+from phrasebox.captioner.step import Batch, Gradient
 from phrasebox.captioner.views import Views
 from phrasebox.checkpoints import CHECKPOINT, TrainingState, cosine_rate
 from phrasebox.errors import DataError, ModelError
+from phrasebox.execution import PLAIN, Execution
 
 _GENERATED = 128  # images described at a time in validation
 _SAME = 0.5  # share of images that may be given one and the same sentence
+_SEEDS = 1 << 40  # between those of processes
 _STANDARD_IMAGES = 2000  # images that the mean and spread of region vectors are taken from
 
 
@@ -76,8 +81,12 @@ def train(
     folder: Path | None = None,
     device: str = "cpu",
     report: Callable[[Epoch], object] = lambda epoch: None,
+    execution: Execution = PLAIN,
 ) -> Trained:
     """Learn to describe views from sentences about them.
+
+    In a group of processes (`phrasebox.distributed`) all call it alike; each computes its share of every batch, the
+    first writes, and all get the same model.
 
     Parameters
     ----------
@@ -90,6 +99,8 @@ def train(
         after it, to the same weights as without the interruption.
     report : callable
         Is given every finished epoch.
+    execution : Execution
+        How it is computed.
 
     Returns
     -------
@@ -105,8 +116,9 @@ def train(
     """
     if not len(corpus):
         raise DataError("no training image has regions and a caption or a phrase; import some, then run regions")
-    run = _Run(corpus, validation, model_settings, settings, device)
+    run = _Run(corpus, validation, model_settings, settings, device, execution)
     checkpoint = folder / CHECKPOINT if folder else None
+    distributed.barrier()  # the first process may have emptied the folder
     if checkpoint and checkpoint.exists():
         run.state.restore(checkpoint, device)
     while phase := run.phase():
@@ -129,21 +141,24 @@ class _Run:
         model_settings: ModelSettings,
         settings: TrainSettings,
         device: str,
+        execution: Execution,
     ) -> None:
         self.corpus, self.settings, self.device = corpus, settings, device
         self.lexicon = corpus.lexicon(settings.min_count)
         if not self.lexicon.terms:
             raise DataError(f"no word of the training sentences occurs {settings.min_count} times; lower --min-count")
-        identity = json.dumps([asdict(model_settings), asdict(settings), fingerprint(corpus)])
+        identity = json.dumps([asdict(model_settings), asdict(settings), fingerprint(corpus), *execution.identity])
         torch.manual_seed(settings.seed)
         self.model = CaptionerModel(model_settings, len(self.lexicon), settings.dropout)
         _standardise(self.model, corpus)
         self.model.to(device)
-        self.repeatable = torch.from_numpy(self.lexicon.repeatable()).to(device)
-        self.sentences = [self.lexicon.encode(text) for text in corpus.texts]
-        self.critic = Critic(self.lexicon, corpus.references()) if settings.reward_epochs else None
+        critic = Critic(self.lexicon, corpus.references()) if settings.reward_epochs else None
         self.judge = _Judge(validation) if validation is not None and len(validation) else None
-        self.state = TrainingState(self.model, self._optimiser(), identity, Epoch, settings.average)
+        scaler = execution.scaler(device)
+        self.state = TrainingState(self.model, self._optimiser(), identity, Epoch, settings.average, scaler)
+        if execution.compile:
+            self.model.compile_parts()
+        self.gradient = Gradient(self.model, corpus, self.lexicon, settings, critic, device, execution, scaler.scale)
         self.steps_an_epoch = -(-len(corpus) // settings.batch)
 
     @property
@@ -170,60 +185,37 @@ class _Run:
         started, number = time.monotonic(), len(self.history)
         if phase == "reward" and self.history[-1].phase == "words":
             self.state.back_to_best(self._optimiser())
-        torch.manual_seed(self.settings.seed * 1_000_003 + number + 1)
+        # Processes draw what they say each on their own, everything else alike.
+        apart = distributed.rank() * _SEEDS if phase == "reward" or self.settings.scheduled else 0
+        torch.manual_seed(self.settings.seed * 1_000_003 + number + 1 + apart)
         rng = np.random.default_rng((self.settings.seed, number))
-        losses, rewards = [], []
-        for images, rows in self.corpus.batches(self.settings.batch, rng):
-            loss, reward = self._step(images, rows, phase)
-            losses.append(loss)
-            rewards.append(reward)
+        batches = [self.gradient.batch(*batch) for batch in self.corpus.batches(self.settings.batch, rng)]
+        with closing(self.gradient.read(batches)) as read:
+            shares = [self._step(batch, read, phase) for batch in batches]
+        losses, rewards = sum(distributed.gather_lists([np.array(shares)])).T.tolist()
         done = Epoch(number, phase, _mean(losses), self._rate(phase), time.monotonic() - started, _mean(rewards))
         if self.judge is not None:
             watched = CaptionerModel(self.model.settings, len(self.lexicon)).to(self.device).eval()
             watched.load_state_dict(self.state.weights)
-            cider, warning = self.judge(watched, self.lexicon, self.repeatable)
+            cider, warning = self.judge(watched, self.lexicon, self.gradient.repeatable)
             done = replace(done, cider=cider, warning=warning)
-        best = self.state.best
+        done, best = distributed.from_first(done), self.state.best
         self.state.add(done, self.judge is None or best < 0 or done.cider > self.history[best].cider)
         return done
 
-    def _step(self, images: np.ndarray, rows: np.ndarray, phase: str) -> tuple[float, float]:
-        """One update; the cross-entropy and the reward, each NaN if it had no part."""
-        self.model.train()
-        told, reward, loss = math.nan, math.nan, torch.zeros((), device=self.device)
-        if phase == "reward":
-            assert self.critic is not None
-            spoken_of = [i for i in images.tolist() if i in self.critic]
-            if spoken_of:
-                views = Views.whole(self.corpus.regions[torch.tensor(spoken_of)]).to(self.device)
-                part, reward = self_critical(self.model, views, spoken_of, self.critic, self.repeatable, MAX_WORDS)
-                loss = loss + part
-            rows = rows[self.corpus.focus[rows] > 0]  # the region phrases keep learning from cross-entropy
-        if len(rows):
-            part = self._cross_entropy(images, rows, phase)
-            told = float(part.detach())
-            loss = loss + part
-        if not torch.isfinite(loss):
-            number = len(self.history) + 1
-            raise ModelError(
-                f"the loss is {float(loss.detach())} in epoch {number}; use a smaller learning rate (--lr)"
-            )
-        self.state.update(loss, self._rate(phase), self.settings.clip)
+    def _step(self, batch: Batch, read: Iterator[RegionBatch], phase: str) -> tuple[float, float]:
+        """One update; this process's share of the cross-entropy and of the reward, each NaN if it had no part."""
+        self.state.begin()
+        loss, told, reward = self.gradient(batch, read, phase, self._mixed(phase))
+        if not math.isfinite(loss):
+            raise ModelError(f"the loss is {loss} in epoch {len(self.history) + 1}; use a smaller learning rate (--lr)")
+        self.state.descend(self._rate(phase), self.settings.clip)
         return told, reward
 
-    def _cross_entropy(self, images: np.ndarray, rows: np.ndarray, phase: str) -> torch.Tensor:
-        regions = self.corpus.regions[torch.from_numpy(images)]
-        place = np.argsort(images)[np.searchsorted(np.sort(images), self.corpus.image[rows])]  # row of its image
-        # Sentences about the same view share what is remembered of it.
-        views, owner = np.unique(np.stack([place, self.corpus.focus[rows]]), axis=1, return_inverse=True)
-        seen = Views(regions, torch.from_numpy(views[0]), torch.from_numpy(views[1])).to(self.device)
-        spoken = pad([self.sentences[i] for i in rows], MAX_WORDS).to(self.device)
-        memory = self.model.remember(seen).select(torch.from_numpy(owner).to(self.device))
+    def _mixed(self, phase: str) -> float:
+        """Share of input words that are the model's own."""
         share = self.settings.scheduled * self.state.step / max(1, self.settings.epochs * self.steps_an_epoch)
-        if share and phase == "words":
-            spoken = mix_in(self.model, memory, spoken, share)
-        weight = torch.from_numpy(self.corpus.weight[rows]).to(self.device)
-        return cross_entropy(self.model, memory, spoken, weight, self.settings.smoothing)
+        return share if phase == "words" else 0.0
 
     def _optimiser(self) -> torch.optim.Optimizer:
         s = self.settings
@@ -249,9 +241,11 @@ class _Judge:
         """The mean, and what is wrong with the sentences if anything is."""
         speech = SpeechSettings(method="greedy", max_length=MAX_WORDS)
         texts: list[str] = []
-        for rows in torch.arange(len(self.regions.vectors)).split(_GENERATED):
+        own = torch.arange(len(self.regions))[distributed.share(len(self.regions))]
+        for rows in own.split(_GENERATED):
             views = Views.whole(self.regions[rows]).to(repeatable.device)
             texts += [lexicon.sentence(found[0].words) for found in generate(model, views, speech, repeatable)]
+        texts = distributed.gather_lists(texts)
         return _mean([self.scorer.score(i, ptb_tokens(text)) for i, text in enumerate(texts)]), sameness(texts)
 
 
@@ -278,7 +272,7 @@ def fingerprint(corpus: Corpus) -> str:
     for array in (corpus.image, corpus.focus, corpus.weight):
         digest.update(array.tobytes())
     rows = torch.linspace(0, len(corpus) - 1, min(len(corpus), 64)).long()
-    digest.update(corpus.regions.vectors[rows].numpy().tobytes())
+    digest.update(corpus.regions[rows].vectors.numpy().tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from phrasebox.captioner.attention import RegionAttention, join_heads, split_heads
 from phrasebox.captioner.settings import ModelSettings
 from phrasebox.captioner.state import Memory, State
+from phrasebox.noise import Dropout
 
 POSITIONS = 64
 """Words a transformer can write; the settings of speech ask for fewer."""
@@ -59,7 +60,7 @@ class _Layer(nn.Module):
         self.regions = RegionAttention(dim, heads, index)
         self.inner, self.outer = nn.Linear(dim, 4 * dim), nn.Linear(4 * dim, dim)
         self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(3))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout, "sentences")
 
     def forward(
         self, x: Tensor, memory: Memory, before: tuple[Tensor, Tensor] | None

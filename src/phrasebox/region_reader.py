@@ -1,0 +1,60 @@
+"""Regions of images by their place, read from the workspace's table when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from phrasebox.rows import rows_to_regions
+from phrasebox.tables import locate, places_of, take, widths
+from phrasebox.types import Regions
+
+
+class RegionReader:
+    """Random access to the rows of a regions table; holds keys, places and numbers of regions, no vectors.
+
+    Parameters
+    ----------
+    table : Lance table
+        Regions, as it is now: what is written later is not seen.
+    wanted : array of str
+        Keys, in the order in which the images are numbered; those without regions are left out.
+
+    Attributes
+    ----------
+    keys : list of str
+        Of the N images.
+    counts : (N,) int64
+        Regions of each.
+    width : int
+        D, length of a vector.
+    """
+
+    def __init__(self, table: Any, wanted: pa.Array) -> None:
+        self._table = table
+        offsets, places = locate(table, wanted)
+        places, once = np.unique(places, return_index=True)
+        self._offsets = offsets[once]
+        self.keys: list[str] = wanted.take(pa.array(places)).to_pylist()
+        self.counts = self._counts(pa.array(self.keys, pa.string()))
+        self.width: int = table.schema.field("vectors").type.value_type.list_size
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def read(self, rows: Sequence[int] | np.ndarray) -> list[Regions]:
+        """Regions of the images of these numbers, in that order; safe to call from several threads."""
+        offsets = self._offsets[np.asarray(rows, np.int64)]
+        if not len(offsets):
+            return []
+        return [regions for part in take(self._table, offsets).to_batches() for regions in rows_to_regions(part)]
+
+    def _counts(self, keys: pa.Array) -> np.ndarray:
+        counts = np.zeros(len(keys), np.int64)
+        for found, lengths in widths(self._table, "scores"):
+            at = places_of(found, keys).fill_null(-1).to_numpy().astype(np.int64)
+            counts[at[at >= 0]] = lengths[at >= 0]
+        return counts
