@@ -1,6 +1,6 @@
 """Photographs a second on this machine: ours, and what one would run instead, in one run and in turns.
 
-    python benchmarks/peers.py FOLDER_OF_IMAGES [--images 16] [--rounds 3]
+    python benchmarks/peers.py FOLDER_OF_IMAGES [--images 16] [--rounds 3] [--record]
 
 All peers have random weights, which cost the same time as trained ones: nothing here measures quality. The naive
 R-CNN path is selective search at its usual size and 20 crops through the same network in torch; CLIP looks at 20 crops
@@ -24,9 +24,11 @@ from rich.table import Table
 from phrasebox.features import REGION_PRESETS, RegionExtractor, RegionSettings
 from phrasebox.images import load_image
 from phrasebox.regions import SelectiveSearch
+from recording import record
 
 Run = Callable[[Sequence[np.ndarray]], object]
 CROPS, TOKENS, PHRASES = 20, 24, 5
+ABOUT = "Time alone, in one run and in turns; all peers have random weights, which cost the same time as trained ones."
 
 
 def main() -> None:
@@ -34,6 +36,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--images", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--record", action="store_true", help="keep the table for the documentation")
     given = parser.parse_args()
     files = sorted(f for f in given.folder.iterdir() if f.suffix.lower() in {".jpg", ".jpeg", ".png"})[: given.images]
     images = [load_image(file) for file in files]
@@ -56,14 +59,24 @@ def main() -> None:
             run(images)
             seconds[name].append((time.perf_counter() - started) / len(images))
     ours = median(next(iter(seconds.values())))
-    table = Table(
-        title=f"{len(images)} photographs, median of {given.rounds} rounds, {torch.get_num_threads()} threads"
-    )
-    for column in ("", "seconds a photograph", "photographs a second", "times ours"):
+    title = f"{len(images)} photographs, median of {given.rounds} rounds, {torch.get_num_threads()} threads"
+    rows = [
+        {"": name, "seconds a photograph": median(took), "photographs a second": 1 / median(took),
+         "times ours": median(took) / ours}
+        for name, took in seconds.items()
+    ]  # fmt: skip
+    table = Table(title=title)
+    for column in rows[0]:
         table.add_column(column, justify="right" if column else "left")
-    for name, took in seconds.items():
-        table.add_row(name, f"{median(took):.3f}", f"{1 / median(took):.2f}", f"{median(took) / ours:.1f}")
+    for row in rows:
+        name, took, rate, times = row.values()
+        table.add_row(name, f"{took:.3f}", f"{rate:.2f}", f"{times:.1f}")
     Console().print(table)
+    if given.record:
+        command = (
+            f"python benchmarks/peers.py FOLDER_OF_IMAGES --images {given.images} --rounds {given.rounds} --record"
+        )
+        record("peers", "What one would run instead", ABOUT, command, [{"title": title, "rows": rows}])
 
 
 def naive() -> Run:
