@@ -17,6 +17,8 @@ COMMANDS = {
     "export": "export:export",
     "gallery": "gallery:gallery",
     "point": "point:point",
+    "index": "index:index",
+    "search": "search:search",
     "run": "run:run",
     "demo": "demo:demo",
     "doctor": "doctor:doctor",

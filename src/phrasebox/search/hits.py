@@ -76,9 +76,7 @@ class Hit:
             "plain": self.plain,
             "box": None if self.box is None else _corners(self.box),
             "words": [word.to_json() for word in self.words],
-            "phrases": [
-                {"text": p.text, "span": list(p.span), "box": _corners(p.box), "score": p.score} for p in self.phrases
-            ],
+            "phrases": [phrase.to_json() for phrase in self.phrases],
         }
 
 

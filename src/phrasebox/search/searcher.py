@@ -23,7 +23,7 @@ from phrasebox.types import Box, Regions, Word
 from phrasebox.wordvectors import Sentence
 from phrasebox.workspace import Workspace
 
-_OVERLAP = 0.5  # IoU from which on two boxes of an image are one answer
+_OVERLAP = 0.5  # share of the smaller of two boxes of an image from which on they are one answer
 
 
 class Searcher:
@@ -184,8 +184,12 @@ def _said(words: Sequence[Word], boxes: Sequence[Box], scores: np.ndarray) -> tu
 
 
 def _apart(boxes: np.ndarray, scores: np.ndarray) -> list[int]:
-    """Boxes from the best to the worst, without those that overlap a better one."""
-    import torch
-    from torchvision.ops import nms
-
-    return nms(torch.tensor(boxes), torch.tensor(scores), _OVERLAP).tolist()
+    """Boxes from the best to the worst, without those that show what a better one does."""
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    kept: list[int] = []
+    for i in np.argsort(-scores, kind="stable").tolist():
+        sides = np.minimum(boxes[kept, 2:], boxes[i, 2:]) - np.maximum(boxes[kept, :2], boxes[i, :2])
+        shared = sides.clip(min=0).prod(1)  # (kept,)
+        if not (shared > _OVERLAP * np.minimum(areas[kept], areas[i])).any():
+            kept.append(i)
+    return kept

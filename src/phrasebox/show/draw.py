@@ -17,9 +17,9 @@ from phrasebox.show.pixels import photograph
 from phrasebox.show.wording import number, segments
 from phrasebox.types import Grounding, Phrase
 
-_GREY = "#667078"
+GREY = "#667078"
 # Everything is drawn this many times larger and reduced at the end: Pillow's shapes have no smooth edges.
-_OVERSAMPLING = 2
+OVERSAMPLING = 2
 _LEAST_WIDTH = 240
 
 
@@ -58,30 +58,31 @@ def draw_phrases(
     """`draw_grounding` for any text whose phrases have boxes; ``facts`` stand under it in small type."""
     if width < _LEAST_WIDTH:
         raise SettingsError(f"a figure {width} pixels wide cannot be read; give at least {_LEAST_WIDTH}")
-    full, unit = width * _OVERSAMPLING, max(width, 560) * _OVERSAMPLING / 960
+    full, unit = width * OVERSAMPLING, max(width, 560) * OVERSAMPLING / 960
     margin = round(20 * unit)
     room = full - 2 * margin
     scale = room / max(picture.size)
     picture = picture.resize(
         (max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), Image.Resampling.LANCZOS
     )
-    _draw_boxes(picture, phrases, scale, unit)
+    draw_boxes(picture, phrases, scale, unit)
     text = _Text(room, round(21 * unit))
     lines = text.lines(sentence, phrases)
     line_height = round(2.0 * text.size)
     height = 3 * margin + picture.height + len(lines) * line_height + round(0.8 * text.size)
-    figure = Image.new("RGB", (full, height + height % _OVERSAMPLING), PAPER)
+    figure = Image.new("RGB", (full, height + height % OVERSAMPLING), PAPER)
     figure.paste(picture, ((full - picture.width) // 2, margin))
     pen = ImageDraw.Draw(figure)
     top = picture.height + 2 * margin
     for line in lines:
         text.draw(pen, line, margin, top)
         top += line_height
-    pen.text((margin, top), facts, _GREY, font_for(facts, round(0.66 * text.size)))
-    return figure.reduce(_OVERSAMPLING)
+    pen.text((margin, top), facts, GREY, font_for(facts, round(0.66 * text.size)))
+    return figure.reduce(OVERSAMPLING)
 
 
-def _draw_boxes(picture: Image.Image, phrases: tuple[Phrase, ...], scale: float, unit: float) -> None:
+def draw_boxes(picture: Image.Image, phrases: tuple[Phrase, ...], scale: float, unit: float) -> None:
+    """Draw labelled boxes into a picture that is ``scale`` times as large as they say; lines are 3.5 units wide."""
     line, pad, size = 3.5 * unit, 7 * unit, round(17 * unit)
     edge = line / 2 + unit
     frame = (edge, edge, picture.width - edge, picture.height - edge)
@@ -91,7 +92,7 @@ def _draw_boxes(picture: Image.Image, phrases: tuple[Phrase, ...], scale: float,
         rects.append((max(x1, edge), max(y1, edge), min(x2, frame[2]), min(y2, frame[3])))
     rects = [(x1, y1, max(x1, x2), max(y1, y2)) for x1, y1, x2, y2 in rects]
     rects = nested(rects, step=line + 2 * unit)
-    texts = [_shortened(" ".join(phrase.text.split()), size, 0.5 * picture.width - 2 * pad) for phrase in phrases]
+    texts = [shortened(" ".join(phrase.text.split()), size, 0.5 * picture.width - 2 * pad) for phrase in phrases]
     sizes = [(font_for(text, size, bold=True).getlength(text) + 2 * pad, 1.55 * size) for text in texts]
     labels = place_labels(sizes, rects, picture.width, picture.height, gap=2 * unit)
     pen = ImageDraw.Draw(picture, "RGBA")
@@ -114,7 +115,8 @@ def _outline(pen: ImageDraw.ImageDraw, rect: Rect, fill: str, line: float, unit:
         pen.rounded_rectangle(outer, 4 * unit, None, shade, round(2 * reach))
 
 
-def _shortened(text: str, size: int, room: float) -> str:
+def shortened(text: str, size: int, room: float) -> str:
+    """The text, cut where it is wider than ``room`` pixels in bold letters of a size."""
     font = font_for(text, size, bold=True)
     if font.getlength(text) <= room:
         return text
@@ -187,5 +189,5 @@ class _Text:
                 tint = tuple(round(255 - 0.18 * (255 - channel)) for channel in ImageColor.getrgb(fill))
                 pen.rectangle((x, top, x + piece.width, baseline + 0.42 * self.size), tint)
                 pen.rectangle((x, baseline + 0.32 * self.size, x + piece.width, baseline + 0.42 * self.size), fill)
-            ink = _GREY if piece.is_score else INK
+            ink = GREY if piece.is_score else INK
             pen.text((x, baseline), piece.text, ink, self._font(piece.text, is_score=piece.is_score), anchor="ls")

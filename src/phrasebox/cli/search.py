@@ -1,0 +1,179 @@
+"""phrasebox search: images by sentence, boxes by phrase, images and sentences by picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from phrasebox.cli.app import COMMON, Common, WorkspacePath
+from phrasebox.cli.shared import check_target, session
+from phrasebox.errors import SettingsError
+
+if TYPE_CHECKING:
+    from phrasebox.search import Hit, SentenceHit, Similar
+    from phrasebox.show import Found
+    from phrasebox.workspace import Workspace
+
+BackendName = Literal["exact", "lancedb", "qdrant"]
+_PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+_PAGES = (".html", ".htm")
+
+
+def search(
+    ws: WorkspacePath,
+    sentence: str | None = None,
+    /,
+    *,
+    like: Path | None = None,
+    region: bool = False,
+    k: Annotated[int, Parameter(alias="-k")] = 10,
+    backend: BackendName = "exact",
+    url: str | None = None,
+    model: str | None = None,
+    out: Annotated[Path | None, Parameter(alias="-o")] = None,
+    common: Common = COMMON,
+) -> None:
+    """Find the images of a workspace that a sentence fits, and say which words found which box.
+
+    Parameters
+    ----------
+    sentence
+        What to look for, in your words.
+    like
+        Find images and sentences for this picture instead.
+    region
+        Find single boxes for a phrase.
+    k
+        How many to find.
+    backend
+        exact looks at all images; lancedb and qdrant need phrasebox index first.
+    url
+        Of a Qdrant server, with --backend qdrant.
+    model
+        An aligner's folder or hub id; the workspace's own otherwise, or the built-in one.
+    out
+        Draw what was found into this file (html, png, jpg or webp).
+    """
+    from phrasebox.search import Searcher
+
+    if (sentence is None) == (like is None):
+        raise SettingsError("give a sentence to look for, or a picture with --like, and not both")
+    if like is not None and region:
+        raise SettingsError("--region looks for a phrase; give one in place of --like")
+    if k < 1:
+        raise SettingsError(f"k must be at least 1, got {k}")
+    if out is not None:
+        check_target(out)
+        if out.suffix.lower() not in (*_PICTURES, *_PAGES):
+            raise SettingsError(f"{out}: results are drawn as html, png, jpg or webp; give it such a name")
+    with session(ws, common, writes=False) as opened:
+        searcher = Searcher.open(opened.workspace, opened.aligner(model), backend, url, opened.silent)
+        if like is not None:
+            found = searcher.like(like, k)
+            images = found.images
+        else:
+            images = (searcher.region if region else searcher.sentence)(sentence or "", k)
+            found = None
+        if out is not None:
+            _draw(opened.workspace, images, sentence or f"like {like}", out)
+    _tell(common, images, found, region, out)
+
+
+def _tell(common: Common, images: Sequence[Hit], similar: Similar | None, region: bool, out: Path | None) -> None:
+    if common.json:
+        told = similar.to_json() if similar else [hit.to_json() for hit in images]
+        print(json.dumps(told, ensure_ascii=False))
+        return
+    if common.quiet:
+        return
+    _print_images(images, region)
+    if similar:
+        _print_sentences(similar.sentences)
+    if out is not None:
+        print(out)
+
+
+def _print_images(images: Sequence[Hit], region: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("", justify="right")
+    table.add_column("score", justify="right")
+    table.add_column("image", overflow="fold")
+    if any(hit.words for hit in images):
+        table.add_column("box x1 y1 x2 y2" if region else "words and the boxes they found", overflow="fold")
+    for place, hit in enumerate(images, start=1):
+        why = Text()
+        if hit.box is not None:
+            why.append(_corners(hit.box))
+        for n, phrase in enumerate(hit.phrases):
+            why.append(", " if n else "")
+            why.append(phrase.text, "bold")
+            why.append(" whole image" if phrase.whole_image else f" {_corners(phrase.box)}", "dim")
+        table.add_row(str(place), f"{hit.score:.3f}", Text(hit.key), *([why] if hit.words else []))
+    Console().print(table)
+
+
+def _print_sentences(sentences: Sequence[SentenceHit]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("", "score"):
+        table.add_column(name, justify="right")
+    for name in ("sentence", "image"):
+        table.add_column(name, overflow="fold")
+    for place, hit in enumerate(sentences, start=1):
+        table.add_row(str(place), f"{hit.score:.3f}", Text(hit.text), Text(hit.key))
+    console = Console()
+    console.print()
+    console.print(table if sentences else "no sentence: the workspace has no captions")
+
+
+def _corners(box: object) -> str:
+    return " ".join(f"{x:.0f}" for x in box)  # type: ignore[attr-defined]
+
+
+def _draw(ws: Workspace, images: Sequence[Hit], title: str, out: Path) -> None:
+    from phrasebox.formats.writing import replacing
+    from phrasebox.show import sheet, sheet_page
+
+    found = list(_found(ws, images))
+    with replacing(out) as part:
+        if out.suffix.lower() in _PAGES:
+            part.write_text(sheet_page(found, title, title), encoding="utf-8")
+        else:
+            sheet(found, title).save(part, _PICTURES[out.suffix.lower()])
+
+
+def _found(ws: Workspace, images: Sequence[Hit]) -> list[Found]:
+    """The pictures with what is drawn into them; one that is no longer there is grey."""
+    import numpy as np
+
+    from phrasebox.errors import DataError
+    from phrasebox.images import load_image
+    from phrasebox.show import Found
+    from phrasebox.types import Phrase
+
+    rows = {row.key: row for batch in ws.images(keys=dict.fromkeys(hit.key for hit in images)) for row in batch}
+    found = []
+    for place, hit in enumerate(images, start=1):
+        row, note = rows[hit.key], ()
+        try:
+            pixels = load_image(row.path)
+        except DataError as error:
+            pixels, note = np.full((row.height or 300, row.width or 400, 3), 200, np.uint8), (str(error),)
+        phrases = hit.phrases
+        if hit.box is not None:
+            text = " ".join(word.text for word in hit.words)
+            phrases = (Phrase(text, (0, len(text)), hit.box, hit.score, 1.0),)
+        said = "  ".join(f"{phrase.text} {phrase.score:.2f}" for phrase in phrases)
+        found.append(Found(pixels, phrases, (f"{place}.  {hit.score:.3f}", *([said] if said else []), hit.key, *note)))
+    return found
