@@ -32,8 +32,8 @@ from phrasebox.formats import read_source
 from phrasebox.grounding.phrases import overlap
 from phrasebox.images import load_image
 from phrasebox.jobs import align, import_source, make_regions, workspace_aligner
-from phrasebox.jobs.aligning import load_pairs
 from phrasebox.jobs.evaluating import grounding_cases
+from phrasebox.jobs.training_data import load_pairs
 from phrasebox.regions import make_proposer
 from phrasebox.types import Example, Regions
 from phrasebox.workspace import Workspace

@@ -238,7 +238,7 @@ class _Work(nn.Module):
         return work()
 
 
-def _sum(state: object, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
+def _sum(state: object, bucket: Any) -> torch.futures.Future[Tensor]:
     done = dist.all_reduce(bucket.buffer(), async_op=True)
     assert done is not None
     return done.get_future().then(lambda future: future.value()[0])

@@ -43,7 +43,8 @@ class Dropout(nn.Module):
             return x
         if self.dealt is None:
             return F.dropout(x, self.share)
-        return x * (self._kept(x, self.dealt).to(x.dtype) / (1 - self.share))
+        kept: Tensor = self._kept(x, self.dealt)  # type: ignore[call-arg]  # the decorator hides its type
+        return x * (kept.to(x.dtype) / (1 - self.share))
 
     @torch.compiler.disable
     def _kept(self, x: Tensor, deal: Deal) -> Tensor:

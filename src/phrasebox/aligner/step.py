@@ -10,7 +10,7 @@ more: every process scores its own images with all sentences, and the rows of sc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -79,7 +79,7 @@ class Batches:
         counts = np.bincount(place, minlength=len(images))
         return Plan(images, captions, counts, self.execution.parts(distributed.share(len(images))))
 
-    def read(self, plans: Iterable[Plan]) -> Iterator[Read]:
+    def read(self, plans: Iterable[Plan]) -> Generator[Read]:
         """Every part of every plan in order; where a plan has several, twice."""
         requests = (
             (plan.images[part], plan.captions[plan.captions_of(part)])

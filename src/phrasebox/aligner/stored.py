@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar, overload
@@ -97,7 +97,7 @@ class StoredSentences(Sequence[np.ndarray]):
         return np.split(whole, self._ends[1:-1]) if len(self) else []
 
 
-def ahead(read: Callable[[A], B], requests: Iterable[A]) -> Iterator[B]:
+def ahead(read: Callable[[A], B], requests: Iterable[A]) -> Generator[B]:
     """Read what will be asked for in threads, a few requests ahead; the results come in order."""
     waiting: deque[Future[B]] = deque()
     with ThreadPoolExecutor(_THREADS) as threads:

@@ -7,7 +7,7 @@ up.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -89,7 +89,7 @@ class Gradient:
         """What this process has to do of a batch."""
         return Batch(images, rows, self.execution.parts(distributed.share(len(images))))
 
-    def read(self, batches: Iterable[Batch]) -> Iterator[RegionBatch]:
+    def read(self, batches: Iterable[Batch]) -> Generator[RegionBatch]:
         """The regions of every part of every batch, in order."""
         requests = (torch.from_numpy(batch.images[part]) for batch in batches for part in batch.parts)
         if self.corpus.in_memory:

@@ -192,7 +192,7 @@ class _Run:
         batches = [self.gradient.batch(*batch) for batch in self.corpus.batches(self.settings.batch, rng)]
         with closing(self.gradient.read(batches)) as read:
             shares = [self._step(batch, read, phase) for batch in batches]
-        losses, rewards = sum(distributed.gather_lists([np.array(shares)])).T.tolist()
+        losses, rewards = np.sum(distributed.gather_lists([np.array(shares)]), axis=0).T.tolist()
         done = Epoch(number, phase, _mean(losses), self._rate(phase), time.monotonic() - started, _mean(rewards))
         if self.judge is not None:
             watched = CaptionerModel(self.model.settings, len(self.lexicon)).to(self.device).eval()

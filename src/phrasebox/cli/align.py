@@ -6,7 +6,8 @@ import sys
 from typing import Literal
 
 from phrasebox.cli.app import COMMON, Common, Preset, WorkspacePath
-from phrasebox.cli.shared import override, say, session
+from phrasebox.cli.shared import override, say
+from phrasebox.cli.training import COMPUTING, Computing, together
 
 
 def align(
@@ -23,6 +24,7 @@ def align(
     patience: int | None = None,
     name: str = "aligner",
     fresh: bool = False,
+    computing: Computing = COMPUTING,
     common: Common = COMMON,
 ) -> None:
     """Train an aligner on the workspace's train split, watching its val split; goes on where it was stopped.
@@ -34,7 +36,7 @@ def align(
     epochs
         Passes over all captions.
     batch
-        Images a step.
+        Images a step, of all processes together.
     lr
         Largest learning rate.
     objective
@@ -55,7 +57,7 @@ def align(
     from phrasebox.jobs import epoch_json
 
     def report(epoch: Epoch) -> None:
-        if not common.silent:
+        if not opened.silent:
             line = f"epoch {epoch.epoch + 1}: loss {epoch.loss:.3f}, {epoch.seconds:.0f} s"
             if epoch.recall == epoch.recall:  # NaN without a validation split
                 recall = " ".join(f"{r:.1f}" for r in (*epoch.image_to_sentence, *epoch.sentence_to_image))
@@ -67,8 +69,11 @@ def align(
     given = {"epochs": epochs, "batch": batch, "lr": lr, "objective": objective, "patience": patience,
              "seed": common.seed}  # fmt: skip
     settings = override(chosen.train, given)
-    with session(ws, common) as opened:
-        done = job(opened.workspace, model, settings, name, opened.device, fresh, opened.silent, report)
+    with together(ws, common) as (opened, common):
+        done = job(
+            opened.workspace, model, settings, name, opened.device, fresh, opened.silent, report,
+            execution=computing.execution,
+        )  # fmt: skip
     say(
         common,
         {

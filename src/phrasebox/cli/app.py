@@ -71,10 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(arguments, result_action="return_value", print_error=False, exit_on_error=False)
     except CycloptsError as error:
-        print(f"phrasebox: {_one_line(error).removesuffix('.')}; see --help", file=sys.stderr)
+        print(f"{_name()}: {_one_line(error).removesuffix('.')}; see --help", file=sys.stderr)
         sys.exit(2)
     except PhraseboxError as error:
-        print(f"phrasebox: {_one_line(error)}", file=sys.stderr)
+        print(f"{_name()}: {_one_line(error)}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is to end
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"phrasebox: {where}{error.strerror or error}", file=sys.stderr)
+        print(f"{_name()}: {where}{error.strerror or error}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -105,6 +105,12 @@ def _stop_in_finaliser(ignored: sys.UnraisableHookArgs) -> None:
 def _stop_at_once(*_: object) -> NoReturn:
     os.write(2, f"{_STOPPED}\n".encode())
     os._exit(130)
+
+
+def _name() -> str:
+    """Who speaks: among processes that train together, which of them."""
+    rank = os.environ.get("RANK", "")
+    return f"phrasebox, process {rank}" if rank and os.environ.get("WORLD_SIZE", "1") != "1" else "phrasebox"
 
 
 def _one_line(error: Exception) -> str:

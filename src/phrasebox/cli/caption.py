@@ -6,7 +6,8 @@ import sys
 from typing import Literal
 
 from phrasebox.cli.app import COMMON, Common, Preset, WorkspacePath
-from phrasebox.cli.shared import override, say, session
+from phrasebox.cli.shared import override, say
+from phrasebox.cli.training import COMPUTING, Computing, together
 
 
 def caption(
@@ -26,6 +27,7 @@ def caption(
     patience: int | None = None,
     name: str = "captioner",
     fresh: bool = False,
+    computing: Computing = COMPUTING,
     common: Common = COMMON,
 ) -> None:
     """Train a captioner on captions and decoded phrases, watching the val split; goes on where it was stopped.
@@ -47,7 +49,7 @@ def caption(
     reward_epochs
         Passes of self-critical training on CIDEr-D after them.
     batch
-        Images a step.
+        Images a step, of all processes together.
     lr
         Largest learning rate.
     min_count
@@ -64,7 +66,7 @@ def caption(
     from phrasebox.jobs.captioning import caption_epoch_json
 
     def show(*parts: str) -> None:
-        if not common.silent:
+        if not opened.silent:
             print(*parts, file=sys.stderr, flush=True)
 
     def report(epoch: Epoch) -> None:
@@ -77,8 +79,11 @@ def caption(
     given = {"data": data, "min_confidence": min_confidence, "epochs": epochs, "reward_epochs": reward_epochs,
              "batch": batch, "lr": lr, "min_count": min_count, "patience": patience, "seed": common.seed}  # fmt: skip
     settings = override(chosen.train, given)
-    with session(ws, common) as opened:
-        done = job(opened.workspace, model, settings, chosen.speech, name, opened.device, fresh, show, report)
+    with together(ws, common) as (opened, common):
+        done = job(
+            opened.workspace, model, settings, chosen.speech, name, opened.device, fresh, show, report,
+            computing.execution,
+        )  # fmt: skip
     say(
         common,
         {

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from phrasebox import distributed
 from phrasebox.aligner import Aligner, Bank, Epoch, ModelSettings, Pairs, Trained, TrainSettings, train
-from phrasebox.errors import SettingsError, WorkspaceError
-from phrasebox.features import RegionSettings
+from phrasebox.errors import WorkspaceError
+from phrasebox.execution import PLAIN, Execution
 from phrasebox.files import write_json, write_whole
 from phrasebox.jobs.betas import BETAS, choose_beta
-from phrasebox.jobs.models import check_regions, model_folder
+from phrasebox.jobs.models import check_regions, computed, model_folder, workspace_regions
 from phrasebox.jobs.origin import origin
-from phrasebox.jobs.regions import STAGE as REGIONS
-from phrasebox.pipeline import progress
+from phrasebox.jobs.training_data import VECTORS, forget, training_pairs
 from phrasebox.runs import Run, versions
 from phrasebox.show import Panel, curves
-from phrasebox.text import Vocabulary, words
-from phrasebox.wordvectors import Sentence, WordVectors
+from phrasebox.text import Vocabulary
 from phrasebox.workspace import Workspace
 
 STAGE = "align"
 NAME = "aligner"
-_CAPTIONS = 2048  # captions whose word vectors are made at a time
 
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """What a training came to; of its epochs, ``new`` were run now and the others before."""
+    """What a training came to; of its epochs, ``new`` were run now and the others before.
+
+    ``beta`` is NaN in all processes but the first, which alone saves the model.
+    """
 
     folder: Path
     epochs: int
@@ -49,11 +51,12 @@ def align(
     quiet: bool = False,
     report: Callable[[Epoch], object] = lambda epoch: None,
     card: Callable[[dict[str, Any]], str] | None = None,
+    execution: Execution = PLAIN,
 ) -> Aligned:
     """Train on the ``train`` split, stop early by retrieval on ``val``, choose beta on training images, and save.
 
     Interrupted, it goes on after the last finished epoch. Beside the model it leaves ``history.json`` and
-    ``curves.png``.
+    ``curves.png``. In a group of processes (`phrasebox.distributed`) all call it alike, and the first writes.
 
     Raises
     ------
@@ -65,35 +68,37 @@ def align(
         If training fails (see `phrasebox.aligner.train.train`).
     """
     folder = model_folder(ws, name)
-    pairs = load_pairs(ws, model, "train", device, quiet)
+    pairs, validation = training_pairs(ws, model, folder, execution, device, quiet)
     if not len(pairs):
         raise WorkspaceError(
             f"no image of {ws.path}'s train split has captions and regions; import some with captions, "
             f"then run: phrasebox regions {ws.path}"
         )
-    model = replace(model, vector_dim=pairs.regions.vectors.shape[2])
-    validation = load_pairs(ws, model, "val", device, quiet)
+    model = replace(model, vector_dim=pairs.regions.width)
     vocabulary = Vocabulary.build(text for batch in ws.images("train") for row in batch for text in row.captions)
 
     def after(epoch: Epoch) -> None:
         history.append(epoch)
         report(epoch)
 
-    if fresh:  # only now, so that a model is not lost where no other can be made
-        shutil.rmtree(folder, ignore_errors=True)
+    if fresh and distributed.first():  # only now, so that a model is not lost where no other can be made
+        forget(folder)
     history: list[Epoch] = []
-    trained = train(pairs, validation, model, settings, folder, device, after)
+    trained = train(pairs, validation, model, settings, folder, device, after, execution)
+    best = trained.history[trained.best]
+    if not distributed.first():
+        return Aligned(folder, len(trained.history), len(history), best, math.nan)
     write_history(folder, trained)
     aligner = Aligner(trained.model.to(device), workspace_regions(ws), device=device)
     aligner.beta = choose_beta(ws, aligner, BETAS)
     if model.normalise:
         aligner.bank = Bank.draw(aligner.model, pairs, settings.seed)
-    best = trained.history[trained.best]
     aligner.about = _about(ws, pairs, vocabulary, settings, trained, best)
     aligner.save(folder, card(aligner.about) if card else "")
     write_whole(folder / "vocabulary.txt", ("\n".join(vocabulary.terms) + "\n").encode())
     made = {"model": asdict(model), "train": asdict(settings)}
-    asked = {"name": name, "device": device}
+    shutil.rmtree(folder / VECTORS, ignore_errors=True)
+    asked = {"name": name, **computed(device, execution)}
     ws.made(Run(STAGE, asked, made, settings.seed, f"{ws.models.name}/{name}"), anew=bool(history))
     return Aligned(folder, len(trained.history), len(history), best, aligner.beta)
 
@@ -112,46 +117,6 @@ def workspace_aligner(
     aligner = Aligner.load(source or (trained.parent if trained.exists() else None), device, workers)
     check_regions(ws, aligner.region_settings, "model", "align")
     return aligner
-
-
-def workspace_regions(ws: Workspace) -> RegionSettings:
-    """The settings the workspace's regions were made with.
-
-    Raises
-    ------
-    WorkspaceError
-        If there are none yet, or their settings cannot be read.
-    """
-    made = ws.stages.get(REGIONS)
-    if made is None or not ws.count("regions"):
-        raise WorkspaceError(f"{ws.path} has no regions yet; run: phrasebox regions {ws.path}")
-    try:
-        return RegionSettings(**made)
-    except (SettingsError, TypeError) as error:
-        raise WorkspaceError(
-            f"the settings of {ws.path}'s regions are damaged: {error}; run: phrasebox regions {ws.path} --fresh"
-        ) from error
-
-
-def load_pairs(ws: Workspace, model: ModelSettings, split: str, device: str = "cpu", quiet: bool = False) -> Pairs:
-    """Images of a split that have regions and captions, with their vectors; possibly none.
-
-    Raises
-    ------
-    WorkspaceError
-        If the workspace has no regions.
-    """
-    workspace_regions(ws)
-    texts = [(row.key, text) for batch in ws.images(split) for row in batch for text in row.captions if words(text)]
-    encoder = WordVectors(model.words, device)
-    captions: dict[str, list[Sentence]] = {}
-    with progress(f"word vectors, {split}", total=len(texts), quiet=quiet or not texts) as advance:
-        for start in range(0, len(texts), _CAPTIONS):
-            part = texts[start : start + _CAPTIONS]
-            for (key, _), sentence in zip(part, encoder.encode([text for _, text in part]), strict=True):
-                captions.setdefault(key, []).append(sentence)
-            advance(len(part))
-    return Pairs.gather(ws.regions(split), captions)
 
 
 def epoch_json(epoch: Epoch) -> dict[str, Any]:

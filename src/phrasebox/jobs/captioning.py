@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from phrasebox import distributed
+from phrasebox.aligner.stored import StoredRegions
 from phrasebox.captioner import Captioner, Corpus, Epoch, ModelSettings, SpeechSettings, Trained, TrainSettings, train
 from phrasebox.errors import WorkspaceError
+from phrasebox.execution import PLAIN, Execution
 from phrasebox.files import write_json
-from phrasebox.jobs.aligning import workspace_regions
-from phrasebox.jobs.models import check_regions, model_folder
+from phrasebox.jobs.models import check_regions, computed, model_folder, workspace_regions
 from phrasebox.jobs.origin import origin
+from phrasebox.jobs.training_data import corpus_source, forget
 from phrasebox.runs import Run, versions
 from phrasebox.show import Panel, curves
 from phrasebox.text import words
@@ -46,11 +50,12 @@ def caption(
     fresh: bool = False,
     told: Callable[[str], object] = lambda ingredients: None,
     report: Callable[[Epoch], object] = lambda epoch: None,
+    execution: Execution = PLAIN,
 ) -> Captioned:
     """Train on the ``train`` split, stop early by CIDEr-D of the captions of ``val``, and save.
 
     Interrupted, it goes on after the last finished epoch. Beside the model it leaves ``history.json`` and
-    ``curves.png``.
+    ``curves.png``. In a group of processes (`phrasebox.distributed`) all call it alike, and the first writes.
 
     Parameters
     ----------
@@ -67,7 +72,9 @@ def caption(
         If training fails (see `phrasebox.captioner.train.train`).
     """
     folder = model_folder(ws, name)
-    corpus = load_corpus(ws, "train", settings)
+    workspace_regions(ws)
+    fits = execution.fits(sum(corpus_source(ws, split)[1] for split in ("train", "val")))
+    corpus = load_corpus(ws, "train", settings, fits)
     if not len(corpus):
         raise WorkspaceError(
             f"no image of {ws.path}'s train split has regions and something to learn from; import captioned images, "
@@ -75,29 +82,34 @@ def caption(
         )
     line = corpus.ingredients.line(_pairs(ws, "train"))
     told(line)
-    model = replace(model, vector_dim=corpus.regions.vectors.shape[2])
-    validation = load_corpus(ws, "val", replace(settings, data="images"))
+    model = replace(model, vector_dim=corpus.regions.width)
+    validation = load_corpus(ws, "val", replace(settings, data="images"), fits)
 
     def after(epoch: Epoch) -> None:
         history.append(epoch)
         report(epoch)
 
-    if fresh:  # only now, so that a model is not lost where no other can be made
-        shutil.rmtree(folder, ignore_errors=True)
+    if fresh and distributed.first():  # only now, so that a model is not lost where no other can be made
+        forget(folder)
     history: list[Epoch] = []
-    trained = train(corpus, validation, model, settings, folder, device, after)
+    trained = train(corpus, validation, model, settings, folder, device, after, execution)
+    captioned = Captioned(folder, line, len(trained.history), len(history), trained.history[trained.best])
+    if not distributed.first():
+        return captioned
     write_history(folder, trained)
     captioner = Captioner(trained.model.to(device), trained.lexicon, workspace_regions(ws), speech, device=device)
     captioner.about = _about(ws, line, settings, trained)
     captioner.save(folder)
     made = {"model": asdict(model), "train": asdict(settings), "speech": asdict(speech)}
-    run = Run(STAGE, {"name": name, "device": device}, made, settings.seed, f"{ws.models.name}/{name}")
+    run = Run(STAGE, {"name": name, **computed(device, execution)}, made, settings.seed, f"{ws.models.name}/{name}")
     ws.made(run, anew=bool(history))
-    return Captioned(folder, line, len(trained.history), len(history), trained.history[trained.best])
+    return captioned
 
 
-def load_corpus(ws: Workspace, split: str, settings: TrainSettings) -> Corpus:
+def load_corpus(ws: Workspace, split: str, settings: TrainSettings, in_memory: bool = True) -> Corpus:
     """Captions and decoded phrases of the images of a split that have regions; possibly none.
+
+    Vectors are held ``in_memory``, or read from the workspace whenever they are asked for.
 
     Raises
     ------
@@ -115,7 +127,15 @@ def load_corpus(ws: Workspace, split: str, settings: TrainSettings) -> Corpus:
             )
         for image in ws.grounded(split):
             phrases[image.key] = [phrase for caption in image.captions for phrase in caption.phrases]
-    return Corpus.gather(ws.regions(split), captions, phrases, settings)
+    reader = None if in_memory else corpus_source(ws, split)[0]
+    if reader is None:
+        return Corpus.gather(ws.regions(split), captions, phrases, settings)
+    places = {key: place for place, key in enumerate(reader.keys)}
+
+    def stored(keys: list[str]) -> StoredRegions:
+        return StoredRegions(reader, np.array([places[key] for key in keys], np.int64))
+
+    return Corpus.gather(ws.regions(split), captions, phrases, settings, stored)
 
 
 def workspace_captioner(

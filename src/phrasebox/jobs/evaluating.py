@@ -16,10 +16,10 @@ from phrasebox.evaluate import (
     segmentation_report,
 )
 from phrasebox.files import write_json
-from phrasebox.jobs.aligning import load_pairs
 from phrasebox.jobs.baseline import baseline
 from phrasebox.jobs.betas import BETAS, score_scale, segmentation_cases, with_regions
 from phrasebox.jobs.grounding import named_model
+from phrasebox.jobs.training_data import load_pairs
 from phrasebox.runs import Run
 from phrasebox.types import Example
 from phrasebox.workspace import Workspace

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from phrasebox.errors import ModelError, SettingsError
+from phrasebox import distributed
+from phrasebox.errors import ModelError, SettingsError, WorkspaceError
+from phrasebox.execution import Execution
 from phrasebox.features import RegionSettings
 from phrasebox.jobs.regions import STAGE as REGIONS
 from phrasebox.jobs.regions import stage_settings
@@ -22,6 +25,31 @@ def model_folder(ws: Workspace, name: str) -> Path:
     if name != Path(name).name or name in ("", ".."):
         raise SettingsError(f"name {name!r} is a path; give the name of a folder inside {ws.models}")
     return ws.models / name
+
+
+def workspace_regions(ws: Workspace) -> RegionSettings:
+    """The settings the workspace's regions were made with.
+
+    Raises
+    ------
+    WorkspaceError
+        If there are none yet, or their settings cannot be read.
+    """
+    made = ws.stages.get(REGIONS)
+    if made is None or not ws.count("regions"):
+        raise WorkspaceError(f"{ws.path} has no regions yet; run: phrasebox regions {ws.path}")
+    try:
+        return RegionSettings(**made)
+    except (SettingsError, TypeError) as error:
+        raise WorkspaceError(
+            f"the settings of {ws.path}'s regions are damaged: {error}; run: phrasebox regions {ws.path} --fresh"
+        ) from error
+
+
+def computed(device: str, execution: Execution) -> dict[str, Any]:
+    """How a training is computed, as its run is recorded: what differs from the default, and the device."""
+    together = {"processes": distributed.world()} if distributed.world() > 1 else {}
+    return {"device": device.partition(":")[0] if together else device, **execution.asked, **together}
 
 
 def check_regions(ws: Workspace, settings: RegionSettings, reader: str, command: str) -> None:

@@ -19,11 +19,13 @@ from phrasebox.workspace import Workspace
 REGION_OPTIONS = {
     "proposer": "proposer", "regions": "count", "density": "density", "short_side": "short_side",
     "detector": "detector",
-    "backbone": "backbone", "size": "size", "pooling": "pooling", "nms": "nms", "rank": "rank", "engine": "engine",
+    "backbone": "backbone", "size": "size", "pooling": "pooling", "nms": "nms", "rank": "rank", "engine": "runtime",
 }  # fmt: skip
 """Options of the command ``regions``, by the setting that they set."""
 ALIGN_OPTIONS = ("encoder", "dim", "epochs", "batch", "lr", "objective", "patience")
 """Options of the command ``align``, named like their setting."""
+COMPUTED = ("micro_batch", "precision", "compile")
+"""Options of the commands that train, by which results differ in rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,9 @@ def reproduce(ws: Workspace, into: Path | None = None) -> list[Step]:
         if odd := _other_versions(run):
             notes.append(f"made with {odd}")
         trained.add(run.makes)
-        words = ["phrasebox", run.stage, *_source(run), str(target), *options]
+        processes = run.arguments.get("processes", 1)
+        launcher = ["torchrun", "--nproc-per-node", str(processes), "-m"] if processes > 1 else []
+        words = [*launcher, "phrasebox", run.stage, *_source(run), str(target), *options]
         if (device := run.arguments.get("device", "cpu")) != "cpu":
             words += ["--device", device]
         if run.seed:
@@ -113,6 +117,8 @@ def _align(run: Run, target: Path) -> _Options:
     given, differing = min(starts, key=lambda each: len(each[0]) + 2 * len(each[1]))
     options, notes = _options({name: made[name] for name in differing}, {name: name for name in ALIGN_OPTIONS})
     name = run.arguments["name"]
+    computed, _ = _options({k: v for k, v in _given(run).items() if k in COMPUTED}, {name: name for name in COMPUTED})
+    options += computed
     return given + options + ([] if name == NAME else ["--name", name]), notes
 
 
@@ -131,7 +137,7 @@ def _as_asked(run: Run, target: Path) -> _Options:
 
 def _given(run: Run) -> dict[str, Any]:
     """The options that were given, but for those that every step has."""
-    own = ("source", "model", "device")
+    own = ("source", "model", "device", "processes")
     return {k: v for k, v in run.arguments.items() if k not in own and not (v is None or v is False or v == [])}
 
 
