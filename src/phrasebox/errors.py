@@ -28,7 +28,7 @@ class SettingsError(PhraseboxError, ValueError):
 
 
 class PeerError(PhraseboxError):
-    """Another of the processes that train together is gone."""
+    """Another of the processes that work together is gone."""
 
 
 class OfflineError(PhraseboxError):

@@ -158,6 +158,7 @@ class RegionExtractor:
             return load_backbone(settings.backbone, settings.engine, device, input_size=size, threads=workers)
 
         self.settings = settings
+        self.device = device
         self.workers = workers
         self.profile = profile or Profile()
         self._proposer = _proposer(settings)
@@ -222,14 +223,22 @@ class RegionExtractor:
         self, images: Sequence[np.ndarray], own: Sequence[np.ndarray | None], names: Sequence[str]
     ) -> list[tuple[Proposals, Tensor]]:
         """The kept boxes of every image with their vectors: (R, 4) and (R, D)."""
-        with ThreadPoolExecutor(self.workers) as threads:
-            # OpenCV and Pillow release the interpreter, so boxes are searched for while the network runs.
-            searches = [threads.submit(self._search, *item) for item in zip(images, own, names, strict=True)]
-            with self.profile.part("network"):
-                maps = _maps(self._frames, images) if self._frames else None
-            found = [search.result() for search in searches]
+        searched = list(zip(images, own, names, strict=True))
+        if self.workers == 1 and self.device == "cpu":  # one core: nothing runs beside the network
+            maps = self._frame_maps(images)
+            found = [self._search(*item) for item in searched]
+        else:
+            with ThreadPoolExecutor(self.workers) as threads:
+                # OpenCV and Pillow release the interpreter, so boxes are searched for while the network runs.
+                searches = [threads.submit(self._search, *item) for item in searched]
+                maps = self._frame_maps(images)
+                found = [search.result() for search in searches]
         with self.profile.part("ranking, pooling, crops"):
             return self._keep(images, own, maps, found)
+
+    def _frame_maps(self, images: Sequence[np.ndarray]) -> Tensor | None:
+        with self.profile.part("network"):
+            return _maps(self._frames, images) if self._frames else None
 
     def _keep(
         self,

@@ -28,7 +28,7 @@ SETTINGS = RegionSettings(
 )  # fmt: skip
 SMALL = (
     "--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27",
-    "--engine", "torch",
+    "--runtime", "torch",
 )  # fmt: skip
 
 

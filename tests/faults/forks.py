@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 SMALL = (
     "--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27",
-    "--engine", "torch",
+    "--runtime", "torch",
     "--workers", "2",
 )  # fmt: skip
 """Options of ``regions`` for which the forks have the network in memory."""

@@ -117,4 +117,4 @@ def test_where_all_images_are_bad_it_fails_every_time(photographs, karpathy, cal
 
 @pytest.mark.parametrize("engine", ["torch", "openvino"])
 def test_the_engine_may_change(at, call, engine):
-    assert call("regions", at("regions"), *SMALL, "--engine", engine).code == 0
+    assert call("regions", at("regions"), *SMALL, "--runtime", engine).code == 0

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Literal
 
 from phrasebox.cli.app import COMMON, Common, Preset, WorkspacePath
-from phrasebox.cli.shared import override, say, session, skipped
+from phrasebox.cli.shared import EngineName, bulk_engine, override, say, session, skipped
 
 
 def regions(
@@ -24,7 +24,9 @@ def regions(
     pooling: Literal["roi", "crops"] | None = None,
     nms: float | None = None,
     rank: Literal["contrast", "classifier", "proposer"] | None = None,
-    engine: Literal["auto", "openvino", "torch"] | None = None,
+    runtime: Literal["auto", "openvino", "torch"] | None = None,
+    engine: EngineName = "local",
+    address: str | None = None,
     profile: bool = False,
     fresh: bool = False,
     common: Common = COMMON,
@@ -56,10 +58,14 @@ def regions(
     rank
         What makes a box better: its contrast with what is around it on the backbone's map, the backbone's
         classifier, or the proposer.
-    engine
+    runtime
         What runs the backbone.
+    engine
+        local, processes of this machine, or ray, a cluster.
+    address
+        Of a Ray cluster, such as auto or HOST:6379; one is started on this machine otherwise.
     profile
-        Tell the rate, where the time went, and what bounds it.
+        Tell the rate, where the time went, and what bounds it; of this process, so give it one worker.
     fresh
         Make them anew with other settings.
     """
@@ -70,15 +76,16 @@ def regions(
 
     given = {"proposer": proposer, "regions": count, "density": density, "short_side": short_side,
              "detector": detector, "backbone": backbone, "size": size, "pooling": pooling, "nms": nms, "rank": rank,
-             "engine": engine}  # fmt: skip
+             "engine": runtime}  # fmt: skip
     chosen = REGION_PRESETS[preset]
     if proposer not in (None, chosen.proposer):
         chosen = RegionSettings.of_proposer(proposer)  # type: ignore[arg-type]
     settings = override(chosen, given)
+    where = bulk_engine(common, engine, address)
     with session(ws, common) as opened:
         workspace = opened.workspace
         watch = Profile()
-        counts = make_regions(workspace, settings, opened.device, opened.workers, fresh, opened.silent, watch)
+        counts = make_regions(workspace, settings, opened.device, opened.workers, fresh, opened.silent, watch, where)
         spent = watch.lines(counts.done) if profile else []
         total = workspace.count("regions")
         left_out = len(workspace.skipped(STAGE))

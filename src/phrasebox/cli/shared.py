@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from phrasebox.cli.app import Common
 from phrasebox.errors import DataError, SettingsError
@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from phrasebox.aligner import Aligner
+    from phrasebox.bulk import Engine
     from phrasebox.types import Phrase
     from phrasebox.workspace import Workspace
+
+EngineName = Literal["local", "ray"]
 
 _COLUMNS = {"box x1 y1 x2 y2": 19, "score": 5, "confidence": 10}  # of a printed phrase, and how wide they are
 
@@ -58,6 +61,13 @@ def device(common: Common) -> str:
         except (RuntimeError, AssertionError, NotImplementedError):  # what torch raises, by kind of device
             raise SettingsError(f"this machine has no device {common.device!r}; use --device cpu") from None
     return common.device
+
+
+def bulk_engine(common: Common, name: EngineName, address: str | None) -> Engine:
+    """Where a bulk job runs."""
+    from phrasebox.bulk import Engine
+
+    return Engine(name, common.workers, address)
 
 
 def override(settings: Any, given: Mapping[str, Any]) -> Any:

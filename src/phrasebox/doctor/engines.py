@@ -43,5 +43,5 @@ def engines() -> Finding:
         expected = TorchEngine(Small().eval()).run(images)
     if torch.allclose(ran, expected, rtol=1e-3, atol=1e-2):
         return Finding("ok", "machine", "OpenVINO and torch run a network alike")
-    remedy = "make regions with --engine torch, and report it"
+    remedy = "make regions with --runtime torch, and report it"
     return Finding("broken", "machine", "OpenVINO gives other numbers than torch", remedy)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
+from phrasebox.bulk import Engine, Mapped, Mapper, run
 from phrasebox.errors import DataError, WorkspaceError
 from phrasebox.features import RegionExtractor, RegionSettings
 from phrasebox.images import load_image
 from phrasebox.jobs.own_vectors import BACKBONE, take_own_vectors
-from phrasebox.pipeline import Counts, progress, run
+from phrasebox.pipeline import Counts, progress
 from phrasebox.profiling import Profile
 from phrasebox.types import Box, Regions, Skipped
 from phrasebox.workspace import ImageRow, Workspace
@@ -30,11 +33,13 @@ def make_regions(
     fresh: bool = False,
     quiet: bool = False,
     profile: Profile | None = None,
+    engine: Engine | None = None,
 ) -> Counts:
     """Make regions for every image that has none; images that cannot be read are left out with their reason.
 
     Own boxes of an image (``given``) take the place of proposed ones. With the proposer ``given``, own vectors are
-    taken as they are, if the workspace holds some. A ``profile`` is told where the time goes.
+    taken as they are, if the workspace holds some. A ``profile`` is told where the time of this process goes. Without
+    an ``engine`` it is this machine's with as many ``workers``.
 
     Returns
     -------
@@ -53,19 +58,20 @@ def make_regions(
     own_vectors = settings.proposer == "given" and ws.has_own_vectors()
     if own_vectors:
         settings = replace(settings, backbone=BACKBONE)
-    extractor = None
+    engine = engine or Engine(workers=workers)
+    mapper = RegionMapper(settings, device, engine.workers, profile or Profile())
     todo = fresh or bool(ws.pending("regions", STAGE))
     if todo and not own_vectors:
         # Before the claim: settings that turn out not to work are not recorded, and nothing is dropped for them.
-        extractor = RegionExtractor(settings, device, workers, profile)
+        assert mapper.extractor
     ws.claim(STAGE, stage_settings(settings), fresh=fresh)
     before = len(ws.skipped(STAGE)), ws.count("regions")
     if todo:
         with ws.running(STAGE, {"device": device}, asdict(settings)):
-            if extractor is None:
+            if own_vectors:
                 take_own_vectors(ws, STAGE, quiet)
             else:
-                _extract_pending(ws, extractor, workers, quiet)
+                _extract_pending(ws, mapper, engine, quiet)
     left_out, made = ws.skipped(STAGE), ws.count("regions")
     if not made:
         raise DataError(
@@ -80,54 +86,94 @@ def stage_settings(settings: RegionSettings) -> dict[str, object]:
     return {name: value for name, value in asdict(settings).items() if name != "engine"}
 
 
-def _extract_pending(ws: Workspace, extractor: RegionExtractor, workers: int, quiet: bool) -> None:
-    todo = ws.pending("regions", STAGE)
-    profile = extractor.profile
-
-    def load(row: ImageRow) -> Loaded:
-        with profile.part("reading and decoding"):
-            return row, load_image(row.path)
+def _extract_pending(ws: Workspace, mapper: RegionMapper, engine: Engine, quiet: bool) -> None:
+    todo = ImagesToSee(ws.path, ws.pending("regions", STAGE))
 
     def store(regions: list[Regions]) -> None:
-        with profile.part("writing"):
+        with mapper.profile.part("writing"):
             ws.append_regions(regions)
 
-    def mapper(batch: list[Loaded]) -> list[Regions]:
-        try:
-            return _extract(extractor, batch)
-        except DataError:
-            return _one_by_one(ws, extractor, batch)
+    def skip(skipped: list[Skipped]) -> None:
+        ws.append_skipped(skipped, STAGE)
 
-    rows = (
-        row if own is None else replace(row, given=tuple(Box(*box) for box in own.boxes.tolist()))
-        for row, own in ws.with_own(todo)
-    )
     with progress(STAGE, total=len(todo), quiet=quiet) as advance:
-        run(
-            rows,
-            mapper,
-            store,
-            batch=_BATCH,
-            prefetch=load,
-            weigh=lambda loaded: loaded[1].nbytes,
-            skip=lambda skipped: ws.append_skipped(skipped, STAGE),
-            workers=workers,
-            progress=advance,
-        )
+        run(todo, mapper, store, skip, batch=_BATCH, engine=engine, progress=advance)
     ws.optimize()
 
 
-def _extract(extractor: RegionExtractor, batch: Sequence[Loaded]) -> list[Regions]:
-    given = [np.array([tuple(box) for box in row.given], np.float32) if row.given else None for row, _ in batch]
-    return extractor([image for _, image in batch], given=given, keys=[row.key for row, _ in batch])
+@dataclass(frozen=True)
+class ImagesToSee:
+    """Images of a workspace with the user's own boxes in place of those of the ground truth."""
+
+    path: Path
+    keys: list[str]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __iter__(self) -> Iterator[ImageRow]:
+        for row, own in Workspace(self.path).with_own(self.keys):
+            yield row if own is None else replace(row, given=tuple(Box(*box) for box in own.boxes.tolist()))
 
 
-def _one_by_one(ws: Workspace, extractor: RegionExtractor, batch: list[Loaded]) -> list[Regions]:
-    """One image of the batch cannot be used: find it, leave it out, keep the others."""
-    found: list[Regions] = []
-    for item in batch:
+@dataclass(eq=False)
+class RegionMapper(Mapper[ImageRow, Regions]):
+    """Images -> regions with vectors.
+
+    Attributes
+    ----------
+    threads : int
+        Of the search of boxes and of the network.
+    profile : Profile
+        Is told where the time goes, in this process.
+    """
+
+    settings: RegionSettings
+    device: str = "cpu"
+    threads: int = 1
+    profile: Profile = field(default_factory=Profile)
+
+    @cached_property
+    def extractor(self) -> RegionExtractor:
+        """The networks; made when first asked for.
+
+        Raises
+        ------
+        SettingsError, ModelError
+            As `RegionExtractor` does.
+        """
+        return RegionExtractor(self.settings, self.device, self.threads, self.profile)
+
+    def load(self, item: ImageRow) -> Loaded:
+        """Decode the picture."""
+        with self.profile.part("reading and decoding"):
+            return item, load_image(item.path)
+
+    def weigh(self, loaded: Loaded) -> int:
+        """Bytes of the pixels."""
+        return loaded[1].nbytes
+
+    def weigh_row(self, row: Regions) -> int:
+        """Bytes of the vectors."""
+        return 0 if row.vectors is None else row.vectors.nbytes
+
+    def __call__(self, batch: list[Loaded]) -> Mapped[Regions]:
+        """Extract the regions; where an image of the batch cannot be used, one by one, to keep the others."""
         try:
-            found += _extract(extractor, [item])
-        except DataError as error:
-            ws.append_skipped([Skipped(item[0].key, str(error))], STAGE)
-    return found
+            return Mapped(self._extract(batch))
+        except DataError:
+            found: Mapped[Regions] = Mapped()
+            for item in batch:
+                try:
+                    found.rows.extend(self._extract([item]))
+                except DataError as error:
+                    found.skipped.append(Skipped(item[0].key, str(error)))
+            return found
+
+    def alone(self) -> RegionMapper:
+        """With one thread, which tells nobody where its time goes."""
+        return RegionMapper(self.settings, self.device)
+
+    def _extract(self, batch: Sequence[Loaded]) -> list[Regions]:
+        given = [np.array([tuple(box) for box in row.given], np.float32) if row.given else None for row, _ in batch]
+        return self.extractor([image for _, image in batch], given=given, keys=[row.key for row, _ in batch])
