@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from phrasebox.cli.app import COMMON, Common
-from phrasebox.cli.shared import check_target, device
+from phrasebox.cli.shared import EngineName, bulk_engine, check_target, device
 from phrasebox.errors import DataError, SettingsError
 
 if TYPE_CHECKING:
+    from phrasebox.bulk import Engine
     from phrasebox.captioner import Captioner, Description, SpeechSettings
 
 _PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -32,6 +33,8 @@ def describe(
     temperature: float | None = None,
     top_k: int | None = None,
     top_p: float | None = None,
+    engine: EngineName = "local",
+    address: str | None = None,
     common: Common = COMMON,
 ) -> None:
     """Describe pictures in a sentence each, and their most telling regions in phrases.
@@ -61,6 +64,10 @@ def describe(
         Draw among so many words only.
     top_p
         Draw among the words that hold this share of the probability.
+    engine
+        Of a folder: local, processes of this machine, or ray, a cluster.
+    address
+        Of a Ray cluster, such as auto or HOST:6379; one is started on this machine otherwise.
     """
     from phrasebox.captioner import Captioner
 
@@ -75,10 +82,13 @@ def describe(
         what = "--boxes are of" if boxes is not None else f"{kind} holds"
         raise SettingsError(f"{what} one picture; give one, or write .html or .jsonl of several")
     own = None if boxes is None else _parse_boxes(boxes)
+    where = bulk_engine(common, engine, address)
+    if folder is None and where.name != "local":
+        raise SettingsError(f"--engine {engine} is for a folder of pictures; give one, or leave it out")
     captioner = Captioner.load(model, device(common), common.workers)
     speech = _speech(captioner, common.seed, method, beam, count, temperature, top_k, top_p)
     if folder is not None:
-        _folder(captioner, folder, out, regions, speech, common)
+        _folder(captioner, folder, out, regions, speech, common, where)
         return
     described = [captioner.describe(path, regions, own, speech) for path in image]
     if out is not None:
@@ -93,7 +103,13 @@ def describe(
 
 
 def _folder(
-    captioner: Captioner, folder: Path, out: Path | None, regions: int, speech: SpeechSettings, common: Common
+    captioner: Captioner,
+    folder: Path,
+    out: Path | None,
+    regions: int,
+    speech: SpeechSettings,
+    common: Common,
+    where: Engine,
 ) -> None:
     """Into JSON lines, from which a page is made if one is wanted."""
     from phrasebox.jobs.describing import describe_folder, page_of
@@ -103,7 +119,7 @@ def _folder(
         raise SettingsError(f"{folder} is a folder; name a file for its descriptions: -o out.jsonl or -o out.html")
     bad: list[Skipped] = []
     lines = out.with_suffix(".jsonl")
-    counts = describe_folder(captioner, folder, lines, regions, speech, common.silent, bad.extend)
+    counts = describe_folder(captioner, folder, lines, regions, speech, common.silent, bad.extend, where)
     if out != lines:
         page_of(lines, folder, out)
     if common.json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from phrasebox.cli.app import COMMON, Common, WorkspacePath
-from phrasebox.cli.shared import say, session
+from phrasebox.cli.shared import EngineName, bulk_engine, say, session
 
 
 def ground(
@@ -13,6 +13,8 @@ def ground(
     model: str | None = None,
     beta: float | None = None,
     fresh: bool = False,
+    engine: EngineName = "local",
+    address: str | None = None,
     common: Common = COMMON,
 ) -> None:
     """Decode which words of every caption describe which region.
@@ -25,12 +27,17 @@ def ground(
         Chain strength; the model's own otherwise.
     fresh
         Decode anew with another model or beta.
+    engine
+        local, processes of this machine, or ray, a cluster.
+    address
+        Of a Ray cluster, such as auto or HOST:6379; one is started on this machine otherwise.
     """
     from phrasebox.jobs import ground as job
 
+    where = bulk_engine(common, engine, address)
     with session(ws, common) as opened:
         workspace = opened.workspace
-        counts = job(workspace, opened.aligner(model), beta, fresh, opened.silent)
+        counts = job(workspace, opened.aligner(model), beta, fresh, opened.silent, where)
         grounded, pairs = workspace.keys("phrases"), workspace.count("phrases")
         captions = sum(len(row.captions) for batch in workspace.images(keys=grounded) for row in batch)
     say(

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from phrasebox.bulk import Engine, Mapped, Mapper, run
 from phrasebox.captioner import Captioner, Description, SpeechSettings
 from phrasebox.errors import DataError
 from phrasebox.formats.folder import read as read_folder
 from phrasebox.images import load_image
-from phrasebox.pipeline import Counts, progress, run
+from phrasebox.pipeline import Counts, progress
 from phrasebox.types import Example, Skipped
 
 _BATCH = 8
+_Loaded = tuple[str, np.ndarray]
 
 
 def describe_folder(
@@ -27,8 +30,11 @@ def describe_folder(
     speech: SpeechSettings | None = None,
     quiet: bool = False,
     skip: Callable[[list[Skipped]], object] = lambda skipped: None,
+    engine: Engine | None = None,
 ) -> Counts:
     """Append a line for every picture below ``folder`` that has none in ``out`` yet.
+
+    Without an ``engine`` it is this machine's with as many workers as the captioner has.
 
     A line that a stop cut short is taken away and made anew; pictures that cannot be read are given to ``skip``.
 
@@ -44,27 +50,43 @@ def describe_folder(
     todo = [picture for picture in pictures if picture.key not in done]
     out.parent.mkdir(parents=True, exist_ok=True)
 
-    def described(batch: list[tuple[str, np.ndarray]]) -> list[str]:
-        found = captioner.describe_many([pixels for _, pixels in batch], regions, speech)
-        lines = (d.to_json() | {"image": key} for (key, _), d in zip(batch, found, strict=True))
-        return [json.dumps(line, ensure_ascii=False) for line in lines]
-
     def append(lines: list[str]) -> None:
         with out.open("a", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in lines)
 
+    mapper, engine = DescribeMapper(captioner, regions, speech), engine or Engine(workers=captioner.workers)
     with progress("describe", total=len(todo), quiet=quiet) as advance:
-        return run(
-            todo,
-            described,
-            append,
-            batch=_BATCH,
-            prefetch=lambda picture: (picture.key, load_image(picture.image)),
-            weigh=lambda loaded: loaded[1].nbytes,
-            skip=skip,
-            workers=captioner.workers,
-            progress=advance,
-        )
+        return run(todo, mapper, append, skip, batch=_BATCH, engine=engine, progress=advance)
+
+
+@dataclass(eq=False)
+class DescribeMapper(Mapper[Example, str]):
+    """Pictures -> a line of JSON each."""
+
+    captioner: Captioner
+    regions: int
+    speech: SpeechSettings | None
+
+    def __post_init__(self) -> None:
+        self.device = self.captioner.device
+
+    def load(self, item: Example) -> _Loaded:
+        """Decode the picture."""
+        return item.key, load_image(item.image)
+
+    def weigh(self, loaded: _Loaded) -> int:
+        """Bytes of the pixels."""
+        return loaded[1].nbytes
+
+    def __call__(self, batch: list[_Loaded]) -> Mapped[str]:
+        """Describe the pictures in one go."""
+        found = self.captioner.describe_many([pixels for _, pixels in batch], self.regions, self.speech)
+        lines = (d.to_json() | {"image": key} for (key, _), d in zip(batch, found, strict=True))
+        return Mapped([json.dumps(line, ensure_ascii=False) for line in lines])
+
+    def alone(self) -> DescribeMapper:
+        """With a captioner that has loaded nothing but its weights."""
+        return DescribeMapper(replace(self.captioner, workers=1), self.regions, self.speech)
 
 
 def page_of(lines: Path, folder: Path, out: Path) -> int:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import starmap
 from pathlib import Path
 from typing import NamedTuple
 
 from phrasebox.aligner import Aligner
 from phrasebox.aligner.aligner import BUILT_IN_NAME
 from phrasebox.aligner.storage import model_id
+from phrasebox.bulk import Engine, Mapped, Mapper, run
 from phrasebox.errors import SettingsError, WorkspaceError
-from phrasebox.pipeline import Counts, progress, run
+from phrasebox.pipeline import Counts, progress
 from phrasebox.text import words
-from phrasebox.types import GroundedCaption, Regions
+from phrasebox.types import GroundedCaption, Regions, Skipped
 from phrasebox.workspace import ImageRow, Workspace
 
 STAGE = "ground"
@@ -20,9 +23,16 @@ _BATCH = 32
 
 
 def ground(
-    ws: Workspace, aligner: Aligner, beta: float | None = None, fresh: bool = False, quiet: bool = False
+    ws: Workspace,
+    aligner: Aligner,
+    beta: float | None = None,
+    fresh: bool = False,
+    quiet: bool = False,
+    engine: Engine | None = None,
 ) -> Counts:
     """Decode every caption of every image that has regions and no phrases yet.
+
+    Without an ``engine`` it is this machine's with as many workers as the aligner has.
 
     Raises
     ------
@@ -39,17 +49,21 @@ def ground(
     made = {"model": model_id(aligner.model), "beta": beta}
     ws.claim(STAGE, made, fresh=fresh)
     regioned = ws.keys("regions")
-    todo = [key for key in ws.pending("phrases", STAGE) if key in regioned]
-    if not todo:
+    todo = RegionedImages(ws.path, [key for key in ws.pending("phrases", STAGE) if key in regioned])
+    if not len(todo):
         return Counts()
 
     asked = {"model": named_model(ws, aligner), "beta": given, "device": aligner.device}
 
-    def mapper(batch: list[_Item]) -> dict[str, list[GroundedCaption]]:
-        return ground_batch(aligner, batch, beta)
+    def store(found: list[_Grounded]) -> None:
+        ws.append_phrases(dict(found))
 
+    def skip(skipped: list[Skipped]) -> None:
+        ws.append_skipped(skipped, STAGE)
+
+    mapper, engine = GroundMapper(aligner, beta), engine or Engine(workers=aligner.workers)
     with ws.running(STAGE, asked, made), progress(STAGE, total=len(todo), quiet=quiet) as advance:
-        counts = run(_items(ws, todo), mapper, ws.append_phrases, batch=_BATCH, progress=advance)
+        counts = run(todo, mapper, store, skip, batch=_BATCH, engine=engine, progress=advance)
     ws.optimize()
     return counts
 
@@ -85,10 +99,40 @@ class _Item(NamedTuple):
         return self.row.key
 
 
-def _items(ws: Workspace, keys: list[str]) -> Iterator[_Item]:
-    for start in range(0, len(keys), _BATCH):
-        part = keys[start : start + _BATCH]
-        rows = {row.key: row for batch in ws.images(keys=part) for row in batch}
-        for batch in ws.regions(keys=part):
-            for regions in batch:
-                yield _Item(rows[regions.key], regions)
+_Grounded = tuple[str, list[GroundedCaption]]
+
+
+@dataclass(frozen=True)
+class RegionedImages:
+    """Images of a workspace that have regions, with them."""
+
+    path: Path
+    keys: list[str]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __iter__(self) -> Iterator[_Item]:
+        ws = Workspace(self.path)
+        images = (row for batch in ws.images(keys=self.keys) for row in batch)
+        regions = (found for batch in ws.regions(keys=self.keys) for found in batch)
+        return starmap(_Item, zip(images, regions, strict=True))
+
+
+@dataclass(eq=False)
+class GroundMapper(Mapper[_Item, _Grounded]):
+    """Images with regions -> the phrases of their captions."""
+
+    aligner: Aligner
+    beta: float
+
+    def __post_init__(self) -> None:
+        self.device = self.aligner.device
+
+    def __call__(self, batch: list[_Item]) -> Mapped[_Grounded]:
+        """Ground all captions of the batch in one go."""
+        return Mapped(list(ground_batch(self.aligner, batch, self.beta).items()))
+
+    def alone(self) -> GroundMapper:
+        """With an aligner that has loaded nothing but its weights."""
+        return GroundMapper(replace(self.aligner, workers=1), self.beta)
