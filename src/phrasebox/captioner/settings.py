@@ -115,7 +115,7 @@ class TrainSettings:
     lr: float = 1e-3
     batch: int = 32
     epochs: int = 9
-    reward_epochs: int = 4
+    reward_epochs: int = 1
     reward_lr: float = 1e-4
     patience: int = 4
     dropout: float = 0.4

@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from phrasebox.cli.app import COMMON, Common
+from phrasebox.cli.describe import print_descriptions
 from phrasebox.cli.run import run
-from phrasebox.cli.shared import print_phrases
+from phrasebox.cli.shared import device, print_phrases
 
 
 def demo(ws: Path = Path("demo"), /, *, common: Common = COMMON) -> None:
-    """Run the main job on the built-in sample and show what came out.
+    """Run the main job on the built-in sample, describe its photographs, and show what came out.
 
     Parameters
     ----------
@@ -20,6 +21,8 @@ def demo(ws: Path = Path("demo"), /, *, common: Common = COMMON) -> None:
         The workspace folder to make.
     """
     from phrasebox import sample
+    from phrasebox.captioner import Captioner
+    from phrasebox.show.description import descriptions_page
     from phrasebox.workspace import Workspace
 
     photographs = sample.images_folder()
@@ -27,14 +30,20 @@ def demo(ws: Path = Path("demo"), /, *, common: Common = COMMON) -> None:
     run(captions, ws, format="karpathy", images=photographs, common=replace(common, json=False, quiet=True))
     workspace = Workspace(ws)
     shown = [(image.key, caption.text, caption.phrases) for image in workspace.grounded() for caption in image.captions]
+    captioner = Captioner.load(device=device(common), workers=common.workers)
+    pictures = [Path(row.path) for batch in workspace.images() for row in batch]
+    described = [replace(captioner.describe(picture), key=picture.name) for picture in pictures]
+    descriptions_page(zip(pictures, described, strict=True), ws / "out" / "described.html")
     files = sorted(str(path) for path in (ws / "out").iterdir())
     if common.json:
         told = [{"image": key, **phrase.to_json()} for key, _, phrases in shown for phrase in phrases]
-        print(json.dumps({"phrases": told, "files": files}))
+        print(json.dumps({"phrases": told, "described": [d.to_json() for d in described], "files": files}))
         return
     if common.quiet:
         return
     pairs = sum(len(phrases) for *_, phrases in shown)
     print_phrases(f"{pairs} region-phrase pairs from {workspace.count('images')} photographs", shown)
-    print("Look at them:", ws / "out" / "gallery.html")
+    print_descriptions(described)
+    print("The built-in captioner has seen people, dogs and sports alone, and takes everything else for these.")
+    print("Look at them:", ws / "out" / "gallery.html", ws / "out" / "described.html")
     print("Exported:", *(f for f in files if not f.endswith(".html")))

@@ -13,6 +13,8 @@ from phrasebox.errors import SettingsError
 if TYPE_CHECKING:
     import rich.table
 
+_WIDEST = 9  # columns that fit a terminal
+
 
 @dataclass(frozen=True, slots=True)
 class ResultRow:
@@ -94,18 +96,22 @@ class ResultTable:
         return "\n".join([f"**{self.title}**", "", head, "|" + "|".join(rules) + "|", *body])
 
     def to_rich(self) -> rich.table.Table:
-        """The table for the terminal."""
+        """The table for the terminal; one with many numbers lies on its side, a row a number, to fit it."""
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(title=self.title)
-        for name in self.label_names:
-            table.add_column(name, overflow="fold")
-        for name in (*self.count_names, *self.columns):
-            table.add_column(name, justify="right", overflow="fold")
-        for row in self.rows:
-            # Text, so that a data set's own label is never taken for rich's markup.
-            table.add_row(*map(Text, _cells(row)))
+        # Text, so that a data set's own label is never taken for rich's markup.
+        names = [Text(name) for name in (*self.label_names, *self.count_names, *self.columns)]
+        rows = [list(map(Text, _cells(row))) for row in self.rows]
+        texts = len(self.label_names)
+        if len(names) > _WIDEST > len(rows):
+            names, *rows = [list(column) for column in zip(names, *rows, strict=True)]
+            texts = 1
+        table = Table(title=Text(self.title), title_justify="left")
+        for i, name in enumerate(names):
+            table.add_column(name, justify="left" if i < texts else "right", overflow="fold")
+        for row in rows:
+            table.add_row(*row)
         return table
 
 
