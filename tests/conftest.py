@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import hypothesis
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for helpers
 
 hypothesis.settings.register_profile("phrasebox", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("phrasebox")

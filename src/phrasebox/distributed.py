@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -89,11 +92,31 @@ def joined(device: str = "cpu", patience: timedelta = PATIENCE) -> Iterator[str]
     with told():
         dist.init_process_group(backend, timeout=patience)
     try:
-        with told():
+        with told(), _ending():
             yield device
     finally:
         _LONG_GROUP.clear()
         dist.destroy_process_group()
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    """Say why this process ends where the launcher, one of whose processes is gone, ends the others."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(*_: object) -> NoReturn:
+        raise PeerError(
+            "told to stop, as when another process of this training has ended; see what that said, then run the same "
+            "command again to go on"
+        )
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -207,10 +230,12 @@ class Replica:
     def __init__(self, model: nn.Module) -> None:
         self._parallel = None
         if world() > 1:
-            # A process whose share of a batch is empty leaves parameters unused.
-            self._parallel = nn.parallel.DistributedDataParallel(
-                _Work(model), broadcast_buffers=False, find_unused_parameters=True
-            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # newer torch calls the first option otherwise
+                # Buffers stay as they are; a process whose share of a batch is empty leaves parameters unused.
+                self._parallel = nn.parallel.DistributedDataParallel(
+                    _Work(model), broadcast_buffers=False, find_unused_parameters=True
+                )
             self._parallel.register_comm_hook(None, _sum)
 
     def __call__(self, work: Callable[[], T], last: bool = True) -> T:
@@ -238,7 +263,8 @@ class _Work(nn.Module):
         return work()
 
 
-def _sum(state: object, bucket: Any) -> torch.futures.Future[Tensor]:
+def _sum(state, bucket):  # unannotated, as torch compares annotations with its own
+    """Sum a bucket of gradients over all processes: a future of it."""
     done = dist.all_reduce(bucket.buffer(), async_op=True)
     assert done is not None
     return done.get_future().then(lambda future: future.value()[0])

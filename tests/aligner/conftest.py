@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for helpers
 
 from phrasebox.aligner import Pairs
 from phrasebox.types import Regions, Word

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+
+sys.path.insert(0, str(Path(__file__).parent))  # for helpers
 
 from phrasebox.captioner import CaptionerModel, Corpus, Lexicon, ModelSettings, TrainSettings, Views
 from phrasebox.types import Box, Phrase, Regions

@@ -23,7 +23,8 @@ class _BestRegion(Function):
         flat = regions.reshape(images * count, dim)
         step = max(1, _TABLE // max(1, images * count))
         for start in range(0, len(words), step):
-            table = (flat @ words[start : start + step].T).view(images, count, -1)  # (B, R, t)
+            some = words[start : start + step]
+            table = (flat @ some.T).view(images, count, len(some))  # (B, R, t)
             if mask is not None:
                 table.masked_fill_(~mask[:, :, None], -torch.inf)
             torch.max(table, dim=1, out=(best[:, start : start + step], where[:, start : start + step]))
@@ -44,7 +45,7 @@ class _BestRegion(Function):
             # faster than scattering rows of vectors one by one.
             table = regions.new_zeros(images, count, len(words[part]))
             table.scatter_(1, where[:, None, part], grad[:, None, part])
-            table = table.view(images * count, -1)
+            table = table.view(images * count, len(words[part]))
             to_regions.addmm_(table, words[part])
             torch.mm(table.T, flat, out=to_words[part])
         return to_regions.view_as(regions), to_words, None

@@ -1,0 +1,46 @@
+"""What one of several processes does in the tests of the captioner's training; run as a script it is that process."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from phrasebox import distributed
+from phrasebox.captioner import CaptionerModel, train
+from phrasebox.captioner.reward import Critic
+from phrasebox.captioner.step import Gradient
+
+
+def gradient(corpus, model_settings, settings, execution, phase="words"):
+    """Loss and gradient of the first batch of an untrained model; summed over processes."""
+    lexicon = corpus.lexicon(settings.min_count)
+    torch.manual_seed(settings.seed)
+    model = CaptionerModel(model_settings, len(lexicon), settings.dropout).train()
+    critic = Critic(lexicon, corpus.references()) if phase == "reward" else None
+    step = Gradient(model, corpus, lexicon, settings, critic, "cpu", execution, lambda loss: loss)
+    batch = step.batch(*next(corpus.batches(settings.batch, np.random.default_rng(0))))
+    shares = step(batch, step.read([batch]), phase)
+    told = np.sum(distributed.gather_lists([np.array(shares)]), axis=0).tolist()
+    return told, {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+
+
+def work(name, *arguments):
+    """One task by its name."""
+    if name == "train":
+        trained = train(*arguments[:-1], execution=arguments[-1])
+        return [(e.loss, e.reward, e.cider) for e in trained.history], trained.model.state_dict()
+    return gradient(*arguments)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    folder = Path(sys.argv[1])
+    tasks = pickle.loads((folder / "tasks.pkl").read_bytes())
+    with distributed.joined():
+        results = list(itertools.starmap(work, tasks))
+        (folder / f"{distributed.rank()}.pkl").write_bytes(pickle.dumps(results))
