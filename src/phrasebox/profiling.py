@@ -30,6 +30,10 @@ class Profile:
         self._lock = threading.Lock()
         self._started = time.monotonic(), time.process_time()
 
+    def __reduce__(self) -> tuple[type[Profile], tuple[int]]:
+        """In another process it starts anew."""
+        return Profile, (self.cores,)
+
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
         """Count what is done inside to the part of this name."""

@@ -51,16 +51,15 @@ def over_ray(source: Source[Any], mapper: Mapper, size: int, engine: Engine) -> 
 
 def _results(ray: Any, source: Source[Any], mapper: Mapper, size: int) -> Iterator[Mapped]:
     from ray.data import ActorPoolStrategy
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     there = ray.cluster_resources()
     gpus = 0 if mapper.device == "cpu" else 1
     count = int(there.get("GPU" if gpus else "CPU", 0))
     if not count:
         raise SettingsError(f"the Ray cluster has no {'GPU' if gpus else 'core'}; use another --device or --address")
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
     found = ray.data.read_datasource(
-        _read(source, size), override_num_blocks=1, num_cpus=0, ray_remote_args={"scheduling_strategy": here}
+        _read(source, size), override_num_blocks=1, num_cpus=0, label_selector=here
     ).map_batches(
         _Actor,
         fn_constructor_args=(mapper.alone(), is_offline()),
