@@ -1,0 +1,117 @@
+"""Results: what was measured in the workspace, and how its models were trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nicegui import run
+
+from phrasebox.errors import PhraseboxError
+from phrasebox.web.page.parts import Chart, Notice, Sheet, Text, box, empty, head, later, put
+from phrasebox.web.results import Results
+from phrasebox.web.service import Service
+
+_SILENT = {"epoch", "seconds", "part"}
+_TITLES = {
+    "loss": "Loss",
+    "lr": "Learning rate",
+    "temperature": "Temperature of the score",
+    "image_to_sentence": "image to sentence",
+    "sentence_to_image": "sentence to image",
+}
+_RECALL = "Recall@1 (%)"
+
+
+class ResultsTab:
+    """Evaluation tables and training curves, read anew whenever the tab is opened."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        head("Results", "What was measured on this workspace, and how its models learned.")
+        self._notice = Notice()
+        self._place = box(classes="stack wide-gap")
+
+    def opened(self) -> None:
+        """The tab is shown."""
+        later(self._read)
+
+    async def _read(self) -> None:
+        self._notice.busy("Reading …")
+        try:
+            found = await run.io_bound(self._service.results) if self._service.has_workspace else None
+        except PhraseboxError as error:
+            self._notice.wrong(str(error))
+            return
+        self._notice.clear()
+        self._place.clear()
+        with self._place:
+            if found is None:
+                empty("No workspace is open", "Start with one to see what was measured on it:", "phrasebox serve WS")
+            elif not found.tables and not found.trainings:
+                text = "Train a model or measure the one that is built in, then open this tab again."
+                empty("Nothing has been measured yet", text, "phrasebox evaluate WS")
+            else:
+                self._show(found)
+
+    def _show(self, found: Results) -> None:
+        for name, epochs in found.trainings.items():
+            with box("section", "card stack"):
+                Text(f"Training of {name}", "h3")
+                with box(classes="charts"):
+                    for title, lines in panels(epochs):
+                        put(Chart(), title=title, lines=lines)
+        for table in found.tables:
+            with box("section", "card"):
+                put(Sheet(), **sheet(table))
+
+
+def panels(epochs: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Training curves: a title and its lines each, of the columns of a training's log that are numbers.
+
+    Examples
+    --------
+    >>> panels([{"epoch": 0, "loss": 2.0, "warning": ""}, {"epoch": 1, "loss": None, "warning": ""}])
+    [('Loss', [{'name': 'Loss', 'k': 0, 'values': [2.0, None]}])]
+    """
+    columns: dict[str, list[float | None]] = {}
+    for name in dict.fromkeys(name for epoch in epochs for name in epoch):
+        values = [_number(epoch.get(name)) for epoch in epochs]
+        if name not in _SILENT and any(value is not None for value in values):
+            columns[name] = values
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, values in columns.items():
+        told = _TITLES.get(name, name.replace("_", " "))
+        lines = found.setdefault(_RECALL if "_to_" in name else told, [])
+        lines.append({"name": told, "k": len(lines), "values": values})
+    return list(found.items())
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, list) and value:  # recalls at 1, 5 and 10
+        value = value[0]
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def sheet(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A table of `phrasebox.evaluate` as the page shows it.
+
+    Examples
+    --------
+    >>> shown = sheet({"protocol": "retrieval", "split": "val", "rows": [{"direction": "image", "R@1": 33.71}]})
+    >>> shown["title"], shown["rows"]
+    ('Retrieval', [['image', '33.7']])
+    """
+    records = [row for row in table["rows"] if isinstance(row, dict)]
+    names = [name for name in dict.fromkeys(n for row in records for n in row) if not name.endswith(" sd")]
+    heads = [{"text": name, "right": not any(isinstance(row.get(name), str) for row in records)} for name in names]
+    seeds = ", ".join(str(seed) for seed in table.get("seeds") or [])
+    title = str(table.get("protocol", "measurement"))
+    more = f"split {table.get('split', '')}" + (f", seed {seeds}" if seeds else "")
+    rows = [[_cell(row.get(name), row.get(f"{name} sd")) for name in names] for row in records]
+    return {"title": title[:1].upper() + title[1:], "more": more, "heads": heads, "rows": rows}
+
+
+def _cell(value: Any, sd: Any) -> str:
+    text = "n/a" if value is None else f"{value:.1f}" if isinstance(value, float) else str(value)
+    return f"{text} ± {sd:.1f}" if isinstance(sd, float) else text

@@ -1,0 +1,128 @@
+"""Search: the workspace's pictures that a sentence fits, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nicegui import events, run
+
+from phrasebox.errors import PhraseboxError
+from phrasebox.show.wording import number
+from phrasebox.types import Phrase
+from phrasebox.web.page import views
+from phrasebox.web.page.parts import (
+    Field,
+    Notice,
+    Picture,
+    Sentence,
+    Text,
+    box,
+    button,
+    empty,
+    head,
+    later,
+    put,
+)  # fmt: skip
+from phrasebox.web.page.stage import address, chosen_of
+from phrasebox.web.page.visitors import Visitor
+from phrasebox.web.service import Service
+
+_HITS = 12
+_MORE = 12
+
+
+class SearchTab:
+    """A sentence; pictures with the boxes that its words found; a click opens one in Ground."""
+
+    def __init__(self, service: Service, visitor: Visitor, go: Callable[[], object]) -> None:
+        self._service, self._visitor, self._go = service, visitor, go
+        self._asked, self._sentence, self._count = 0, "", _HITS
+        head("Search", "Say what you look for. Each find shows which words met which part of the picture.")
+        if not service.has_workspace or not len(service.pictures):
+            empty("There is nothing to search yet", "Start with a workspace that has pictures:", "phrasebox serve WS")
+            return
+        with box("form", "search-bar", role="search").on("submit.prevent", lambda: None, args=[]):
+            self._field = Field().on("entered", self._entered).on("typed", self._typed)
+            limits = service.limits
+            hint = "a dog catching a frisbee"
+            put(self._field, label="Sentence", kind="search", hint=hint, most=limits.sentence, wait=100, shortcut="/")
+            button("Search", lambda: later(self._start), "main")
+        with box(classes="stack results-of-search"):
+            self._notice = Notice()
+            self._hits = box(classes="hits")
+            self._foot = box(classes="row center")
+
+    def _typed(self, event: events.GenericEventArguments) -> None:
+        self._sentence = str(event.args)
+
+    async def _entered(self, event: events.GenericEventArguments) -> None:
+        self._sentence = str(event.args)
+        await self._start()
+
+    async def _start(self) -> None:
+        self._count = _HITS
+        await self._run()
+
+    async def _further(self) -> None:
+        self._count += _MORE
+        await self._run()
+
+    async def _run(self) -> None:
+        self._asked += 1
+        asked = self._asked
+        self._notice.busy("Searching …")
+        count = min(self._count, self._service.limits.hits)
+        try:
+            hits = await self._service.search(self._sentence, count)
+            sizes = await run.io_bound(self._sizes, [hit.key for hit in hits])
+        except PhraseboxError as error:
+            if asked == self._asked:
+                self._hits.clear()
+                self._foot.clear()
+                self._notice.wrong(str(error))
+            return
+        if asked != self._asked:
+            return
+        self._notice.clear()
+        self._hits.clear()
+        self._foot.clear()
+        sentence = " ".join(self._sentence.split())
+        with self._hits:
+            for hit, size in zip(hits, sizes, strict=True):
+                self._hit(hit.key, hit.score, hit.phrases, sentence, size)
+        if not hits:
+            self._notice.say("No picture of the workspace has regions yet; make them with: phrasebox regions WS")
+        with self._foot:
+            if len(hits) == count < min(self._service.limits.hits, len(self._service.pictures)):
+                button("Show more", lambda: later(self._further), "plain")
+
+    def _sizes(self, keys: list[str]) -> list[tuple[int, int]]:
+        """Width and height that the boxes of a picture refer to."""
+        found = []
+        for key in keys:
+            row = self._service.image_row(key)
+            found.append((row.width, row.height) if row.width else self._service.pixels(key).shape[1::-1])
+        return found
+
+    def _hit(self, key: str, score: float, phrases: tuple[Phrase, ...], sentence: str, size: tuple[int, int]) -> None:
+        width, height = size
+        with box("article", "hit card", data_links="", aria_label=key):
+            with box(classes="frame").on("click", lambda: self._open(key, sentence), args=[]):
+                picture = Picture().on("picked", lambda: self._open(key, sentence), args=[])
+                shown = views.boxes(phrases, width, height)
+                put(picture, src=address(key, 640), alt=key, width=width, height=height, boxes=shown)
+            said = Sentence().classes("small-said")
+            put(said, pieces=views.pieces(sentence, phrases))
+            with box(classes="hit-foot"):
+                Text(key, "span", "name").props["title"] = key
+                Text(f"score {number(score)}", "span", "num")
+                button("Open in Ground", lambda: self._open(key, sentence), "quiet", aria_label=f"Open {key} in Ground")
+
+    async def _open(self, key: str, sentence: str) -> None:
+        try:
+            found = await run.io_bound(chosen_of, self._service, key)
+        except PhraseboxError as error:
+            self._notice.wrong(str(error))
+            return
+        self._go()
+        self._visitor.choose(found, sentence)

@@ -1,0 +1,139 @@
+"""What the client-side components are given: groundings, descriptions and hits as plain values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from phrasebox.show.colours import PALETTE
+from phrasebox.show.matrix import columns
+from phrasebox.show.wording import number, owner, segments
+from phrasebox.types import Box, Grounding, Phrase
+
+_FRAME = 0.006  # how far inside the picture the outline of the whole of it is drawn, as a share of its larger side
+
+
+def colour_index(i: int) -> int:
+    """The colour of phrase ``i``, as every picture of ours has it."""
+    return i % len(PALETTE)
+
+
+def pieces(caption: str, phrases: Sequence[Phrase], scores: bool = True) -> list[dict[str, Any]]:
+    """A caption cut into text and coloured phrases.
+
+    Examples
+    --------
+    >>> cat = Phrase("A cat", (0, 5), Box(0, 0, 1, 1), 0.6, 0.9)
+    >>> [piece.get("no") for piece in pieces("A cat sleeps", [cat])]
+    ['1', None]
+    """
+    cut = segments(caption, phrases)
+    owners = [piece.phrase for piece in cut]
+    shown = []
+    for n, (text, i) in enumerate(cut):
+        if i is None:
+            shown.append({"text": text})
+            continue
+        # A shorter phrase may lie inside: the number stands before the first piece, the score after the last.
+        first, last = i not in owners[:n], i not in owners[n + 1 :]
+        phrase = phrases[i]
+        piece = {"text": text, "p": str(i), "k": colour_index(i)}
+        if first:
+            piece |= {"no": str(i + 1), "name": f"{phrase.text}, score {number(phrase.score)}"}
+        if last and scores:
+            piece["score"] = number(phrase.score)
+        shown.append(piece)
+    return shown
+
+
+def boxes(phrases: Sequence[Phrase], width: int, height: int) -> list[dict[str, Any]]:
+    """The boxes of phrases; that of the whole picture stands a little inside it, so that it is seen."""
+    edge = _FRAME * max(width, height)
+    shown = []
+    for i, phrase in enumerate(phrases):
+        place = Box(edge, edge, width - edge, height - edge) if phrase.whole_image else phrase.box
+        where = "the whole picture" if phrase.whole_image else "box"
+        name = f"{phrase.text}: {where}, score {number(phrase.score)}"
+        shown.append(box_of(place, str(i), i, str(i + 1), name))
+    return shown
+
+
+def box_of(box: Box, name: str, colour: int, label: str, told: str) -> dict[str, Any]:
+    """One box as the picture takes it."""
+    corners = {side: round(getattr(box, side), 2) for side in ("x1", "y1", "x2", "y2")}
+    return {"id": name, **corners, "k": colour_index(colour), "label": label, "name": told}
+
+
+def listed(phrases: Sequence[Phrase]) -> list[dict[str, Any]]:
+    """Phrases as the list of them takes it, with how sure the model is of each."""
+    return [
+        {
+            "p": str(i),
+            "k": colour_index(i),
+            "no": str(i + 1),
+            "text": phrase.text,
+            "share": round(phrase.confidence, 3),
+            "score": f"{phrase.confidence:.0%}",
+            "name": f"{phrase.text}, {phrase.confidence:.0%} sure",
+        }
+        for i, phrase in enumerate(phrases)
+    ]
+
+
+def beta_stops(own: float) -> list[float]:
+    """Chain strengths to choose from: 0, a few dozen from hardly any to one box for all, and the model's ``own``.
+
+    Examples
+    --------
+    >>> stops = beta_stops(0.01)
+    >>> stops[0], 0.01 in stops, stops[-1], len(stops)
+    (0.0, True, 1.0, 38)
+    """
+    top = max(1.0, 30 * own)
+    steps = {round(top * 10 ** (3 * (i / 35 - 1)), 4) for i in range(36)}
+    return sorted({0.0, own, *steps})
+
+
+def matrix_of(grounding: Grounding) -> dict[str, Any]:
+    """The word-by-region scores, and how the best of each word make S_kl."""
+    chosen, largest = columns(grounding), float(abs(grounding.scores).max(initial=0)) or 1.0
+    total = len(grounding.regions)
+    return {
+        "columns": [{"r": str(r), **_corners(grounding, r)} for r in chosen],
+        "note": f"all {total} regions" if len(chosen) == total else f"{len(chosen)} of {total} regions shown",
+        "words": [_word(grounding, t, chosen, largest) for t in range(len(grounding.words))],
+        "sum": _sum(grounding),
+    }
+
+
+def _corners(grounding: Grounding, r: int) -> dict[str, float]:
+    return {
+        side: round(value, 1) for side, value in zip(("x1", "y1", "x2", "y2"), grounding.regions.box(r), strict=True)
+    }
+
+
+def _word(grounding: Grounding, t: int, chosen: Sequence[int], largest: float) -> dict[str, Any]:
+    word, scores = grounding.words[t], grounding.scores[t]
+    best, given = int(scores.argmax()), int(grounding.assignment[t])
+    p = owner(grounding.phrases, (word.start, word.end))
+    cells = [
+        {
+            "text": number(scores[r]),
+            "strength": round(100 * abs(float(scores[r])) / largest),
+            "negative": bool(scores[r] < 0),
+            "best": r == best,
+            "given": r == given,
+        }
+        for r in chosen
+    ]
+    of_phrase = {} if p is None else {"p": str(p), "k": colour_index(p)}
+    return {"text": word.text, "scores": cells, "best": number(scores[best]), **of_phrase}
+
+
+def _sum(grounding: Grounding) -> str:
+    best = grounding.scores.max(1)
+    terms, total = " + ".join(number(value) for value in best), float(best.sum())
+    if math.isclose(grounding.score, total, rel_tol=1e-3, abs_tol=1e-3):
+        return f"{terms} = {number(total)}"
+    return f"({terms}) / {len(best)} = {number(grounding.score)}"
