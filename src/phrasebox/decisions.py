@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 from uuid import uuid4
 
 from phrasebox.errors import DataError, WorkspaceError
+from phrasebox.places import in_store
 from phrasebox.types import Box, Span
 
 NAME = "decisions.jsonl"
@@ -135,6 +136,8 @@ class Decisions:
     def refresh(self) -> None:
         """Take in what was written since, by whomever."""
         with self._guard:
+            if in_store(self._file):  # people review on one machine
+                return
             try:
                 file = self._file.open("rb")
             except FileNotFoundError:

@@ -35,6 +35,10 @@ class OfflineError(PhraseboxError):
     """The network was asked for something and must not be used."""
 
 
+class StoreError(PhraseboxError):
+    """An object store fails or refuses."""
+
+
 class MissingExtraError(PhraseboxError):
     """An optional part is not installed."""
 

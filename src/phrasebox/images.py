@@ -6,16 +6,19 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from phrasebox.errors import DataError
+from phrasebox.errors import DataError, MissingExtraError, OfflineError, StoreError
+from phrasebox.places import file_system, in_store, place, reaching
 
 ImageSource = str | Path | Image.Image | np.ndarray
 """What a picture may be given as: a path, a PIL image, or an array."""
 
+_HEADER = 1 << 18  # bytes of a file in a store that are read for its header
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
@@ -52,7 +55,7 @@ def load_image(image: ImageSource, max_pixels: int = 178_956_970) -> np.ndarray:
     if isinstance(image, Image.Image):
         with _reasons("the given image"):
             return _decode(image, "the given image", max_pixels)
-    if not isinstance(image, str | os.PathLike):
+    if not isinstance(image, str | os.PathLike) and not in_store(image):
         raise DataError(f"an image is a path, a PIL image or an array, got {type(image).__name__}")
     with _reasons(image), _opened(image) as opened:
         return _decode(opened, image, max_pixels)
@@ -68,7 +71,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
     DataError
         If the file is missing, empty or no image. Damage behind the header goes unnoticed.
     """
-    with _reasons(path), _opened(path) as image:
+    with _reasons(path), _opened(path, header=True) as image:
         width, height = image.size
         # Pillow reports TIFF sizes upright already, and would decode a whole PNG to look for an EXIF block.
         looks = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
@@ -82,10 +85,11 @@ def _reasons(name: object) -> Iterator[None]:
     """Turn whatever opening or decoding raises into a `DataError` that names the picture."""
     try:
         yield
-    except DataError:
+    except (DataError, StoreError, OfflineError, MissingExtraError):
         raise
     except UnidentifiedImageError as error:
-        empty = isinstance(name, str | os.PathLike) and os.path.getsize(name) == 0
+        there = place(name) if isinstance(name, str | os.PathLike) else name
+        empty = hasattr(there, "stat") and there.stat().st_size == 0  # type: ignore[union-attr]
         raise DataError(f"{name}: {'the file is empty' if empty else 'not an image, or of an unknown kind'}") from error
     except FileNotFoundError as error:
         raise DataError(f"{name}: no such file") from error
@@ -94,7 +98,12 @@ def _reasons(name: object) -> Iterator[None]:
         raise DataError(f"{name}: cannot be read: {reason}") from error
 
 
-def _opened(path: str | os.PathLike[str]) -> Image.Image:
+def _opened(path: str | os.PathLike[str], header: bool = False) -> Image.Image:
+    there = place(path)  # type: ignore[arg-type]
+    if in_store(there):
+        store, name = file_system(there)
+        with reaching(there):
+            return Image.open(BytesIO(store.cat_file(name, 0, _HEADER) if header else store.cat_file(name)))
     if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for ever
         raise DataError(f"{path}: a directory, a pipe or a device, not a file")
     return Image.open(path)

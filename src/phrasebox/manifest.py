@@ -11,6 +11,7 @@ from typing import Any
 
 from phrasebox.errors import WorkspaceError
 from phrasebox.files import write_json
+from phrasebox.places import reaching
 from phrasebox.runs import Run
 
 FORMAT = 1
@@ -44,7 +45,7 @@ class Manifest:
     def read(self) -> dict[str, Any]:
         """All of it, as it is on disk now."""
         try:
-            with (self._folder / NAME).open("rb") as file:
+            with reaching(self._folder), (self._folder / NAME).open("rb") as file:
                 found = json.loads(file.read(_LARGEST))
             if not (
                 isinstance(found["format"], int)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from phrasebox.errors import DataError
+from phrasebox.places import place
 from phrasebox.types import WHOLE_IMAGE, Box, Caption, Example, GroundedCaption, Phrase, Regions, TruePhrase
 
 _BOX = pa.list_(pa.float32(), 4)
@@ -114,7 +115,7 @@ def row_to_image(row: dict[str, Any]) -> ImageRow:
     return ImageRow(
         row["key"],
         row["split"],
-        Path(row["path"]),
+        place(row["path"]),
         row["width"],
         row["height"],
         tuple(row["captions"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
@@ -16,17 +16,22 @@ import pyarrow.compute as pc
 
 from phrasebox.errors import WorkspaceError
 from phrasebox.files import remove_folder
+from phrasebox.places import in_store, table_options, unreachable
 
 _CACHE = 16 << 20  # bytes of Lance's caches, each
 _SCAN_ROWS = 65_536  # rows of a narrow column read at a time
+_STORE_FAILS = re.compile(
+    r"(Generic \{ store|RetryError|error sending request|status: 5\d\d|Unauthenticated|PermissionDenied).*"
+)
 _LANCE_ERRORS = (RuntimeError, ValueError, OSError)  # all that Lance raises, whatever is wrong
 
 
 class Tables:
     """The tables of a workspace, in its folder ``db``."""
 
-    def __init__(self, workspace: Path) -> None:
+    def __init__(self, workspace: Path, may_write: Callable[[], object] = lambda: None) -> None:
         self._workspace = workspace
+        self._may_write = may_write
         self._folder = workspace / "db"
 
     @cached_property
@@ -35,7 +40,7 @@ class Tables:
 
         # Its caches would grow with every commit, to gigabytes over a long job.
         session = lancedb.Session(index_cache_size_bytes=_CACHE, metadata_cache_size_bytes=_CACHE)
-        return lancedb.connect(self._folder, session=session)
+        return lancedb.connect(str(self._folder), session=session, storage_options=table_options(self._folder) or None)
 
     def open(self, table: str) -> Any:
         """The Lance table as it is now, or None where there is none, or one whose making was cut short.
@@ -50,6 +55,7 @@ class Tables:
         except _LANCE_ERRORS as error:
             if "not found" in str(error):
                 return None
+            self._blame_store(error)
             raise WorkspaceError(
                 f"table {table!r} of {self._workspace} cannot be opened: {_cause(error)}; make it anew with --fresh"
             ) from error
@@ -92,7 +98,11 @@ class Tables:
 
     def drop(self, name: str) -> None:
         """Remove a table, whole."""
-        remove_folder(self._folder / f"{name}.lance", self._folder / f"{name}.dropped")
+        if not in_store(self._folder):
+            remove_folder(self._folder / f"{name}.lance", self._folder / f"{name}.dropped")
+        elif self.open(name) is not None:
+            with self._written(name):
+                self._db.drop_table(name)
 
     def optimize(self, name: str) -> None:
         """Merge the small pieces of a table, and free the space of its old versions."""
@@ -117,11 +127,18 @@ class Tables:
             with _reading(name):
                 yield from table.search().select(columns).to_batches(batch)
 
+    def _blame_store(self, error: Exception) -> None:
+        """Raise a `StoreError` in place of what Lance says of a store that fails."""
+        if in_store(self._folder) and (found := _STORE_FAILS.search(str(error))):
+            raise unreachable(self._workspace, found[0]) from error
+
     @contextmanager
     def _written(self, name: str) -> Iterator[None]:
         try:
+            self._may_write()
             yield
         except _LANCE_ERRORS as error:
+            self._blame_store(error)
             raise WorkspaceError(
                 f"table {name!r} of {self._workspace} cannot be written: {_cause(error)}; "
                 "make room or give the permission, then run the same command again"

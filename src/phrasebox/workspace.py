@@ -21,7 +21,9 @@ from phrasebox import decisions, manifest, rows, runs
 from phrasebox.decisions import Decisions
 from phrasebox.errors import WorkspaceError
 from phrasebox.files import remove_folder
+from phrasebox.lease import Lease
 from phrasebox.manifest import Manifest
+from phrasebox.places import in_store, place, reaching
 from phrasebox.region_reader import RegionReader
 from phrasebox.rows import ImageRow, OwnRegions
 from phrasebox.runs import Run
@@ -60,9 +62,10 @@ class Workspace:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = place(path)
         self._manifest = Manifest(self.path)
-        self._tables = Tables(self.path)
+        self._lease = Lease(self.path) if in_store(self.path) else None
+        self._tables = Tables(self.path, self._lease.check_if_held if self._lease else lambda: None)
         self._searcher: Searcher | None = None
         self.decisions = Decisions(self.path)
 
@@ -75,7 +78,9 @@ class Workspace:
         WorkspaceError
             If the path is a file, or a folder with something else in it.
         """
-        folder = Path(path)
+        folder = place(path)
+        if in_store(folder):
+            return cls._create_in_store(folder)
         if folder.is_file():
             raise WorkspaceError(f"{folder} is a file; name a folder for the workspace")
         if not (folder / manifest.NAME).exists():
@@ -83,6 +88,16 @@ class Workspace:
                 raise WorkspaceError(f"{folder} is not empty and no workspace; name a new or an empty folder")
             (folder / "models").mkdir(parents=True, exist_ok=True)
             Manifest.create(folder)
+        return cls(folder)
+
+    @classmethod
+    def _create_in_store(cls, folder: Path) -> Workspace:
+        """The same, where there are no folders, only names that begin alike."""
+        with reaching(folder):
+            if not (folder / manifest.NAME).exists():
+                if any(folder.iterdir()):
+                    raise WorkspaceError(f"{folder} is not empty and no workspace; name a new or an empty folder")
+                Manifest.create(folder)
         return cls(folder)
 
     @property
@@ -123,6 +138,10 @@ class Workspace:
         WorkspaceError
             If another process, or another `lock` of this one, holds it.
         """
+        if self._lease:
+            with self._lease.held():
+                yield
+            return
         from filelock import FileLock, Timeout
 
         held = FileLock(self.path / "lock")

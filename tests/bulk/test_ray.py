@@ -186,7 +186,9 @@ def test_the_errors_of_a_worker_are_told_as_they_are(cluster):
 def test_what_it_refuses(arguments, reason, base, tmp_path, capsys):
     ws = copy(base, tmp_path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("phrasebox.cli.app.go_offline", lambda: patch.setenv("HF_HUB_OFFLINE", "1"))
+        if "--offline" in arguments:  # for this process it could not be taken back
+            arguments = [argument for argument in arguments if argument != "--offline"]
+            patch.setattr("phrasebox.bulk.on_ray.is_offline", lambda: True)
         with pytest.raises(SystemExit):
             cli.main(
                 [

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -14,6 +16,7 @@ from torch import Tensor
 from phrasebox.errors import ModelError
 from phrasebox.files import write_json, write_whole
 from phrasebox.offline import is_offline
+from phrasebox.places import file_system, in_store, place, reaching
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 _LARGEST_CONFIG = 1 << 24  # bytes
@@ -50,7 +53,9 @@ def find_model(source: str | Path) -> Path:
     ModelError
         If it is neither, or not in the hub's cache and the network must not be used.
     """
-    folder = Path(source)
+    folder = place(source)
+    if in_store(folder):
+        folder = _copied(folder)
     if folder.is_dir():
         return _model_inside(folder)
     if folder.exists():
@@ -59,6 +64,23 @@ def find_model(source: str | Path) -> Path:
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise ModelError(f"there is no model folder {source}; give a model's folder, or a hub id owner/name")
     return _model_inside(_fetched(name))
+
+
+@cache
+def _copied(folder: Path) -> Path:
+    """A copy of a model's folder in a store, for as long as this process lives."""
+    store, name = file_system(folder)
+    copy = Path(_copies().name, str(len(list(Path(_copies().name).iterdir()))))
+    with reaching(folder):
+        if not folder.exists():
+            raise ModelError(f"there is no model at {folder}")
+        store.get(name.rstrip("/") + "/", str(copy) + "/", recursive=True)
+    return copy
+
+
+@cache
+def _copies() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="phrasebox-models-")
 
 
 def _fetched(source: str) -> Path:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 from phrasebox.cli.app import COMMON, Common, Split
 from phrasebox.cli.shared import say, skipped
 from phrasebox.errors import DataError, PhraseboxError
+from phrasebox.places import place, reaching, remove
 
 
 def import_(
@@ -49,9 +49,11 @@ def import_(
     from phrasebox.jobs import import_source
     from phrasebox.workspace import Workspace
 
-    if not source.exists():
+    source, ws = place(source), place(ws)
+    with reaching(source), reaching(ws):
+        found_source, new = source.exists(), not ws.exists()
+    if not found_source:
         raise DataError(f"{source} does not exist; give a file or folder of captioned images")
-    new = not ws.exists()
     workspace = Workspace.create(ws)
     with workspace.lock():
         try:
@@ -69,7 +71,7 @@ def import_(
             )
         except (PhraseboxError, OSError):
             if new:  # half an import would pass for a whole one
-                shutil.rmtree(ws)
+                remove(ws)
             raise
     say(
         common,

@@ -11,6 +11,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from phrasebox.errors import DataError
 from phrasebox.formats.reading import is_picture, storable
+from phrasebox.places import in_store, reaching
 from phrasebox.types import Example
 
 LARGEST = 1 << 28  # bytes of a picture's file that is still unpacked
@@ -66,6 +67,10 @@ def unpack(data: bytes, folder: Path, name: str) -> Path:
         raise DataError("the name does not end like a picture")
     path = folder / name
     try:
+        if in_store(path):
+            with reaching(path):
+                path.write_bytes(data)
+            return path
         if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
             return path
         path.parent.mkdir(parents=True, exist_ok=True)

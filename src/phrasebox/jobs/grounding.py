@@ -83,7 +83,8 @@ def ground_batch(aligner: Aligner, batch: Sequence[_Item], beta: float) -> dict[
 def named_model(ws: Workspace, aligner: Aligner) -> str:
     """Where the aligner came from; a model of the workspace by its place in it."""
     if aligner.source in ("", BUILT_IN_NAME) or not Path(aligner.source).is_dir():
-        return aligner.source
+        inside = f"{ws.path}/"  # of a workspace in a store
+        return aligner.source.removeprefix(inside)
     folder, own = Path(aligner.source).absolute(), ws.path.absolute()
     return folder.relative_to(own).as_posix() if folder.is_relative_to(own) else str(folder)
 

@@ -15,6 +15,7 @@ from phrasebox.formats.reading import storable
 from phrasebox.images import image_size
 from phrasebox.jobs.reviewing import Reviews
 from phrasebox.pipeline import progress, run
+from phrasebox.places import in_store, local_file, place
 from phrasebox.types import Example, Skipped
 from phrasebox.workspace import Workspace
 
@@ -69,13 +70,14 @@ def import_source(
     DataError
         If the source holds nothing that could be imported; the message carries the first reason.
     """
+    source, images = place(source), None if images is None else place(images)
     storable(str(source.absolute()))  # else no table can hold where its pictures are
     left_out = _LeftOut(ws)
     reviews = Reviews(ws, left_out.add)
     counts = {"images": 0, "captions": 0, "truth": 0, "own": 0, "present": 0}
 
     def wanted() -> Iterator[Example]:
-        for item in read_source(source, format, images, split_files, columns, ws.path / "pictures"):
+        for item in read_source(here, format, images, split_files, columns, ws.path / "pictures"):
             if isinstance(item, Skipped):
                 left_out.add([item])
                 continue
@@ -116,10 +118,11 @@ def import_source(
     }
     with (
         ExitStack() as stack,
-        ws.running(STAGE, asked, {"digest": digest(source, without=ws.path)}),
+        ws.running(STAGE, asked, {"digest": _digest(source, ws.path)}),
         progress(f"import {source.name}", total=None, quiet=quiet) as advance,
     ):
         # On disk, not in memory, however many there are.
+        here = stack.enter_context(local_file(source))
         known, with_truth, with_own = (stack.enter_context(_keys(ws, name)) for name in ("images", "truth", "own"))
         run(
             wanted(),
@@ -162,6 +165,11 @@ class _LeftOut:
         self._waiting.clear()
 
 
+def _digest(source: Path, ws: Path) -> str:
+    with local_file(source) as here:
+        return digest(here, without=ws)
+
+
 def _keys(ws: Workspace, table: str) -> Numbered:
     keys = Numbered()
     for key in ws.keys(table):
@@ -172,7 +180,7 @@ def _keys(ws: Workspace, table: str) -> Numbered:
 def _made_by(ws: Workspace, source: Path, example: Example) -> bool:
     """Whether a picture of a folder is one of the workspace's own, which lies inside this folder."""
     found_there = example.image == source / example.key
-    return found_there and example.image.absolute().is_relative_to(ws.path.absolute())
+    return found_there and not in_store(ws.path) and example.image.absolute().is_relative_to(ws.path.absolute())
 
 
 def _has_truth(example: Example) -> bool:

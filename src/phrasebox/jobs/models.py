@@ -11,6 +11,7 @@ from phrasebox.execution import Execution
 from phrasebox.features import RegionSettings
 from phrasebox.jobs.regions import STAGE as REGIONS
 from phrasebox.jobs.regions import stage_settings
+from phrasebox.places import in_store
 from phrasebox.workspace import Workspace
 
 
@@ -24,6 +25,8 @@ def model_folder(ws: Workspace, name: str) -> Path:
     """
     if name != Path(name).name or name in ("", ".."):
         raise SettingsError(f"name {name!r} is a path; give the name of a folder inside {ws.models}")
+    if in_store(ws.path):
+        raise SettingsError(f"{ws.path} is in a store, where no model can be trained; copy it to this machine first")
     return ws.models / name
 
 
