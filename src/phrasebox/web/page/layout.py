@@ -49,7 +49,7 @@ class Shell:
         self._tabs: dict[str, ui.element] = {}
         with box("a", "skip", href="#content"):
             Text("Skip to the content", "span")
-        with box("header", "top"):
+        with box("header", "top", role="banner"):
             with box("h1", "brand"):
                 box("i", aria_hidden="true")
                 Text("phrasebox", "span")
@@ -61,7 +61,7 @@ class Shell:
                     Text(where, "span", "where").props["title"] = where
                 with box("button", "icon-button", type="button", aria_label="Theme", data_theme_toggle=""):
                     box("i", "glyph theme", aria_hidden="true")
-        with box("main", id="content"):
+        with box("div", id="content", tabindex="-1"):
             for name in TABS:
                 labelled = {"role": "tabpanel", "aria_labelledby": f"tab-{name}"}
                 self._panels[name] = box("section", "panel", hidden=True, id=f"panel-{name}", **labelled)

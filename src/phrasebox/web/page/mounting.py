@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from functools import lru_cache
 from urllib.parse import unquote
 
 import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
-from nicegui import Client, run, ui
+from nicegui import Client, ui
 from PIL import Image
 
 from phrasebox import sample
@@ -89,7 +90,7 @@ def _add_uploads(app: FastAPI, service: Service, visitors: Visitors) -> None:
             visitors.make_room(visitor)
             data = await _body(request, service.limits)
             name = unquote(request.headers.get("x-file-name", ""))[:200]
-            await run.io_bound(visitor.upload, data, name or "your photograph", service.limits)
+            await to_thread(visitor.upload, data, name or "your photograph", service.limits)
         except PhraseboxError as error:
             return JSONResponse({"detail": str(error)}, error.status if isinstance(error, RefusedError) else 422)
         return Response(status_code=204)
@@ -136,6 +137,6 @@ def _add_assets(app: FastAPI, service: Service) -> None:
         if name not in sample.CAPTIONS:
             return JSONResponse({"detail": "there is no such photograph"}, 404)
         try:
-            return Response(await run.io_bound(small, name), media_type=MEDIA_TYPE, headers=_FOR_A_DAY)
+            return Response(await to_thread(small, name), media_type=MEDIA_TYPE, headers=_FOR_A_DAY)
         except (PhraseboxError, OSError):
             return JSONResponse({"detail": "the sample is not installed"}, 404)

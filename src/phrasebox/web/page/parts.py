@@ -125,7 +125,7 @@ class Notice:
     def busy(self, text: str) -> None:
         """Say that something takes a moment."""
         self._place.clear()
-        with self._place, box(classes="busy", role="status"):
+        with self._place, box(classes="busy"):
             ui.element("i").classes("spin")
             Text(text, "span")
 
@@ -138,7 +138,7 @@ class Notice:
     def say(self, text: str) -> None:
         """Say something worth knowing."""
         self._place.clear()
-        with self._place, box(classes="notice calm", role="status"):
+        with self._place, box(classes="notice calm"):
             Text(_sentence(text))
 
 

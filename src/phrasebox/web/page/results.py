@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-from nicegui import run
 
 from phrasebox.errors import PhraseboxError
 from phrasebox.web.page.parts import Chart, Notice, Sheet, Text, box, empty, head, later, put
@@ -39,7 +38,7 @@ class ResultsTab:
     async def _read(self) -> None:
         self._notice.busy("Reading …")
         try:
-            found = await run.io_bound(self._service.results) if self._service.has_workspace else None
+            found = await to_thread(self._service.results) if self._service.has_workspace else None
         except PhraseboxError as error:
             self._notice.wrong(str(error))
             return

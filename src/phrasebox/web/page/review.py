@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import to_thread
 from typing import Any
 
-from nicegui import events, run
+from nicegui import events
 
 from phrasebox.errors import PhraseboxError
 from phrasebox.review import PhrasePage, PhraseRecord
@@ -48,8 +49,16 @@ class ReviewTab:
             return
         with box(classes="stack"):
             with box(classes="card stack"):
-                self._head()
-                self._filters = Filters(lambda: later(self._load))
+                self._fold = button("Filter and name", self._unfold, "plain fold", aria_expanded="false")
+                with box(classes="review-head") as self._head:
+                    self._filters = Filters(lambda: later(self._load))
+                    name = Field().on("typed", self._named).on("entered", self._named)
+                    put(name, label="Your name, kept with decisions", most=80, wait=100, remember="phrasebox-who")
+                with box(classes="progress"):
+                    self._track = box(classes="track", role="progressbar", aria_label="Phrases looked at")
+                    with self._track:
+                        self._bars = [box("i"), box("i", "no")]
+                    self._told = Text("", "p", "small num")
             self._notice = Notice()
             self._none = box()
             with box(classes="review") as self._body:
@@ -65,26 +74,22 @@ class ReviewTab:
             put(self._body, hidden=True)
         later(self._load)
 
-    def _head(self) -> None:
-        with box(classes="review-head"):
-            with box(classes="progress"):
-                self._told = Text("", "p", "small num")
-                with box(classes="track", role="progressbar", aria_label="Phrases looked at") as self._track:
-                    self._bars = [box("i"), box("i", "no")]
-            name = Field().on("typed", self._named).on("entered", self._named).classes("who")
-            put(name, label="Your name, kept with every decision", most=80, wait=100, remember="phrasebox-who")
+    def _unfold(self) -> None:
+        """Narrow windows show the filters on demand."""
+        self._head.classes(toggle="unfolded")
+        put(self._fold, aria_expanded="true" if "unfolded" in self._head.classes else "false")
 
     def _current(self) -> None:
+        self._context = box("p", "context", dir="auto")
         self._picture = Picture().on("changed", self._placed).on("drawn", self._placed)
         with box(classes="row decide"):
             self._yes = button("Accept", lambda: self._decide("accept"), "yes", key="a")
             self._no = button("Reject", lambda: self._decide("reject"), "no-way", key="r")
-            self._draw = button("Draw the box", self._toggle_drawing, "plain", key="d")
+            self._draw = button("Redraw", self._toggle_drawing, "plain", key="d")
             button("Undo", lambda: later(self._undo), "plain", key="u")
-        self._context = box("p", "context", dir="auto")
         with box(classes="edit-words"):
             self._words = Field().on("entered", self._worded).on("typed", self._typing)
-            put(self._words, label="Words of the phrase, a piece of its caption; Enter saves them", shortcut="e")
+            put(self._words, label="Words of the phrase, a piece of its caption", shortcut="e")
             button("Save the words", self._save_words, "plain")
         self._facts = box("dl", "facts")
 
@@ -110,7 +115,7 @@ class ReviewTab:
     async def _fetch(self) -> PhrasePage | None:
         try:
             wanted = self._filters.wanted
-            return await run.io_bound(self._service.phrases, offset=self._offset, limit=_PAGE, **wanted)
+            return await to_thread(self._service.phrases, offset=self._offset, limit=_PAGE, **wanted)
         except PhraseboxError as error:
             self._notice.wrong(str(error))
             return None
@@ -188,9 +193,7 @@ class ReviewTab:
         return next((i for i, record in enumerate(self._shown) if record.id == now), 0)
 
     async def _progress(self) -> None:
-        done = await run.io_bound(self._service.progress)
-        if done is None:
-            return
+        done = await to_thread(self._service.progress)
         looked = done["total"] - done["open"]
         parts = [f"{done[name]} {name}" for name in ("accepted", "rejected", "edited")]
         self._told.set_text(f"{looked} of {done['total']} phrases looked at — " + ", ".join(parts))
@@ -242,7 +245,7 @@ class ReviewTab:
 
         async with self._order:
             try:
-                new = await run.io_bound(store)
+                new = await to_thread(store)
             except PhraseboxError as error:
                 self._look(record)
                 self._notice.wrong(str(error))
@@ -286,7 +289,7 @@ class ReviewTab:
     async def _undo(self) -> None:
         async with self._order:
             try:
-                record = await run.io_bound(self._service.undo, self._who or "visitor")
+                record = await to_thread(self._service.undo, self._who or "visitor")
             except PhraseboxError as error:
                 self._notice.wrong(str(error))
                 return

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections.abc import Callable
 
-from nicegui import events, run
+from nicegui import events
 
 from phrasebox.errors import PhraseboxError
 from phrasebox.show.wording import number
@@ -74,7 +75,7 @@ class SearchTab:
         count = min(self._count, self._service.limits.hits)
         try:
             hits = await self._service.search(self._sentence, count)
-            sizes = await run.io_bound(self._sizes, [hit.key for hit in hits])
+            sizes = await to_thread(self._sizes, [hit.key for hit in hits])
         except PhraseboxError as error:
             if asked == self._asked:
                 self._hits.clear()
@@ -116,11 +117,11 @@ class SearchTab:
             with box(classes="hit-foot"):
                 Text(key, "span", "name").props["title"] = key
                 Text(f"score {number(score)}", "span", "num")
-                button("Open in Ground", lambda: self._open(key, sentence), "quiet", aria_label=f"Open {key} in Ground")
+                button("Open", lambda: self._open(key, sentence), "quiet", aria_label=f"Open {key} in Ground")
 
     async def _open(self, key: str, sentence: str) -> None:
         try:
-            found = await run.io_bound(chosen_of, self._service, key)
+            found = await to_thread(chosen_of, self._service, key)
         except PhraseboxError as error:
             self._notice.wrong(str(error))
             return

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from urllib.parse import quote
 
-from nicegui import events, run, ui
+from nicegui import events, ui
 
 from phrasebox import sample
 from phrasebox.errors import MissingExtraError, PhraseboxError
@@ -116,7 +117,7 @@ class Stage:
     async def take(self, key: str) -> None:
         """Choose a picture of the workspace."""
         try:
-            found = await run.io_bound(chosen_of, self._service, key)
+            found = await to_thread(chosen_of, self._service, key)
         except PhraseboxError as error:
             self.notice.wrong(str(error))
             return
@@ -125,7 +126,7 @@ class Stage:
     async def _take_sample(self, name: str) -> None:
         data = (sample.images_folder() / name).read_bytes()
         captions = tuple(sample.CAPTIONS[name])
-        found = await run.io_bound(self._visitor.upload, data, name, self._service.limits, captions)
+        found = await to_thread(self._visitor.upload, data, name, self._service.limits, captions)
         self._visitor.choose(found, captions[0])
 
     def _sent(self, event: events.GenericEventArguments) -> None:

@@ -34,7 +34,7 @@ export default {
       </template>
     </figure>`,
   props: {
-    src: String, alt: String, width: Number, height: Number, draws: Boolean, lines: { default: true },
+    src: String, alt: String, width: { default: 4 }, height: { default: 3 }, draws: Boolean, lines: { default: true },
     boxes: { type: Array, default: () => [] }, probes: { type: Array, default: () => [] },
     editing: { default: null },
   },

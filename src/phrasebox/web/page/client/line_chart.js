@@ -4,12 +4,12 @@ const PAD = { left: 46, right: 12, top: 10, bottom: 30 };
 export default {
   template: `
     <figure class="chart">
-      <figcaption><b>{{ title }}</b><span v-for="line in lines" :key="line.name" class="key" :class="'k' + line.k"><i></i>{{ line.name }}</span></figcaption>
+      <figcaption><b>{{ title }}</b><span v-for="line in lines.length > 1 ? lines : []" :key="line.name" class="key" :class="'k' + line.k"><i></i>{{ line.name }}</span></figcaption>
       <svg ref="svg" :viewBox="'0 0 ' + wide + ' ' + high" role="img" :aria-label="told" @pointermove="seek" @pointerleave="at = null">
         <g class="grid"><template v-for="t in ticks" :key="t"><line :x1="left" :x2="wide - 12" :y1="y(t)" :y2="y(t)"/>
           <text :x="left - 8" :y="y(t)" class="end">{{ text(t) }}</text></template>
           <text v-for="e in marks" :key="'e' + e" :x="x(e)" :y="high - 10" class="mid">{{ e + 1 }}</text>
-          <text :x="wide - 12" :y="high - 10" class="end" v-if="false">epoch</text></g>
+        </g>
         <g v-for="line in lines" :key="line.name" :class="'k' + line.k"><path class="line" :d="path(line.values)"/>
           <circle v-for="(v, e) in line.values" :key="e" v-show="v != null && (count < 30 || e === at)" class="dot" :cx="x(e)" :cy="v == null ? 0 : y(v)" :r="e === at ? 4.5 : 2.5"/></g>
         <line v-if="at !== null" class="cursor" :x1="x(at)" :x2="x(at)" y1="10" :y2="high - 30"/>

@@ -75,7 +75,10 @@
   const place = (name) => `${window.path_prefix ?? ""}/${name === "ground" ? "" : name}`;
   window.phrasebox = {
     opened(name) {
-      if (location.pathname !== place(name)) history.pushState(null, "", place(name));
+      if (location.pathname !== place(name)) {
+        history.pushState(null, "", place(name));
+        window.scrollTo(0, 0);
+      }
       document.title = `${document.querySelector(`[data-tab="${name}"]`)?.textContent ?? ""} · phrasebox`;
     },
   };

@@ -3,7 +3,7 @@ export default {
   template: `
     <div class="range">
       <div class="range-head"><label :for="'r' + uid">{{ label }}</label><output :for="'r' + uid">{{ (stops[place]?.text ?? '') }}</output></div>
-      <input type="range" :id="'r' + uid" min="0" :max="stops.length - 1" step="1" v-model.number="place" :style="{ '--at': share }"
+      <input type="range" :key="stops.length" :id="'r' + uid" min="0" :max="stops.length - 1" step="1" v-model.number="place" :style="{ '--at': share }"
         :aria-valuetext="(stops[place]?.text ?? '')" @input="$emit('moved', place)" @change="$emit('moved', place)">
       <div class="range-ends" aria-hidden="true" v-if="low"><span>{{ low }}</span><span>{{ high }}</span></div>
     </div>`,
