@@ -18,6 +18,7 @@ COMMANDS = {
     "gallery": "gallery:gallery",
     "point": "point:point",
     "index": "index:index",
+    "index": "index:index",
     "search": "search:search",
     "run": "run:run",
     "demo": "demo:demo",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from phrasebox.show import Found
     from phrasebox.workspace import Workspace
 
-BackendName = Literal["exact", "lancedb", "qdrant"]
 _PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _PAGES = (".html", ".htm")
 
@@ -31,7 +30,7 @@ def search(
     like: Path | None = None,
     region: bool = False,
     k: Annotated[int, Parameter(alias="-k")] = 10,
-    backend: BackendName = "exact",
+    backend: str = "exact",
     url: str | None = None,
     model: str | None = None,
     out: Annotated[Path | None, Parameter(alias="-o")] = None,
@@ -50,7 +49,7 @@ def search(
     k
         How many to find.
     backend
-        exact looks at all images; lancedb and qdrant need phrasebox index first.
+        exact looks at all images; lancedb and qdrant find candidates in an index, which phrasebox index makes.
     url
         Of a Qdrant server, with --backend qdrant.
     model

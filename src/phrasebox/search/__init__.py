@@ -1,6 +1,7 @@
 """Finding images by sentence, boxes by phrase, and images and sentences by picture, with why each was found."""
 
 from phrasebox.search.hits import Hit, SentenceHit, Similar, WordHit
+from phrasebox.search.indexing import IndexReport, build_index
 from phrasebox.search.searcher import Searcher
 
-__all__ = ["Hit", "Searcher", "SentenceHit", "Similar", "WordHit"]
+__all__ = ["Hit", "IndexReport", "Searcher", "SentenceHit", "Similar", "WordHit", "build_index"]

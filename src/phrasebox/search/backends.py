@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
 from phrasebox.checks import one_of
+from phrasebox.errors import SettingsError
 from phrasebox.search import exact
 from phrasebox.search.collection import Collection
 from phrasebox.search.query import Query
 
-BACKENDS = ("exact", "lancedb", "qdrant")
+BackendName = Literal["exact", "lancedb", "qdrant"]
+BACKENDS: tuple[BackendName, ...] = ("exact", "lancedb", "qdrant")
 
 
 class Backend(Protocol):
-    """Finds images; what it gives was scored exactly."""
+    """Finds images; whatever it gives was scored exactly."""
 
     def top(self, query: Query, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows and scores of the k best images, the best first."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held."""
         ...
 
 
@@ -33,8 +39,38 @@ class Exact:
         """See `phrasebox.search.exact.top`."""
         return exact.top(self._images, query, k)
 
+    def close(self) -> None:
+        """Nothing is held that would have to be given back."""
 
-def open_backend(name: str, folder: Path, images: Collection, url: str | None = None) -> Backend:
-    """The back end of this name over embedded images."""
+
+def check_backend(name: str, url: str | None) -> None:
+    """Raise `SettingsError` if there is no such back end, or it has no use for a URL."""
     one_of("backend", name, BACKENDS)
+    if url is not None and name != "qdrant":
+        raise SettingsError(f"a URL is that of a Qdrant server; it goes with --backend qdrant, not {name}")
+
+
+def open_backend(
+    name: str, folder: Path, images: Collection, url: str | None = None, all_of_it: bool = False
+) -> Backend:
+    """The back end of this name over the embedded images of the store in ``folder``.
+
+    Parameters
+    ----------
+    all_of_it : bool
+        Have an index look at all it has: then every back end finds the same.
+
+    Raises
+    ------
+    WorkspaceError
+        If its index is missing.
+    """
+    if name == "lancedb":
+        from phrasebox.search.lance_index import LanceIndex
+
+        return LanceIndex(folder / "lancedb", images, all_of_it)
+    if name == "qdrant":
+        from phrasebox.search.qdrant import Qdrant
+
+        return Qdrant(folder / "qdrant", images, url, all_of_it)
     return Exact(images)

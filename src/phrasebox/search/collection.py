@@ -13,8 +13,8 @@ import numpy as np
 from phrasebox.errors import WorkspaceError
 from phrasebox.search.shards import Entry, Shard, write_shard
 
-FULL = 65_536
-"""Vectors of a shard from which on no entry is added to it; 64 MB of a model that is 512 wide."""
+FULL = 131_072
+"""Vectors of a shard from which on no entry is added to it; 128 MB of a model that is 512 wide."""
 
 _NAME = re.compile(r"(\d{5})-(\d{7})\.safetensors")
 
@@ -67,9 +67,10 @@ def add(folder: Path, entries: Iterable[Entry]) -> int:
         If the folder is gone, or it cannot be written.
     """
     paths = _current(folder)
-    for path in folder.glob("*.safetensors*"):
-        if path not in paths:
-            path.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            if path not in paths:  # left by a kill
+                path.unlink(missing_ok=True)
     number, held, replaced = len(paths), [], None
     if paths and len(last := Shard(paths[-1])) and len(last.high) < FULL:
         number, replaced = number - 1, paths[-1]
@@ -93,7 +94,7 @@ def add(folder: Path, entries: Iterable[Entry]) -> int:
         size += len(entry.planes.high)
         if size >= FULL:
             publish()
-    if held and (added and size):
+    if held and added:
         publish()
     return added
 

@@ -10,16 +10,24 @@ the first k, and is not looked at again.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Barrier
+
 import numpy as np
 import torch
+from torch import Tensor
 
 from phrasebox.search.collection import Collection
 from phrasebox.search.planes import byte_products, from_planes, int8_is_exact, to_planes
 from phrasebox.search.query import Query, score
 from phrasebox.search.shards import Shard
 
-_NUMBERS = 1 << 20  # of the (words, regions) table that exist at a time, 4 MB: it stays in the cache
+_NUMBERS = 1 << 20  # of the (words, regions) table that a thread has at a time, 4 MB
 _AT_ONCE = 64  # images that are scored exactly at a time
+_SORTED = 64 * _AT_ONCE  # images that are sorted at first
 _ROUNDING = 1e-5  # single precision, relative to the score of a whole sentence
 
 
@@ -39,13 +47,12 @@ def top(images: Collection, query: Query, k: int, rows: np.ndarray | None = None
     """
     if rows is None:
         scan, slack = scan_all(images, query)
-        order, scan = _descending(scan + slack)
+        parts = _descending(scan + slack)
     else:
-        order, scan = np.asarray(rows, np.int64), np.full(len(rows), np.inf, np.float32)
+        parts = ((part, np.inf) for part in np.array_split(rows, max(1, -(-len(rows) // _AT_ONCE))))
     found, scores = np.empty(0, np.int64), np.empty(0, np.float32)
-    for start in range(0, len(order), _AT_ONCE):
-        part = order[start : start + _AT_ONCE]
-        if len(scores) == k and scan[start] < scores[-1]:
+    for part, bound in parts:
+        if len(scores) == k and bound < scores[-1]:
             break
         part_scores = score(images, part, query).score
         found, scores = best_of(np.concatenate([found, part]), np.concatenate([scores, part_scores]), k)
@@ -58,26 +65,84 @@ def best_of(rows: np.ndarray, scores: np.ndarray, k: int) -> tuple[np.ndarray, n
     return rows[order], scores[order]
 
 
-def _descending(bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    order = np.argsort(-bounds, kind="stable")
-    return order, bounds[order]
+def _descending(bounds: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
+    """Rows by their bounds, some at a time, and the highest bound among them; mostly the first few are all it takes."""
+    few = min(_SORTED, len(bounds))
+    order = np.argpartition(-bounds, few - 1)[:few] if few else np.empty(0, np.int64)
+    order = order[np.argsort(-bounds[order], kind="stable")]
+    for start in range(0, len(bounds), _AT_ONCE):
+        if start == few:
+            order = np.argsort(-bounds, kind="stable")
+        part = order[start : start + _AT_ONCE]
+        yield part, float(bounds[part[0]])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Words:
+    """The vectors of a query as the scan reads them.
+
+    Attributes
+    ----------
+    vectors : (T, h) float32 tensor
+    codes : (T, h) int8 tensor
+        The high plane of each.
+    steps : (T,) float32 tensor
+    lengths, left_out : float
+        Sums over t of ||s_t|| and of ||s_t - c_t b_t||.
+    """
+
+    vectors: Tensor
+    codes: Tensor
+    steps: Tensor
+    lengths: float
+    left_out: float
+
+    @classmethod
+    def of(cls, query: Query) -> Words:
+        """Cut every vector into planes of its own."""
+        planes = [to_planes(word[None]) for word in query.vectors]
+        return cls(
+            torch.from_numpy(query.vectors),
+            torch.from_numpy(np.concatenate([one.high for one in planes])),
+            torch.tensor([one.step for one in planes]),
+            float(np.linalg.norm(query.vectors, axis=1).sum()),
+            sum(one.error for one in planes),
+        )
 
 
 def scan_all(images: Collection, query: Query) -> tuple[np.ndarray, np.ndarray]:
     """Scores (N,) of all images, and by how much each may be wrong."""
-    parts = [scan_shard(shard, query) for shard in images.shards]
-    if not parts:
-        return np.empty(0, np.float32), np.empty(0, np.float32)
-    scans, slacks = zip(*parts, strict=True)
+    words = Words.of(query)
+    threads = torch.get_num_threads()
+    several = threads > 1 and len(images.shards) > 1
+    parts: Iterable[tuple[np.ndarray, np.ndarray]] = (
+        _pool(threads).map(lambda shard: scan_shard(shard, query, words), images.shards)
+        if several
+        else (scan_shard(shard, query, words) for shard in images.shards)
+    )
+    scans, slacks = [np.empty(0, np.float32)], [np.empty(0, np.float32)]
+    for scan, slack in parts:
+        scans.append(scan)
+        slacks.append(slack)
     return np.concatenate(scans), np.concatenate(slacks)
 
 
-def scan_shard(shard: Shard, query: Query) -> tuple[np.ndarray, np.ndarray]:
+@lru_cache(maxsize=1)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads in each of which torch has one thread: a shard each, so that none waits for another after every step."""
+    pool = ThreadPoolExecutor(threads, "search", torch.set_num_threads, (1,))
+    started = Barrier(threads + 1)
+    for _ in range(threads):
+        pool.submit(started.wait)
+    started.wait()
+    torch.set_num_threads(threads)  # of this thread, and of those that begin later
+    return pool
+
+
+def scan_shard(shard: Shard, query: Query, words: Words | None = None) -> tuple[np.ndarray, np.ndarray]:
     """`scan_all` of one shard."""
+    words = words or Words.of(query)
     exact = int8_is_exact()
-    words = [to_planes(word[None]) for word in query.vectors]
-    codes = torch.from_numpy(np.concatenate([word.high for word in words]))
-    steps_of_words = torch.tensor([word.step for word in words] if exact else [1.0] * len(words))
     scan = np.empty(len(shard), np.float32)
     for first, last, count in shard.runs:
         step = max(1, _NUMBERS // (len(query.vectors) * count))
@@ -85,20 +150,16 @@ def scan_shard(shard: Shard, query: Query) -> tuple[np.ndarray, np.ndarray]:
             stop = min(start + step, last)
             part = slice(int(shard.ends[start]) - count, int(shard.ends[stop - 1]))
             if exact:
-                table = byte_products(codes, shard.high[part])  # (T, n)
+                table = byte_products(words.codes, shard.high[part])  # (T, n)
             else:
                 steps = np.repeat(shard.step[start:stop], count)
                 vectors = from_planes(shard.high[part].numpy(), shard.low[part].numpy(), steps)
-                table = torch.from_numpy(query.vectors) @ torch.from_numpy(vectors).T
-            best = table.view(len(codes), stop - start, count).amax(2)  # (T, images)
-            scan[start:stop] = (steps_of_words @ best.float()).numpy()
-    lengths = np.linalg.norm(query.vectors, axis=1).sum()
+                table = words.vectors @ torch.from_numpy(vectors).T
+            best = table.view(-1, stop - start, count).amax(2)  # (T, images)
+            scan[start:stop] = ((words.steps @ best.float()) if exact else best.sum(0)).numpy()
+    slack = _ROUNDING * words.lengths * (shard.norm + shard.error)
     if exact:
         scan *= shard.step
-        left_out = sum(word.error for word in words)
-        slack = lengths * shard.error + left_out * shard.norm
-    else:
-        slack = np.zeros(len(shard), np.float32)
-    slack = slack + _ROUNDING * lengths * (shard.norm + shard.error)
+        slack = slack + words.lengths * shard.error + words.left_out * shard.norm
     scan = query.factor * scan - query.share * shard.prior
     return scan.astype(np.float32), (query.factor * slack).astype(np.float32)

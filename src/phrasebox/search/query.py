@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from phrasebox.aligner import Aligner
+from phrasebox.aligner.bank import SHARE
 from phrasebox.search.collection import Collection
 
 
@@ -26,6 +28,11 @@ class Query:
     vectors: np.ndarray
     factor: float
     share: float
+
+
+def share_of(aligner: Aligner) -> float:
+    """The share of strangers' scores that is taken off in ranking."""
+    return SHARE if aligner.bank else 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

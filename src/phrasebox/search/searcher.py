@@ -9,16 +9,15 @@ import numpy as np
 from PIL import Image
 
 from phrasebox.aligner import Aligner
-from phrasebox.aligner.bank import SHARE
 from phrasebox.errors import DataError, SettingsError
-from phrasebox.search.backends import Backend, open_backend
+from phrasebox.search.backends import Backend, check_backend, open_backend
 from phrasebox.search.collection import Collection
 from phrasebox.search.hits import Hit, SentenceHit, Similar, WordHit
 from phrasebox.search.planes import from_planes
-from phrasebox.search.query import Query, score
+from phrasebox.search.query import Query, score, share_of
 from phrasebox.search.sentences import best_sentences
 from phrasebox.search.shards import Entry
-from phrasebox.search.store import Store
+from phrasebox.search.store import Store, finite
 from phrasebox.types import Box, Regions, Word
 from phrasebox.wordvectors import Sentence
 from phrasebox.workspace import Workspace
@@ -35,7 +34,13 @@ class Searcher:
 
     @classmethod
     def open(
-        cls, workspace: Workspace, aligner: Aligner, backend: str = "exact", url: str | None = None, quiet: bool = True
+        cls,
+        workspace: Workspace,
+        aligner: Aligner,
+        backend: str = "exact",
+        url: str | None = None,
+        quiet: bool = True,
+        all_of_it: bool = False,
     ) -> Searcher:
         """Embed what is new in the workspace, and open a back end over it.
 
@@ -49,16 +54,25 @@ class Searcher:
             Of a Qdrant server; without it Qdrant runs inside this process, in the workspace's folder.
         quiet : bool
             Show no progress.
+        all_of_it : bool
+            Have an index look at all it has: then every back end finds the same.
 
         Raises
         ------
         SettingsError
             If there is no such back end.
+        MissingExtraError
+            If what it needs is not installed.
         WorkspaceError
-            If the workspace has no regions, or the index of the back end is missing.
+            If the workspace has no regions, or the index of the back end is missing or of another model.
         """
+        check_backend(backend, url)
         store = Store(workspace, aligner, quiet)
-        return cls(store, images := store.images(), open_backend(backend, store.folder, images, url))
+        return cls(store, images := store.images(), open_backend(backend, store.folder, images, url, all_of_it))
+
+    def close(self) -> None:
+        """Give back what the back end holds."""
+        self.backend.close()
 
     def is_current(self) -> bool:
         """Whether all images of the workspace that have regions are looked at."""
@@ -81,7 +95,7 @@ class Searcher:
         """
         sentence, vectors = self._words(text)
         factor = 1 / len(vectors) if self.aligner.model.settings.mean else 1.0
-        query = Query(vectors, factor, self._share)
+        query = Query(vectors, factor, share_of(self.aligner))
         rows = self.backend.top(query, _at_least_one(k))[0]
         found, entries = score(self.images, rows, query), self._entries(rows)
         regions = [Regions(e.boxes, np.ones(len(e.boxes), np.float32), *e.size, key=e.key) for e in entries]
@@ -106,7 +120,7 @@ class Searcher:
         """
         sentence, vectors = self._words(text)
         together = vectors.mean(0) if self.aligner.model.settings.mean else vectors.sum(0)
-        query = Query(together[None], 1.0, self._share)
+        query = Query(together[None], 1.0, share_of(self.aligner))
         # A box is no better than the best of its image: the first k are in the k images whose best are highest.
         rows = self.backend.top(query, _at_least_one(k))[0]
         found: list[Hit] = []
@@ -134,14 +148,14 @@ class Searcher:
         """
         _at_least_one(k)
         v, _ = self.aligner.embed_regions([self.aligner.regions(image)])
-        vectors = v[0].cpu().numpy()
+        vectors = finite(v[0])
         query = Query(vectors, 1 / len(vectors), 0.0)
         rows, scores = self.backend.top(query, k)
         images = tuple(
             Hit(entry.key, float(s), None, (), float(s)) for entry, s in zip(self._entries(rows), scores, strict=True)
         )
         sentences = self.store.sentences()
-        best = best_sentences(sentences, vectors, k, self.aligner.model.settings.mean, self._share)
+        best = best_sentences(sentences, vectors, k, self.aligner.model.settings.mean, share_of(self.aligner))
         return Similar(images, self._texts(best))
 
     def _words(self, text: str) -> tuple[Sentence, np.ndarray]:
@@ -152,11 +166,7 @@ class Searcher:
         if not sentence.words:
             raise DataError(f"{text!r} has no word; say what to look for in words")
         s, _ = self.aligner.embed_words([sentence])
-        return sentence, s.cpu().numpy()
-
-    @property
-    def _share(self) -> float:
-        return SHARE if self.aligner.bank else 0.0
+        return sentence, finite(s)
 
     def _entries(self, rows: np.ndarray) -> list[Entry]:
         """The images in these rows, in their order."""

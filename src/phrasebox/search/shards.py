@@ -52,6 +52,7 @@ def write_shard(path: Path, entries: Sequence[Entry]) -> None:
     OSError
         If it cannot be written.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     entries = sorted(entries, key=lambda entry: len(entry.planes.high))  # stable: the order of equals is kept
@@ -70,7 +71,10 @@ def write_shard(path: Path, entries: Sequence[Entry]) -> None:
         "key_ends": np.cumsum([len(key) for key in keys], dtype=np.int64),
     }
     new = path.with_name(path.name + ".new")
-    save_file({name: torch.from_numpy(array) for name, array in arrays.items()}, new, {"format": FORMAT})
+    try:
+        save_file({name: torch.from_numpy(array) for name, array in arrays.items()}, new, {"format": FORMAT})
+    except SafetensorError as error:  # whatever the system refuses
+        raise OSError(str(error)) from error
     with new.open("rb+") as file:
         os.fsync(file.fileno())
     os.replace(new, path)

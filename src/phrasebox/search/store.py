@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from phrasebox.aligner import Aligner
 from phrasebox.aligner.storage import model_id
-from phrasebox.errors import WorkspaceError
+from phrasebox.errors import ModelError, WorkspaceError
 from phrasebox.pipeline import Advance, progress
 from phrasebox.search.collection import Collection, add
 from phrasebox.search.planes import to_planes
@@ -48,7 +49,7 @@ class Store:
         there = Collection(folder)
         if len(there) == count:
             return there
-        with self._adding("images"):
+        with self.adding("images"):
             todo = sorted(self.ws.keys("regions") - set(Collection(folder).keys()))
             with progress("embedding images", total=len(todo), quiet=self.quiet) as advance:
                 add(folder, self._image_entries(todo, advance))
@@ -61,7 +62,7 @@ class Store:
     def sentences(self) -> Collection:
         """The words of all captions, those embedded now that are new; an entry a caption."""
         folder = self.folder / "sentences"
-        with self._adding("sentences"):
+        with self.adding("sentences"):
             done = set(Collection(folder).keys())
             todo = [
                 (row.key, i, text)
@@ -87,7 +88,7 @@ class Store:
             s, lengths = self.aligner.embed_words(self.aligner.words.encode([text for _, _, text in part]))
             with torch.inference_mode():
                 prior = bank.sentence_prior(model, s, lengths).tolist() if bank else [0.0] * len(part)
-            split = s.cpu().numpy().astype(np.float32, copy=False)
+            split = finite(s).astype(np.float32, copy=False)
             for (key, i, _), own, vectors in zip(
                 part, prior, np.split(split, np.cumsum(lengths.tolist())[:-1]), strict=True
             ):
@@ -96,7 +97,7 @@ class Store:
             advance(len(part))
 
     @contextmanager
-    def _adding(self, name: str) -> Iterator[None]:
+    def adding(self, name: str) -> Iterator[None]:
         """Let no other process add at the same time, and make the folder."""
         from filelock import FileLock
 
@@ -127,8 +128,21 @@ def image_entries(aligner: Aligner, regions: Sequence[Regions]) -> Iterator[Entr
     v, mask = aligner.embed_regions(regions)
     with torch.inference_mode():
         prior = aligner.bank.image_prior(aligner.model, v, mask).tolist() if aligner.bank else [0.0] * len(regions)
-    for r, vectors, own in zip(regions, v.cpu().numpy(), prior, strict=True):
+    for r, vectors, own in zip(regions, finite(v), prior, strict=True):
         yield Entry(r.key, to_planes(vectors[: len(r)]), own, r.boxes, (r.width, r.height))
+
+
+def finite(vectors: Tensor) -> np.ndarray:
+    """The vectors as an array.
+
+    Raises
+    ------
+    ModelError
+        If a number is not finite: the search would find anything.
+    """
+    if not torch.isfinite(vectors).all():
+        raise ModelError("the model gives vectors that are not finite; its weights are damaged, use another --model")
+    return vectors.cpu().numpy()
 
 
 def sentence_key(key: str, caption: int) -> str:

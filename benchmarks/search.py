@@ -1,0 +1,193 @@
+"""How fast is search, how much does an index lose, and how do others compare on the same vectors?
+
+Synthetic images of 20 regions, as wide as the built-in model's vectors, with the statistics of its regions on 1,000
+photographs: the share of variance in the first 8 to 512 principal components, a mean cosine of 0.51 between the
+regions of one image (a scene, one of 2,000, and objects, out of 4,000), a spread of 0.15 between images. A query is ten
+words whose common direction leans towards a region of one of the images (cosines of 0.49 with its best region, 0.85
+among the words).
+
+    python benchmarks/search.py --images 10000 100000 --out docs/results/search.json
+
+`exact`, `maxsim-cpu` and torch take turns on the same queries, so that they share whatever else the machine does.
+maxsim-cpu and torch hold single precision in memory, which a million images do not fit: there they are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from phrasebox.files import write_json
+from phrasebox.runs import versions
+from phrasebox.search import exact
+from phrasebox.search.collection import Collection, add
+from phrasebox.search.lance_index import LanceIndex, build
+from phrasebox.search.planes import to_planes
+from phrasebox.search.query import Query
+from phrasebox.search.shards import Entry
+
+REGIONS, WIDTH, WORDS, K = 20, 512, 10, 10
+SHARES = ((8, 0.335), (8, 0.179), (16, 0.216), (32, 0.161), (64, 0.059), (128, 0.033), (256, 0.017))
+SCENES, OBJECTS = 2000, 4000
+BATCH = 1000
+IN_MEMORY = 200_000  # images whose single-precision vectors are held
+
+
+class World:
+    """Draws images and queries; everything follows from the seed."""
+
+    def __init__(self, seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        spread = np.concatenate([np.full(size, (share / size) ** 0.5) for size, share in SHARES]).astype(np.float32)
+        turn = np.linalg.qr(rng.standard_normal((WIDTH, WIDTH)))[0].astype(np.float32)
+        self.seed, self.mix = seed, spread[:, None] * turn
+        self.scenes, self.objects = self._draw(rng, SCENES), self._draw(rng, OBJECTS)
+
+    def _draw(self, rng: np.random.Generator, *shape: int) -> np.ndarray:
+        return rng.standard_normal((*shape, WIDTH), dtype=np.float32) @ self.mix
+
+    def images(self, batch: int) -> np.ndarray:
+        """(BATCH, R, h) of unit vectors."""
+        rng = np.random.default_rng((self.seed, 1, batch))
+        scene = 0.75 * self.scenes[rng.integers(SCENES, size=BATCH)] + 0.65 * self._draw(rng, BATCH)
+        thing = 0.5 * self.objects[rng.integers(OBJECTS, size=(BATCH, REGIONS))]
+        return _unit(0.72 * scene[:, None] + thing + 0.47 * self._draw(rng, BATCH, REGIONS))
+
+    def queries(self, images: int, count: int) -> list[Query]:
+        """Sentences that are about regions of images drawn from the first ones."""
+        rng = np.random.default_rng((self.seed, 2))
+        found = []
+        for image in rng.integers(images, size=count).tolist():
+            region = self.images(image // BATCH)[image % BATCH, rng.integers(REGIONS)]
+            common = _unit(0.55 * region + 0.8 * _unit(self._draw(rng)))
+            words = _unit(common + 0.42 * _unit(self._draw(rng, WORDS)))
+            found.append(Query(words, 1 / WORDS, 0.0))
+        return found
+
+    def entries(self, images: int) -> Iterator[Entry]:
+        """The images as they are stored."""
+        boxes = np.zeros((REGIONS, 4), np.float32)
+        for batch in range(-(-images // BATCH)):
+            for i, vectors in enumerate(self.images(batch)[: images - batch * BATCH]):
+                yield Entry(f"{batch * BATCH + i:08d}", to_planes(vectors), 0.0, boxes, (640, 480))
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def others(world: World, images: int) -> dict[str, Callable[[Query], np.ndarray]]:
+    """What scores all images from single precision in memory."""
+    import maxsim_cpu
+
+    table = np.empty((images, REGIONS, WIDTH), np.float32)
+    for start in range(0, images, BATCH):
+        table[start : start + BATCH] = world.images(start // BATCH)[: images - start]
+    tensor = torch.from_numpy(table).view(images * REGIONS, WIDTH)
+
+    def plain(query: Query) -> np.ndarray:
+        """One product, then the maximum: some thousand images at a time, which is faster than all at once."""
+        words = torch.from_numpy(query.vectors).T
+        parts = [(part @ words).view(-1, REGIONS, WORDS).amax(1).sum(1) for part in tensor.split(REGIONS * 1000)]
+        return torch.cat(parts).numpy()
+
+    return {"maxsim-cpu": lambda q: maxsim_cpu.maxsim_scores(q.vectors, table), "torch": plain}
+
+
+def measure(folder: Path, images: int, count: int, seed: int) -> dict[str, object]:
+    """All figures for one number of images; the vectors are made in ``folder``."""
+    world = World(seed)
+    store, index = folder / "images", folder / "lancedb"
+    store.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    if len(Collection(store)) < images:
+        add(store, world.entries(images))
+    written = time.perf_counter() - started
+    collection = Collection(store)
+    started = time.perf_counter()
+    build(index, collection, fresh=True, advance=lambda n: None)
+    built = time.perf_counter() - started
+    lance = LanceIndex(index, collection)
+    ways: dict[str, Callable[[Query], np.ndarray]] = {
+        "exact": lambda q: exact.top(collection, q, K)[0],
+        "lancedb": lambda q: lance.top(q, K)[0],
+    }
+    if images <= IN_MEMORY:
+        ways |= {
+            name: lambda q, way=way: np.argsort(-way(q), kind="stable")[:K]
+            for name, way in others(world, images).items()
+        }
+    queries = world.queries(images, count + 2)
+    found: dict[str, list[list[int]]] = {name: [] for name in ways}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for n, query in enumerate(queries):
+        for name, way in ways.items():
+            started = time.perf_counter()
+            rows = way(query)
+            if n >= 2:  # the first two warm up
+                seconds[name].append(time.perf_counter() - started)
+                found[name].append(rows.tolist())
+    names = np.array(list(collection.keys())).astype(int)
+    truth = [names[rows].tolist() for rows in found["exact"]]
+    result: dict[str, object] = {
+        "images": images,
+        "regions": collection.vectors,
+        "bytes_of_vectors": collection.bytes,
+        "bytes_of_index": sum(path.stat().st_size for path in index.rglob("*") if path.is_file()),
+        "seconds_to_write_vectors": round(written, 1),
+        "seconds_to_build_index": round(built, 1),
+        "peak_bytes_of_process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "ways": {},
+    }
+    for name in ways:
+        rows = [names[r].tolist() if name in ("exact", "lancedb") else r for r in found[name]]
+        recall = np.mean([len(set(r) & set(t)) / K for r, t in zip(rows, truth, strict=True)])
+        result["ways"][name] = {  # type: ignore[index]
+            "median_ms": round(float(np.median(seconds[name])) * 1000, 2),
+            "p95_ms": round(float(np.percentile(seconds[name], 95)) * 1000, 2),
+            "recall@10": round(float(recall), 4),
+        }
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--queries", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, default=Path("build/search-benchmark"))
+    parser.add_argument("--keep", action="store_true", help="leave the vectors and the index there")
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    results = []
+    for images in args.images:
+        folder = args.folder / str(images)
+        results.append(measure(folder, images, args.queries, args.seed))
+        print(json.dumps(results[-1], indent=1), flush=True)
+        if not args.keep:
+            shutil.rmtree(folder)
+    if args.out:
+        about = {
+            "threads": torch.get_num_threads(),
+            "processor": platform.processor() or platform.machine(),
+            "regions_an_image": REGIONS,
+            "width": WIDTH,
+            "words": WORDS,
+            "queries": args.queries,
+            "seed": args.seed,
+            "versions": versions(),
+        }
+        write_json(args.out, {**about, "results": results})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""An index inside the workspace: candidates from LanceDB by a short vector of each region, then exact scores.
+
+The words of a sentence point nearly the same way, for each knows its sentence, so the image whose one region is
+nearest to their mean is nearly always among the first by S_kl. What is indexed is therefore one row a region: its
+first principal components, and what its image scores with strangers, so that a product of two such rows is the score
+that images are ranked by, of one region and the mean word. LanceDB's own multi-vector index would hold every vector
+whole, answer for cosines alone, and look up every word.
+
+What is indexed is told by the shard (see `phrasebox.search.covered`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from phrasebox.errors import WorkspaceError
+from phrasebox.files import remove_folder, write_json
+from phrasebox.pipeline import Advance
+from phrasebox.search import exact
+from phrasebox.search.collection import Collection
+from phrasebox.search.covered import ABOUT, VERSION, Covered, read_about, required_about, shard_id
+from phrasebox.search.planes import from_planes
+from phrasebox.search.query import Query
+from phrasebox.search.shards import Shard
+
+COMPONENTS = 64
+_SAMPLE = 50_000  # regions whose principal components are taken
+_ROWS_OF_A_LIST = 4096  # regions in a list of the index, about
+_LEAST = 10_000  # regions from which on lists are made; fewer are looked at one by one
+_PROBES = 4  # times the square root of their number of lists that are looked at
+_REGIONS = 3  # times the regions of an image that are found for every image asked for, and for at least ten
+_IMAGES = 16  # images scored exactly for every one asked for, and at least this many times ten
+_COHERENT = 0.5  # cosine with the mean from which on a vector of the query is spoken for by it
+_DIRECTIONS = 4  # vectors of a query that are looked up at most
+_TABLE, _BASIS = "regions", "basis.npy"
+_LANCE_ERRORS = (RuntimeError, ValueError, OSError)  # all that Lance raises, whatever is wrong
+
+
+class LanceIndex:
+    """The index of a store, opened for search.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the index.
+    images : Collection
+        What it was made of, and is scored exactly.
+    all_of_it : bool
+        Look at everything: exact, and slower than a scan. For comparing.
+
+    Raises
+    ------
+    WorkspaceError
+        If there is no index, or it cannot be opened.
+    """
+
+    def __init__(self, folder: Path, images: Collection, all_of_it: bool = False) -> None:
+        about = required_about(folder, "lancedb")
+        self._images, self._all = images, all_of_it
+        self._table = _open(folder)
+        self._basis = _basis(folder)  # (h, C)
+        self._limit = math.ceil(_REGIONS * images.vectors / max(1, len(images)))
+        self._probes = max(1, round(_PROBES * math.sqrt(about["lists"])))
+        self.covered = Covered(images, about["shards"])
+
+    def top(self, query: Query, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and scores of the k best images among those that the index names and those it does not know."""
+        most = len(self._images) if self._all else _IMAGES * max(k, 10)
+        found = [self._indexed(direction, k)[:most] for direction in self._directions(query)]
+        return exact.top(self._images, query, k, self.covered.with_others(found, query, most))
+
+    def close(self) -> None:
+        """Nothing is held that would have to be given back."""
+
+    def _indexed(self, direction: np.ndarray, k: int) -> np.ndarray:
+        """Images by their best region, the best first."""
+        search = self._table.search(direction).metric("dot").select(["shard", "row", "_distance"])
+        if self._all:
+            search = search.limit(max(1, self._table.count_rows())).bypass_vector_index()
+        else:
+            search = search.limit(self._limit * max(k, 10)).nprobes(self._probes)
+        try:
+            found = search.to_arrow()
+        except _LANCE_ERRORS as error:
+            raise WorkspaceError(f"the index cannot be read: {_cause(error)}; make it anew with --fresh") from error
+        return self.covered.rows(found["shard"].to_numpy(), found["row"].to_numpy())
+
+    def _directions(self, query: Query) -> Iterator[np.ndarray]:
+        """Rows (C + 1,) to look up: of the mean, and of what in the query points elsewhere."""
+        total = query.vectors.sum(0)
+        chosen = [total / max(float(np.linalg.norm(total)), 1e-12)]
+        lengths = np.maximum(np.linalg.norm(query.vectors, axis=1), 1e-12)
+        scale = query.factor * float(np.linalg.norm(total))
+        while len(chosen) < _DIRECTIONS:
+            nearest = (query.vectors @ np.stack(chosen).T / lengths[:, None]).max(1)
+            if nearest.min() >= _COHERENT:
+                break
+            chosen.append(query.vectors[nearest.argmin()] / lengths[nearest.argmin()])
+        for direction in chosen:
+            yield np.append(scale * (direction @ self._basis), -query.share).astype(np.float32)
+
+
+def build(folder: Path, images: Collection, fresh: bool, advance: Advance) -> None:
+    """Make the index, or add to it what it does not know; ``advance`` is told of images.
+
+    Raises
+    ------
+    WorkspaceError
+        If it cannot be written.
+    """
+    if fresh or read_about(folder) is None:
+        remove_folder(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _build(folder, images, read_about(folder), advance)
+    except _LANCE_ERRORS as error:
+        raise WorkspaceError(f"{folder} cannot be written: {_cause(error)}; make room, then index again") from error
+
+
+def _build(folder: Path, images: Collection, about: dict[str, Any] | None, advance: Advance) -> None:
+    from lancedb.index import IvfSq
+
+    if about is None:
+        np.save(folder / _BASIS, principal(images))
+        about = {"version": VERSION, "shards": [], "lists": 0}
+    basis = _basis(folder)
+    there = {shard_id(shard): shard for shard in images.shards}
+    table = _open(folder, basis.shape[1] + 1)
+    known = [name for name in about["shards"] if name in there]
+    kept = f"NOT (shard IN ({', '.join(map(str, known))}))" if known else "true"
+    if table.count_rows():  # of shards that are gone, or that a kill kept from being noted
+        table.delete(kept)
+    for name, shard in there.items():
+        if name not in known:
+            table.add(_rows(name, shard, basis))
+            write_json(folder / ABOUT, about | {"shards": (known := [*known, name])})
+        advance(len(shard))
+    lists = images.vectors // _ROWS_OF_A_LIST
+    if images.vectors >= _LEAST and lists > 2 * about["lists"]:
+        table.create_index("vector", config=IvfSq("dot", num_partitions=lists, max_iterations=20), replace=True)
+        about["lists"] = lists
+    table.optimize(cleanup_older_than=timedelta(milliseconds=1))
+    write_json(folder / ABOUT, about | {"shards": known})
+
+
+def principal(images: Collection) -> np.ndarray:
+    """The directions (h, C) in which the regions differ most, of a sample, not centred: products are to be kept."""
+    step = max(1, images.vectors // _SAMPLE)
+    total = 0.0
+    for shard in images.shards:
+        places = np.arange(0, len(shard.high), step)
+        steps = np.repeat(shard.step, shard.counts)[places]
+        sample = from_planes(shard.high.numpy()[places], shard.low.numpy()[places], steps)
+        total = total + sample.T.astype(np.float64) @ sample
+    _, directions = np.linalg.eigh(total)  # ascending
+    return np.ascontiguousarray(directions[:, ::-1][:, :COMPONENTS], dtype=np.float32)
+
+
+def _rows(name: int, shard: Shard, basis: np.ndarray) -> Iterator[pa.RecordBatch]:
+    """One row a region, some thousand at a time."""
+    owner = np.repeat(np.arange(len(shard)), shard.counts)
+    for start in range(0, len(owner), _ROWS_OF_A_LIST):
+        part = slice(start, start + _ROWS_OF_A_LIST)
+        own = owner[part]
+        vectors = from_planes(shard.high[part].numpy(), shard.low[part].numpy(), shard.step[own])
+        short = np.concatenate([vectors @ basis, shard.prior[own, None]], axis=1)
+        columns = [
+            pa.array(np.full(len(own), name, np.int64)),
+            pa.array(own.astype(np.int32)),
+            pa.FixedSizeListArray.from_arrays(pa.array(short.astype(np.float16).ravel()), short.shape[1]),
+        ]
+        yield pa.RecordBatch.from_arrays(columns, schema=_schema(short.shape[1]))
+
+
+def _schema(width: int) -> pa.Schema:
+    return pa.schema({"shard": pa.int64(), "row": pa.int32(), "vector": pa.list_(pa.float16(), width)})
+
+
+def _basis(folder: Path) -> np.ndarray:
+    try:
+        return np.load(folder / _BASIS, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise WorkspaceError(f"{folder / _BASIS} is damaged; make the index anew with --fresh") from error
+
+
+def _cause(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200]
+
+
+def _open(folder: Path, width: int | None = None) -> Any:
+    import lancedb
+
+    try:
+        db = lancedb.connect(folder)
+        return db.open_table(_TABLE) if width is None else db.create_table(_TABLE, schema=_schema(width), exist_ok=True)
+    except _LANCE_ERRORS as error:
+        raise WorkspaceError(f"{folder} cannot be opened: {_cause(error)}; make it anew with --fresh") from error
