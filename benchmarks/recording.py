@@ -1,13 +1,27 @@
-"""What a benchmark measured, kept where the documentation's tables are made from: ``docs/results/NAME.json``."""
+"""What a benchmark measured, kept where the documentation's tables are made from: ``docs/results/NAME.json``.
+
+    python benchmarks/recording.py NAME WORKSPACE/results/SPLIT.json
+
+puts what `phrasebox evaluate` measured in place of the tables of ``docs/results/NAME.json``.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent.parent / "docs" / "results"
+
+
+def keep(name: str, workspace_results: Path) -> Path:
+    """Replace the tables of ``docs/results/NAME.json`` by those that `phrasebox evaluate` left in a workspace."""
+    out = FOLDER / f"{name}.json"
+    found = json.loads(out.read_text(encoding="utf-8"))
+    tables = json.loads(workspace_results.read_text(encoding="utf-8"))
+    return record(name, found["title"], found["about"], found["command"], tables)
 
 
 def record(name: str, title: str, about: str, command: str, tables: Iterable[Mapping[str, Any]]) -> Path:
@@ -27,3 +41,9 @@ def record(name: str, title: str, about: str, command: str, tables: Iterable[Map
     out = FOLDER / f"{name}.json"
     out.write_text(json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     return out
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: python benchmarks/recording.py NAME WORKSPACE/results/SPLIT.json")
+    print(keep(sys.argv[1], Path(sys.argv[2])))

@@ -14,19 +14,22 @@ _SHARED = {field.name for field in dataclasses.fields(Common)}
 
 def page(_: str = "") -> str:
     """What every command takes, once; then each command with its own arguments and options."""
+    text = app.generate_docs(output_format="markdown")
+    found = re.findall(r"^## phrasebox ([\w-]+)\n(.*?)(?=^## |\Z)", text, re.M | re.S)
+    if [name for name, _ in found] != list(COMMANDS):
+        raise ValueError(f"the application tells of {[name for name, _ in found]}")
     shared: list[str] = []
     told = []
-    for name in COMMANDS:
-        text = app[name].generate_docs(output_format="markdown", heading_level=2, usage_name=f"phrasebox {name}")
+    for name, text in found:
         lines = _join(text.splitlines())
         common = [line for line in lines if _option(line) in _SHARED]
         shared = shared or common
         if common != shared:
             raise ValueError(f"phrasebox {name} does not take the options that the other commands take")
         own = [line for line in lines if line not in common]
-        if own[-2:] and own[-1].startswith("**Parameters"):
+        while own and (not own[-1] or own[-1].startswith("**Parameters")):
             own.pop()
-        told.append("\n".join([f"## {name} {{ #{name} }}", "", *_without_title(own)]).rstrip())
+        told.append("\n".join([f"## {name} {{ #{name} }}", *own]).rstrip())
     cores = f"*[default: {os.cpu_count() or 1}]*"  # of the machine that builds the site
     every = [line.replace(cores, "*[default: all]*") if _option(line) == "workers" else line for line in shared]
     return "\n\n".join(["## What every command takes", "\n".join(every), *told])
@@ -46,7 +49,3 @@ def _join(lines: list[str]) -> list[str]:
 def _option(line: str) -> str:
     found = re.match(r"\* `--([\w-]+)", line)
     return found[1] if found else ""
-
-
-def _without_title(lines: list[str]) -> list[str]:
-    return [line for line in lines if not line.startswith("#")]

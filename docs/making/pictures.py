@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import doctest
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from phrasebox import Aligner, Grounding
+from phrasebox import Aligner, Captioner, Grounding
+from phrasebox.backbones import load_backbone
 from phrasebox.features import REGION_PRESETS
 from phrasebox.grounding import decode, segments
 from phrasebox.images import load_image
@@ -77,11 +78,12 @@ def vectors(figure: Figure, ink: str) -> None:
     image = photograph("chelsea.png")
     box = grounded("chelsea.png", 0).phrases[0].box
     height, width = image.shape[:2]
-    backbone = aligner()._extractor._frames
+    settings = REGION_PRESETS["modern"]
+    backbone = load_backbone(settings.backbone, input_size=settings.size)
     maps = backbone.maps(_squashed(image, backbone.input_size)[None])[0].float().cpu().numpy()  # (D, h, w)
     across, down = maps.shape[2], maps.shape[1]
     share = np.array([[box.x1 / width, box.y1 / height, box.x2 / width, box.y2 / height]])
-    weights = cell_weights(share, REGION_PRESETS["modern"].bins, down, across).numpy().reshape(down, across)
+    weights = cell_weights(share, settings.bins, down, across).numpy().reshape(down, across)
     left, middle, right = figure.subplots(1, 3)
     _photograph(left, image)
     _box(left, box, colour(0).fill, 2.5)
@@ -168,18 +170,31 @@ def markov(figure: Figure, ink: str) -> None:
 def enlarging(figure: Figure, ink: str) -> None:
     """What one sentence became."""
     found = grounded("motorcycle_left.png", 0)
+    phrases = [(p.text, p.box, f"{p.score:.2f}  sure {100 * p.confidence:.0f} %") for p in found.phrases]
+    _told(figure, ink, photograph("motorcycle_left.png"), found.caption, phrases)
+
+
+def describing(figure: Figure, ink: str) -> None:
+    """What the built-in captioner says."""
+    image = photograph("motorcycle_left.png")
+    found = Captioner.load().describe(image, regions=5)
+    regions = [(r.text, r.box, f"{r.score:.2f}") for r in found.regions]
+    _told(figure, ink, image, f"{found.caption}  {found.score:.2f}", regions)
+
+
+def _told(figure: Figure, ink: str, image: np.ndarray, sentence: str, phrases: Sequence[tuple[str, Box, str]]) -> None:
+    """A photograph with boxes, and beside it the sentence and a line for each: what it says, and numbers."""
     left, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
-    _photograph(left, photograph("motorcycle_left.png"))
-    right.set(xlim=(0, 1), ylim=(len(found.phrases) + 0.2, -1.6))
+    _photograph(left, image)
+    right.set(xlim=(0, 1), ylim=(max(len(phrases), 3) + 0.2, -1.6))
     right.set_axis_off()
-    right.text(0, -1.1, _wrapped(found.caption), va="center", color=ink, fontsize=10, style="italic")
-    for i, phrase in enumerate(found.phrases):
+    right.text(0, -1.1, _wrapped(sentence), va="center", color=ink, fontsize=10, style="italic")
+    for i, (text, box, numbers) in enumerate(phrases):
         shade = colour(i)
-        _box(left, phrase.box, shade.fill, 2.5)
-        right.text(0.02, i + 0.35, phrase.text, va="center", color=shade.text, fontsize=10.5,
+        _box(left, box, shade.fill, 2.5)
+        right.text(0.02, i + 0.35, text, va="center", color=shade.text, fontsize=10.5,
                    bbox={"fc": shade.fill, "lw": 0, "boxstyle": "round,pad=0.4"})  # fmt: skip
-        right.text(0.98, i + 0.35, f"{phrase.score:.2f}  sure {100 * phrase.confidence:.0f} %", va="center",
-                   ha="right", color=ink, fontsize=9)  # fmt: skip
+        right.text(0.98, i + 0.35, numbers, va="center", ha="right", color=ink, fontsize=9)
 
 
 def generator(figure: Figure, ink: str) -> None:
@@ -213,6 +228,7 @@ PICTURES: dict[str, tuple[Callable[[Figure, str], None], float]] = {
     "markov": (markov, 5.2),
     "enlarging": (enlarging, 3.7),
     "generator": (generator, 3.8),
+    "describing": (describing, 3.7),
 }
 """Every picture's function and its height in inches."""
 

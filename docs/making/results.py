@@ -75,14 +75,14 @@ def _title(table: dict[str, Any]) -> str:
 
 
 def _cell(value: str | float | None) -> str:
-    """Numbers of four digits or more with no decimals, small ones with one, tiny ones with three that count."""
+    """Numbers from 1,000 without decimals, others with one, and small ones, as beta is, with three that count."""
     if value is None:
         return ""
     if isinstance(value, str):
         return value.replace("|", "\\|")
     if isinstance(value, int) or abs(value) >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if value == 0 or abs(value) >= 0.1 else f"{value:.3g}"
+    return f"{value:.3g}" if 0.001 <= abs(value) < 0.1 else f"{value:.1f}"
 
 
 @cache

@@ -1,0 +1,99 @@
+"""What fills the site's pages: figures, formulas, the command line."""
+
+from __future__ import annotations
+
+import json
+
+import commands
+import formulas
+import pytest
+import results
+
+import formats
+from phrasebox.cli import COMMANDS
+from phrasebox.formats import READERS, WRITERS
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    results._load.cache_clear()
+    yield tmp_path
+    results._load.cache_clear()
+
+
+TABLE = {
+    "protocol": "grounding",
+    "split": "val",
+    "seeds": [0],
+    "rows": [{"type": "all", "method": "model", "phrases": 13123, "pointing-box": 66.753},
+             {"type": "all", "method": "bound", "phrases": 13123, "pointing-box": None}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("content", [[TABLE], {"about": "Why.", "command": "run it", "tables": [TABLE]}],
+                         ids=["as a workspace keeps it", "as a benchmark does"])  # fmt: skip
+def test_a_table_is_made_of_a_file(folder, content):
+    (folder / "one.json").write_text(json.dumps(content), encoding="utf-8")
+    lines = results.tables("one").splitlines()
+    assert lines[-5:] == [
+        "",
+        "| type | method | phrases | pointing-box |",
+        "|---|---|---:|---:|",
+        "| all | model | 13,123 | 66.8 |",
+        "| all | bound | 13,123 |  |",
+    ]
+    assert "**grounding · split val · seed 0**" in lines
+    assert ("Printed by `run it`." in lines) == isinstance(content, dict)
+
+
+def test_one_number_of_a_file(folder):
+    (folder / "one.json").write_text(json.dumps([TABLE]), encoding="utf-8")
+    assert results.figure("one / grounding / all, model / pointing-box") == "66.8"
+    with pytest.raises(ValueError, match="2 rows"):
+        results.figure("one / grounding / all / pointing-box")
+    with pytest.raises(ValueError, match="no table"):
+        results.tables("one / retrieval")
+
+
+def test_files_that_no_page_names_are_shown_all_the_same(folder):
+    (folder / "later.json").write_text(json.dumps({"title": "Later", "tables": [TABLE]}), encoding="utf-8")
+    (folder / "regions.json").write_text(json.dumps({"title": "On its own page", "tables": [TABLE]}), encoding="utf-8")
+    text = results.tables("*")
+    assert text.startswith("## Later")
+    assert "On its own page" not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"), [(0.0, "0.0"), (0.0005, "0.0"), (0.034, "0.034"), (12345.6, "12,346"), ("a|b", "a\\|b")]
+)
+def test_cells(value, cell):
+    assert results._cell(value) == cell
+
+
+def test_formulas_become_mathml():
+    found = formulas.to_mathml(r'<p><span class="arithmatex">\(v_i &lt; s\)</span></p>')
+    assert found.startswith('<p><span class="formula"><math')
+    assert "<msub><mi>v</mi><mi>i</mi></msub>" in found
+    assert "arithmatex" not in found
+
+
+@pytest.mark.parametrize("tex", [r"\nonsense x", "a & b"])
+def test_a_formula_that_is_not_understood_is_refused(tex):
+    with pytest.raises(ValueError, match="not understood"):
+        formulas.to_mathml(f'<div class="arithmatex">\\[{tex}\\]</div>')
+
+
+def test_the_command_line_is_told_from_the_application():
+    page = commands.page()
+    for name in COMMANDS:
+        assert f"## {name} {{ #{name} }}" in page
+    assert page.count("`--json`") == 1, "what every command takes is told once"
+    assert "* `--min-confidence FLOAT`: Leave out phrases below it. *[default: 0.0]*" in page
+    assert "Folder of the exported files" in page
+
+
+def test_every_format_is_told():
+    page = formats.page()
+    for name in {*READERS, *WRITERS}:
+        assert f"| `{name}` |" in page
