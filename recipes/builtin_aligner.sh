@@ -13,5 +13,6 @@ phrasebox import "$data/annotations.zip" "$ws" --images "$data/images" --licence
 phrasebox regions "$ws"
 phrasebox align "$ws"
 phrasebox evaluate "$ws" --split val
+python "$(dirname "$0")/../benchmarks/recording.py" flickr8k-val "$ws"/results/val.json
 mkdir -p "$package"
 cp "$ws"/models/aligner/{config.json,model.safetensors,bank.safetensors} "$package"/

@@ -15,5 +15,6 @@ phrasebox regions "$ws"
 phrasebox ground "$ws"
 phrasebox caption "$ws"
 phrasebox evaluate "$ws" --split val --captions-only
+python "$(dirname "$0")/../benchmarks/recording.py" flickr8k-val-captions "$ws"/results/val-captions.json
 mkdir -p "$package"
 cp "$ws"/models/captioner/{config.json,model.safetensors,README.md} "$package"/
