@@ -37,16 +37,15 @@ class Dropout(nn.Module):
         self._drawn: list[Tensor] = []  # one mask a call, of this process's own rows
         self._call = 0
 
+    @torch.compiler.disable  # what is compiled draws other numbers
     def forward(self, x: Tensor) -> Tensor:
         """(rows, ...) -> the same."""
         if not self.training or not self.share:
             return x
         if self.dealt is None:
             return F.dropout(x, self.share)
-        kept: Tensor = self._kept(x, self.dealt)  # type: ignore[call-arg]  # the decorator hides its type
-        return x * (kept.to(x.dtype) / (1 - self.share))
+        return x * (self._kept(x, self.dealt).to(x.dtype) / (1 - self.share))
 
-    @torch.compiler.disable
     def _kept(self, x: Tensor, deal: Deal) -> Tensor:
         """Which numbers are kept; drawn the first time, and the same again for a second pass."""
         if self._call == len(self._drawn):
