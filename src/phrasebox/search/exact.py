@@ -10,6 +10,7 @@ the first k, and is not looked at again.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -116,7 +117,7 @@ def scan_all(images: Collection, query: Query) -> tuple[np.ndarray, np.ndarray]:
     threads = torch.get_num_threads()
     several = threads > 1 and len(images.shards) > 1
     parts: Iterable[tuple[np.ndarray, np.ndarray]] = (
-        _pool(threads).map(lambda shard: scan_shard(shard, query, words), images.shards)
+        _pool(threads, os.getpid()).map(lambda shard: scan_shard(shard, query, words), images.shards)
         if several
         else (scan_shard(shard, query, words) for shard in images.shards)
     )
@@ -128,8 +129,11 @@ def scan_all(images: Collection, query: Query) -> tuple[np.ndarray, np.ndarray]:
 
 
 @lru_cache(maxsize=1)
-def _pool(threads: int) -> ThreadPoolExecutor:
-    """Threads in each of which torch has one thread: a shard each, so that none waits for another after every step."""
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    """Threads in each of which torch has one thread: a shard each, so that none waits for another after every step.
+
+    Those of the process that this one was forked from are not there.
+    """
     pool = ThreadPoolExecutor(threads, "search", torch.set_num_threads, (1,))
     started = Barrier(threads + 1)
     for _ in range(threads):

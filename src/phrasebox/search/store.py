@@ -34,6 +34,7 @@ class Store:
     def __init__(self, ws: Workspace, aligner: Aligner, quiet: bool = True) -> None:
         self.ws, self.aligner, self.quiet = ws, aligner, quiet
         self.folder = ws.search_folder / search_id(aligner)
+        self._sentences: tuple[int, Collection] | None = None
 
     def images(self) -> Collection:
         """The regions of all images, those embedded now that are new; an entry an image.
@@ -61,20 +62,27 @@ class Store:
 
     def sentences(self) -> Collection:
         """The words of all captions, those embedded now that are new; an entry a caption."""
-        folder = self.folder / "sentences"
-        with self.adding("sentences"):
-            done = set(Collection(folder).keys())
-            todo = [
-                (row.key, i, text)
-                for batch in self.ws.images()
-                for row in batch
-                for i, text in enumerate(row.captions)
-                if words(text) and sentence_key(row.key, i) not in done
-            ]
-            with progress("embedding sentences", total=len(todo), quiet=self.quiet) as advance:
-                if todo:
-                    add(folder, self._sentence_entries(todo, advance))
-        return Collection(folder)
+        images = self.ws.count("images")
+        if self._sentences is None or self._sentences[0] != images:
+            folder = self.folder / "sentences"
+            if self._unspoken(folder):
+                with self.adding("sentences"):
+                    todo = self._unspoken(folder)  # another process may have been first
+                    with progress("embedding sentences", total=len(todo), quiet=self.quiet) as advance:
+                        add(folder, self._sentence_entries(todo, advance))
+            self._sentences = images, Collection(folder)
+        return self._sentences[1]
+
+    def _unspoken(self, folder: Path) -> list[tuple[str, int, str]]:
+        """Key, number and text of the captions that are not embedded."""
+        done = set(Collection(folder).keys())
+        return [
+            (row.key, i, text)
+            for batch in self.ws.images()
+            for row in batch
+            for i, text in enumerate(row.captions)
+            if words(text) and sentence_key(row.key, i) not in done
+        ]
 
     def _image_entries(self, keys: Sequence[str], advance: Advance) -> Iterator[Entry]:
         for batch in self.ws.regions(keys=keys, batch=_IMAGES):
