@@ -1,7 +1,8 @@
 """Measured numbers -> tables. A file of ``docs/results/`` holds what one command measured:
 
 ``{"title", "about", "command", "tables": [{"protocol" or "title": text, "rows": [{column: value, ...}, ...]}, ...]}``,
-its tables as `phrasebox.evaluate.ResultTable.to_json` gives them; ``benchmarks/recording.py`` writes it.
+its tables as `phrasebox.evaluate.ResultTable.to_json` gives them; ``benchmarks/recording.py`` writes it. Or what else was
+said, and ``"results"``: a record for each run, of numbers, of numbers by name, and of records by name (see `_nested`).
 """
 
 from __future__ import annotations
@@ -88,4 +89,36 @@ def _cell(value: str | float | None) -> str:
 @cache
 def _load(name: str) -> dict[str, Any]:
     found = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-    return found if isinstance(found, dict) else {"tables": found}
+    if isinstance(found, dict) and "results" in found:
+        return {
+            "title": name.replace("-", " ").capitalize(),
+            "about": _about(found),
+            "tables": _nested(found["results"]),
+        }
+    found = found if isinstance(found, dict) else {"tables": found}
+    if not isinstance(found.get("tables"), list):
+        raise ValueError(f"{FOLDER / name}.json has neither tables nor results")
+    return found
+
+
+def _about(found: dict[str, Any]) -> str:
+    said = {name: value for name, value in found.items() if isinstance(value, str | int | float)}
+    return ", ".join(f"{name.replace('_', ' ')}: {_cell(value)}" for name, value in said.items())
+
+
+def _nested(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A table of every run's numbers, and for each name that holds records a table of these, a row a run and record."""
+    runs: list[dict[str, Any]] = []
+    inner: dict[str, list[dict[str, Any]]] = {}
+    for result in results:
+        first = dict(list(result.items())[:1])
+        row: dict[str, Any] = {}
+        for name, value in result.items():
+            if not isinstance(value, dict):
+                row[name] = value
+            elif all(isinstance(each, dict) for each in value.values()):
+                inner.setdefault(name, []).extend(first | {name: key} | each for key, each in value.items())
+            else:
+                row |= {f"{name} {key}": each for key, each in value.items()}
+        runs.append({name.replace("_", " "): value for name, value in row.items()})
+    return [*({"title": name, "rows": rows} for name, rows in inner.items()), {"title": "runs", "rows": runs}]
