@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from phrasebox.places import in_store, reaching
+from phrasebox.places import holds_any, in_store, reaching, remove
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -49,6 +49,10 @@ def remove_folder(folder: Path, doomed: Path | None = None) -> None:
     doomed : Path, optional
         What it is renamed to; beside it otherwise. Left by a removal that was cut short, it goes as well.
     """
+    if in_store(folder):
+        if holds_any(folder):
+            remove(folder)
+        return
     doomed = doomed or folder.with_name(f"{folder.name}.dropped")
     shutil.rmtree(doomed, ignore_errors=True)
     try:

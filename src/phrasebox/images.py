@@ -99,11 +99,11 @@ def _reasons(name: object) -> Iterator[None]:
 
 
 def _opened(path: str | os.PathLike[str], header: bool = False) -> Image.Image:
-    there = place(path)  # type: ignore[arg-type]
+    there = place(path)
     if in_store(there):
         store, name = file_system(there)
         with reaching(there):
-            return Image.open(BytesIO(store.cat_file(name, 0, _HEADER) if header else store.cat_file(name)))
+            return Image.open(BytesIO(store.cat_file(name, start=0, end=_HEADER) if header else store.cat_file(name)))
     if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for ever
         raise DataError(f"{path}: a directory, a pipe or a device, not a file")
     return Image.open(path)

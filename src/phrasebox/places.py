@@ -26,7 +26,7 @@ _URI = re.compile(rf"(?P<scheme>file|{'|'.join(STORES)}):/+(?P<rest>.*)", re.DOT
 _ANSWERS = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
 
 
-def place(where: str | Path) -> Path:
+def place(where: str | os.PathLike[str]) -> Path:
     """The place of this name.
 
     Raises
@@ -50,9 +50,7 @@ def place(where: str | Path) -> Path:
         return Path("/" + unquote(found["rest"].removeprefix("localhost/")))
     uri = f"{found['scheme']}://{found['rest'].rstrip('/')}"
     if is_offline():
-        raise OfflineError(
-            f"{uri} is in a store on the network, which --offline forbids; name a local folder"
-        )
+        raise OfflineError(f"{uri} is in a store on the network, which --offline forbids; name a local folder")
     package = STORES[found["scheme"]]
     try:
         from upath import UPath
@@ -122,11 +120,16 @@ def local_file(source: Path) -> Iterator[Path]:
         copy = Path(folder, source.name)
         with reaching(source):
             if not store.isfile(name):
-                raise DataError(
-                    f"{source} is no file; give a file of captions and --images {source}"
-                )
+                raise DataError(f"{source} is no file; give a file of captions and --images {source}")
             store.get_file(name, str(copy))
         yield copy
+
+
+def holds_any(folder: Path) -> bool:
+    """Whether there is anything in a folder of a store, where a folder with nothing in it does not exist."""
+    store, name = file_system(folder)
+    store.invalidate_cache()
+    return bool(store.find(name, maxdepth=2))
 
 
 def remove(folder: Path) -> None:

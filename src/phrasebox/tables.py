@@ -20,9 +20,7 @@ from phrasebox.places import in_store, table_options, unreachable
 
 _CACHE = 16 << 20  # bytes of Lance's caches, each
 _SCAN_ROWS = 65_536  # rows of a narrow column read at a time
-_STORE_FAILS = re.compile(
-    r"(Generic \{ store|RetryError|error sending request|status: 5\d\d|Unauthenticated|PermissionDenied).*"
-)
+_STORE_FAILS = re.compile(r"(Generic \w+ error|RetryError|error sending request|Unauthenticated|PermissionDenied).*")
 _LANCE_ERRORS = (RuntimeError, ValueError, OSError)  # all that Lance raises, whatever is wrong
 
 

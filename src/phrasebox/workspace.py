@@ -23,7 +23,7 @@ from phrasebox.errors import WorkspaceError
 from phrasebox.files import remove_folder
 from phrasebox.lease import Lease
 from phrasebox.manifest import Manifest
-from phrasebox.places import in_store, place, reaching
+from phrasebox.places import holds_any, in_store, place, reaching
 from phrasebox.region_reader import RegionReader
 from phrasebox.rows import ImageRow, OwnRegions
 from phrasebox.runs import Run
@@ -95,7 +95,7 @@ class Workspace:
         """The same, where there are no folders, only names that begin alike."""
         with reaching(folder):
             if not (folder / manifest.NAME).exists():
-                if any(folder.iterdir()):
+                if holds_any(folder):
                     raise WorkspaceError(f"{folder} is not empty and no workspace; name a new or an empty folder")
                 Manifest.create(folder)
         return cls(folder)

@@ -104,6 +104,15 @@ def test_killed_workers_lose_nothing_and_double_nothing(cluster, base, tmp_path,
     assert rows(ws.path, "phrases") == rows(base / "local", "phrases")
 
 
+def test_processes_of_this_machine_make_the_same_rows(base, tmp_path, monkeypatch):
+    monkeypatch.setattr("phrasebox.bulk.engine.LEAST", 1)
+    ws = copy(base, tmp_path)
+    make_regions(ws, SETTINGS, workers=2, quiet=True)
+    ground(ws, aligner(), quiet=True, engine=Engine(workers=2))
+    for table in ("regions", "phrases", "skipped"):
+        assert rows(ws.path, table) == rows(base / "local", table)
+
+
 DRIVER = """
 import os, sys
 from phrasebox.bulk import Engine
