@@ -43,7 +43,7 @@ class DescribeTab:
             picture = self._stage.picture.on("drawn", self._drawn).on("pointed", self._pointed)
             picture.on("picked", lambda e: self._pick(str(e.args)))
             with box(classes="stack"):
-                self._notice = Notice()
+                self._notice = Notice(service)
                 with box(classes="card stack") as self._card:
                     self._caption = Text("", "p", "said caption")
                     self._list = PhraseList().on("picked", lambda e: self._pick(str(e.args)))
@@ -95,7 +95,7 @@ class DescribeTab:
             found = await self._service.describe(chosen.image, _REGIONS)
         except PhraseboxError as error:
             if asked == self._asked:
-                self._notice.wrong(str(error))
+                self._notice.failed(error)
             return
         if asked != self._asked:
             return
@@ -153,7 +153,7 @@ class DescribeTab:
             told = await self._service.describe(chosen.image, boxes=[tuple(place)])
         except PhraseboxError as error:
             self._draw()
-            self._notice.wrong(str(error))
+            self._notice.failed(error)
             return
         if asked != self._asked:
             return
@@ -177,7 +177,7 @@ class DescribeTab:
         try:
             told = await self._service.describe(chosen.image, 0, boxes, temperature, _SAMPLES, self._seed)
         except PhraseboxError as error:
-            self._notice.wrong(str(error))
+            self._notice.failed(error)
             return
         if (asked, about) != (self._asked, self._about):
             return

@@ -46,7 +46,7 @@ class GroundTab:
             self._stage = Stage(service, visitor)
             with box(classes="stack"):
                 self._ask()
-                self._notice = Notice()
+                self._notice = Notice(service)
                 with box(classes="card stack") as self._card:
                     self._said = Sentence()
                     self._slider = Range().on("moved", self._moved, throttle=0.05)
@@ -131,7 +131,7 @@ class GroundTab:
         except PhraseboxError as error:
             if asked == self._asked:
                 self._clear()
-                self._notice.wrong(str(error))
+                self._notice.failed(error)
             return
         if asked != self._asked:
             return

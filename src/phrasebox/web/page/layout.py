@@ -10,6 +10,8 @@ from typing import Any
 
 from nicegui import ui
 
+from phrasebox import sample
+from phrasebox.errors import MissingExtraError
 from phrasebox.show.colours import css_rules
 from phrasebox.web.page.parts import Text, box, put
 from phrasebox.web.page.visitors import Visitor
@@ -27,6 +29,15 @@ TABS = {"ground": "Ground", "describe": "Describe", "search": "Search", "review"
 def _stamp(name: str) -> str:
     """Part of an asset's address that changes with it, so that browsers may keep it."""
     return hashlib.sha256((CLIENT / name).read_bytes()).hexdigest()[:12]
+
+
+def samples() -> list[str]:
+    """Names of the built-in photographs, if they are installed."""
+    try:
+        folder = sample.images_folder()
+    except MissingExtraError:
+        return []
+    return [name for name in sample.CAPTIONS if (folder / name).is_file()]
 
 
 def add_head() -> None:
@@ -49,7 +60,7 @@ class Shell:
         self._tabs: dict[str, ui.element] = {}
         with box("a", "skip", href="#content"):
             Text("Skip to the content", "span")
-        with box("header", "top", role="banner"):
+        with box("header", "top"):
             with box("h1", "brand"):
                 box("i", aria_hidden="true")
                 Text("phrasebox", "span")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from asyncio import to_thread
 from functools import lru_cache
-from urllib.parse import unquote
 
 import numpy as np
-from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi import FastAPI, UploadFile
+from fastapi.responses import FileResponse, Response
 from nicegui import Client, ui
 from PIL import Image
 
 from phrasebox import sample
-from phrasebox.errors import PhraseboxError
-from phrasebox.web.limits import Limits, RefusedError, TooLargeError
+from phrasebox.errors import NotThereError
+from phrasebox.web.limits import TooLargeError
 from phrasebox.web.page import layout
 from phrasebox.web.page.describe import DescribeTab
 from phrasebox.web.page.ground import GroundTab
@@ -27,9 +26,10 @@ from phrasebox.web.service import Service
 
 _AWAY = 30.0  # seconds that a visitor whose connection broke is waited for before all it held is freed
 _THUMB = 160  # pixels
+_NAME = 200  # characters of a file's name that are kept
 _CLIENT = {"page.css": "text/css", "links.js": "text/javascript"}
-_PRIVATE = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
-_FOR_A_DAY = {"Cache-Control": "public, max-age=86400", "X-Content-Type-Options": "nosniff"}
+_PRIVATE = {"cache-control": "private, no-store"}
+_FOR_A_DAY = {"cache-control": "public, max-age=86400"}
 
 
 def mount(app: FastAPI, service: Service) -> Visitors:
@@ -64,7 +64,7 @@ def _add_page(service: Service, visitors: Visitors, first: str) -> None:
         layout.add_head()
         visitor = visitors.arrive()
         client.on_delete(lambda: visitors.leave(visitor))
-        where = service.workspace.path.resolve().name if service.has_workspace else ""
+        where = service.workspace.path.absolute().name if service.has_workspace else ""
         makers = {
             "ground": lambda: GroundTab(service, visitor),
             "describe": lambda: DescribeTab(service, visitor),
@@ -82,17 +82,16 @@ def _add_uploads(app: FastAPI, service: Service, visitors: Visitors) -> None:
     """Photographs of visitors: taken and given back under a secret that only their own page knows."""
 
     @app.post("/page/uploads/{secret}", include_in_schema=False)
-    async def take(secret: str, request: Request) -> Response:
+    async def take(secret: str, image: UploadFile) -> Response:
         visitor = visitors.find(secret)
         if visitor is None:
-            return JSONResponse({"detail": "this page was closed; load it again"}, 404)
-        try:
-            visitors.make_room(visitor)
-            data = await _body(request, service.limits)
-            name = unquote(request.headers.get("x-file-name", ""))[:200]
-            await to_thread(visitor.upload, data, name or "your photograph", service.limits)
-        except PhraseboxError as error:
-            return JSONResponse({"detail": str(error)}, error.status if isinstance(error, RefusedError) else 422)
+            raise NotThereError("this page was closed; load it again")
+        visitors.make_room(visitor)
+        data = await image.read(service.limits.bytes + 1)
+        if len(data) > service.limits.bytes:
+            raise TooLargeError(f"the photograph has more than {service.limits.bytes:,} bytes; make it smaller")
+        name = (image.filename or "")[:_NAME] or "your photograph"
+        await to_thread(visitor.upload, data, name, service.limits)
         return Response(status_code=204)
 
     @app.get("/page/uploads/{secret}/{number}", include_in_schema=False)
@@ -100,30 +99,16 @@ def _add_uploads(app: FastAPI, service: Service, visitors: Visitors) -> None:
         visitor = visitors.find(secret)
         jpeg = visitor.shown(number) if visitor else None
         if jpeg is None:
-            return JSONResponse({"detail": "there is no such photograph"}, 404)
+            raise NotThereError("there is no such photograph")
         return Response(jpeg, media_type=MEDIA_TYPE, headers=_PRIVATE)
-
-
-async def _body(request: Request, limits: Limits) -> bytes:
-    """The bytes sent, no more of them read than are taken."""
-    too_large = TooLargeError(f"the photograph has more than {limits.bytes / 1e6:.0f} MB; make it smaller")
-    length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > limits.bytes:
-        raise too_large
-    data = bytearray()
-    async for part in request.stream():
-        data += part
-        if len(data) > limits.bytes:
-            raise too_large
-    return bytes(data)
 
 
 def _add_assets(app: FastAPI, service: Service) -> None:
     @app.get("/page/client/{name}", include_in_schema=False)
     async def asset(name: str) -> Response:
         if name not in _CLIENT:
-            return JSONResponse({"detail": "there is no such file"}, 404)
-        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+            raise NotThereError("there is no such file")
+        headers = {"cache-control": "public, max-age=31536000, immutable"}
         return FileResponse(layout.CLIENT / name, media_type=_CLIENT[name], headers=headers)
 
     @lru_cache(maxsize=len(sample.CAPTIONS))
@@ -134,9 +119,6 @@ def _add_assets(app: FastAPI, service: Service) -> None:
 
     @app.get("/page/samples/{name}", include_in_schema=False)
     async def sample_picture(name: str) -> Response:
-        if name not in sample.CAPTIONS:
-            return JSONResponse({"detail": "there is no such photograph"}, 404)
-        try:
-            return Response(await to_thread(small, name), media_type=MEDIA_TYPE, headers=_FOR_A_DAY)
-        except (PhraseboxError, OSError):
-            return JSONResponse({"detail": "the sample is not installed"}, 404)
+        if name not in layout.samples():
+            raise NotThereError("there is no such photograph")
+        return Response(await to_thread(small, name), media_type=MEDIA_TYPE, headers=_FOR_A_DAY)

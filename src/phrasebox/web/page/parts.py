@@ -11,6 +11,10 @@ from typing import Any
 from nicegui import background_tasks, ui
 from nicegui.elements.mixins.text_element import TextElement
 
+from phrasebox.errors import PhraseboxError
+from phrasebox.web.app import public
+from phrasebox.web.service import Service
+
 
 class Picture(ui.element, component="client/grounded_picture.js"):
     """A picture with boxes; emits ``picked`` id, ``pointed`` {x, y}, ``drawn`` box, ``changed`` box."""
@@ -115,8 +119,9 @@ def head(title: str, lead: str = "") -> None:
 class Notice:
     """A place where a tab says that it is at work, or what went wrong; read out by screen readers when it changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, service: Service) -> None:
         self._place = box(aria_live="polite")
+        self._hidden = str(service.workspace.path.absolute()) if service.has_workspace else ""
 
     def clear(self) -> None:
         """Say nothing."""
@@ -134,6 +139,10 @@ class Notice:
         self._place.clear()
         with self._place, box(classes="notice", role="alert"):
             Text(_sentence(text))
+
+    def failed(self, error: PhraseboxError) -> None:
+        """Say why something cannot be had; paths of the machine are left out."""
+        self.wrong(public(str(error), self._hidden))
 
     def say(self, text: str) -> None:
         """Say something worth knowing."""

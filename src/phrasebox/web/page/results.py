@@ -28,7 +28,7 @@ class ResultsTab:
     def __init__(self, service: Service) -> None:
         self._service = service
         head("Results", "What was measured on this workspace, and how its models learned.")
-        self._notice = Notice()
+        self._notice = Notice(service)
         self._place = box(classes="stack wide-gap")
 
     def opened(self) -> None:
@@ -40,7 +40,7 @@ class ResultsTab:
         try:
             found = await to_thread(self._service.results) if self._service.has_workspace else None
         except PhraseboxError as error:
-            self._notice.wrong(str(error))
+            self._notice.failed(error)
             return
         self._notice.clear()
         self._place.clear()

@@ -59,7 +59,7 @@ class ReviewTab:
                     with self._track:
                         self._bars = [box("i"), box("i", "no")]
                     self._told = Text("", "p", "small num")
-            self._notice = Notice()
+            self._notice = Notice(service)
             self._none = box()
             with box(classes="review") as self._body:
                 with box(classes="stack tight"):
@@ -117,7 +117,7 @@ class ReviewTab:
             wanted = self._filters.wanted
             return await to_thread(self._service.phrases, offset=self._offset, limit=_PAGE, **wanted)
         except PhraseboxError as error:
-            self._notice.wrong(str(error))
+            self._notice.failed(error)
             return None
 
     def _take(self, page: PhrasePage, place: int) -> None:
@@ -248,7 +248,7 @@ class ReviewTab:
                 new = await to_thread(store)
             except PhraseboxError as error:
                 self._look(record)
-                self._notice.wrong(str(error))
+                self._notice.failed(error)
                 return
         self._notice.clear()
         self._renew(new)
@@ -291,7 +291,7 @@ class ReviewTab:
             try:
                 record = await to_thread(self._service.undo, self._who or "visitor")
             except PhraseboxError as error:
-                self._notice.wrong(str(error))
+                self._notice.failed(error)
                 return
         if record is None:
             self._notice.say("There is nothing of yours to undo.")

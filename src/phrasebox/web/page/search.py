@@ -49,7 +49,7 @@ class SearchTab:
             put(self._field, label="Sentence", kind="search", hint=hint, most=limits.sentence, wait=100, shortcut="/")
             button("Search", lambda: later(self._start), "main")
         with box(classes="stack results-of-search"):
-            self._notice = Notice()
+            self._notice = Notice(service)
             self._hits = box(classes="hits")
             self._foot = box(classes="row center")
 
@@ -80,7 +80,7 @@ class SearchTab:
             if asked == self._asked:
                 self._hits.clear()
                 self._foot.clear()
-                self._notice.wrong(str(error))
+                self._notice.failed(error)
             return
         if asked != self._asked:
             return
@@ -123,7 +123,7 @@ class SearchTab:
         try:
             found = await to_thread(chosen_of, self._service, key)
         except PhraseboxError as error:
-            self._notice.wrong(str(error))
+            self._notice.failed(error)
             return
         self._go()
         self._visitor.choose(found, sentence)

@@ -8,7 +8,8 @@ from urllib.parse import quote
 from nicegui import events, ui
 
 from phrasebox import sample
-from phrasebox.errors import MissingExtraError, PhraseboxError
+from phrasebox.errors import PhraseboxError
+from phrasebox.web.page.layout import samples
 from phrasebox.web.page.parts import Drop, Notice, Picture, Text, box, button, put
 from phrasebox.web.page.visitors import Chosen, Visitor
 from phrasebox.web.service import Service
@@ -57,7 +58,7 @@ class Stage:
                 self.picture = Picture()
                 put(self.picture, draws=draws, hidden=True)
             self._drop = drop
-            self.notice = Notice()
+            self.notice = Notice(service)
             self._others = box(classes="stack")
         visitor.on_choice(self.show)
         self.show()
@@ -89,7 +90,7 @@ class Stage:
                         for row in rows:
                             self._thumb(row.key, address(row.key, 160), row.captions)
                     return
-            if names := _samples():
+            if names := samples():
                 Text("From the sample", "h3")
                 with box(classes="strip"):
                     for name in names:
@@ -119,7 +120,7 @@ class Stage:
         try:
             found = await to_thread(chosen_of, self._service, key)
         except PhraseboxError as error:
-            self.notice.wrong(str(error))
+            self.notice.failed(error)
             return
         self._visitor.choose(found, found.captions[0] if found.captions else "")
 
@@ -133,11 +134,3 @@ class Stage:
         if self._visitor.own is not None:
             self._visitor.choose(self._visitor.own)
             ui.run_javascript("document.activeElement?.blur()")
-
-
-def _samples() -> list[str]:
-    try:
-        folder = sample.images_folder()
-    except MissingExtraError:
-        return []
-    return [name for name in sample.CAPTIONS if (folder / name).is_file()]

@@ -32,10 +32,11 @@ export default {
       this.sending = true;
       this.name = file.name;
       try {
-        const type = file.type || "application/octet-stream";
-        const answer = await fetch((window.path_prefix || "") + this.url, { method: "POST", body: file, headers: { "Content-Type": type, "X-File-Name": encodeURIComponent(file.name) } });
+        const form = new FormData();
+        form.append("image", file);
+        const answer = await fetch((window.path_prefix || "") + this.url, { method: "POST", body: form });
         if (answer.ok) this.$emit("sent", file.name);
-        else this.$emit("refused", (await answer.json().catch(() => ({}))).detail || `the server answered ${answer.status}`);
+        else this.$emit("refused", (await answer.json().catch(() => ({}))).error || `the server answered ${answer.status}`);
       } catch {
         this.$emit("refused", "the photograph did not arrive; is the server still running?");
       } finally {
