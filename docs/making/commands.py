@@ -14,13 +14,17 @@ _SHARED = {field.name for field in dataclasses.fields(Common)}
 
 def page(_: str = "") -> str:
     """What every command takes, once; then each command with its own arguments and options."""
-    text = app.generate_docs(output_format="markdown")
+    text = app.generate_docs(output_format="markdown", usage_name="phrasebox")
     found = re.findall(r"^## phrasebox ([\w-]+)\n(.*?)(?=^## |\Z)", text, re.M | re.S)
     if [name for name, _ in found] != list(COMMANDS):
         raise ValueError(f"the application tells of {[name for name, _ in found]}")
     shared: list[str] = []
     told = []
     for name, text in found:
+        usage = f"phrasebox {name} [OPTIONS]"
+        text = re.sub(rf"^phrasebox {name} .*?\[OPTIONS\]", usage, text, flags=re.M)  # not how mkdocs was started
+        if usage not in text:
+            raise ValueError(f"the application does not tell the usage of {name}")
         lines = _join(text.splitlines())
         common = [line for line in lines if _option(line) in _SHARED]
         shared = shared or common

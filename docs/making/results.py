@@ -1,8 +1,8 @@
 """Measured numbers -> tables. A file of ``docs/results/`` holds what one command measured:
 
 ``{"title", "about", "command", "tables": [{"protocol" or "title": text, "rows": [{column: value, ...}, ...]}, ...]}``,
-its tables as `phrasebox.evaluate.ResultTable.to_json` gives them; ``benchmarks/recording.py`` writes it. Or what else was
-said, and ``"results"``: a record for each run, of numbers, of numbers by name, and of records by name (see `_nested`).
+its tables as `phrasebox.evaluate.ResultTable.to_json` gives them; ``benchmarks/recording.py`` writes it. Or
+``"results"``, a record for each run, of numbers, of numbers by name, and of records by name, beside what all share.
 """
 
 from __future__ import annotations

@@ -84,8 +84,10 @@ def test_a_formula_that_is_not_understood_is_refused(tex):
         formulas.to_mathml(f'<div class="arithmatex">\\[{tex}\\]</div>')
 
 
-def test_the_command_line_is_told_from_the_application():
+def test_the_command_line_is_told_from_the_application(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["/somewhere/mkdocs/__main__.py", "build"])
     page = commands.page()
+    assert "```console\nphrasebox import [OPTIONS] SOURCE WS\n```" in page
     for name in COMMANDS:
         assert f"## {name} {{ #{name} }}" in page
     assert page.count("`--json`") == 1, "what every command takes is told once"
