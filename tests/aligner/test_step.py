@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -168,3 +169,12 @@ def test_half_precision_is_near(encoder, precision, pairs):
         assert found == pytest.approx(value, rel=0.03)
         assert found != value
         assert all(tensor.dtype == torch.float32 and tensor.isfinite().all() for tensor in gradients.values())
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="a compiler is needed to compile for a processor")
+def test_compiled_networks_train_as_plain_ones(pairs):
+    settings = replace(TRAIN, epochs=1)
+    plain, weights = work("train", pairs, None, MODEL, settings, PLAIN)
+    found, others = work("train", pairs, None, MODEL, settings, Execution(compile=True))
+    np.testing.assert_allclose(found, plain, rtol=1e-4)
+    same(others, weights, atol=1e-4)
