@@ -7,6 +7,8 @@ so a job that is killed leaves whole rows or none.
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -108,7 +110,12 @@ class Workspace:
     @property
     def search_folder(self) -> Path:
         """The folder of what search made from the regions and captions; it can be made anew at any time."""
-        return self.path / "search"
+        if not in_store(self.path):
+            return self.path / "search"
+        name = hashlib.sha256(str(self.path).encode()).hexdigest()[:16]
+        near = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "phrasebox", "search")
+        near.mkdir(parents=True, exist_ok=True)
+        return near / name  # it is mapped into memory
 
     def search(self, sentence: str, k: int = 10) -> list[Hit]:
         """The images that a sentence fits best, by the workspace's own model, else the built-in one.

@@ -21,6 +21,7 @@ from phrasebox.jobs import ground, import_source, make_regions
 from phrasebox.jobs import grounding as ground_job
 from phrasebox.jobs import regions as regions_job
 from phrasebox.jobs.describing import describe_folder
+from phrasebox.search.store import Store
 from phrasebox.workspace import Workspace
 
 SETTINGS = RegionSettings(
@@ -66,6 +67,7 @@ def _batches(monkeypatch):
 
 
 def _small_batches(patch):
+    patch.setattr("phrasebox.search.store._IMAGES", 2)
     patch.setattr(regions_job, "_BATCH", 2)
     patch.setattr(ground_job, "_BATCH", 2)
 
@@ -81,6 +83,17 @@ def rows(ws, table) -> list[bytes]:
     """The rows of a table as bytes, in no order."""
     found = lancedb.connect(Path(ws) / "db").open_table(table).to_arrow()
     return sorted(found.take([i]).to_batches()[0].serialize().to_pybytes() for i in range(len(found)))
+
+
+def entries(store) -> dict[str, bytes]:
+    """What search keeps of every image, as bytes."""
+    found = {}
+    for shard in store.images().shards:
+        for i, key in enumerate(shard.keys):
+            assert key not in found
+            entry = shard.entry(i)
+            found[key] = entry.planes.high.tobytes() + entry.planes.low.tobytes() + entry.boxes.tobytes()
+    return found
 
 
 def copy(base, tmp_path) -> Workspace:
@@ -102,6 +115,7 @@ def test_killed_workers_lose_nothing_and_double_nothing(cluster, base, tmp_path,
     assert rows(ws.path, "skipped") == rows(base / "local", "skipped")
     ground(ws, aligner(), quiet=True, engine=engine)
     assert rows(ws.path, "phrases") == rows(base / "local", "phrases")
+    assert entries(Store(ws, aligner(), engine=engine)) == entries(Store(Workspace(base / "local"), aligner()))
 
 
 def test_processes_of_this_machine_make_the_same_rows(base, tmp_path, monkeypatch):

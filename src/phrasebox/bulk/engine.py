@@ -102,17 +102,43 @@ def run(
         If a worker is killed again and again.
     """
     commits = Commits(store, skip, mapper.weigh_row, progress)
-    if engine.name == "ray":
-        from phrasebox.bulk.on_ray import over_ray
-
-        with closing(over_ray(source, mapper, batch, engine)) as found:
-            _drain(found, commits)
-    elif count := engine.processes(len(source), batch, mapper.device):
-        with closing(over_processes(batches(source, batch), mapper, count)) as found:
-            _drain(found, commits)
+    if elsewhere := _elsewhere(source, mapper, batch, engine):
+        with closing(elsewhere) as found:
+            try:
+                for mapped in found:
+                    commits.add(mapped)
+            finally:
+                commits.write()  # what is finished is kept, whatever ended the rest
     else:
         _here(source, mapper, commits, batch, engine.workers)
     return commits.counts
+
+
+def stream(source: Source[Any], mapper: Mapper, *, batch: int, engine: Engine) -> Generator[Mapped]:
+    """What the batches of a source become, where it is not rows of a table; nothing is read ahead in this process.
+
+    Raises
+    ------
+    PeerError
+        As `run`.
+    """
+    if elsewhere := _elsewhere(source, mapper, batch, engine):
+        with closing(elsewhere) as found:
+            yield from found
+    else:
+        for items in batches(source, batch):
+            yield mapper([mapper.load(item) for item in items])
+
+
+def _elsewhere(source: Source[Any], mapper: Mapper, batch: int, engine: Engine) -> Generator[Mapped] | None:
+    """Results from other processes; None where this one does it all."""
+    if engine.name == "ray":
+        from phrasebox.bulk.on_ray import over_ray
+
+        return over_ray(source, mapper, batch, engine)
+    if count := engine.processes(len(source), batch, mapper.device):
+        return over_processes(batches(source, batch), mapper, count)
+    return None
 
 
 def batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
@@ -126,14 +152,6 @@ def batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
     items = iter(items)
     for first in items:
         yield [first, *islice(items, size - 1)]
-
-
-def _drain(found: Generator[Mapped], commits: Commits) -> None:
-    try:
-        for mapped in found:
-            commits.add(mapped)
-    finally:
-        commits.write()  # what is finished is kept, whatever ended the rest
 
 
 def _here(source: Source[Any], mapper: Mapper, commits: Commits, batch: int, workers: int) -> None:

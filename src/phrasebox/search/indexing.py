@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from phrasebox.aligner import Aligner
+from phrasebox.bulk import Engine
 from phrasebox.errors import SettingsError
 from phrasebox.pipeline import progress
 from phrasebox.search import exact, lance_index
@@ -69,6 +70,7 @@ def build_index(
     seed: int = 0,
     fresh: bool = False,
     quiet: bool = True,
+    engine: Engine | None = None,
 ) -> IndexReport:
     """Embed what is new in a workspace, index it, and compare with an exact search.
 
@@ -82,6 +84,8 @@ def build_index(
         Of the choice of queries.
     fresh : bool
         Make the index anew.
+    engine : Engine, optional
+        Where images are embedded; on this machine otherwise, with as many workers as the aligner has.
 
     Raises
     ------
@@ -93,7 +97,7 @@ def build_index(
     check_backend(backend, url)
     if backend == "exact":
         raise SettingsError("exact looks at all images and has no index; name lancedb or qdrant with --backend")
-    store = Store(ws, aligner, quiet)
+    store = Store(ws, aligner, quiet, engine)
     images = store.images()
     started = time.perf_counter()
     with store.adding(backend), progress(f"indexing for {backend}", total=len(images), quiet=quiet) as advance:

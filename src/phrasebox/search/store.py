@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from phrasebox.aligner import Aligner
 from phrasebox.aligner.storage import model_id
+from phrasebox.bulk import Engine, Mapped, Mapper, stream
 from phrasebox.errors import ModelError, WorkspaceError
 from phrasebox.pipeline import Advance, progress
 from phrasebox.search.collection import Collection, add
@@ -31,8 +33,9 @@ _IMAGES, _SENTENCES = 32, 512  # embedded at a time
 class Store:
     """What a model makes of the images and captions of a workspace, in ``search/`` with the model's name."""
 
-    def __init__(self, ws: Workspace, aligner: Aligner, quiet: bool = True) -> None:
+    def __init__(self, ws: Workspace, aligner: Aligner, quiet: bool = True, engine: Engine | None = None) -> None:
         self.ws, self.aligner, self.quiet = ws, aligner, quiet
+        self.engine = engine or Engine(workers=aligner.workers)
         self.folder = ws.search_folder / search_id(aligner)
         self._sentences: tuple[int, Collection] | None = None
 
@@ -85,9 +88,10 @@ class Store:
         ]
 
     def _image_entries(self, keys: Sequence[str], advance: Advance) -> Iterator[Entry]:
-        for batch in self.ws.regions(keys=keys, batch=_IMAGES):
-            yield from image_entries(self.aligner, batch)
-            advance(len(batch))
+        source = _StoredRegions(self.ws.path, keys)
+        for made in stream(source, _Embedder(self.aligner), batch=_IMAGES, engine=self.engine):
+            yield from made.rows
+            advance(len(made.rows))
 
     def _sentence_entries(self, captions: Sequence[tuple[str, int, str]], advance: Advance) -> Iterator[Entry]:
         bank, model = self.aligner.bank, self.aligner.model
@@ -120,6 +124,37 @@ class Store:
         except OSError as error:
             reason = f"{root} cannot be written: {error.strerror or error}"
             raise WorkspaceError(f"{reason}; make room or give the permission, then search again") from error
+
+
+@dataclass(frozen=True)
+class _StoredRegions:
+    """Regions of a workspace, by the keys of their images."""
+
+    path: Path
+    keys: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __iter__(self) -> Iterator[Regions]:
+        for batch in Workspace(self.path).regions(keys=self.keys, batch=_IMAGES):
+            yield from batch
+
+
+@dataclass(eq=False)
+class _Embedder(Mapper[Regions, Entry]):
+    """Regions of images -> their entries."""
+
+    aligner: Aligner
+
+    def __post_init__(self) -> None:
+        self.device = self.aligner.device
+
+    def __call__(self, batch: list[Regions]) -> Mapped[Entry]:
+        return Mapped(list(image_entries(self.aligner, batch)))
+
+    def alone(self) -> _Embedder:
+        return _Embedder(replace(self.aligner, workers=1))
 
 
 def search_id(aligner: Aligner) -> str:
