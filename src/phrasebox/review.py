@@ -314,7 +314,9 @@ class Review:
             columns.append([image[there], first + there, told[there], *numbers])
             first += len(part)
         kinds = (np.int64, np.int64, np.int32, np.int32, np.int32, np.int32, np.float32)
-        joined: list[np.ndarray] = [np.concatenate([np.empty(0, kind), *part]) for kind, *part in zip(kinds, *columns, strict=True)]
+        joined: list[np.ndarray] = [
+            np.concatenate([np.empty(0, kind), *part]) for kind, *part in zip(kinds, *columns, strict=True)
+        ]
         order = np.argsort(joined[0], kind="stable")
         self._image, self._offset, self._words, self._caption, self._start, self._end, self._score = (
             column[order] for column in joined

@@ -1,0 +1,123 @@
+"""phrasebox serve: the page and the HTTP API."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from phrasebox.cli.app import COMMON, Common
+from phrasebox.cli.shared import device
+from phrasebox.errors import MissingExtraError, SettingsError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+_GRACE = 3  # seconds that open connections have to end
+_MESSAGE = 4 << 20  # bytes of one message of the page
+
+
+def serve(
+    ws: Annotated[Path | None, Parameter(help="The workspace folder; without it, your own pictures alone.")] = None,
+    /,
+    *,
+    host: str = "127.0.0.1",
+    port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 8080,
+    token: Annotated[str | None, Parameter(env_var="PHRASEBOX_TOKEN", show_env_var=True)] = None,
+    allow_host: Annotated[list[str] | None, Parameter(negative=())] = None,
+    model: str | None = None,
+    captioner: str | None = None,
+    common: Common = COMMON,
+) -> None:
+    """Open the page and the HTTP API under /api: ground, describe, search, and go through the phrases.
+
+    Parameters
+    ----------
+    host
+        The address to listen on; others than this machine reach it only if it is not of loopback.
+    port
+        The port to listen on; 0 for any that is free.
+    token
+        What a visitor must know. Where others reach the host one is made and printed unless it is given.
+    allow_host
+        A further name under which the service is reached, as behind a proxy.
+    model
+        An aligner's folder or hub id; the workspace's own otherwise, or the built-in one.
+    captioner
+        A captioner's folder or hub id; the workspace's own otherwise, or the built-in one.
+    """
+    try:
+        import uvicorn
+
+        from phrasebox.web import Service
+        from phrasebox.web.app import build
+        from phrasebox.web.security import Access, is_loopback
+    except ImportError as error:
+        raise MissingExtraError((error.name or "nicegui").partition(".")[0], "web") from None
+    from phrasebox.workspace import Workspace
+
+    if token is None and not is_loopback(host):
+        token = secrets.token_urlsafe(24)
+    access = Access.on(host, token or "", allow_host or ())
+    workspace = None if ws is None else Workspace(ws.absolute())
+    listening = _listen(host, port)
+    service = Service(workspace, model, captioner, device=device(common), workers=common.workers)
+    app = build(service, access)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,  # it would hold the token
+            server_header=False,
+            ws_max_size=_MESSAGE,
+            timeout_graceful_shutdown=_GRACE,
+        )
+    )
+    _quiet_uvicorn()
+    _tell(listening, host, token, common, app)
+    try:
+        server.run(sockets=[listening])
+    except KeyboardInterrupt:  # uvicorn has ended by then, and passes on why
+        if not common.silent:
+            print("stopped", flush=True)
+    finally:
+        service.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError):
+        raise SettingsError(f"host {host!r} is not known; give an address of this machine") from None
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
+        reason = error.strerror or str(error)
+        raise SettingsError(f"cannot listen on {host} port {port}: {reason}; give another --port") from None
+    return listening
+
+
+def _tell(listening: socket.socket, host: str, token: str | None, common: Common, app: FastAPI) -> None:
+    shown = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
+    shown = f"[{shown}]" if ":" in shown else shown
+    url = f"http://{shown}:{listening.getsockname()[1]}/"
+    entrance = f"{url}?token={token}" if token else url
+    if common.json:
+        print(json.dumps({"url": url, "entrance": entrance, "api": f"{url}api/openapi.json"}), flush=True)
+    elif not common.quiet:
+        print(f"{entrance}\nstop with Ctrl-C", flush=True)
+
+
+def _quiet_uvicorn() -> None:
+    """What a visitor breaks off is no error of ours."""
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

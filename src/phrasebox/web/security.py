@@ -1,0 +1,304 @@
+"""Who may come in, and what no answer may do in a browser: one layer around everything that is served."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import logging
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from phrasebox.errors import SettingsError
+from phrasebox.web.limits import Limits
+
+API = "/api"
+HEALTH = "/api/health"
+LEAST_TOKEN = 16
+"""Characters of a token, at least."""
+
+_SMALL_BODY = 1 << 20  # bytes of a request that is no upload
+_FRAME = 64 << 10  # bytes of an upload that are not the picture
+_CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
+_NOTHING = "default-src 'none'; frame-ancestors 'none'; sandbox"
+# The page's framework writes its own scripts and styles into the page, and compiles its templates in the browser.
+_PAGE = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_ASK = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>phrasebox</title><style>:root{color-scheme:light dark}
+body{font:1.1rem system-ui;max-width:30rem;margin:20vh auto;padding:0 1rem}
+input,button{font:inherit;padding:.4rem .6rem;margin:.2rem 0}</style>
+<h1>phrasebox</h1><p>Open the address that <code>phrasebox serve</code> printed, or give its token.</p>
+<form action="/"><label>Token <input name="token" type="password" autocomplete="off" autofocus required></label>
+<button>Enter</button></form></html>"""
+_BROKEN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>phrasebox</title>
+<style>:root{color-scheme:light dark}body{font:1.1rem system-ui;max-width:30rem;margin:20vh auto;padding:0 1rem}</style>
+<h1>Something broke</h1><p>The reason is in the log of the server. <a href="/">Start again</a></p></html>"""
+_log = logging.getLogger("phrasebox.web")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address.
+
+    Examples
+    --------
+    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("0.0.0.0"), is_loopback("example.org")
+    (True, True, False, False)
+    """
+    address = _address(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may come in.
+
+    Attributes
+    ----------
+    token : str
+        What a visitor must know; empty if nothing.
+    names : frozenset of str
+        Host names, in lower case, under which visitors may ask: a page of another name that leads here, as in DNS
+        rebinding, is turned away.
+    addresses : bool
+        Any IP address may stand in place of a name: whoever asks by address was not led here by a name.
+    """
+
+    token: str = ""
+    names: frozenset[str] = _LOOPBACK_NAMES
+    addresses: bool = False
+
+    @classmethod
+    def on(cls, host: str, token: str = "", names: Iterable[str] = ()) -> Access:
+        """What suits an address to listen on, and further names by which it is known.
+
+        Raises
+        ------
+        SettingsError
+            If others than this machine reach it and there is no token, or one that is short or cannot be sent.
+        """
+        if not token and not is_loopback(host):
+            raise SettingsError(f"others reach {host}: give a token with --token, or in PHRASEBOX_TOKEN")
+        if token and (len(token) < LEAST_TOKEN or not token.isascii() or not token.isprintable() or " " in token):
+            raise SettingsError(f"a token has at least {LEAST_TOKEN} printable ASCII characters and no space")
+        known = {name.lower() for name in names} | {host.lower()} | _LOOPBACK_NAMES
+        if not is_loopback(host):
+            known |= {socket.gethostname().lower(), socket.getfqdn().lower()}
+        return cls(token, frozenset(known), addresses=not is_loopback(host))
+
+    @property
+    def cookie(self) -> tuple[str, str]:
+        """Name and value of the cookie of who has given the token; the token cannot be read off it."""
+        return f"phrasebox-{self._derived('name')[:8]}", self._derived("value")
+
+    def admits(self, headers: Headers) -> bool:
+        """Whether a request brings the token, or the cookie in its place."""
+        if not self.token:
+            return True
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and self.knows(given.strip()):
+            return True
+        name, value = self.cookie
+        pairs = (part.strip().partition("=") for part in headers.get("cookie", "").split(";"))
+        return any(n == name and _equal(v, value) for n, _, v in pairs)
+
+    def knows(self, token: str) -> bool:
+        """Whether it is the token; how long this takes tells nothing of it."""
+        return _equal(token, self.token)
+
+    def serves(self, host: str) -> bool:
+        """Whether a ``Host`` header names this service."""
+        name = _host_name(host)
+        return name in self.names or (self.addresses and _address(name) is not None)
+
+    def _derived(self, purpose: str) -> str:
+        return hmac.new(self.token.encode(), f"phrasebox {purpose}".encode(), hashlib.sha256).hexdigest()
+
+
+class Guard:
+    """The layer: turns away who may not come in and what is too large, and puts its headers on every answer."""
+
+    def __init__(self, app: ASGIApp, access: Access, limits: Limits) -> None:
+        self.app, self.access, self.limits = app, access, limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, as ASGI has it."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if refusal := self._refusal(scope, headers):
+            if scope["type"] == "websocket":
+                await receive()
+                await send({"type": "websocket.close", "code": 1008})
+            else:
+                await refusal(scope, receive, _with_headers(scope, send))
+            return
+        if scope["type"] == "websocket":
+            await self.app(scope, receive, send)
+        else:
+            await self._pass(scope, headers, receive, send)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        if not self.access.serves(headers.get("host", "")):
+            return _said(400, "this host name is not served here; start with --allow-host NAME if it should be")
+        changing = scope["type"] == "websocket" or scope["method"] in _CHANGING
+        if changing and not _same_origin(headers):
+            return _said(403, "this request comes from another site's page")
+        path, query = scope["path"], parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        given = [value for name, value in query if name == "token"]
+        if given and not _is_api(path) and scope["type"] == "http" and self.access.token:
+            return self._enter(scope, headers, given[-1], urlencode([pair for pair in query if pair[0] != "token"]))
+        if path == HEALTH or self.access.admits(headers):
+            return None
+        return self._asked(path, headers)
+
+    def _enter(self, scope: Scope, headers: Headers, token: str, query: str) -> Response:
+        """A cookie for who brings the token in the address, and the address without it."""
+        if not self.access.knows(token):
+            return self._asked(scope["path"], headers)
+        path = "/" + scope["path"].lstrip("/\\")  # never //host
+        answer = RedirectResponse(path + (f"?{query}" if query else ""), 303)
+        name, value = self.access.cookie
+        answer.set_cookie(name, value, httponly=True, samesite="lax", secure=scope["scheme"] == "https", path="/")
+        return answer
+
+    def _asked(self, path: str, headers: Headers) -> Response:
+        if _is_api(path) or "text/html" not in headers.get("accept", ""):
+            answer = _said(401, "a token is needed, in the header Authorization: Bearer TOKEN")
+        else:
+            answer = HTMLResponse(_ASK, 401)
+        answer.headers["www-authenticate"] = "Bearer"
+        return answer
+
+    async def _pass(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        upload = headers.get("content-type", "").lower().startswith("multipart/form-data")
+        most = self.limits.bytes + _FRAME if upload else _SMALL_BODY
+        told = f"more than {self.limits.bytes if upload else most:,} bytes are sent; make it smaller"
+        length = headers.get("content-length", "0")
+        guarded = _with_headers(scope, send)
+        if length.isdecimal() and int(length) > most:
+            await _said(413, told)(scope, receive, guarded)
+            return
+        state = _Answer(scope, guarded)
+        taken = 0
+
+        async def counted() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > most:
+                state.instead = _said(413, told)
+                raise _TooMuchError
+            return message
+
+        try:
+            await self.app(scope, counted, state.send)
+        except _TooMuchError:
+            pass
+        except Exception:
+            _log.exception("%s %s", scope["method"], scope["path"])
+            state.instead = state.instead or _broken(scope)
+        await state.end(receive)
+
+
+class _TooMuchError(Exception):
+    pass
+
+
+class _Answer:
+    """The answer on its way out: replaced where it must not be seen."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope, self._send = scope, send
+        self._started = False
+        self.instead: Response | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] == 500 and not self._started:
+            self.instead = self.instead or _broken(self._scope)  # what broke is for the log alone
+        if self.instead is None:
+            self._started = True
+            await self._send(message)
+
+    async def end(self, receive: Receive) -> None:
+        if self.instead is not None and not self._started:
+            await self.instead(self._scope, receive, self._send)
+
+
+def _with_headers(scope: Scope, send: Send) -> Send:
+    api = _is_api(scope["path"])
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers[name] = value
+            headers["content-security-policy"] = _NOTHING if api else _PAGE
+            if api:
+                headers.setdefault("cache-control", "no-store")
+        await send(message)
+
+    return sending
+
+
+def _is_api(path: str) -> bool:
+    return path == API or path.startswith(f"{API}/")
+
+
+def _said(status: int, reason: str) -> Response:
+    return JSONResponse({"error": reason}, status)
+
+
+def _broken(scope: Scope) -> Response:
+    if _is_api(scope["path"]):
+        return _said(500, "something broke; the reason is in the log of the server")
+    return HTMLResponse(_BROKEN, 500)
+
+
+def _same_origin(headers: Headers) -> bool:
+    """Whether a request is none that a page of another site made a browser send."""
+    origin = headers.get("origin")
+    if origin is None:
+        return headers.get("sec-fetch-site", "none") in ("same-origin", "none")
+    try:
+        return urlsplit(origin).netloc.lower() == headers.get("host", "").lower() != ""
+    except ValueError:
+        return False
+
+
+def _host_name(host: str) -> str:
+    """The name in a ``Host`` header, in lower case, without port and brackets."""
+    host = host.strip().lower()
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.rpartition(":")[0] if host.count(":") == 1 else host
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _equal(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode("utf-8", "surrogateescape"), other.encode("utf-8", "surrogateescape"))
