@@ -9,6 +9,7 @@ import pytest
 
 from phrasebox.aligner import PRESETS, Aligner, ModelSettings, TrainSettings
 from phrasebox.cli import app
+from phrasebox.execution import Execution
 from phrasebox.features import REGION_PRESETS, RegionSettings
 from phrasebox.jobs.reproducing import ALIGN_OPTIONS, REGION_OPTIONS, reproduce
 from phrasebox.runs import Run
@@ -145,14 +146,19 @@ def test_align_options_give_the_settings(preset, tmp_path, monkeypatch):
     ws = Workspace.create(tmp_path / "ws")
     model, train = PRESETS[preset].model, replace(PRESETS[preset].train, epochs=3, lr=0.5, seed=4)
     stored = asdict(replace(model, vector_dim=7))
-    run = Run("align", {"name": "mine", "device": "cpu"}, {"model": stored, "train": asdict(train)}, 4, "models/mine")
+    execution = Execution(micro_batch=8, precision="bf16", compile=True) if preset == "paper" else Execution()
+    arguments = {"name": "mine", "device": "cpu", **execution.asked}
+    run = Run("align", arguments, {"model": stored, "train": asdict(train)}, 4, "models/mine")
     ws.made(run)
     (step,) = reproduce(ws)
     asked = []
-    monkeypatch.setattr("phrasebox.jobs.align", lambda ws, *settings: asked.append(settings) or _Stop())
+    monkeypatch.setattr(
+        "phrasebox.jobs.align", lambda ws, *settings, **more: asked.append((*settings, more)) or _Stop()
+    )
     with pytest.raises(AttributeError):
         app(list(step.command[1:]), result_action="return_value", exit_on_error=False)
     assert asked[0][:3] == (model, train, "mine")
+    assert asked[0][-1] == {"execution": execution}
 
 
 def test_settings_without_an_option_are_noted(tmp_path):
