@@ -2,65 +2,58 @@ from __future__ import annotations
 
 import pytest
 
+PARTS = "#panel-describe .pair"
 
-@pytest.fixture
-def described(visit, server):
-    """A page with a photograph that is described."""
+
+def test_a_picture_its_parts_and_ones_own_boxes_are_described(visit, server, shoot):
     page = visit(f"{server.url}/describe")
     page.locator('#panel-describe .thumb[aria-label^="A tabby cat"]').click()
     page.wait_for_selector("#panel-describe .caption:not(:empty)")
     page.wait_for_selector("#panel-describe .pic[aria-busy=false]")
-    return page
+    picture = page.locator("#panel-describe .pic svg")
+    count = page.locator(PARTS).count()
 
+    def one_more() -> None:
+        nonlocal count
+        count += 1
+        page.wait_for_function(f"n => document.querySelectorAll('{PARTS}').length === n", arg=count)
+        assert page.locator("#panel-describe .box").count() == count
+        assert page.locator(f"{PARTS}[aria-pressed=true]").count() == 1
 
-def parts(page) -> list[str]:
-    return page.locator("#panel-describe .pair").all_inner_texts()
+    assert len(page.locator(".caption").inner_text().split()) > 2
+    assert page.locator("#panel-describe .box").count() == count > 0
+    page.hover(f"{PARTS} >> nth=0")
+    assert page.locator("#panel-describe .box[data-on]").get_attribute("data-p") == "0"
+    shoot(page, "describe")
 
-
-def test_the_whole_and_its_parts_are_described(described, shoot):
-    assert len(described.locator(".caption").inner_text().split()) > 2
-    assert len(parts(described)) == described.locator("#panel-describe .pic .box").count() > 0
-    described.hover("#panel-describe .pair >> nth=0")
-    assert described.locator("#panel-describe .box[data-on]").get_attribute("data-p") == "0"
-    shoot(described, "describe")
-
-
-def test_a_drawn_box_is_described(described):
-    before = len(parts(described))
-    frame = described.locator("#panel-describe .pic").bounding_box()
+    frame = picture.bounding_box()
     x, y, w, h = (frame[name] for name in ("x", "y", "width", "height"))
-    described.mouse.move(x + 0.2 * w, y + 0.25 * h)
-    described.mouse.down()
-    described.mouse.move(x + 0.5 * w, y + 0.5 * h, steps=3)
-    described.mouse.move(x + 0.7 * w, y + 0.75 * h, steps=3)
-    described.mouse.up()
-    described.wait_for_function("n => document.querySelectorAll('#panel-describe .pair').length === n", arg=before + 1)
-    box = described.locator('#panel-describe .box[data-p="0"] .edge').bounding_box()
-    assert box["x"] == pytest.approx(x + 0.2 * w, abs=4)
-    assert box["width"] == pytest.approx(0.5 * w, abs=6)
-    assert box["height"] == pytest.approx(0.5 * h, abs=6)
-    assert described.locator("#panel-describe .pair[aria-pressed=true]").count() == 1
+    page.mouse.move(x + 0.2 * w, y + 0.25 * h)
+    page.mouse.down()
+    page.mouse.move(x + 0.5 * w, y + 0.5 * h)
+    page.mouse.move(x + 0.7 * w, y + 0.75 * h)
+    page.mouse.up()
+    one_more()
+    drawn = page.locator('#panel-describe .box[data-p="0"] .edge').bounding_box()
+    assert drawn["x"] == pytest.approx(x + 0.2 * w, abs=4)
+    assert (drawn["width"], drawn["height"]) == (pytest.approx(0.5 * w, abs=6), pytest.approx(0.5 * h, abs=6))
 
+    picture.click(position={"x": 30, "y": 30}, force=True)  # whatever box lies there
+    one_more()
 
-def test_a_click_asks_about_the_place(described):
-    before = len(parts(described))
-    described.locator("#panel-describe .pic svg").click(position={"x": 30, "y": 30}, force=True)
-    described.wait_for_function("n => document.querySelectorAll('#panel-describe .pair').length === n", arg=before + 1)
-
-
-def test_a_box_can_be_drawn_with_the_keyboard(described):
-    before = len(parts(described))
-    described.focus("#panel-describe .pic svg")
+    picture.focus()
     for key in ("Enter", "ArrowLeft", "Shift+ArrowRight", "Shift+ArrowDown"):
-        described.keyboard.press(key)
-    described.wait_for_selector("#panel-describe .box.fresh")
-    described.keyboard.press("Enter")
-    described.wait_for_function("n => document.querySelectorAll('#panel-describe .pair').length === n", arg=before + 1)
+        page.keyboard.press(key)
+    page.wait_for_selector("#panel-describe .box.fresh")
+    page.keyboard.press("Enter")
+    one_more()
 
-
-def test_more_sentences_by_temperature(described):
-    described.get_by_label("Daring").press("End")
-    described.click("text=Say it differently")
-    described.wait_for_selector("#panel-describe .samples li")
-    said = described.locator("#panel-describe .samples li").all_inner_texts()
+    about = page.locator("#panel-describe h3", has_text="More about")
+    assert "whole" not in about.inner_text()
+    page.click("text=About the whole picture")
+    about.and_(page.locator("text=whole picture")).wait_for()
+    page.get_by_label("Daring").press("End")
+    page.click("text=Say it differently")
+    page.wait_for_selector("#panel-describe .samples li")
+    said = page.locator("#panel-describe .samples li").all_inner_texts()
     assert len(said) == len(set(said)) > 1

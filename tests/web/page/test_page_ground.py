@@ -93,19 +93,31 @@ def test_the_keyboard_lights_what_it_focuses_and_keeps_what_it_presses(grounded)
     grounded.wait_for_function("!document.querySelector('#panel-ground [data-on]')")
 
 
-def test_the_slider_forms_the_segments_anew(grounded):
+def regions(page) -> list[str]:
+    return page.locator("#panel-ground .ribbon .seg").evaluate_all("es => es.map(e => e.dataset.r)")
+
+
+def test_the_slider_forms_the_segments_anew(grounded, shoot):
+    own = regions(grounded)
     slider = grounded.get_by_label("Chain strength")
     slider.press("Home")
-    grounded.wait_for_function("document.querySelector('#panel-ground output').innerText === 'β = 0'")
-    grounded.wait_for_function("document.querySelectorAll('#panel-ground .said .no').length > 0")
-    loose = grounded.locator("#panel-ground .said").inner_text()
+    grounded.wait_for_function("n => document.querySelectorAll('.ribbon .seg').length > n", arg=len(own))
+    assert grounded.locator("#panel-ground output").inner_text() == "β = 0"
+    used = grounded.locator(".pic .probe.used:visible")
+    assert set(used.evaluate_all("es => es.map(e => e.dataset.r)")) == set(regions(grounded))
+    shoot(grounded, "ground-beta")
     slider.press("End")
-    grounded.wait_for_function(
-        "before => document.querySelector('#panel-ground .said').innerText !== before", arg=loose
-    )
+    grounded.wait_for_function("document.querySelectorAll('.ribbon .seg').length === 1")
     assert grounded.locator("#panel-ground output").inner_text() == "β = 1"
-    # One box for all: what is left are the pieces of one segment.
-    assert len(numbers(grounded)) == grounded.locator("#panel-ground .pic .box").count()
+    (only,) = regions(grounded)
+    segment, probe = grounded.locator(".ribbon .seg"), grounded.locator(f'.pic .probe[data-r="{only}"]')
+    colours = (
+        segment.evaluate("e => getComputedStyle(e).borderColor"),
+        probe.evaluate("e => getComputedStyle(e).stroke"),
+    )
+    assert colours[0] == colours[1] == rgb(colour(0).fill)
+    words = grounded.locator("#panel-ground .said").inner_text().split()
+    assert segment.inner_text().split()[0] in words
 
 
 def test_the_matrix_comes_when_it_is_asked_for(grounded, shoot):

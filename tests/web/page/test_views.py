@@ -57,6 +57,16 @@ def test_the_matrix_says_which_region_is_best_and_which_was_given():
     assert table["sum"] == "(0.20 + 0.50 + 0.30) / 3 = 0.33"
 
 
+def test_segments_are_the_caption_and_share_a_regions_colour():
+    pieces = views.chain(grounding())
+    assert "".join(piece["text"] for piece in pieces) == CAPTION
+    assert [(piece["text"], piece["r"], piece["k"]) for piece in pieces if "r" in piece] == [
+        ("A cat", "1", 0),
+        ("sleeps", "0", 1),
+    ]
+    assert [(probe["r"], probe["k"]) for probe in views.probes(grounding())] == [("0", 1), ("1", 0)]
+
+
 def test_stops_of_beta_hold_the_models_own():
     for own in (0.0, 0.01, 0.123456, 7.0):
         stops = views.beta_stops(own)

@@ -13,6 +13,7 @@ from phrasebox.web.page.parts import (
     Notice,
     PhraseList,
     Range,
+    Ribbon,
     Sentence,
     Text,
     box,
@@ -26,6 +27,7 @@ from phrasebox.web.page.visitors import Visitor
 from phrasebox.web.service import Grounded, Service
 
 _IDEAS = 3  # sentences that are offered
+_CHAIN = "Chain strength: which neighbouring words share a region"
 _MATRIX = (
     "How well each word fits each region. A word's best region is ringed; the one it was given, so that neighbouring "
     "words may share theirs, is underlined."
@@ -49,8 +51,10 @@ class GroundTab:
                 self._notice = Notice(service)
                 with box(classes="card stack") as self._card:
                     self._said = Sentence()
-                    self._slider = Range().on("moved", self._moved, throttle=0.05)
                     self._list = PhraseList()
+                    with box(classes="chain"):
+                        self._slider = Range().on("moved", self._moved, throttle=0.05)
+                        self._ribbon = Ribbon()
                     self._facts = box("dl", "facts")
                 self._ideas = box(classes="ideas")
             with box(classes="wide card") as self._more, box("details", "more") as details:
@@ -140,8 +144,14 @@ class GroundTab:
         put(self._card, hidden=None, aria_busy=None)
         put(self._more, hidden=None)
         stops = [{"text": f"β = {beta:.3g}"} for beta in self._betas]
-        ends = {"low": "each word its own box", "high": "one box for all words"}
-        put(self._slider, label="Chain strength", stops=stops, value=self._betas.index(found.grounding.beta), **ends)
+        ends = {"low": "each word its own box", "high": "one box for all"}
+        put(
+            self._slider,
+            label="Chain strength: which neighbouring words share a region",
+            stops=stops,
+            value=self._betas.index(found.grounding.beta),
+            **ends,
+        )
         self._show(found)
 
     def _moved(self, event: events.GenericEventArguments) -> None:
@@ -152,7 +162,9 @@ class GroundTab:
         self._found = found
         g = found.grounding
         put(self._said, pieces=views.pieces(g.caption, g.phrases, scores=False))
-        put(self._stage.picture, boxes=views.boxes(g.phrases, g.regions.width, g.regions.height))
+        shown = views.boxes(g.phrases, g.regions.width, g.regions.height)
+        put(self._ribbon, pieces=views.chain(g))
+        put(self._stage.picture, boxes=shown, probes=views.probes(g))
         put(self._list, items=views.listed(g.phrases))
         self._facts.clear()
         facts = {"S": number(g.score), "words": len(g.words), "regions": len(g.regions), "phrases": len(g.phrases)}
@@ -174,4 +186,3 @@ class GroundTab:
             return
         table = views.matrix_of(self._found.grounding)
         put(self._matrix, src=chosen.src, width=chosen.width, height=chosen.height, **table)
-        put(self._stage.picture, probes=table["columns"])

@@ -24,6 +24,10 @@ class Sentence(ui.element, component="client/grounded_sentence.js"):
     """A sentence whose phrases have colours."""
 
 
+class Ribbon(ui.element, component="client/chain_ribbon.js"):
+    """The segments of a decoded sentence."""
+
+
 class Matrix(ui.element, component="client/score_matrix.js"):
     """Words by regions."""
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from phrasebox.grounding.segments import segments as segments_of
 from phrasebox.show.colours import PALETTE
 from phrasebox.show.matrix import columns
 from phrasebox.show.wording import number, owner, segments
@@ -93,6 +94,28 @@ def beta_stops(own: float) -> list[float]:
     top = max(1.0, 30 * own)
     steps = {round(top * 10 ** (3 * (i / 35 - 1)), 4) for i in range(36)}
     return sorted({0.0, own, *steps})
+
+
+def chain(grounding: Grounding) -> list[dict[str, Any]]:
+    """The caption cut into segments: runs of words on one region a_t, which has one colour wherever it comes up."""
+    shown, end = [], 0
+    colours: dict[int, int] = {}
+    for first, last, region in segments_of(grounding.assignment):
+        start = grounding.words[first].start
+        if start > end:
+            shown.append({"text": grounding.caption[end:start]})
+        end = grounding.words[last - 1].end
+        k = colour_index(colours.setdefault(region, len(colours)))
+        name = f"region {region}" if region else "the whole picture"
+        shown.append({"text": grounding.caption[start:end], "r": str(region), "k": k, "name": name})
+    return [*shown, {"text": grounding.caption[end:]}] if end < len(grounding.caption) else shown
+
+
+def probes(grounding: Grounding) -> list[dict[str, Any]]:
+    """The regions that can be looked at; those that words were given have the colour of their segments."""
+    used = {piece["r"]: piece["k"] for piece in chain(grounding) if "r" in piece}
+    found = [{"r": str(r), **_corners(grounding, r)} for r in columns(grounding)]
+    return [one | {"used": True, "k": used[one["r"]]} if one["r"] in used else one for one in found]
 
 
 def matrix_of(grounding: Grounding) -> dict[str, Any]:

@@ -22,7 +22,7 @@ export default {
           <path class="shade" fill-rule="evenodd" :d="around(b)"/>
           <rect class="halo" v-bind="rect(b)"/><rect class="edge" v-bind="rect(b)"/>
         </g>
-        <rect v-for="r in probes" :key="'r' + r.r" class="probe" :data-r="r.r" v-bind="rect(r)"/>
+        <rect v-for="r in probes" :key="'r' + r.r" class="probe" :class="r.used ? ['used', 'k' + r.k] : null" :data-r="r.r" v-bind="rect(r)"/>
         <g v-if="fresh" class="box fresh"><path class="shade" fill-rule="evenodd" :d="around(fresh)"/>
           <rect class="halo" v-bind="rect(fresh)"/><rect class="edge" v-bind="rect(fresh)"/></g>
       </svg>
