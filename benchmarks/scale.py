@@ -1,0 +1,260 @@
+"""How the bulk jobs grow: generated images, 1, 4 and 16 times as many, and one or two workers or nodes.
+
+    python benchmarks/scale.py [--images 128] [--times 1 4 16] [--rounds 3] [--stage regions]
+
+Rows a second and the memory of each process. Every way of running is started as a command of its own; the rate is that
+of the rows between the first commit that is seen and the end of the job, so that what is slow only once, such as
+starting workers, is told apart in a column of its own. The ways take turns, ``--rounds`` times, and the table shows the
+median of each with the smallest and the largest: on a machine that does other things too, compare the ratios.
+
+The ways: ``local 1`` and ``local 2``, worker processes of this machine; ``ray 1`` and ``ray 2``, a cluster of so many
+nodes of one core each, on this machine. ``ray 1x2`` is one node of two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+from rich.console import Console
+from rich.table import Table
+
+from phrasebox.jobs import import_source
+from phrasebox.workspace import Workspace
+
+SIDE = 500, 375  # pixels of Flickr8k's usual picture
+WAYS = ("local 1", "local 2", "ray 1x2", "ray 1", "ray 2")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run of a stage.
+
+    Attributes
+    ----------
+    rate : float
+        Rows a second once they come.
+    whole : float
+        Rows a second of the whole command.
+    start : float
+        Seconds until the first rows.
+    driver, worker : float
+        Largest memory of the command, and of any of its workers, in MiB.
+    bytes : int
+        Of the stage's table, an image.
+    """
+
+    way: str
+    images: int
+    rate: float
+    whole: float
+    start: float
+    driver: float
+    worker: float
+    bytes: int
+
+
+def generate(folder: Path, count: int) -> Path:
+    """Write pictures of coloured shapes over noise, in which boxes are found, of a usual size; and captions of them."""
+    images = folder / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    entries = []
+    for i in range(count):
+        file = images / f"{i:06d}.jpg"
+        if not file.exists():
+            rng = np.random.default_rng(i)
+            coarse = rng.integers(40, 215, (12, 16, 3), dtype=np.uint8)
+            picture = Image.fromarray(coarse).resize(SIDE, Image.Resampling.BICUBIC)
+            pen = ImageDraw.Draw(picture)
+            for _ in range(int(rng.integers(4, 12))):
+                x, y = int(rng.integers(0, SIDE[0] - 60)), int(rng.integers(0, SIDE[1] - 60))
+                box = (x, y, x + int(rng.integers(30, 200)), y + int(rng.integers(30, 160)))
+                (pen.ellipse if rng.random() < 0.5 else pen.rectangle)(box, tuple(rng.integers(0, 255, 3).tolist()))
+            pixels = np.asarray(picture, np.int16) + rng.normal(0, 8, (SIDE[1], SIDE[0], 3)).astype(np.int16)
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file, quality=90)
+        texts = [f"a {colour} thing beside a {other} one" for colour, other in (("red", "blue"), ("green", "round"))]
+        entries.append(
+            {"filename": file.name, "split": "train", "sentences": [{"raw": t, "tokens": t.split()} for t in texts]}
+        )
+    captions = folder / f"captions-{count}.json"
+    captions.write_text(json.dumps({"dataset": "generated", "images": entries}))
+    return captions
+
+
+def measure(way: str, before: Path, stage: str, count: int, place: Path) -> Measured:
+    """Run a stage on a copy of a workspace."""
+    ws = place / "ws"
+    shutil.rmtree(ws, ignore_errors=True)
+    shutil.copytree(before, ws)
+    engine, cores = way.split()
+    options = ["--workers", cores]
+    cluster = nullcontext()
+    if engine == "ray":
+        nodes, each = (1, 2) if cores == "1x2" else (int(cores), 1)
+        cluster = ray_nodes(nodes, each)
+    with cluster as address:
+        if engine == "ray":
+            options = ["--engine", "ray", "--address", str(address), "--workers", "2"]
+        command = [sys.executable, "-m", "phrasebox", stage, str(ws), "--quiet", *options]
+        table = {"regions": "regions", "ground": "phrases"}[stage]
+        return _watch(way, command, ws, table, count, address)
+
+
+def _watch(way: str, command: list[str], ws: Path, table: str, count: int, address: str | None) -> Measured:
+    begun = time.monotonic()
+    job = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    peaks: dict[str, float] = defaultdict(float)
+    seen: list[tuple[float, int]] = []
+
+    def rows() -> None:
+        while job.poll() is None:
+            if (ws / "db" / f"{table}.lance").exists() and (keys := len(Workspace(ws).keys(table))):
+                seen.append((time.monotonic(), keys))
+                return
+            time.sleep(0.2)
+
+    watcher = threading.Thread(target=rows)
+    watcher.start()
+    while job.poll() is None:
+        for kind, used in _memory(job.pid, address is not None):
+            peaks[kind] = max(peaks[kind], used)
+        time.sleep(0.5)
+    watcher.join()
+    ended = time.monotonic()
+    if job.returncode:
+        raise SystemExit(f"{' '.join(command)} failed")
+    done = len(Workspace(ws).keys(table))
+    assert done == count, f"{way} made {done} of {count}"
+    first, there = seen[0] if seen else (begun, 0)
+    size = sum(file.stat().st_size for file in (ws / "db" / f"{table}.lance").rglob("*") if file.is_file())
+    return Measured(
+        way,
+        count,
+        (done - there) / (ended - first),
+        done / (ended - begun),
+        first - begun,
+        peaks["driver"],
+        peaks["worker"],
+        size // done,
+    )
+
+
+def _memory(pid: int, ray: bool) -> Iterator[tuple[str, float]]:
+    """MiB of a command that are not shared with others, and of each of its workers."""
+    yield "driver", _own(pid)
+    if ray:
+        workers = [p for p in Path("/proc").iterdir() if p.name.isdigit() and _title(p).startswith("ray::MapWorker")]
+    else:
+        workers = [p for p in Path("/proc").iterdir() if p.name.isdigit() and _parent(p) == pid]
+    for worker in workers:
+        yield "worker", _own(int(worker.name))
+
+
+def _own(pid: int) -> float:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    return int(fields.get("RssAnon", "0 kB").split()[0]) / 1024
+
+
+def _title(process: Path) -> str:
+    try:
+        return (process / "cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def _parent(process: Path) -> int:
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, IndexError):
+        return 0
+
+
+@contextmanager
+def ray_nodes(count: int, cores: int) -> Iterator[str]:
+    """The address of a cluster on this machine."""
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+    from ray.cluster_utils import Cluster
+
+    node = {"num_cpus": cores, "object_store_memory": 256 << 20}
+    cluster = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
+    for _ in range(count - 1):
+        cluster.add_node(**node)
+    try:
+        yield cluster.address
+    finally:
+        cluster.shutdown()
+
+
+def _table(found: list[Measured], stage: str) -> Table:
+    table = Table(title=f"{stage}: medians, smallest to largest")
+    for name in ("way", "images", "rows/s", "of local 1", "whole command, rows/s", "first rows, s", "driver, MiB",
+                 "worker, MiB", "bytes/image"):  # fmt: skip
+        table.add_column(name, justify="left" if name == "way" else "right")
+    groups: dict[tuple[str, int], list[Measured]] = defaultdict(list)
+    for one in found:
+        groups[one.way, one.images].append(one)
+    for (way, images), own in groups.items():
+        rates = [one.rate for one in own]
+        base = groups.get(("local 1", images), [])
+        # Of the same round, so that what else the machine does weighs on both.
+        ratios = [a.rate / b.rate for a, b in zip(own, base, strict=False)]
+        table.add_row(
+            way, str(images), f"{statistics.median(rates):.1f} ({min(rates):.1f}-{max(rates):.1f})",
+            f"{statistics.median(ratios):.2f}" if ratios else "", f"{statistics.median(o.whole for o in own):.1f}",
+            f"{statistics.median(o.start for o in own):.0f}", f"{max(o.driver for o in own):.0f}",
+            f"{max(o.worker for o in own):.0f}", str(own[0].bytes),
+        )  # fmt: skip
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=128, help="once as many")
+    parser.add_argument("--times", type=int, nargs="*", default=[1, 4, 16])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=WAYS)
+    parser.add_argument("--stage", default="regions", choices=("regions", "ground"))
+    parser.add_argument("--folder", type=Path, default=Path("build/scale"), help="generated images are kept here")
+    parser.add_argument("--json", type=Path, help="write every run here")
+    given = parser.parse_args()
+    found: list[Measured] = []
+    for times in given.times:
+        count = given.images * times
+        before = given.folder / f"before-{given.stage}-{count}"
+        if not before.exists():
+            captions = generate(given.folder / "data", count)
+            part = Path(tempfile.mkdtemp(dir=given.folder)) / "ws"
+            import_source(Workspace.create(part), captions, images=given.folder / "data" / "images", quiet=True)
+            if given.stage == "ground":
+                subprocess.run([sys.executable, "-m", "phrasebox", "regions", str(part), "--quiet"], check=True)
+            part.rename(before)
+        for _ in range(given.rounds):
+            for way in given.ways:
+                found.append(measure(way, before, given.stage, count, given.folder))
+                print(json.dumps(asdict(found[-1])), file=sys.stderr, flush=True)
+                if given.json:
+                    given.json.write_text(json.dumps([asdict(one) for one in found], indent=1))
+    Console(width=150).print(_table(found, given.stage))
+
+
+if __name__ == "__main__":
+    main()
