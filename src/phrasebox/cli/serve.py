@@ -79,7 +79,7 @@ def serve(
             timeout_graceful_shutdown=_GRACE,
         )
     )
-    _quiet_uvicorn()
+    _quiet()
     _tell(listening, host, token, common, app)
     try:
         server.run(sockets=[listening])
@@ -118,6 +118,7 @@ def _tell(listening: socket.socket, host: str, token: str | None, common: Common
         print(f"{entrance}\nstop with Ctrl-C", flush=True)
 
 
-def _quiet_uvicorn() -> None:
-    """What a visitor breaks off is no error of ours."""
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+def _quiet() -> None:
+    """What a visitor breaks off or asks in vain is no error of ours."""
+    for name in ("uvicorn.error", "nicegui"):
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -12,7 +12,6 @@ from phrasebox.types import SPLITS
 from phrasebox.web import asking, telling
 from phrasebox.web.asking import AskedDecision, AskedUndo, Describe, Ground, Like, openapi_body
 from phrasebox.web.pictures import MEDIA_TYPE
-from phrasebox.web.security import API
 from phrasebox.web.service import Service
 
 Split = Literal["train", "val", "test"]
@@ -40,8 +39,8 @@ _OFFSET = Query(0, ge=0, lt=1 << 31, description="How many to pass over.")
 
 
 def router(service: Service) -> APIRouter:
-    """All paths of the API, over a service."""
-    api, limits = APIRouter(prefix=API, responses=PROBLEMS), service.limits
+    """All paths of the API, over a service; to be served below `phrasebox.web.security.API`."""
+    api, limits = APIRouter(responses=PROBLEMS), service.limits
     limit = Query(50, ge=1, le=limits.page, description="How many at most.")
 
     @api.get("/health", response_model=telling.Health, tags=["service"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from importlib import metadata
-from importlib.util import find_spec
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -45,38 +44,46 @@ def build(service: Service, access: Access = Access(), page: bool = True) -> Fas
     page : bool
         With the page, not the API alone.
     """
-    app = FastAPI(
-        title="phrasebox",
-        version=metadata.version("phrasebox"),
-        summary="Which words of a caption describe which part of an image.",
-        openapi_url=f"{API}/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
-    )
-    app.include_router(router(service))
-    hidden = str(service.workspace.path.absolute()) if service.has_workspace else ""
-
-    @app.exception_handler(PhraseboxError)
-    async def known(request: Request, error: PhraseboxError) -> Response:
-        status = error.status if isinstance(error, RefusedError) else _status(error)
-        headers = {"retry-after": str(_WAIT)} if status in (429, 503) else None
-        return JSONResponse({"error": public(str(error), hidden)}, status, headers)
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> Response:
-        return JSONResponse({"error": reason(error.errors())}, 422)
-
-    @app.exception_handler(HTTPException)
-    async def other(request: Request, error: HTTPException) -> Response:
-        return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)
-
-    if page and find_spec("phrasebox.web.page"):
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.mount(API, _api(service))
+    if page:
         from phrasebox.web.page import mount
 
         mount(app, service)
     app.add_middleware(Guard, access=access, limits=service.limits)
     return app
+
+
+def _api(service: Service) -> FastAPI:
+    """The API as an application of its own, so that what is wrong below its path is always told as JSON."""
+    api = FastAPI(
+        title="phrasebox",
+        version=metadata.version("phrasebox"),
+        summary="Which words of a caption describe which part of an image.",
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        servers=[{"url": API}],
+        root_path_in_servers=False,
+    )
+    api.include_router(router(service))
+    hidden = str(service.workspace.path.absolute()) if service.has_workspace else ""
+
+    @api.exception_handler(PhraseboxError)
+    async def known(request: Request, error: PhraseboxError) -> Response:
+        status = error.status if isinstance(error, RefusedError) else _status(error)
+        headers = {"retry-after": str(_WAIT)} if status in (429, 503) else None
+        return JSONResponse({"error": public(str(error), hidden)}, status, headers)
+
+    @api.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return JSONResponse({"error": reason(error.errors())}, 422)
+
+    @api.exception_handler(HTTPException)
+    async def other(request: Request, error: HTTPException) -> Response:
+        return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)
+
+    return api
 
 
 def public(message: str, workspace: str = "") -> str:
