@@ -19,6 +19,7 @@ def export(
     split: Split | None = None,
     min_confidence: float = 0.0,
     parts_only: bool = False,
+    reviewed: bool = False,
     hub_folder: Path | None = None,
     model: str | None = None,
     common: Common = COMMON,
@@ -39,6 +40,8 @@ def export(
         Leave out phrases below it.
     parts_only
         Leave out phrases about the whole image.
+    reviewed
+        Only phrases that people accepted, edited or corrected.
     hub_folder
         Instead of a file: a new folder for the Hugging Face hub, with data, model and their cards.
     model
@@ -49,12 +52,14 @@ def export(
     if hub_folder is not None:
         if out is not None or format is not None or split is not None:
             raise SettingsError("--hub-folder stands in place of OUT, --format and --split; leave those out")
+        if reviewed:
+            raise SettingsError("--hub-folder takes all phrases; leave out --reviewed, or name OUT and a --format")
         _to_hub(ws, hub_folder, model, min_confidence, parts_only, common)
         return
     if out is None or format is None:
         raise SettingsError("name a file to write and its --format, or give --hub-folder")
     with session(ws, common, writes=False) as opened:
-        written = job(opened.workspace, out, format, split, min_confidence, parts_only)
+        written = job(opened.workspace, out, format, split, min_confidence, parts_only, reviewed)
     say(
         common,
         {"file": str(out), **asdict(written)},

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from phrasebox.aligner import Aligner
-from phrasebox.errors import WorkspaceError
+from phrasebox.errors import SettingsError, WorkspaceError
 from phrasebox.formats import CAPTIONS_ONLY, write_target
 from phrasebox.formats.writing import Written
 from phrasebox.images import load_image
@@ -24,10 +24,11 @@ def export(
     split: str | None = None,
     min_confidence: float = 0.0,
     parts_only: bool = False,
+    reviewed: bool = False,
 ) -> Written:
     """Write region-phrase data, or captions alone in a format that has no place for phrases.
 
-    Phrases that people reviewed are written in place of what was decoded.
+    Phrases that people reviewed are written in place of what was decoded, and those that they rejected are not.
 
     Parameters
     ----------
@@ -39,30 +40,48 @@ def export(
         Leave out phrases below it.
     parts_only : bool
         Leave out phrases that describe the whole image.
+    reviewed : bool
+        Only phrases that people accepted, edited or left in a caption that they went over, and what holds any.
 
     Raises
     ------
     DataError
         If ``out`` cannot be written in this format; nothing is left of it then.
     SettingsError
-        If the format is unknown.
+        If the format is unknown, or has no place for phrases and reviewed ones are wanted.
     WorkspaceError
         If there is nothing to write: no captions, or no phrases, or none that is not left out.
     """
     if format in CAPTIONS_ONLY:
+        if reviewed:
+            raise SettingsError(f"{format} holds captions alone; leave out --reviewed, or name another --format")
         return write_target(out, _captioned(ws, split), format)
-    return write_target(out, grounded_records(ws, split, min_confidence, parts_only), format)
+    return write_target(out, grounded_records(ws, split, min_confidence, parts_only, reviewed), format)
 
 
 def grounded_records(
-    ws: Workspace, split: str | None = None, min_confidence: float = 0.0, parts_only: bool = False
+    ws: Workspace,
+    split: str | None = None,
+    min_confidence: float = 0.0,
+    parts_only: bool = False,
+    reviewed: bool = False,
 ) -> Iterator[GroundedImage]:
     """Images with the phrases that `export` would write."""
 
     def wanted(phrase: Phrase) -> bool:
+        if reviewed and not phrase.reviewed:
+            return False
         return phrase.confidence >= min_confidence and not (parts_only and phrase.whole_image)
 
-    return _grounded(ws, split, wanted)
+    records = _grounded(ws, split, wanted, reviewed)
+    return _holding(records) if reviewed else records
+
+
+def _holding(images: Iterator[GroundedImage]) -> Iterator[GroundedImage]:
+    """The images and captions that hold phrases."""
+    for image in images:
+        if captions := tuple(caption for caption in image.captions if caption.phrases):
+            yield replace(image, captions=captions)
 
 
 def _captioned(ws: Workspace, split: str | None) -> Iterator[GroundedImage]:
@@ -76,7 +95,9 @@ def _captioned(ws: Workspace, split: str | None) -> Iterator[GroundedImage]:
         raise WorkspaceError(f"{_part(ws, split)} has no captions; import some with: phrasebox import SOURCE {ws.path}")
 
 
-def _grounded(ws: Workspace, split: str | None, wanted: Callable[[Phrase], bool]) -> Iterator[GroundedImage]:
+def _grounded(
+    ws: Workspace, split: str | None, wanted: Callable[[Phrase], bool], reviewed: bool
+) -> Iterator[GroundedImage]:
     kept = there = 0
     for image in ws.grounded(split):
         captions = tuple(replace(caption, phrases=tuple(filter(wanted, caption.phrases))) for caption in image.captions)
@@ -85,6 +106,11 @@ def _grounded(ws: Workspace, split: str | None, wanted: Callable[[Phrase], bool]
         yield replace(image, captions=captions)
     if not there:
         raise WorkspaceError(f"{_part(ws, split)} has no phrases yet; run: phrasebox ground {ws.path}")
+    if not kept and reviewed:
+        part = _part(ws, split)
+        raise WorkspaceError(
+            f"no phrase of {part} was accepted or edited; look at them with: phrasebox serve {ws.path}"
+        )
     if not kept:
         raise WorkspaceError(f"all {there} phrases of {_part(ws, split)} are left out; lower --min-confidence")
 
