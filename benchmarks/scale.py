@@ -34,6 +34,7 @@ from PIL import Image, ImageDraw
 from rich.console import Console
 from rich.table import Table
 
+from phrasebox.bulk.on_ray import ENVIRONMENT
 from phrasebox.jobs import import_source
 from phrasebox.workspace import Workspace
 
@@ -191,7 +192,7 @@ def _parent(process: Path) -> int:
 @contextmanager
 def ray_nodes(count: int, cores: int) -> Iterator[str]:
     """The address of a cluster on this machine."""
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+    os.environ |= ENVIRONMENT
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": cores, "object_store_memory": 256 << 20}

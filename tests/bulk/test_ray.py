@@ -16,6 +16,7 @@ from small_data import write_entities
 from phrasebox import bulk, cli
 from phrasebox.aligner import Aligner, AlignerModel, ModelSettings
 from phrasebox.bulk import Engine
+from phrasebox.bulk.on_ray import ENVIRONMENT
 from phrasebox.features import RegionSettings
 from phrasebox.jobs import ground, import_source, make_regions
 from phrasebox.jobs import grounding as ground_job
@@ -33,7 +34,7 @@ PLACES = os.pathsep.join(str(Path(__file__).parents[1] / name) for name in ("bul
 @pytest.fixture(scope="module")
 def cluster():
     """The address of two nodes of one core each on this machine."""
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal", "PYTHONPATH": PLACES}
+    os.environ |= ENVIRONMENT | {"PYTHONPATH": PLACES}
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 100 << 20}

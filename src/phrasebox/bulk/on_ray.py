@@ -20,8 +20,9 @@ from phrasebox.bulk.mapper import Mapped, Mapper, Worker
 from phrasebox.errors import MissingExtraError, OfflineError, PeerError, SettingsError
 from phrasebox.offline import is_offline
 
-_QUIET = {
+ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",  # its workers would give way to every other program
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # else it tells of every worker it starts again
 }
 
@@ -121,7 +122,7 @@ def _table(number: int, **large: bytes) -> pa.Table:
 
 
 def _imported() -> Any:
-    os.environ.update(_QUIET)
+    os.environ.update(ENVIRONMENT)
     try:
         import ray
         import ray.data
