@@ -1,0 +1,116 @@
+"""The line before the models: bounded, in order, and left in time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from phrasebox.errors import DataError
+from phrasebox.web.limits import BusyError, NotReachedError, TooSlowError
+from phrasebox.web.worker import Worker
+
+
+class Gate:
+    """Work that says when it began, and ends when it is let."""
+
+    def __init__(self):
+        self.begun, self.open = threading.Event(), threading.Event()
+
+    def __call__(self, value="done"):
+        self.begun.set()
+        self.open.wait()
+        return value
+
+
+@pytest.fixture
+def gate():
+    gate = Gate()
+    yield gate
+    gate.open.set()
+
+
+async def began(gate):
+    await asyncio.to_thread(gate.begun.wait)
+
+
+def test_one_after_the_other_and_no_more_than_may_wait(gate):
+    order = []
+
+    async def main():
+        worker = Worker(queue=2, seconds=60)
+        first = asyncio.create_task(worker.run(gate, "first"))
+        await began(gate)
+        rest = [asyncio.create_task(worker.run(order.append, n)) for n in range(2)]
+        await asyncio.sleep(0)
+        assert worker.waiting == 2
+        with pytest.raises(BusyError, match="2 requests are waiting"):
+            await worker.run(order.append, 9)
+        gate.open.set()
+        assert await first == "first"
+        await asyncio.gather(*rest)
+        await worker.run(order.append, 2)
+        assert worker.waiting == 0
+        worker.close()
+
+    asyncio.run(main())
+    assert order == [0, 1, 2]
+
+
+def test_a_time_limit_for_what_runs_and_for_what_waits(gate):
+    done = []
+
+    async def main():
+        worker = Worker(queue=5, seconds=0.2)
+        slow = asyncio.create_task(worker.run(gate))
+        await began(gate)
+        waiting = asyncio.create_task(worker.run(done.append, "never"))
+        with pytest.raises(TooSlowError, match=r"more than 0\.2 seconds"):
+            await slow
+        with pytest.raises(NotReachedError, match="busy"):
+            await waiting
+        gate.open.set()
+        worker.seconds = 60
+        await worker.run(done.append, "then")
+        worker.close()
+
+    asyncio.run(main())
+    assert done == ["then"]  # what was given up before its turn is not done any more
+
+
+def test_who_goes_away_frees_the_place(gate):
+    done = []
+
+    async def main():
+        worker = Worker(queue=1, seconds=60)
+        first = asyncio.create_task(worker.run(gate))
+        await began(gate)
+        gone = asyncio.create_task(worker.run(done.append, "gone"))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.wait([gone])
+        there = asyncio.create_task(worker.run(done.append, "there"))
+        gate.open.set()
+        await asyncio.gather(first, there)
+        worker.close()
+
+    asyncio.run(main())
+    assert done == ["there"]
+
+
+def test_errors_of_the_work_and_the_end():
+    def fail():
+        raise DataError("no picture")
+
+    async def main():
+        worker = Worker(queue=0, seconds=60)
+        for _ in range(3):
+            with pytest.raises(DataError, match="no picture"):
+                await worker.run(fail)
+        worker.close()
+        for _ in range(3):
+            with pytest.raises(NotReachedError, match="stopping"):
+                await worker.run(fail)
+
+    asyncio.run(main())
