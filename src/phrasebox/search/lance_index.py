@@ -33,6 +33,7 @@ from phrasebox.search.shards import Shard
 COMPONENTS = 64
 _SAMPLE = 50_000  # regions whose principal components are taken
 _ROWS_OF_A_LIST = 4096  # regions in a list of the index, about
+_ROUNDS, _SAMPLED = 10, 64  # of k-means, and regions of a list that it looks at
 _LEAST = 10_000  # regions from which on lists are made; fewer are looked at one by one
 _PROBES = 4  # times the square root of their number of lists that are looked at
 _REGIONS = 3  # times the regions of an image that are found for every image asked for, and for at least ten
@@ -144,7 +145,11 @@ def _build(folder: Path, images: Collection, about: dict[str, Any] | None, advan
         advance(len(shard))
     lists = images.vectors // _ROWS_OF_A_LIST
     if images.vectors >= _LEAST and lists > 2 * about["lists"]:
-        table.create_index("vector", config=IvfSq("dot", num_partitions=lists, max_iterations=20), replace=True)
+        table.create_index(
+            "vector",
+            config=IvfSq("dot", num_partitions=lists, max_iterations=_ROUNDS, sample_rate=_SAMPLED),
+            replace=True,
+        )
         about["lists"] = lists
     table.optimize(cleanup_older_than=timedelta(milliseconds=1))
     write_json(folder / ABOUT, about | {"shards": known})
