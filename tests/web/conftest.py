@@ -125,3 +125,17 @@ def encoded(image: Image.Image, kind: str, **options) -> bytes:
 def encode():
     """`encoded`."""
     return encoded
+
+
+@pytest.fixture
+def client(ws, aligner, captioner):
+    """Asks the API of a service on a workspace of the test's own."""
+    from starlette.testclient import TestClient
+
+    from phrasebox.web import Service
+    from phrasebox.web.app import build
+
+    service = Service(ws, aligner, captioner)
+    with TestClient(build(service, page=False), base_url="http://localhost") as client:
+        yield client
+    service.close()
