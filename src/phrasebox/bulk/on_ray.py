@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import warnings
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -42,7 +43,8 @@ def over_ray(source: Source[Any], mapper: Mapper, size: int, engine: Engine) -> 
         If the cluster ended before the job.
     """
     ray = _imported()
-    with _cluster(ray, engine):
+    with warnings.catch_warnings(), _cluster(ray, engine):
+        warnings.filterwarnings("ignore", module=r"ray\.")
         try:
             yield from _results(ray, source, mapper, size)
         except ray.exceptions.RayError as error:
@@ -66,7 +68,7 @@ def _results(ray: Any, source: Source[Any], mapper: Mapper, size: int) -> Iterat
         fn_constructor_args=(mapper.alone(), is_offline()),
         batch_size=1,
         batch_format="pyarrow",
-        compute=ActorPoolStrategy(size=count),
+        compute=ActorPoolStrategy(size=min(count, -(-len(source) // size))),
         num_cpus=0 if gpus else 1,
         num_gpus=gpus,
     )
@@ -146,6 +148,8 @@ def _cluster(ray: Any, engine: Engine) -> Iterator[None]:
     quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
     try:
         if engine.address is None:
+            # Ray starts its servers from a fork that does nothing else, of which Lance warns.
+            warnings.filterwarnings("ignore", message="lancedb fork support")
             ray.init("local", num_cpus=engine.workers, include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
         else:
             host = engine.address.rpartition("://")[2].rpartition(":")[0].strip("[]")
