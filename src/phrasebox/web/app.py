@@ -67,13 +67,7 @@ def _api(service: Service) -> FastAPI:
         root_path_in_servers=False,
     )
     api.include_router(router(service))
-    hidden = str(service.workspace.path.absolute()) if service.has_workspace else ""
-
-    @api.exception_handler(PhraseboxError)
-    async def known(request: Request, error: PhraseboxError) -> Response:
-        status = error.status if isinstance(error, RefusedError) else _status(error)
-        headers = {"retry-after": str(_WAIT)} if status in (429, 503) else None
-        return JSONResponse({"error": public(str(error), hidden)}, status, headers)
+    tell_errors(api, service)
 
     @api.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
@@ -84,6 +78,17 @@ def _api(service: Service) -> FastAPI:
         return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)
 
     return api
+
+
+def tell_errors(app: FastAPI, service: Service) -> None:
+    """Answer what a visitor can cause with the reason and its status."""
+    hidden = str(service.workspace.path.absolute()) if service.has_workspace else ""
+
+    @app.exception_handler(PhraseboxError)
+    async def known(request: Request, error: PhraseboxError) -> Response:
+        status = error.status if isinstance(error, RefusedError) else _status(error)
+        headers = {"retry-after": str(_WAIT)} if status in (429, 503) else None
+        return JSONResponse({"error": public(str(error), hidden)}, status, headers)
 
 
 def public(message: str, workspace: str = "") -> str:

@@ -75,6 +75,7 @@ def test_going_through_by_keyboard_outlives_the_server(reviewing, serve, workspa
         told(page, "1 edited")
         assert marks(page)[:3] == ["accepted", "open", "edited"]
         shoot(page, "review")
+        page.close()
     assert [(line["verdict"], line["who"]) for line in lines(ws) if "verdict" in line][:2] == [
         ("accept", "Ada"),
         ("reject", "Ada"),

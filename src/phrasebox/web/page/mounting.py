@@ -13,6 +13,7 @@ from PIL import Image
 
 from phrasebox import sample
 from phrasebox.errors import NotThereError
+from phrasebox.web.app import tell_errors
 from phrasebox.web.limits import TooLargeError
 from phrasebox.web.page import layout
 from phrasebox.web.page.describe import DescribeTab
@@ -41,6 +42,7 @@ def mount(app: FastAPI, service: Service) -> Visitors:
         Who has the page open.
     """
     visitors = Visitors()
+    tell_errors(app, service)
     _add_uploads(app, service, visitors)
     _add_assets(app, service)
     for name in layout.TABS:

@@ -8,7 +8,7 @@ export default {
   template: `
     <figure class="pic" :class="{ draws, edits: editing !== null, failed }" :style="{ '--ratio': width / height }"
       :aria-busy="!ready && !failed">
-      <img :src="src" :alt="alt" draggable="false" ref="img" @load="ready = true; failed = false"
+      <img v-if="src" :src="src" :alt="alt" draggable="false" ref="img" @load="ready = true; failed = false"
         @error="failed = true">
       <p v-if="failed" class="pic-failed" role="alert">The picture cannot be shown. Is its file where it was?</p>
       <svg ref="svg" :viewBox="'0 0 ' + width + ' ' + height" preserveAspectRatio="none" role="group"
@@ -84,7 +84,7 @@ export default {
     draws() { this.fresh = null; },
   },
   mounted() {
-    if (this.$refs.img.complete && this.$refs.img.naturalWidth) this.ready = true;
+    if (this.$refs.img?.complete && this.$refs.img.naturalWidth) this.ready = true;
     this.observer = new ResizeObserver(() => {
       const wide = this.$refs.svg?.clientWidth;
       if (wide) this.unit = this.width / wide;
