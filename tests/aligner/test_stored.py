@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 import torch
 
 from phrasebox.aligner.data import collate
-from phrasebox.aligner.stored import StoredRegions, StoredSentences, ahead
+from phrasebox.aligner.stored import StoredRegions, StoredSentences, ahead, sampled_columns
 from phrasebox.types import Regions
 from phrasebox.wordvectors import DIM
 from phrasebox.workspace import Workspace
@@ -16,7 +18,7 @@ from phrasebox.workspace import Workspace
 def regions_of(key, count, seed):
     rng = np.random.default_rng(seed)
     boxes = np.array([[0, 0, 10, 10], *[[i, i, i + 5, i + 4] for i in range(1, count)]], np.float32)
-    vectors = rng.normal(size=(count, 8)).astype(np.float16)
+    vectors = rng.normal(size=(count, 150)).astype(np.float16)
     return Regions(boxes, np.ones(count, np.float32), 10 + seed, 20, vectors, key)
 
 
@@ -60,6 +62,21 @@ def test_a_choice_of_the_stored_images(written):
     assert torch.equal(chosen[torch.tensor([1])].vectors, collate([made[1]], chosen.count).vectors)
     nothing = chosen[torch.zeros(0, dtype=torch.int64)]
     assert (len(nothing), nothing.count, nothing.width) == (0, chosen.count, chosen.width)
+
+
+def test_sampled_columns_are_the_same_numbers(written, monkeypatch):
+    ws, made = written
+    stored = import_module("phrasebox.aligner.stored")
+    monkeypatch.setattr(stored, "_COLUMNS", 1)  # as few columns as can be
+    monkeypatch.setattr(stored, "_IMAGES", 2)
+    on_disk = StoredRegions(reader_of(ws, [r.key for r in made]), np.arange(5))
+    for most in (3, 99):
+        ((_, wanted),) = sampled_columns(collate(made), most)
+        parts = list(sampled_columns(on_disk, most))
+        assert len(parts) > 2
+        assert torch.equal(torch.cat([part for _, part in parts], 1), wanted)
+        means = torch.cat([part.mean(0) for _, part in parts])
+        assert torch.equal(means, wanted.mean(0))
 
 
 def test_stored_sentences_are_those_in_memory(tmp_path):

@@ -186,26 +186,21 @@ class Pairs:
 
 
 def join(parts: list[RegionBatch]) -> RegionBatch:
-    """One batch of several, padded to the most regions of any."""
+    """One batch of several, padded to the most regions of any; the list is emptied, so that memory is not doubled."""
     if not parts:
         return RegionBatch(torch.zeros(0, 1, 1), torch.zeros(0, 1, 5), None)
-    most = max(p.vectors.shape[1] for p in parts)
-    if all(p.mask is None and p.vectors.shape[1] == most for p in parts):
-        return RegionBatch(torch.cat([p.vectors for p in parts]), torch.cat([p.geometry for p in parts]), None)
-    images, dim = sum(len(p.vectors) for p in parts), parts[0].vectors.shape[2]
-    joined = RegionBatch(
-        torch.zeros(images, most, dim, dtype=torch.float16),
-        torch.zeros(images, most, 5),
-        torch.zeros(images, most, dtype=torch.bool),
-    )
-    assert joined.mask is not None
-    row = 0
-    for p in parts:
-        here = slice(row, row + len(p.vectors)), slice(0, p.vectors.shape[1])
+    most, images, dim = max(p.count for p in parts), sum(map(len, parts)), parts[0].width
+    even = all(p.mask is None and p.count == most for p in parts)
+    mask = torch.zeros(images, most, dtype=torch.bool)
+    joined = RegionBatch(torch.zeros(images, most, dim, dtype=torch.float16), torch.zeros(images, most, 5), mask)
+    row = images
+    while parts:
+        p = parts.pop()
+        row -= len(p)
+        here = slice(row, row + len(p)), slice(0, p.count)
         joined.vectors[here], joined.geometry[here] = p.vectors, p.geometry
-        joined.mask[here] = True if p.mask is None else p.mask
-        row += len(p.vectors)
-    return joined
+        mask[here] = True if p.mask is None else p.mask
+    return RegionBatch(joined.vectors, joined.geometry, None) if even else joined
 
 
 def epoch_batches(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar, overload
@@ -13,12 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phrasebox.aligner.data import RegionBatch, collate
+from phrasebox.aligner.data import RegionBatch, RegionSource, collate
 from phrasebox.region_reader import RegionReader
 from phrasebox.wordvectors import DIM
 
 _AHEAD = 3  # reads under way while one is used
 _THREADS = 2
+_IMAGES = 64  # read at a time where many are
+_COLUMNS = 64 << 20  # bytes of sampled columns at a time
+_TOGETHER = 64  # columns that torch may sum in another order when they are parted
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -55,6 +58,26 @@ class StoredRegions:
         if self._padded and batch.mask is None:
             return RegionBatch(batch.vectors, batch.geometry, torch.ones(batch.vectors.shape[:2], dtype=torch.bool))
         return batch
+
+
+def sampled_columns(regions: RegionSource, most: int) -> Iterator[tuple[slice, Tensor]]:
+    """Vectors of at most ``most`` images spread over all, without padding, some columns (M, d) at a time.
+
+    All columns at once where they are in memory; else as many as take little of it, and the images are read again for
+    the next ones. A column is the same number by number either way.
+    """
+    rows = torch.linspace(0, len(regions) - 1, min(len(regions), most)).long()
+    width, blocks = regions.width, [rows]
+    if not isinstance(regions, RegionBatch):
+        width = max(1, _COLUMNS // (4 * len(rows) * regions.count * _TOGETHER)) * _TOGETHER
+        blocks = list(rows.split(_IMAGES))
+    for first in range(0, regions.width, width):
+        columns = slice(first, first + width)
+        yield columns, torch.cat([_unpadded(regions[block])[:, columns].float() for block in blocks])
+
+
+def _unpadded(batch: RegionBatch) -> Tensor:
+    return batch.vectors.flatten(0, 1) if batch.mask is None else batch.vectors[batch.mask]
 
 
 class StoredSentences(Sequence[np.ndarray]):

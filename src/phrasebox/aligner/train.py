@@ -22,12 +22,14 @@ from phrasebox.aligner.loss import objective
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.settings import ModelSettings, TrainSettings
 from phrasebox.aligner.step import Batches, Gradient, Kept, Plan, Read
+from phrasebox.aligner.stored import sampled_columns
 from phrasebox.checkpoints import CHECKPOINT, TrainingState, cosine_rate
 from phrasebox.errors import DataError, ModelError
 from phrasebox.execution import PLAIN, Execution
 from phrasebox.ranks import ranks_both_ways
 
 _IMAGES, _SENTENCES = 256, 256  # embedded and scored at a time in validation
+_STANDARD_IMAGES = 2000  # images that the mean and spread of region vectors are taken from
 
 _UNKNOWN = (math.nan, math.nan, math.nan)
 
@@ -256,9 +258,9 @@ def _block_scores(model: AlignerModel, pairs: Pairs, bank: Bank | None, images: 
 
 
 def _standardise(model: AlignerModel, pairs: Pairs) -> None:
-    """Give the projection the mean and spread of the training vectors, from at most 2,000 images."""
-    rows = torch.linspace(0, len(pairs) - 1, min(len(pairs), 2000)).long()
-    part = pairs.regions[rows]
-    vectors = part.vectors[part.mask] if part.mask is not None else part.vectors.flatten(0, 1)
-    mean, square = vectors.float().mean(0), vectors.float().square().mean(0)
-    model.regions.standardise(mean, (square - mean**2).clamp(min=0).sqrt())
+    """Give the projection the mean and spread of the training vectors, from a sample of images."""
+    mean, spread = torch.empty(2, pairs.regions.width)
+    for columns, vectors in sampled_columns(pairs.regions, _STANDARD_IMAGES):
+        mean[columns], square = vectors.mean(0), vectors.square().mean(0)
+        spread[columns] = (square - mean[columns] ** 2).clamp(min=0).sqrt()
+    model.regions.standardise(mean, spread)

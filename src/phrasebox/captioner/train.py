@@ -17,6 +17,7 @@ import torch
 
 from phrasebox import distributed
 from phrasebox.aligner.data import RegionBatch
+from phrasebox.aligner.stored import sampled_columns
 from phrasebox.captioner.consensus import CiderD
 from phrasebox.captioner.corpus import MAX_WORDS, Corpus
 from phrasebox.captioner.generate import generate
@@ -277,11 +278,11 @@ def fingerprint(corpus: Corpus) -> str:
 
 
 def _standardise(model: CaptionerModel, corpus: Corpus) -> None:
-    rows = torch.linspace(0, len(corpus) - 1, min(len(corpus), _STANDARD_IMAGES)).long()
-    part = corpus.regions[rows]
-    vectors = (part.vectors[part.mask] if part.mask is not None else part.vectors.flatten(0, 1)).float()
-    mean = vectors.mean(0)
-    model.standardise(mean, (vectors - mean).square().mean(0).sqrt())
+    mean, spread = torch.empty(2, corpus.regions.width)
+    for columns, vectors in sampled_columns(corpus.regions, _STANDARD_IMAGES):
+        mean[columns] = vectors.mean(0)
+        spread[columns] = (vectors - mean[columns]).square().mean(0).sqrt()
+    model.standardise(mean, spread)
 
 
 def _mean(values: list[float]) -> float:
