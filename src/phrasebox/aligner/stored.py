@@ -63,17 +63,15 @@ class StoredRegions:
 def sampled_columns(regions: RegionSource, most: int) -> Iterator[tuple[slice, Tensor]]:
     """Vectors of at most ``most`` images spread over all, without padding, some columns (M, d) at a time.
 
-    All columns at once where they are in memory; else as many as take little of it, and the images are read again for
-    the next ones. A column is the same number by number either way.
+    Where they are not in memory, the images are read again for the next columns.
     """
     rows = torch.linspace(0, len(regions) - 1, min(len(regions), most)).long()
-    width, blocks = regions.width, [rows]
-    if not isinstance(regions, RegionBatch):
-        width = max(1, _COLUMNS // (4 * len(rows) * regions.count * _TOGETHER)) * _TOGETHER
-        blocks = list(rows.split(_IMAGES))
+    held = _unpadded(regions[rows]) if isinstance(regions, RegionBatch) else None
+    width = max(1, _COLUMNS // (4 * len(rows) * regions.count * _TOGETHER)) * _TOGETHER
     for first in range(0, regions.width, width):
         columns = slice(first, first + width)
-        yield columns, torch.cat([_unpadded(regions[block])[:, columns].float() for block in blocks])
+        blocks = (_unpadded(regions[block]) for block in rows.split(_IMAGES)) if held is None else (held,)
+        yield columns, torch.cat([block[:, columns].float() for block in blocks])
 
 
 def _unpadded(batch: RegionBatch) -> Tensor:
