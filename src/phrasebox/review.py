@@ -163,7 +163,7 @@ class Review:
             if state not in (None, "open"):
                 kept[:] = False
             if min_score is not None:
-                kept &= self._score >= min_score
+                kept &= self._score >= np.float64(min_score)
             if length is not None:
                 kept &= (self._words >= low) & (self._words <= high)
             if text:

@@ -120,5 +120,5 @@ def _tell(listening: socket.socket, host: str, token: str | None, common: Common
 
 def _quiet() -> None:
     """What a visitor breaks off or asks in vain is no error of ours."""
-    for name in ("uvicorn.error", "nicegui"):
+    for name in ("uvicorn.error", "nicegui", "python_multipart"):
         logging.getLogger(name).setLevel(logging.ERROR)

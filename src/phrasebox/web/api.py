@@ -52,7 +52,7 @@ def router(service: Service) -> APIRouter:
         "/ground",
         response_model=telling.ToldGrounding,
         response_model_exclude_none=True,
-        openapi_extra=openapi_body(asking.AskedGround),
+        openapi_extra=openapi_body(asking.AskedGround, limits),
         tags=["models"],
     )
     async def ground(asked: Ground) -> Any:
@@ -63,7 +63,7 @@ def router(service: Service) -> APIRouter:
     @api.post(
         "/describe",
         response_model=telling.ToldDescription,
-        openapi_extra=openapi_body(asking.AskedDescribe),
+        openapi_extra=openapi_body(asking.AskedDescribe, limits),
         tags=["models"],
     )
     async def describe(asked: Describe) -> Any:
@@ -81,7 +81,9 @@ def router(service: Service) -> APIRouter:
         """The workspace's images that a sentence fits best, with why."""
         return {"hits": [hit.to_json() for hit in await service.search(sentence, k, region)]}
 
-    @api.post("/like", response_model=telling.Alike, openapi_extra=openapi_body(asking.AskedLike), tags=["models"])
+    @api.post(
+        "/like", response_model=telling.Alike, openapi_extra=openapi_body(asking.AskedLike, limits), tags=["models"]
+    )
     async def like(asked: Like) -> Any:
         """The workspace's images and sentences that are most like an image."""
         body, image = asked

@@ -13,8 +13,8 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 
 from phrasebox.errors import DataError
-from phrasebox.web.limits import KindError
-from phrasebox.web.service import ImageArgument
+from phrasebox.web.limits import KindError, Limits
+from phrasebox.web.service import MOST_BETA, ImageArgument
 
 Box = Annotated[list[float], Field(min_length=4, max_length=4, description="x1, y1, x2, y2 in pixels")]
 Who = Annotated[str, Field(min_length=1, max_length=80, description="Who decides.")]
@@ -37,7 +37,9 @@ class AskedGround(AboutImage):
     """A sentence on an image."""
 
     sentence: Annotated[str, Field(min_length=1, description="What the image shows.")]
-    beta: Annotated[float | None, Field(ge=0, description="Chain strength; larger makes longer phrases.")] = None
+    beta: Annotated[
+        float | None, Field(ge=0, le=MOST_BETA, description="Chain strength; larger makes longer phrases.")
+    ] = None
     matrix: Annotated[bool, Field(description="Words, boxes and their scores too.")] = False
 
 
@@ -103,6 +105,8 @@ def about_image(model: type[Body]) -> Callable[[Request], Awaitable[tuple[Body, 
         try:
             async with request.form(max_files=1, max_fields=_FIELDS) as form:
                 values = dict(form.multi_items())
+                if len(values) < len(form.multi_items()):
+                    raise DataError("a field of the form is given twice")
                 image = values.get("image")
                 data = await image.read() if isinstance(image, UploadFile) else None
         except MultiPartException as error:
@@ -119,9 +123,20 @@ def about_image(model: type[Body]) -> Callable[[Request], Awaitable[tuple[Body, 
     return read
 
 
-def openapi_body(model: type[AboutImage]) -> dict[str, Any]:
-    """What OpenAPI says about the body that `about_image` reads."""
+def openapi_body(model: type[AboutImage], limits: Limits) -> dict[str, Any]:
+    """What OpenAPI says about the body that `about_image` reads, where a service has these limits."""
     schema = model.model_json_schema()
+    most = {
+        "sentence": {"maxLength": limits.sentence},
+        "regions": {"maximum": limits.regions},
+        "count": {"maximum": limits.count},
+        "k": {"maximum": limits.hits},
+    }
+    for name, bound in most.items():
+        if name in schema["properties"]:
+            schema["properties"][name] |= bound
+    if "boxes" in schema["properties"]:
+        schema["properties"]["boxes"]["anyOf"][0]["maxItems"] = limits.regions
     form = json.loads(json.dumps(schema))
     form["title"] += "Form"
     form["properties"]["image"] |= {"type": "string", "format": "binary"}

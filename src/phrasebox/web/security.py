@@ -163,6 +163,8 @@ class Guard:
         changing = scope["type"] == "websocket" or scope["method"] in _CHANGING
         if changing and not _same_origin(headers):
             return _said(403, "this request comes from another site's page")
+        if _is_api(scope["path"]) and "\n" in scope["path"]:  # Starlette's patterns end there
+            return _said(404, "there is nothing of this name")
         path, query = scope["path"], parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         given = [value for name, value in query if name == "token"]
         if given and not _is_api(path) and scope["type"] == "http" and self.access.token:

@@ -36,6 +36,8 @@ ImageArgument = bytes | str
 """An image: the bytes of an upload, or the key of an image of the workspace."""
 K = TypeVar("K")
 V = TypeVar("V")
+MOST_BETA = 1e6
+"""Far above all scores: the whole sentence then has one box."""
 _KEPT = 128  # images whose regions are kept, and pairs whose scores are
 
 
@@ -61,7 +63,7 @@ class Grounded:
         Raises
         ------
         SettingsError
-            If beta is negative or not finite.
+            If beta is not between 0 and `MOST_BETA`.
         """
         return replace(self, grounding=self.decode(self.grounding, _beta(beta)))
 
@@ -386,6 +388,6 @@ def _name(image: ImageArgument) -> str:
 
 
 def _beta(beta: float) -> float:
-    if not (beta >= 0 and np.isfinite(beta)):
-        raise SettingsError(f"beta must be a number from 0, got {beta}")
+    if not 0 <= beta <= MOST_BETA:
+        raise SettingsError(f"beta must be a number from 0 to {MOST_BETA:g}, got {beta}")
     return float(beta)

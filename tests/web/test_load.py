@@ -1,0 +1,107 @@
+"""Twenty clients at a real server: all are answered, each with its own, and nothing that was answered is lost."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from phrasebox.review import Review
+from phrasebox.workspace import Workspace
+
+CLIENTS, ROUNDS = 20, 3
+PATIENCE = 300.0  # seconds until a test gives up, on however slow a machine
+
+
+@pytest.fixture
+def server(ws, aligner_folder, captioner_folder):
+    """The address of ``phrasebox serve`` in a process of its own."""
+    command = [
+        *(sys.executable, "-m", "phrasebox", "serve", str(ws.path), "--port", "0", "--json", "--workers", "1"),
+        *("--model", str(aligner_folder), "--captioner", str(captioner_folder)),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, process.stderr.read() if process.stderr else ""
+        yield json.loads(line)["url"]
+    finally:
+        process.terminate()
+        _, errors = process.communicate(timeout=PATIENCE)
+        assert errors == ""
+
+
+def png(client: int) -> bytes:
+    """A picture of the client's own size and colours."""
+    pixels = np.random.default_rng(client).integers(0, 255, (40, 40 + client, 3), dtype=np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+def visit(url: str, client: int, own: list[str], keys: list[str]) -> list[str]:
+    """Mixed requests in the client's own order; returns what was answered wrongly."""
+    wrong: list[str] = []
+    who, picture = f"client {client}", png(client)
+
+    def check(answer: httpx.Response, right) -> None:
+        if answer.status_code != 200 or not right(answer):
+            wrong.append(f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text[:200]}")
+
+    with httpx.Client(base_url=f"{url}api", timeout=PATIENCE) as http:
+
+        def ground(n):
+            sentence = f"a dog {client} beside {n}"
+            found = http.post("/ground", data={"sentence": sentence}, files={"image": picture})
+            check(found, lambda a: (a.json()["caption"], a.json()["width"]) == (sentence, 40 + client))
+
+        def describe(n):
+            found = http.post("/describe", data={"regions": 2}, files={"image": picture})
+            check(found, lambda a: a.json()["width"] == 40 + client)
+
+        def decide(n):
+            if n < len(own):
+                body = {"id": own[n], "verdict": ("accept", "reject")[n % 2], "who": who}
+                check(
+                    http.post("/phrases/decide", json=body),
+                    lambda a: (a.json()["who"], a.json()["id"]) == (who, own[n]),
+                )
+
+        def look(n):
+            key = keys[(client + n) % len(keys)]
+            check(http.get(f"/images/{key}", params={"width": 100}), lambda a: a.content[:2] == b"\xff\xd8")
+            check(
+                http.get("/phrases", params={"image": key}),
+                lambda a: {p["image"] for p in a.json()["phrases"]} == {key},
+            )
+            check(http.get("/search", params={"sentence": "a cat", "k": 2}), lambda a: len(a.json()["hits"]) == 2)
+            check(http.get("/phrases/progress"), lambda a: a.json()["total"] > 0)
+
+        asks = [(ask, n) for n in range(ROUNDS) for ask in (ground, describe, decide, look)]
+        random.Random(client).shuffle(asks)
+        for ask, n in asks:
+            ask(n)
+    return wrong
+
+
+def test_all_are_answered_and_nothing_is_lost(server, ws):
+    phrases = Review(ws).page(limit=1000).phrases
+    ids, keys = [p.id for p in phrases], sorted({p.key for p in phrases})
+    shares = [ids[client::CLIENTS][:ROUNDS] for client in range(CLIENTS)]
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        wrong = pool.map(visit, [server] * CLIENTS, range(CLIENTS), shares, [keys] * CLIENTS)
+        assert [line for lines in wrong for line in lines] == []
+    kept = {one.id: one for one in Review(Workspace(ws.path)).page(limit=1000).phrases}
+    assert len(ids) >= CLIENTS
+    for client, share in enumerate(shares):
+        for n, id in enumerate(share):
+            assert (kept[id].who, kept[id].state) == (f"client {client}", ("accepted", "rejected")[n % 2])
