@@ -179,13 +179,13 @@ def _rows(name: int, shard: Shard, basis: np.ndarray) -> Iterator[pa.RecordBatch
         columns = [
             pa.array(np.full(len(own), name, np.int64)),
             pa.array(own.astype(np.int32)),
-            pa.FixedSizeListArray.from_arrays(pa.array(short.astype(np.float16).ravel()), short.shape[1]),
+            pa.FixedSizeListArray.from_arrays(pa.array(short.ravel()), short.shape[1]),
         ]
         yield pa.RecordBatch.from_arrays(columns, schema=_schema(short.shape[1]))
 
 
 def _schema(width: int) -> pa.Schema:
-    return pa.schema({"shard": pa.int64(), "row": pa.int32(), "vector": pa.list_(pa.float16(), width)})
+    return pa.schema({"shard": pa.int64(), "row": pa.int32(), "vector": pa.list_(pa.float32(), width)})
 
 
 def _basis(folder: Path) -> np.ndarray:
