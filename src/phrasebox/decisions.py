@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 from uuid import uuid4
 
 from phrasebox.errors import DataError, WorkspaceError
-from phrasebox.places import in_store
+from phrasebox.places import in_store, reaching
 from phrasebox.types import Box, Span
 
 NAME = "decisions.jsonl"
@@ -111,11 +111,13 @@ class Decision:
 class Decisions:
     """The decisions in a workspace's folder, as they stand now; safe for threads, and beside other processes.
 
-    A line is on the disk before `add` returns. One that a stop cut short is passed over by every reader.
+    A line is on the disk before `add` returns. One that a stop cut short is passed over by every reader. In an object
+    store, where nothing can be added to a file, the log is read once, and nothing is decided.
     """
 
     def __init__(self, folder: Path) -> None:
         self._file, self._lock_file = folder / NAME, folder / LOCK
+        self._in_store = in_store(folder)
         self._guard = threading.RLock()
         self._changed: set[str] = set()
         self._forget()
@@ -136,7 +138,8 @@ class Decisions:
     def refresh(self) -> None:
         """Take in what was written since, by whomever."""
         with self._guard:
-            if in_store(self._file):  # people review on one machine
+            if self._in_store:
+                self._read_store()
                 return
             try:
                 file = self._file.open("rb")
@@ -154,9 +157,19 @@ class Decisions:
                 new = file.read() if state.st_size > self._at else b""
             whole = new[: new.rfind(b"\n") + 1]
             self._at += len(whole)
-            for line in whole.splitlines():
-                with suppress(ValueError, LookupError, TypeError, AttributeError, DataError):  # cut short
-                    self._changed.add(self._take(json.loads(line)))
+            self._take_all(whole)
+
+    def _read_store(self) -> None:
+        if self._at:
+            return
+        self._at = 1
+        with suppress(FileNotFoundError), reaching(self._file):
+            self._take_all(self._file.read_bytes())
+
+    def _take_all(self, lines: bytes) -> None:
+        for line in lines.splitlines():
+            with suppress(ValueError, LookupError, TypeError, AttributeError, DataError):  # cut short
+                self._changed.add(self._take(json.loads(line)))
 
     def _take(self, line: Mapping[str, Any]) -> str:
         if "undo" in line:
@@ -218,6 +231,8 @@ class Decisions:
         """Write what ``line()`` gives, called once all is known that others wrote."""
         from filelock import FileLock, Timeout
 
+        if self._in_store:
+            raise WorkspaceError("nothing can be decided in a store; copy the workspace to this machine for the review")
         try:
             with FileLock(self._lock_file, timeout=_PATIENCE):
                 self.refresh()

@@ -154,6 +154,8 @@ def dataset_card(ws: Workspace, aligner: Aligner, counts: Mapping[str, list[Writ
     regions = aligner.region_settings
     reviewed = ws.count("reviewed")
     corrected = f" Of the captions, {reviewed:,} were corrected by people afterwards." if reviewed else ""
+    if decided := len(ws.decisions.standing()):
+        corrected += f" People accepted, edited or rejected {decided:,} single phrases."
     made = ", ".join(f"{package} {number}" for package, number in _made_with(ws).items())
     return (
         f"{front_matter(fields)}# {name}: region-phrase pairs\n\n"

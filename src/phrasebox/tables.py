@@ -59,9 +59,12 @@ class Tables:
             ) from error
 
     def version(self, name: str) -> tuple[int, int]:
-        """Lance's version of a table and the number of its folder, which tells one from another made in its place."""
+        """Lance's version of a table and what tells it from another made in its place: of its folder, the number."""
         table = self.open(name)
-        return (0, 0) if table is None else (table.version, (self._folder / f"{name}.lance").stat().st_ino)
+        if table is None:
+            return 0, 0
+        folder = self._folder / f"{name}.lance"
+        return table.version, table.count_rows() if in_store(folder) else folder.stat().st_ino
 
     def append(self, name: str, new: pa.Table) -> None:
         """Add rows in one commit; the table is made if it is not there.

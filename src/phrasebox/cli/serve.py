@@ -15,6 +15,7 @@ from cyclopts.validators import Number
 from phrasebox.cli.app import COMMON, Common
 from phrasebox.cli.shared import device
 from phrasebox.errors import MissingExtraError, SettingsError
+from phrasebox.places import in_store, place
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -65,10 +66,12 @@ def serve(
     if token is None and not is_loopback(host):
         token = secrets.token_urlsafe(24)
     access = Access.on(host, token or "", allow_host or ())
-    workspace = None if ws is None else Workspace(ws.absolute())
+    where = None if ws is None else place(ws)
+    workspace = None if where is None else Workspace(where if in_store(where) else where.absolute())
     listening = _listen(host, port)
     service = Service(workspace, model, captioner, device=device(common), workers=common.workers)
     app = build(service, access)
+    service.warm()
     server = uvicorn.Server(
         uvicorn.Config(
             app,

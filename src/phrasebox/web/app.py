@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib import metadata
+from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -82,7 +83,8 @@ def _api(service: Service) -> FastAPI:
 
 def tell_errors(app: FastAPI, service: Service) -> None:
     """Answer what a visitor can cause with the reason and its status."""
-    hidden = str(service.workspace.path.absolute()) if service.has_workspace else ""
+    path = service.workspace.path if service.has_workspace else ""
+    hidden = str(path.absolute()) if isinstance(path, Path) else str(path)
 
     @app.exception_handler(PhraseboxError)
     async def known(request: Request, error: PhraseboxError) -> Response:

@@ -14,8 +14,9 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from phrasebox import rows
-from phrasebox.errors import DataError, NotThereError
+from phrasebox.errors import DataError, NotThereError, StoreError
 from phrasebox.images import load_image
+from phrasebox.places import in_store, reaching
 from phrasebox.rows import ImageRow
 from phrasebox.web.limits import BusyError, KindError, Limits, TooLargeError
 from phrasebox.workspace import Workspace
@@ -120,7 +121,8 @@ class Pictures:
             return encode(self.pixels(key))
         width = next((w for w in WIDTHS if w >= width), WIDTHS[-1])
         try:
-            changed = picture_file(self.row(key)).stat().st_mtime_ns
+            file = picture_file(self.row(key))
+            changed = 0 if in_store(file) else file.stat().st_mtime_ns
         except OSError:
             raise NotThereError(f"the picture of {key} is gone") from None
         name = key, width, changed
@@ -164,6 +166,8 @@ def picture_file(row: ImageRow) -> Path:
     NotThereError
         If it is gone, or a link leads out of the folder it was imported from: what stands elsewhere was not given.
     """
+    if in_store(row.path):  # there are no links
+        return row.path
     parts = Path(row.key).parts
     root = row.path.parents[len(parts) - 1] if row.path.parts[-len(parts) :] == parts else row.path.parent
     try:
@@ -181,8 +185,12 @@ def _opened(source: Path | io.BytesIO, name: str, limits: Limits) -> Iterator[Im
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            if isinstance(source, Path) and not source.is_file():  # opening a pipe would wait for ever
-                raise FileNotFoundError
+            if not isinstance(source, io.BytesIO):
+                if in_store(source):
+                    with reaching(source):
+                        source = io.BytesIO(source.read_bytes())
+                elif not source.is_file():  # opening a pipe would wait for ever
+                    raise FileNotFoundError
             Image.init()  # else Pillow knows some of the kinds only
             opened = Image.open(source, formats=KINDS)
     except FileNotFoundError:
@@ -192,6 +200,8 @@ def _opened(source: Path | io.BytesIO, name: str, limits: Limits) -> Iterator[Im
     except UnidentifiedImageError:
         known = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF"
         raise KindError(f"{name} is of no kind that is taken; send {known}") from None
+    except StoreError:
+        raise
     except Exception as error:  # on damaged files Pillow's readers raise nearly every kind there is
         raise DataError(f"{name} is damaged") from error
     with opened:

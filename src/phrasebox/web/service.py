@@ -258,6 +258,10 @@ class Service:
         """What was measured in the workspace, and how its models were trained."""
         return read_results(self.workspace)
 
+    def warm(self) -> None:
+        """Begin to load what grounds, so that the first visitor need not wait; what is wrong, a visitor is told."""
+        self.worker.begin(lambda: self.aligner.ground(np.zeros((64, 64, 3), np.uint8), "a picture"))
+
     def close(self) -> None:
         """Take no more work for the models."""
         self.worker.close()

@@ -72,6 +72,10 @@ class Worker:
                 raise TooSlowError(f"this takes more than {self.seconds:g} seconds; try again or ask less") from None
             raise NotReachedError(f"others kept the models busy for {self.seconds:g} seconds; try again") from None
 
+    def begin(self, work: Callable[[], object]) -> None:
+        """Do something for nobody in particular, before all that is asked from now on."""
+        self._pool.submit(work)
+
     def _leave(self, future: Future[Any] | None) -> None:
         with self._guard:
             self._taken -= 1
