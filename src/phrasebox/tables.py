@@ -21,7 +21,7 @@ from phrasebox.places import in_store, table_options, unreachable
 _CACHE = 16 << 20  # bytes of Lance's caches, each
 _SCAN_ROWS = 65_536  # rows of a narrow column read at a time
 _STORE_FAILS = re.compile(r"(Generic \w+ error|RetryError|error sending request|Unauthenticated|PermissionDenied).*")
-_LANCE_ERRORS = (RuntimeError, ValueError, OSError)  # all that Lance raises, whatever is wrong
+LANCE_ERRORS = (RuntimeError, ValueError, OSError)  # all that Lance raises, whatever is wrong
 
 
 class Tables:
@@ -50,7 +50,7 @@ class Tables:
         """
         try:
             return self._db.open_table(table)
-        except _LANCE_ERRORS as error:
+        except LANCE_ERRORS as error:
             if "not found" in str(error):
                 return None
             self._blame_store(error)
@@ -138,7 +138,7 @@ class Tables:
         try:
             self._may_write()
             yield
-        except _LANCE_ERRORS as error:
+        except LANCE_ERRORS as error:
             self._blame_store(error)
             raise WorkspaceError(
                 f"table {name!r} of {self._workspace} cannot be written: {_cause(error)}; "
@@ -151,7 +151,7 @@ def _or_back_to(table: Any, version: int) -> Iterator[None]:
     """Undo what was written if it cannot be read: on a full disk Lance may lose the end of a file and say nothing."""
     try:
         yield
-    except _LANCE_ERRORS as error:
+    except LANCE_ERRORS as error:
         table.restore(version)
         raise RuntimeError("what was written cannot be read back, as when the disk is full") from error
 
@@ -160,7 +160,7 @@ def _or_back_to(table: Any, version: int) -> Iterator[None]:
 def _reading(name: str) -> Iterator[None]:
     try:
         yield
-    except _LANCE_ERRORS as error:
+    except LANCE_ERRORS as error:
         raise WorkspaceError(
             f"table {name!r} cannot be read: {_cause(error)}; if another command was writing to it, run this one "
             "again, else make it anew with --fresh"

@@ -31,9 +31,9 @@ def demo(ws: Path = Path("demo"), /, *, common: Common = COMMON) -> None:
     workspace = Workspace(ws)
     shown = [(image.key, caption.text, caption.phrases) for image in workspace.grounded() for caption in image.captions]
     captioner = Captioner.load(device=device(common), workers=common.workers)
-    pictures = [Path(row.path) for batch in workspace.images() for row in batch]
-    described = [replace(captioner.describe(picture), key=picture.name) for picture in pictures]
-    descriptions_page(zip(pictures, described, strict=True), ws / "out" / "described.html")
+    described = captioner.describe_many([regions for batch in workspace.regions() for regions in batch])
+    pictures = {row.key: Path(row.path) for batch in workspace.images() for row in batch}
+    descriptions_page([(pictures[d.key], d) for d in described], ws / "out" / "described.html")
     files = sorted(str(path) for path in (ws / "out").iterdir())
     if common.json:
         told = [{"image": key, **phrase.to_json()} for key, _, phrases in shown for phrase in phrases]

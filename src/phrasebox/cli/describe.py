@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from phrasebox.cli.app import COMMON, Common
-from phrasebox.cli.shared import EngineName, bulk_engine, check_target, device
+from phrasebox.cli.shared import PICTURES, EngineName, bulk_engine, check_target, device
 from phrasebox.errors import DataError, SettingsError
 
 if TYPE_CHECKING:
     from phrasebox.bulk import Engine
     from phrasebox.captioner import Captioner, Description, SpeechSettings
-
-_PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
 def describe(
@@ -75,9 +73,9 @@ def describe(
     kind = "" if out is None else out.suffix.lower()
     if out is not None:
         check_target(out)
-        if kind not in (*_PICTURES, ".html", ".jsonl"):
-            raise SettingsError(f"{out}: write a picture ({', '.join(_PICTURES)}), .html or .jsonl")
-    single = kind in _PICTURES or boxes is not None
+        if kind not in (*PICTURES, ".html", ".jsonl"):
+            raise SettingsError(f"{out}: write a picture ({', '.join(PICTURES)}), .html or .jsonl")
+    single = kind in PICTURES or boxes is not None
     if single and (folder is not None or len(image) > 1):
         what = "--boxes are of" if boxes is not None else f"{kind} holds"
         raise SettingsError(f"{what} one picture; give one, or write .html or .jsonl of several")
@@ -141,7 +139,7 @@ def _write(out: Path, kind: str, described: list[tuple[Path, Description]]) -> N
             lines = [json.dumps(d.to_json(), ensure_ascii=False) for _, d in described]
             part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         else:
-            draw_description(*described[0]).save(part, _PICTURES[kind])
+            draw_description(*described[0]).save(part, PICTURES[kind])
 
 
 def _speech(

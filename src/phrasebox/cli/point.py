@@ -9,10 +9,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from phrasebox.cli.app import COMMON, Common
-from phrasebox.cli.shared import check_target, device, print_phrases
+from phrasebox.cli.shared import PICTURES, check_target, device, print_phrases
 from phrasebox.errors import SettingsError
-
-_PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
 def point(
@@ -47,13 +45,13 @@ def point(
 
     if out is not None:
         check_target(out)
-        if out.suffix.lower() not in _PICTURES:
-            raise SettingsError(f"{out}: pictures are written as {', '.join(_PICTURES)}; give it such a name")
+        if out.suffix.lower() not in PICTURES:
+            raise SettingsError(f"{out}: pictures are written as {', '.join(PICTURES)}; give it such a name")
     pixels = load_image(image)
     found = Aligner.load(model, device(common), common.workers).ground(pixels, sentence, beta)
     if out is not None:
         with replacing(out) as part:
-            draw_grounding(pixels, found).save(part, _PICTURES[out.suffix.lower()])
+            draw_grounding(pixels, found).save(part, PICTURES[out.suffix.lower()])
     if common.json:
         print(json.dumps({"image": str(image), **found.to_json()}, ensure_ascii=False))
         return

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from phrasebox.cli.app import COMMON, Common, WorkspacePath
-from phrasebox.cli.shared import check_target, session
+from phrasebox.cli.shared import PICTURES, check_target, session
 from phrasebox.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from phrasebox.show import Found
     from phrasebox.workspace import Workspace
 
-_PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _PAGES = (".html", ".htm")
 
 
@@ -67,7 +66,7 @@ def search(
         raise SettingsError(f"k must be at least 1, got {k}")
     if out is not None:
         check_target(out)
-        if out.suffix.lower() not in (*_PICTURES, *_PAGES):
+        if out.suffix.lower() not in (*PICTURES, *_PAGES):
             raise SettingsError(f"{out}: results are drawn as html, png, jpg or webp; give it such a name")
     with session(ws, common, writes=False) as opened:
         searcher = Searcher.open(opened.workspace, opened.aligner(model), backend, url, opened.silent)
@@ -149,7 +148,7 @@ def _draw(ws: Workspace, images: Sequence[Hit], title: str, out: Path) -> None:
         if out.suffix.lower() in _PAGES:
             part.write_text(sheet_page(found, title, title), encoding="utf-8")
         else:
-            sheet(found, title).save(part, _PICTURES[out.suffix.lower()])
+            sheet(found, title).save(part, PICTURES[out.suffix.lower()])
 
 
 def _found(ws: Workspace, images: Sequence[Hit]) -> list[Found]:

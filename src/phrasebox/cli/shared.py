@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 EngineName = Literal["local", "ray"]
 
+PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+"""Names of files that a picture is drawn into, and Pillow's names of their kinds."""
+
 _COLUMNS = {"box x1 y1 x2 y2": 19, "score": 5, "confidence": 10}  # of a printed phrase, and how wide they are
 
 

@@ -29,6 +29,7 @@ from phrasebox.search.covered import ABOUT, VERSION, Covered, read_about, requir
 from phrasebox.search.planes import from_planes
 from phrasebox.search.query import Query
 from phrasebox.search.shards import Shard
+from phrasebox.tables import LANCE_ERRORS
 
 COMPONENTS = 64
 _SAMPLE = 50_000  # regions whose principal components are taken
@@ -41,7 +42,6 @@ _IMAGES = 16  # images scored exactly for every one asked for, and at least this
 _COHERENT = 0.5  # cosine with the mean from which on a vector of the query is spoken for by it
 _DIRECTIONS = 4  # vectors of a query that are looked up at most
 _TABLE, _BASIS = "regions", "basis.npy"
-_LANCE_ERRORS = (RuntimeError, ValueError, OSError)  # all that Lance raises, whatever is wrong
 
 
 class LanceIndex:
@@ -89,7 +89,7 @@ class LanceIndex:
             search = search.limit(self._limit * max(k, 10)).nprobes(self._probes)
         try:
             found = search.to_arrow()
-        except _LANCE_ERRORS as error:
+        except LANCE_ERRORS as error:
             raise WorkspaceError(f"the index cannot be read: {_cause(error)}; make it anew with --fresh") from error
         return self.covered.rows(found["shard"].to_numpy(), found["row"].to_numpy())
 
@@ -121,7 +121,7 @@ def build(folder: Path, images: Collection, fresh: bool, advance: Advance) -> No
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _build(folder, images, read_about(folder), advance)
-    except _LANCE_ERRORS as error:
+    except LANCE_ERRORS as error:
         raise WorkspaceError(f"{folder} cannot be written: {_cause(error)}; make room, then index again") from error
 
 
@@ -205,5 +205,5 @@ def _open(folder: Path, width: int | None = None) -> Any:
     try:
         db = lancedb.connect(folder)
         return db.open_table(_TABLE) if width is None else db.create_table(_TABLE, schema=_schema(width), exist_ok=True)
-    except _LANCE_ERRORS as error:
+    except LANCE_ERRORS as error:
         raise WorkspaceError(f"{folder} cannot be opened: {_cause(error)}; make it anew with --fresh") from error
