@@ -37,8 +37,16 @@ from rich.table import Table
 from phrasebox.bulk.on_ray import ENVIRONMENT
 from phrasebox.jobs import import_source
 from phrasebox.workspace import Workspace
+from recording import record
 
 SIDE = 500, 375  # pixels of Flickr8k's usual picture
+TITLES = {"regions": "Regions of more and more images", "ground": "Grounding more and more images"}
+ABOUT = (
+    "Generated pictures of 500 by 375 pixels on one machine of two cores; `ray 1x2` is a cluster of one node of two "
+    "cores, `ray 2` of two nodes of one. The rate is that of the rows after the first commit seen; what is slow "
+    "only once, such as starting workers, is the time until the first rows. Memory is the largest that is shared with "
+    "no other process."
+)
 WAYS = ("local 1", "local 2", "ray 1x2", "ray 1", "ray 2")
 
 
@@ -205,25 +213,38 @@ def ray_nodes(count: int, cores: int) -> Iterator[str]:
         cluster.shutdown()
 
 
-def _table(found: list[Measured], stage: str) -> Table:
-    table = Table(title=f"{stage}: medians, smallest to largest")
-    for name in ("way", "images", "rows/s", "of local 1", "whole command, rows/s", "first rows, s", "driver, MiB",
-                 "worker, MiB", "bytes/image"):  # fmt: skip
-        table.add_column(name, justify="left" if name == "way" else "right")
+def _rows(found: list[Measured]) -> list[dict[str, object]]:
+    """A row for each way and number of images: medians over the rounds."""
     groups: dict[tuple[str, int], list[Measured]] = defaultdict(list)
     for one in found:
         groups[one.way, one.images].append(one)
+    rows = []
     for (way, images), own in groups.items():
-        rates = [one.rate for one in own]
         base = groups.get(("local 1", images), [])
         # Of the same round, so that what else the machine does weighs on both.
         ratios = [a.rate / b.rate for a, b in zip(own, base, strict=False)]
-        table.add_row(
-            way, str(images), f"{statistics.median(rates):.1f} ({min(rates):.1f}-{max(rates):.1f})",
-            f"{statistics.median(ratios):.2f}" if ratios else "", f"{statistics.median(o.whole for o in own):.1f}",
-            f"{statistics.median(o.start for o in own):.0f}", f"{max(o.driver for o in own):.0f}",
-            f"{max(o.worker for o in own):.0f}", str(own[0].bytes),
-        )  # fmt: skip
+        rows.append(
+            {
+                "way": way,
+                "images": images,
+                "rows/s": round(statistics.median(one.rate for one in own), 1),
+                "of local 1": round(statistics.median(ratios), 2) if ratios else None,
+                "whole command, rows/s": round(statistics.median(one.whole for one in own), 1),
+                "first rows after, s": round(statistics.median(one.start for one in own)),
+                "command, MiB": round(max(one.driver for one in own)),
+                "worker, MiB": round(max(one.worker for one in own)),
+                "bytes an image": own[0].bytes,
+            }
+        )
+    return rows
+
+
+def _table(rows: list[dict[str, object]], stage: str) -> Table:
+    table = Table(title=stage)
+    for name in rows[0]:
+        table.add_column(name, justify="left" if name == "way" else "right")
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
     return table
 
 
@@ -236,6 +257,7 @@ def main() -> None:
     parser.add_argument("--stage", default="regions", choices=("regions", "ground"))
     parser.add_argument("--folder", type=Path, default=Path("build/scale"), help="generated images are kept here")
     parser.add_argument("--json", type=Path, help="write every run here")
+    parser.add_argument("--record", action="store_true", help="keep the table in docs/results/scale-STAGE.json")
     given = parser.parse_args()
     found: list[Measured] = []
     for times in given.times:
@@ -254,7 +276,13 @@ def main() -> None:
                 print(json.dumps(asdict(found[-1])), file=sys.stderr, flush=True)
                 if given.json:
                     given.json.write_text(json.dumps([asdict(one) for one in found], indent=1))
-    Console(width=150).print(_table(found, given.stage))
+    rows = _rows(found)
+    Console(width=150).print(_table(rows, given.stage))
+    if given.record:
+        times = " ".join(map(str, given.times))
+        command = f"python benchmarks/scale.py --stage {given.stage} --images {given.images} --times {times}"
+        command += f" --rounds {given.rounds} --record"
+        record(f"scale-{given.stage}", TITLES[given.stage], ABOUT, command, [{"title": "", "rows": rows}])
 
 
 if __name__ == "__main__":

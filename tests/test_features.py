@@ -15,7 +15,7 @@ from torchvision.ops import roi_align
 
 from phrasebox.backbones import Backbone, load_backbone
 from phrasebox.errors import DataError, SettingsError
-from phrasebox.features import RegionExtractor, RegionSettings
+from phrasebox.features import RegionExtractor, RegionSettings, vector_parts
 from phrasebox.pooling import pool
 
 # Loading a network takes longer than running it: every test shares the loaded ones.
@@ -145,6 +145,21 @@ class TestRegionExtractor:
         assert np.abs(regions.vectors[1] - maps.mean((2, 3))[0].numpy()).mean() < 0.03
         assert np.abs(regions.vectors[0] - maps.mean((2, 3))[0].numpy()).mean() > 0.1
 
+    @pytest.mark.parametrize("kind", ["searching", "cropping"])
+    def test_a_second_network_sees_the_same_boxes(self, kind: str, cat: np.ndarray, request) -> None:
+        alone = request.getfixturevalue(kind)
+        both = RegionExtractor(replace(alone.settings, second="efficientnet-lite0", second_size=64))
+        (one,), (two,) = alone([cat]), both([cat])
+        np.testing.assert_array_equal(two.boxes, one.boxes)
+        assert (both.parts, both.dim) == ((1280, 1280), 2560)
+        assert vector_parts(both.settings) == both.parts
+        assert vector_parts(alone.settings) == alone.parts == ()
+        np.testing.assert_array_equal(two.vectors[:, :1280], one.vectors)
+        squashed = np.asarray(Image.fromarray(cat).resize((64, 64), Image.Resampling.BICUBIC))
+        expected = pool(load_small(64).maps(squashed[None]), [one.boxes / [226, 150, 226, 150]])[0]
+        np.testing.assert_allclose(two.vectors[1:, 1280:], expected[1:], atol=5e-3)
+        assert both.fingerprint != alone.fingerprint
+
     def test_a_batch_equals_its_images_alone(self, searching: RegionExtractor, cat: np.ndarray) -> None:
         images = [cat, cat[:, ::-1].copy(), cat[:60]]
         for image, together in zip(images, searching(images), strict=True):
@@ -223,6 +238,8 @@ class TestRegionExtractor:
         {"short_side": 8},
         {"short_side": 64, "proposer": "given"},
         {"crop_size": 96},
+        {"second_size": 96},
+        {"second_size": 8, "second": "efficientnet-lite0"},
     ],
     ids=str,
 )

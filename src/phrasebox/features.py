@@ -43,6 +43,11 @@ class RegionSettings:
         ``roi`` runs the network once and pools every box from its map; ``crops`` runs it on every box.
     crop_size : int
         Side in pixels to which every box is squashed with ``crops``.
+    second : str
+        A second network, which reads the whole image and whose vectors of the kept boxes are put behind those of
+        ``backbone``; empty for none. An aligner learns from each apart (`phrasebox.aligner.AlignerModel`).
+    second_size : int or None
+        As ``size``, for the second network.
     bins : int
         RoI-align takes ``bins * bins`` cells of a box and averages them.
     nms : float
@@ -71,6 +76,8 @@ class RegionSettings:
     size: int | None = None
     pooling: Literal["roi", "crops"] = "roi"
     crop_size: int = 128
+    second: str = ""
+    second_size: int | None = None
     bins: int = 3
     nms: float = 0.7
     rank: Literal["contrast", "classifier", "proposer"] = "contrast"
@@ -89,7 +96,8 @@ class RegionSettings:
         }.items():
             if getattr(self, name) not in allowed:
                 raise SettingsError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(map(str, allowed))}")
-        for name, least in {"regions": 1, "bins": 1, "crop_size": 32, "size": 32, "short_side": SMALLEST_SIDE}.items():
+        for name, least in {"regions": 1, "bins": 1, "crop_size": 32, "size": 32, "second_size": 32,
+                            "short_side": SMALLEST_SIDE}.items():  # fmt: skip
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int) and value >= least):
                 raise SettingsError(f"{name} is {value!r}; give {least} or more")
@@ -101,22 +109,45 @@ class RegionSettings:
             own, used = getattr(self, name), getattr(self, owner)
             if used != value and own != type(self).__dataclass_fields__[name].default:
                 raise SettingsError(f"{name} {own} is for {owner} {value!r}, not {used!r}")
+        if self.second_size is not None and not self.second:
+            raise SettingsError(f"second_size is {self.second_size}, but there is no second backbone")
+
+    @property
+    def of_first(self) -> RegionSettings:
+        """The same without the second network, whose vectors come behind those of the first."""
+        return replace(self, second="", second_size=None)
 
     @classmethod
     def of_proposer(cls, proposer: str) -> RegionSettings:
         """The settings that suit a proposer: a grid, found in no image, is kept whole; a detector knows its best."""
         if proposer == "grid":
-            return cls(proposer, regions=max(LEVELS), nms=1.0, rank="proposer")
+            return cls(proposer, regions=max(LEVELS), nms=1.0, rank="proposer", second=SECOND)
         if proposer == "detector":
-            return cls(proposer, rank="proposer")
-        return cls(proposer)
+            return cls(proposer, rank="proposer", second=SECOND)
+        return cls(proposer, second=SECOND)
 
+
+SECOND = "efficientnet-lite0"
+"""Another network sees other things: its vectors are worth more than a larger network or a larger picture."""
 
 REGION_PRESETS = {
     # PAPER section 2: a detector's 19 best boxes and the whole image.
     "paper": RegionSettings("selective_search", regions=20, rank="classifier", nms=0.6, short_side=200),
-    "modern": RegionSettings(),
+    "modern": RegionSettings(second=SECOND),
 }
+
+
+def vector_parts(settings: RegionSettings) -> tuple[int, ...]:
+    """How many numbers of a region vector come from each network; empty where it is one network.
+
+    Raises
+    ------
+    ModelError
+        If a network cannot be loaded.
+    """
+    if not settings.second:
+        return ()
+    return tuple(load_backbone(name, "torch").dim for name in (settings.backbone, settings.second))
 
 
 class RegionExtractor:
@@ -137,6 +168,8 @@ class RegionExtractor:
     ----------
     dim : int
         D, length of a region vector.
+    parts : tuple of int
+        Numbers of it that come from each network, where there are two; else empty.
     fingerprint : str
         Equal for extractors whose vectors may stand in one workspace.
 
@@ -154,8 +187,8 @@ class RegionExtractor:
         if workers < 1:
             raise SettingsError(f"workers is {workers}; give 1 or more")
 
-        def load(size: int | None) -> Backbone:
-            return load_backbone(settings.backbone, settings.engine, device, input_size=size, threads=workers)
+        def load_network(name: str, size: int | None) -> Backbone:
+            return load_backbone(name, settings.engine, device, input_size=size, threads=workers)
 
         self.settings = settings
         self.device = device
@@ -164,16 +197,19 @@ class RegionExtractor:
         self._proposer = _proposer(settings)
         # Crops need a map of the whole image only where it ranks the boxes.
         needs_maps = settings.pooling == "roi" or settings.rank != "proposer"
-        self._frames = load(settings.size) if needs_maps else None
-        self._crops = load(settings.crop_size) if settings.pooling == "crops" else None
+        self._frames = load_network(settings.backbone, settings.size) if needs_maps else None
+        self._crops = load_network(settings.backbone, settings.crop_size) if settings.pooling == "crops" else None
+        self._second = load_network(settings.second, settings.second_size) if settings.second else None
         loaded = [backbone for backbone in (self._frames, self._crops) if backbone is not None]
         if settings.rank == "classifier" and not loaded[0].has_classifier:
             raise SettingsError(f"backbone {settings.backbone!r} has no classifier to rank with; set rank='proposer'")
-        self.dim = loaded[0].dim
+        self.parts = (loaded[0].dim, self._second.dim) if self._second else ()
+        self.dim = sum(self.parts) or loaded[0].dim
         # The engine does not change the numbers, and the size in use is part of the network's own fingerprint.
-        parts = [repr(replace(settings, engine="auto", size=None)), self._proposer.name if self._proposer else "given"]
-        parts += [backbone.fingerprint for backbone in loaded]
-        self.fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+        plain = replace(settings, engine="auto", size=None, second_size=None)
+        made_by = [repr(plain), self._proposer.name if self._proposer else "given"]
+        made_by += [backbone.fingerprint for backbone in (*loaded, self._second) if backbone is not None]
+        self.fingerprint = hashlib.sha256("\n".join(made_by).encode()).hexdigest()[:16]
 
     def __call__(
         self,
@@ -225,20 +261,22 @@ class RegionExtractor:
         """The kept boxes of every image with their vectors: (R, 4) and (R, D)."""
         searched = list(zip(images, own, names, strict=True))
         if self.workers == 1 and self.device == "cpu":  # one core: nothing runs beside the network
-            maps = self._frame_maps(images)
+            maps, second = self._frame_maps(images)
             found = [self._search(*item) for item in searched]
         else:
             with ThreadPoolExecutor(self.workers) as threads:
                 # OpenCV and Pillow release the interpreter, so boxes are searched for while the network runs.
                 searches = [threads.submit(self._search, *item) for item in searched]
-                maps = self._frame_maps(images)
+                maps, second = self._frame_maps(images)
                 found = [search.result() for search in searches]
         with self.profile.part("ranking, pooling, crops"):
-            return self._keep(images, own, maps, found)
+            kept = self._keep(images, own, maps, found)
+            return kept if second is None else _with_second(kept, second, images, self.settings.bins)
 
-    def _frame_maps(self, images: Sequence[np.ndarray]) -> Tensor | None:
+    def _frame_maps(self, images: Sequence[np.ndarray]) -> tuple[Tensor | None, Tensor | None]:
         with self.profile.part("network"):
-            return _maps(self._frames, images) if self._frames else None
+            first = _maps(self._frames, images) if self._frames else None
+            return first, _maps(self._second, images) if self._second else None
 
     def _keep(
         self,
@@ -319,6 +357,17 @@ def _pool_pixels(maps: Tensor, found: Sequence[Proposals], images: Sequence[np.n
     for vectors, mean in zip(pooled, maps.mean((2, 3)), strict=True):
         vectors[0] = mean
     return pooled
+
+
+def _with_second(
+    kept: list[tuple[Proposals, Tensor]], maps: Tensor, images: Sequence[np.ndarray], bins: int
+) -> list[tuple[Proposals, Tensor]]:
+    """The second network's vectors behind those of the first."""
+    import torch
+
+    proposals = [each for each, _ in kept]
+    pooled = _pool_pixels(maps, proposals, images, bins)
+    return [(p, torch.cat([v, more], dim=1)) for (p, v), more in zip(kept, pooled, strict=True)]
 
 
 def _crop_vectors(backbone: Backbone, image: np.ndarray, boxes: np.ndarray) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from phrasebox.errors import OfflineError
@@ -33,10 +34,13 @@ def go_offline() -> None:
         sys.addaudithook(_refuse)
 
 
-def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
-    if event in _LOOKUPS:
+def _refuse(
+    event: str, arguments: tuple[Any, ...], lookups: Sequence[str] = _LOOKUPS, sending: Sequence[str] = _SENDING
+) -> None:
+    # As defaults, since it is still called when the interpreter ends and has emptied this module.
+    if event in lookups:
         host = arguments[0]
-    elif event in _SENDING and isinstance(arguments[1], tuple):  # a local socket's address is a path
+    elif event in sending and isinstance(arguments[1], tuple):  # a local socket's address is a path
         host = arguments[1][0]
     else:
         return

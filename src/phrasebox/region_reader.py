@@ -22,6 +22,8 @@ class RegionReader:
         Regions, as it is now: what is written later is not seen.
     wanted : array of str
         Keys, in the order in which the images are numbered; those without regions are left out.
+    width : int, optional
+        Of the vectors, only the first numbers.
 
     Attributes
     ----------
@@ -33,14 +35,15 @@ class RegionReader:
         D, length of a vector.
     """
 
-    def __init__(self, table: Any, wanted: pa.Array) -> None:
+    def __init__(self, table: Any, wanted: pa.Array, width: int | None = None) -> None:
         self._table = table
         offsets, places = locate(table, wanted)
         places, once = np.unique(places, return_index=True)
         self._offsets = offsets[once]
         self.keys: list[str] = wanted.take(pa.array(places)).to_pylist()
         self.counts = self._counts(pa.array(self.keys, pa.string()))
-        self.width: int = table.schema.field("vectors").type.value_type.list_size
+        stored: int = table.schema.field("vectors").type.value_type.list_size
+        self.width = stored if width is None else min(width, stored)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -50,7 +53,8 @@ class RegionReader:
         offsets = self._offsets[np.asarray(rows, np.int64)]
         if not len(offsets):
             return []
-        return [regions for part in take(self._table, offsets).to_batches() for regions in rows_to_regions(part)]
+        parts = take(self._table, offsets).to_batches()
+        return [regions.narrowed(self.width) for part in parts for regions in rows_to_regions(part)]
 
     def _counts(self, keys: pa.Array) -> np.ndarray:
         counts = np.zeros(len(keys), np.int64)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +225,12 @@ class Regions:
     def box(self, i: int) -> Box:
         """Region ``i`` as a `Box`."""
         return Box(*self.boxes[i].tolist())
+
+    def narrowed(self, width: int) -> Regions:
+        """With the first ``width`` numbers of every vector: what the first network saw, where there are two."""
+        if self.vectors is None or self.vectors.shape[1] <= width:
+            return self
+        return replace(self, vectors=self.vectors[:, :width])
 
 
 @dataclass(frozen=True, slots=True)

@@ -389,10 +389,13 @@ class Workspace:
         for found in self._stream("regions", self._wanted(split, keys), batch):
             yield [regions for part in found.to_batches() for regions in rows.rows_to_regions(part)]
 
-    def region_reader(self, split: str | None = None) -> RegionReader | None:
-        """Regions of the images of a split by their place, in import order; None where there is no table of them."""
+    def region_reader(self, split: str | None = None, width: int | None = None) -> RegionReader | None:
+        """Regions of the images of a split by their place, in import order; None where there is no table of them.
+
+        ``width`` takes only so many numbers of each vector, the first.
+        """
         table = self._tables.open("regions")
-        return None if table is None else RegionReader(table, self._wanted(split, None))
+        return None if table is None else RegionReader(table, self._wanted(split, None), width)
 
     def grounded(self, split: str | None = None, batch: int = 256) -> Iterator[GroundedImage]:
         """Grounded or reviewed images with all their captions, those without phrases too.

@@ -43,7 +43,7 @@ def test_fires_with_advice_on_collapsed_vectors(pairs, part, damage, sign, advic
     torch.manual_seed(0)
     model = AlignerModel(SETTINGS).eval()
     with torch.no_grad():
-        damage(model.regions.linear if part == "regions" else model.words.out)
+        damage(model.heads[0].regions.linear if part == "regions" else model.heads[0].words.out)
     said = collapse(model, pairs)
     assert f"vectors of {part}" in said
     assert sign in said
@@ -65,7 +65,7 @@ def test_padding_is_not_taken_for_zero_vectors(pairs):
     torch.manual_seed(0)
     model = AlignerModel(SETTINGS).eval()
     with torch.no_grad():
-        model.regions.linear.bias.zero_()
+        model.heads[0].regions.linear.bias.zero_()
     padded = type(pairs.regions)(
         torch.nn.functional.pad(pairs.regions.vectors, (0, 0, 0, 20)),
         torch.nn.functional.pad(pairs.regions.geometry, (0, 0, 0, 20)),

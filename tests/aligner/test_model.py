@@ -21,7 +21,7 @@ def model_of(encoder, **changes) -> Any:
 
 @torch.no_grad()
 def test_brnn_equals_the_paper_written_out():
-    words = model_of("brnn", normalise=False).words
+    words = model_of("brnn", normalise=False).heads[0].words
     for parameter in words.parameters():
         if parameter.requires_grad:
             parameter.normal_(std=0.5)
@@ -45,7 +45,7 @@ def test_brnn_equals_the_paper_written_out():
 
 
 def test_brnn_learns_its_recurrence_but_not_an_input_matrix():
-    words = model_of("brnn").words
+    words = model_of("brnn").heads[0].words
     words(torch.randn(4, DIM), torch.tensor([4])).sum().backward()
     learned = {name for name, p in words.cells.named_parameters() if p.requires_grad}
     assert learned == {"weight_hh_l0", "bias_hh_l0", "weight_hh_l0_reverse", "bias_hh_l0_reverse"}
@@ -76,7 +76,7 @@ def test_no_words_at_all(encoder, lengths):
 @torch.no_grad()
 def test_recurrence_looks_both_ways(encoder):
     model = model_of(encoder, normalise=False)
-    model.words.out.bias.fill_(5)  # keeps the ReLU of brnn open
+    model.heads[0].words.out.bias.fill_(5)  # keeps the ReLU of brnn open
     x = torch.randn(5, DIM)
     changed = x.clone()
     changed[2] += 3
@@ -157,3 +157,44 @@ def test_geometry_is_a_share_of_each_image_s_own_frame():
 def test_settings_out_of_range(settings, changes, name):
     with pytest.raises(SettingsError, match=name):
         settings(**changes)
+
+
+def test_every_part_of_a_vector_has_a_head():
+    torch.manual_seed(0)
+    whole = AlignerModel(ModelSettings(vector_dim=6, parts=(4, 2), dim=4, hidden=5)).eval()
+    x, boxes, words, lengths = torch.randn(2, 3, 6), torch.rand(2, 3, 5), torch.randn(9, DIM), LENGTHS
+    v, s = whole.embed_regions(x, boxes), whole.embed_words(words, lengths)
+    apart = [head.embed_regions(part, boxes) for head, part in zip(whole.heads, x.split((4, 2), 2), strict=True)]
+    assert [part.shape for part in apart] == [(2, 3, 2), (2, 3, 2)]
+    torch.testing.assert_close(v, torch.cat(apart, 2) / 2**0.5)
+    torch.testing.assert_close(v.norm(dim=2), torch.ones(2, 3))
+    both = whole.head_scores(v, s, lengths)
+    assert both.shape == (2, 2, 5)
+    for number, head in enumerate(whole.heads):
+        alone = AlignerModel(whole.settings.of_part(number)).eval()
+        alone.heads[0].load_state_dict(head.state_dict())
+        own = alone.scores(apart[number], head.embed_words(words, lengths), lengths)
+        torch.testing.assert_close(both[:, number], own)
+
+
+def test_heads_learn_apart():
+    torch.manual_seed(0)
+    model = AlignerModel(ModelSettings(vector_dim=6, parts=(4, 2), dim=4, hidden=5))
+    v = model.embed_regions(torch.randn(2, 3, 6), torch.rand(2, 3, 5))
+    s = model.embed_words(torch.randn(9, DIM), LENGTHS)
+    model.head_scores(v, s, LENGTHS)[:, 0].sum().backward()
+    touched = [any(p.grad is not None and p.grad.abs().sum() for p in head.parameters()) for head in model.heads]
+    assert touched == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"vector_dim": 6, "parts": (4, 3)}, "do not add up to 6"),
+        ({"vector_dim": 6, "parts": (6, 0)}, "do not add up to 6"),
+        ({"vector_dim": 6, "parts": (2, 2, 2), "dim": 4}, "3 heads need a multiple"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(settings, told):
+    with pytest.raises(SettingsError, match=told):
+        ModelSettings(**settings)

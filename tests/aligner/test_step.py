@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from aligner_together import gradient, work
 
 import processes
@@ -19,9 +20,10 @@ from phrasebox.aligner.data import epoch_batches, pack
 from phrasebox.aligner.loss import objective
 from phrasebox.execution import PLAIN, Execution
 
-MODEL = ModelSettings(vector_dim=32, dim=24, hidden=24)
+MODEL = ModelSettings(vector_dim=32, parts=(20, 12), dim=24, hidden=24)
 MODELS = {
     "mlp": MODEL,
+    "one head": replace(MODEL, parts=()),
     "gru": replace(MODEL, encoder="gru"),
     "brnn": replace(MODEL, encoder="brnn", normalise=False, mean=False, geometry=False),
 }
@@ -79,7 +81,10 @@ def plain_gradient(pairs, settings):
     v, mask = model.embed_images(pairs.regions[torch.from_numpy(images)])
     s, lengths = model.embed_sentences(pack([pairs.sentences[i] for i in captions]))
     owner = torch.tensor([images.tolist().index(i) for i in pairs.owner[captions]])
-    loss = objective(settings.objective, model.scores(v, s, lengths, mask) * model.temperature, owner, 1.0, 0.5)
+    heads = zip(v.split(MODEL.dim // 2, 2), s.split(MODEL.dim // 2, 1), strict=True)  # each by itself, of length 1
+    tables = [model.scores(F.normalize(a, dim=2), F.normalize(b, dim=1), lengths, mask) for a, b in heads]
+    losses = [objective(settings.objective, t * model.temperature, owner, 1.0, 0.5) for t in tables]
+    loss = torch.stack(losses).mean()
     loss.backward()
     return float(loss), {name: p.grad for name, p in model.named_parameters()}
 

@@ -67,7 +67,7 @@ def test_saving_twice_and_once_more_after_loading_changes_nothing(folder):
 
 
 def missing(tensors):
-    del tensors["words.out.bias"]
+    del tensors["heads.0.words.out.bias"]
 
 
 def extra(tensors):
@@ -75,25 +75,25 @@ def extra(tensors):
 
 
 def misshapen(tensors):
-    tensors["words.out.bias"] = torch.zeros(7)
+    tensors["heads.0.words.out.bias"] = torch.zeros(7)
 
 
 def not_a_number(tensors):
-    tensors["words.out.bias"][2] = math.nan
+    tensors["heads.0.words.out.bias"][2] = math.nan
 
 
 def infinite(tensors):
-    tensors["regions.linear.weight"][0, 0] = math.inf
+    tensors["heads.0.regions.linear.weight"][0, 0] = math.inf
 
 
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (missing, "lacks words.out.bias"),
+        (missing, "lacks heads.0.words.out.bias"),
         (extra, "has words.more, which the model of config.json does not"),
         (misshapen, r"words.out.bias is \(7,\), config.json asks for \(6,\)"),
         (not_a_number, "words.out.bias holds numbers that are not finite"),
-        (infinite, "regions.linear.weight holds numbers that are not finite"),
+        (infinite, "heads.0.regions.linear.weight holds numbers that are not finite"),
     ],
 )
 def test_wrong_tensors(folder, damage, said):

@@ -222,7 +222,7 @@ def test_recalls_equal_slow_ranks(world, pairs):
 
 def test_a_broken_model_recalls_nothing(world):
     model = AlignerModel(MODEL).eval()
-    torch.nn.init.constant_(model.regions.linear.weight, math.nan)
+    torch.nn.init.constant_(model.heads[0].regions.linear.weight, math.nan)
     assert recalls(model, world(12, seed=8)[0]) == ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
 
 

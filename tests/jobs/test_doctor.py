@@ -160,7 +160,7 @@ class TestModels:
     def test_phrases_and_results_of_another_model(self, grounded, model, call):
         assert call("evaluate", grounded.path, "--quiet").code == 0
         aligner = Aligner.load(model)
-        aligner.model.regions.linear.bias.data += 1
+        aligner.model.heads[0].regions.linear.bias.data += 1
         aligner.save(grounded.models / "aligner")
         lines = told(models(grounded), "note")
         assert "ground" in only(lines, "the phrases were made by another model")

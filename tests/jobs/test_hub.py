@@ -111,7 +111,7 @@ class TestBadInput:
     def test_phrases_of_another_model(self, at, call, tmp_path, model):
         ws = at("ground")
         aligner = Aligner.load(model)
-        aligner.model.regions.linear.bias.data += 1
+        aligner.model.heads[0].regions.linear.bias.data += 1
         aligner.save(ws / "models" / "aligner")
         reason = call("export", ws, "--hub-folder", tmp_path / "hub").reason
         assert "were made by another model; name it with --model" in reason

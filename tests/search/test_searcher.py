@@ -162,7 +162,7 @@ def test_what_cannot_be_looked_for_is_told(ws, aligner, ask, error, message):
 def test_a_model_that_gives_no_numbers_is_refused(ws):
     broken = make_aligner(3, bank=False)
     with torch.no_grad():
-        broken.model.regions.linear.weight[0, 0] = torch.nan
+        broken.model.heads[0].regions.linear.weight[0, 0] = torch.nan
     with pytest.raises(ModelError, match="not finite"):
         Searcher.open(ws, broken)
 

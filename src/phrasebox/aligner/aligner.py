@@ -290,8 +290,8 @@ class Aligner:
 
     @property
     def temperature(self) -> float:
-        """Factor on scores in posteriors."""
-        return float(self.model.temperature.detach())
+        """Factor on scores in posteriors: the heads' logits add up, and v_i . s_t is the mean of their scores."""
+        return float(self.model.temperature.detach()) * len(self.model.heads)
 
     @cached_property
     def words(self) -> WordVectors:

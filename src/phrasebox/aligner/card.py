@@ -50,6 +50,7 @@ def model_card(config: Mapping[str, Any], figures: str = "") -> str:
         Tables of what was measured, in Markdown.
     """
     about, model, regions = config["about"], config["model"], config["regions"]
+    networks = " and ".join(filter(None, (regions["backbone"], regions.get("second"))))
     training = about.get("training", {})
     data, licence = about.get("data", NOT_STATED), about.get("licence", NOT_STATED)
     size = f", {about['images']:,} images with {about['captions']:,} captions" if "images" in about else ""
@@ -78,7 +79,7 @@ def model_card(config: Mapping[str, Any], figures: str = "") -> str:
         "    print(phrase.text, phrase.box, phrase.confidence)\n```\n\n"
         f"* Data: {data}{size}.\n"
         f"* Licence of the data: {licence}.\n"
-        f"* Regions: {regions['proposer']}, at most {regions['regions']}, vectors of {regions['backbone']}.\n"
+        f"* Regions: {regions['proposer']}, at most {regions['regions']}, vectors of {networks}.\n"
         f"* Words: {model['words']} vectors of all-MiniLM-L6-v2 (Apache-2.0), which knows English; encoder "
         f"{model['encoder']}, {model['dim']} dimensions.\n"
         f"{how}{recall}{versions}"

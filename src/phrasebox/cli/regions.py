@@ -22,6 +22,8 @@ def regions(
     backbone: str | None = None,
     size: int | None = None,
     pooling: Literal["roi", "crops"] | None = None,
+    second: str | None = None,
+    second_size: int | None = None,
     nms: float | None = None,
     rank: Literal["contrast", "classifier", "proposer"] | None = None,
     runtime: Literal["auto", "openvino", "torch"] | None = None,
@@ -53,6 +55,10 @@ def regions(
         Side in pixels to which the image is squashed for the backbone.
     pooling
         roi pools boxes from one map; crops runs the backbone on every box.
+    second
+        A second backbone whose vectors are put behind those of the first; "" for none, as with another --backbone.
+    second_size
+        As size, for the second backbone.
     nms
         Largest overlap (IoU) of two boxes that are kept.
     rank
@@ -74,9 +80,11 @@ def regions(
     from phrasebox.jobs.regions import STAGE
     from phrasebox.profiling import Profile
 
+    if backbone is not None and second is None:
+        second = ""  # the preset's two are chosen for each other
     given = {"proposer": proposer, "regions": count, "density": density, "short_side": short_side,
-             "detector": detector, "backbone": backbone, "size": size, "pooling": pooling, "nms": nms, "rank": rank,
-             "engine": runtime}  # fmt: skip
+             "detector": detector, "backbone": backbone, "size": size, "pooling": pooling, "second": second,
+             "second_size": second_size, "nms": nms, "rank": rank, "engine": runtime}  # fmt: skip
     chosen = REGION_PRESETS[preset]
     if proposer not in (None, chosen.proposer):
         chosen = RegionSettings.of_proposer(proposer)  # type: ignore[arg-type]

@@ -69,7 +69,7 @@ def _usable(regions: Regions) -> bool:
 def _drift(aligner: Aligner, sample: Sequence[Regions], ws: Workspace) -> Finding:
     """How far the mean vector lies from that of the training vectors, which the model keeps."""
     mean = np.mean([np.asarray(r.vectors, np.float32).mean(0) for r in sample], axis=0)
-    shift, scale = (getattr(aligner.model.regions, name).cpu().float().numpy() for name in ("shift", "scale"))
+    shift, scale = (tensor.cpu().float().numpy() for tensor in aligner.model.standard)
     far = float(np.sqrt(np.mean(((mean - shift) / scale) ** 2)))
     what = f"the vectors lie {far:.2f} standard deviations from those the model was trained on"
     if far > _FAR:

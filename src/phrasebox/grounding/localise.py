@@ -13,9 +13,9 @@ from phrasebox.types import Box, Phrase, Regions, Span, Word
 
 GRID = 28  # cells of the heat map each way
 SHARPNESS = 0.6  # share of the model's temperature at which regions vote
-SENTENCE = 0.6  # of the whole sentence's scores that is taken off its phrase's
-EXTENT = 0.8  # of a cell's area, against the heat of the hottest cell
-FUSED = 0.3  # IoU with the best region from which on others have a say in the box
+SENTENCE = 0.7  # of the whole sentence's scores that is taken off its phrase's
+EXTENT = 0.6  # of a cell's area, against the heat of the hottest cell
+FUSED = 0.25  # IoU with the best region from which on others have a say in the box
 LOYALTY = 8  # power of a region's merit in its say
 
 

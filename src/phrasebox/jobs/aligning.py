@@ -13,6 +13,7 @@ from phrasebox import distributed
 from phrasebox.aligner import Aligner, Bank, Epoch, ModelSettings, Pairs, Trained, TrainSettings, train
 from phrasebox.errors import WorkspaceError
 from phrasebox.execution import PLAIN, Execution
+from phrasebox.features import vector_parts
 from phrasebox.files import write_json, write_whole
 from phrasebox.jobs.betas import BETAS, choose_beta
 from phrasebox.jobs.models import check_regions, computed, model_folder, workspace_regions
@@ -74,7 +75,8 @@ def align(
             f"no image of {ws.path}'s train split has captions and regions; import some with captions, "
             f"then run: phrasebox regions {ws.path}"
         )
-    model = replace(model, vector_dim=pairs.regions.width)
+    parts = vector_parts(workspace_regions(ws)) if model.apart else ()
+    model = replace(model, vector_dim=pairs.regions.width, parts=parts)
     vocabulary = Vocabulary.build(text for batch in ws.images("train") for row in batch for text in row.captions)
 
     def after(epoch: Epoch) -> None:

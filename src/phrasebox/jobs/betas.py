@@ -11,11 +11,11 @@ from phrasebox.text import words
 from phrasebox.types import Example, Regions
 from phrasebox.workspace import Workspace
 
-BETAS = (0.0, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3)
+BETAS = (0.0, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3)
 """The sweep for a model whose scores are cosines; for others it is scaled by the spread of their scores."""
 
 _IMAGES = 400
-_POINTS = 0.5  # percent points of head pointing that longer phrases may cost
+_POINTS = 0.75  # percent points of head pointing that longer phrases may cost
 _WORDS = 3.0  # mean length aimed at where there is no ground truth to look at
 _SPREAD = 0.1  # of the best word scores of a normalised model, which BETAS was laid out for
 
@@ -23,7 +23,7 @@ _SPREAD = 0.1  # of the best word scores of a normalised model, which BETAS was 
 def choose_beta(ws: Workspace, aligner: Aligner, betas: Sequence[float]) -> float:
     """The beta that keeps phrases whole without pointing worse, looked for on images of the train split only.
 
-    Where training images have ground-truth boxes, the largest beta whose head pointing is at most half a point below
+    Where training images have ground-truth boxes, the largest beta whose head pointing is at most three quarters of a point below
     the best of the sweep. Where they have none, the smallest beta whose segments are three words long on average.
     """
     scale = score_scale(ws, aligner)

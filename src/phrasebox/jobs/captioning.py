@@ -15,6 +15,7 @@ from phrasebox.aligner.stored import StoredRegions
 from phrasebox.captioner import Captioner, Corpus, Epoch, ModelSettings, SpeechSettings, Trained, TrainSettings, train
 from phrasebox.errors import WorkspaceError
 from phrasebox.execution import PLAIN, Execution
+from phrasebox.features import vector_parts
 from phrasebox.files import write_json
 from phrasebox.jobs.models import check_regions, computed, model_folder, workspace_regions
 from phrasebox.jobs.origin import origin
@@ -72,8 +73,8 @@ def caption(
         If training fails (see `phrasebox.captioner.train.train`).
     """
     folder = model_folder(ws, name)
-    workspace_regions(ws)
-    fits = execution.fits(sum(corpus_source(ws, split)[1] for split in ("train", "val")))
+    width = first_width(ws)
+    fits = execution.fits(sum(corpus_source(ws, split, width)[1] for split in ("train", "val")))
     corpus = load_corpus(ws, "train", settings, fits)
     if not len(corpus):
         raise WorkspaceError(
@@ -97,7 +98,8 @@ def caption(
     if not distributed.first():
         return captioned
     write_history(folder, trained)
-    captioner = Captioner(trained.model.to(device), trained.lexicon, workspace_regions(ws), speech, device=device)
+    regions = workspace_regions(ws).of_first
+    captioner = Captioner(trained.model.to(device), trained.lexicon, regions, speech, device=device)
     captioner.about = _about(ws, line, settings, trained)
     captioner.save(folder)
     made = {"model": asdict(model), "train": asdict(settings), "speech": asdict(speech)}
@@ -109,14 +111,15 @@ def caption(
 def load_corpus(ws: Workspace, split: str, settings: TrainSettings, in_memory: bool = True) -> Corpus:
     """Captions and decoded phrases of the images of a split that have regions; possibly none.
 
-    Vectors are held ``in_memory``, or read from the workspace whenever they are asked for.
+    Vectors are those of the first network, where two made them, which is half to hold. They are in memory, or with
+    ``in_memory`` false read from the workspace whenever they are asked for.
 
     Raises
     ------
     WorkspaceError
         If the workspace has no regions, or no phrases where they are to be learned.
     """
-    workspace_regions(ws)
+    width = first_width(ws)
     captions = {row.key: [t for t in row.captions if words(t)] for batch in ws.images(split) for row in batch}
     phrases: dict[str, list[Phrase]] = {}
     if settings.data != "images":
@@ -127,15 +130,28 @@ def load_corpus(ws: Workspace, split: str, settings: TrainSettings, in_memory: b
             )
         for image in ws.grounded(split):
             phrases[image.key] = [phrase for caption in image.captions for phrase in caption.phrases]
-    reader = None if in_memory else corpus_source(ws, split)[0]
+    reader = None if in_memory else corpus_source(ws, split, width)[0]
+    regions = ([r if width is None else r.narrowed(width) for r in batch] for batch in ws.regions(split))
     if reader is None:
-        return Corpus.gather(ws.regions(split), captions, phrases, settings)
+        return Corpus.gather(regions, captions, phrases, settings)
     places = {key: place for place, key in enumerate(reader.keys)}
 
     def stored(keys: list[str]) -> StoredRegions:
         return StoredRegions(reader, np.array([places[key] for key in keys], np.int64))
 
-    return Corpus.gather(ws.regions(split), captions, phrases, settings, stored)
+    return Corpus.gather(regions, captions, phrases, settings, stored)
+
+
+def first_width(ws: Workspace) -> int | None:
+    """How many numbers of the workspace's vectors its first network made, where there are two.
+
+    Raises
+    ------
+    WorkspaceError
+        If the workspace has no regions.
+    """
+    parts = vector_parts(workspace_regions(ws))
+    return parts[0] if parts else None
 
 
 def workspace_captioner(
@@ -150,7 +166,7 @@ def workspace_captioner(
     """
     trained = ws.models / NAME / "config.json"
     captioner = Captioner.load(source or (trained.parent if trained.exists() else None), device, workers)
-    check_regions(ws, captioner.region_settings, "captioner", "caption")
+    check_regions(ws, captioner.region_settings, "captioner", "caption", first_alone=True)
     return captioner
 
 

@@ -93,6 +93,7 @@ def full_images(
 ) -> dict[str, CaptionScores]:
     """Scores by method of one caption an image; empty where no image has regions and captions."""
     told = _captions(ws, split)
+    width = _width(captioners)
     said: dict[str, list[str]] = {name: [] for name in captioners}
     references: list[list[str]] = []
     looks: list[np.ndarray] = []
@@ -101,7 +102,7 @@ def full_images(
             for name, captioner in captioners.items():
                 said[name] += [of_image[0][0][0] for of_image in captioner.say(batch)]
             references += [told[r.key] for r in batch]
-            looks += [_whole(r) for r in batch]
+            looks += [_whole(r, width) for r in batch]
             advance(len(batch))
     if not references:
         return {}
@@ -109,7 +110,9 @@ def full_images(
     known = [text for texts in training.values() for text in texts]
     found = {name: caption_scores(texts, references, known, java) for name, texts in said.items()}
     if split != "train" and training:
-        keys, vectors = zip(*((r.key, _whole(r)) for batch in ws.regions(keys=training) for r in batch), strict=True)
+        keys, vectors = zip(
+            *((r.key, _whole(r, width)) for batch in ws.regions(keys=training) for r in batch), strict=True
+        )
         alike = [training[keys[i]][0] for i in nearest(np.stack(looks), np.stack(vectors))]
         found["nearest neighbour"] = caption_scores(alike, references, known, java)
     return found
@@ -155,7 +158,7 @@ def true_regions(
             advance(len(examples[start : start + _IMAGES]))
     if not found.references:
         return {}
-    phrases, vectors = _decoded(ws)
+    phrases, vectors = _decoded(ws, _width(captioners))
     scores = {name: caption_scores(texts, found.references, phrases or None) for name, texts in found.said.items()}
     if split != "train" and phrases:
         alike = [phrases[i] for i in nearest(np.stack(found.looks), vectors)]
@@ -181,7 +184,12 @@ def chain_boxes(example: Example, regions: Regions) -> list[tuple[tuple[float, .
     return [(box, told[chain]) for chain, of_chain in boxes.items() for box in of_chain]
 
 
-def _decoded(ws: Workspace) -> tuple[list[str], np.ndarray]:
+def _width(captioners: Mapping[str, Captioner]) -> int:
+    """Of the vectors that captioners read; their neighbours are found by no more."""
+    return next(iter(captioners.values())).model.settings.vector_dim
+
+
+def _decoded(ws: Workspace, width: int) -> tuple[list[str], np.ndarray]:
     """Decoded phrases of parts of training images, and the vector (M, D) of each one's region."""
     parts = {
         image.key: [p for caption in image.captions for p in caption.phrases if p.region > 0 and not p.whole_image]
@@ -193,7 +201,7 @@ def _decoded(ws: Workspace) -> tuple[list[str], np.ndarray]:
         for r in batch:
             if r.vectors is not None and parts[r.key]:
                 texts += [p.text for p in parts[r.key]]
-                vectors.append(r.vectors[[p.region for p in parts[r.key]]])
+                vectors.append(r.vectors[[p.region for p in parts[r.key]], :width])
     return texts, np.concatenate(vectors) if vectors else np.zeros((0, 1), np.float16)
 
 
@@ -205,7 +213,7 @@ def _captions(ws: Workspace, split: str) -> dict[str, list[str]]:
     return {key: texts for key, texts in found.items() if texts}
 
 
-def _whole(regions: Regions) -> np.ndarray:
+def _whole(regions: Regions, width: int) -> np.ndarray:
     if regions.vectors is None:
         raise DataError(f"regions of {regions.key} have no vectors; make them anew with: phrasebox regions WS --fresh")
-    return regions.vectors[0].copy()
+    return regions.vectors[0, :width].copy()

@@ -55,7 +55,9 @@ def computed(device: str, execution: Execution) -> dict[str, Any]:
     return {"device": device.partition(":")[0] if together else device, **execution.asked, **together}
 
 
-def check_regions(ws: Workspace, settings: RegionSettings, reader: str, command: str) -> None:
+def check_regions(
+    ws: Workspace, settings: RegionSettings, reader: str, command: str, first_alone: bool = False
+) -> None:
     """Compare how the workspace's regions were made with what a model reads.
 
     Parameters
@@ -64,6 +66,8 @@ def check_regions(ws: Workspace, settings: RegionSettings, reader: str, command:
         The model's own.
     reader, command : str
         What the model is called in the message, and what trains one.
+    first_alone : bool
+        The model reads the first network's vectors, and does not care whether there is a second.
 
     Raises
     ------
@@ -71,6 +75,8 @@ def check_regions(ws: Workspace, settings: RegionSettings, reader: str, command:
         If they differ.
     """
     made, meant = ws.stages.get(REGIONS), stage_settings(settings)
+    if made is not None and first_alone:
+        made = {**made, "second": meant["second"], "second_size": meant["second_size"]}
     if made is not None and made != meant:
         differing = ", ".join(f"{k}={made.get(k)!r} (model: {v!r})" for k, v in meant.items() if made.get(k) != v)
         raise ModelError(

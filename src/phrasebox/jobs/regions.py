@@ -57,7 +57,7 @@ def make_regions(
         raise WorkspaceError(f"{ws.path} holds no images; run: phrasebox import SOURCE {ws.path}")
     own_vectors = settings.proposer == "given" and ws.has_own_vectors()
     if own_vectors:
-        settings = replace(settings, backbone=BACKBONE)
+        settings = replace(settings, backbone=BACKBONE, second="", second_size=None)
     engine = engine or Engine(workers=workers)
     mapper = RegionMapper(settings, device, engine.workers, profile or Profile())
     todo = fresh or bool(ws.pending("regions", STAGE))

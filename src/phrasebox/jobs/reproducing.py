@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from phrasebox.workspace import Workspace
 REGION_OPTIONS = {
     "proposer": "proposer", "regions": "count", "density": "density", "short_side": "short_side",
     "detector": "detector",
-    "backbone": "backbone", "size": "size", "pooling": "pooling", "nms": "nms", "rank": "rank", "engine": "runtime",
+    "backbone": "backbone", "size": "size", "pooling": "pooling", "second": "second",
+    "second_size": "second_size", "nms": "nms", "rank": "rank", "engine": "runtime",
 }  # fmt: skip
 """Options of the command ``regions``, by the setting that they set."""
 ALIGN_OPTIONS = ("encoder", "dim", "epochs", "batch", "lr", "objective", "patience")
@@ -94,13 +95,18 @@ def _lost_source(run: Run, ws: Path) -> list[str]:
 
 def _regions(run: Run, target: Path) -> _Options:
     """The preset that leaves the fewest options to give, and those."""
-    made = {name: value for name, value in run.settings.items() if (name, value) != ("backbone", OWN_VECTORS)}
+    made = dict(run.settings)
+    if made["backbone"] == OWN_VECTORS:  # which is no choice of the user's
+        made = {name: value for name, value in made.items() if name not in ("backbone", "second", "second_size")}
     starts = []
     for name, preset in REGION_PRESETS.items():
         start, given = preset, [] if name == "modern" else ["--preset", name]
         if made["proposer"] != preset.proposer:  # as the command does it
             start, given = RegionSettings.of_proposer(made["proposer"]), [*given, "--proposer", made["proposer"]]
-        starts.append((given, _differing(asdict(start), made)))
+        begun = asdict(start)
+        if made.get("backbone", start.backbone) != start.backbone:
+            begun["second"] = ""
+        starts.append((given, _differing(begun, made)))
     given, differing = min(starts, key=lambda each: len(each[0]) + 2 * len(each[1]))
     options, notes = _options({name: made[name] for name in differing}, REGION_OPTIONS)
     return given + options, notes
@@ -110,9 +116,9 @@ def _align(run: Run, target: Path) -> _Options:
     made = {**run.settings["model"], **run.settings["train"]}
     starts = []
     for name, preset in PRESETS.items():
-        # The width of the vectors comes from the regions, and the seed is an option of every command.
-        start = asdict(replace(preset.model, vector_dim=made["vector_dim"])) | asdict(preset.train)
-        start["seed"] = made["seed"]
+        # The width of the vectors and its parts come from the regions, and the seed is an option of every command.
+        start = asdict(preset.model) | asdict(preset.train)
+        start |= {name: made[name] for name in ("vector_dim", "parts", "seed")}
         starts.append(([] if name == "modern" else ["--preset", name], _differing(start, made)))
     given, differing = min(starts, key=lambda each: len(each[0]) + 2 * len(each[1]))
     options, notes = _options({name: made[name] for name in differing}, {name: name for name in ALIGN_OPTIONS})

@@ -74,9 +74,9 @@ def training_pairs(
     return train, val
 
 
-def corpus_source(ws: Workspace, split: str) -> tuple[RegionReader | None, int]:
+def corpus_source(ws: Workspace, split: str, width: int | None = None) -> tuple[RegionReader | None, int]:
     """Random access to a split's regions, and the bytes that they would take in memory."""
-    reader = ws.region_reader(split)
+    reader = ws.region_reader(split, width)
     return reader, _bytes(reader)
 
 
