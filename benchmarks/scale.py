@@ -169,7 +169,7 @@ def _memory(pid: int, ray: bool) -> Iterator[tuple[str, float]]:
     if ray:
         workers = [p for p in Path("/proc").iterdir() if p.name.isdigit() and _title(p).startswith("ray::MapWorker")]
     else:
-        workers = [p for p in Path("/proc").iterdir() if p.name.isdigit() and _parent(p) == pid]
+        workers = [p for p in Path("/proc").iterdir() if p.name.isdigit() and "bulk.processes" in _title(p)]
     for worker in workers:
         yield "worker", _own(int(worker.name))
 
@@ -188,13 +188,6 @@ def _title(process: Path) -> str:
         return (process / "cmdline").read_text().replace("\0", " ")
     except OSError:
         return ""
-
-
-def _parent(process: Path) -> int:
-    try:
-        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
-    except (OSError, IndexError):
-        return 0
 
 
 @contextmanager

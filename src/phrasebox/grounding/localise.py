@@ -90,8 +90,10 @@ def fuse(merit: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     array([1., 0., 8., 8.])
     """
     best = int(merit.argmax())
-    weight = (merit / merit[best]) ** LOYALTY * (overlap(boxes[best], boxes) >= FUSED)
-    return (weight[:, None] * boxes).sum(0) / weight.sum()
+    weight = (merit.astype(np.float64) / merit[best]) ** LOYALTY * (overlap(boxes[best], boxes) >= FUSED)
+    used, weight = boxes[weight > 0], weight[weight > 0]
+    mean = (weight[:, None] * used).sum(0) / weight.sum()
+    return np.clip(mean, used.min(0), used.max(0))  # rounding takes no mean out of what it is of
 
 
 def heat_map(scores: np.ndarray, cover: np.ndarray, temperature: float) -> np.ndarray:

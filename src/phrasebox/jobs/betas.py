@@ -23,8 +23,9 @@ _SPREAD = 0.1  # of the best word scores of a normalised model, which BETAS was 
 def choose_beta(ws: Workspace, aligner: Aligner, betas: Sequence[float]) -> float:
     """The beta that keeps phrases whole without pointing worse, looked for on images of the train split only.
 
-    Where training images have ground-truth boxes, the largest beta whose head pointing is at most three quarters of a point below
-    the best of the sweep. Where they have none, the smallest beta whose segments are three words long on average.
+    Where training images have ground-truth boxes, the largest beta whose head pointing is at most three quarters of a
+    point below the best of the sweep. Where they have none, the smallest beta whose segments are three words long on
+    average.
     """
     scale = score_scale(ws, aligner)
     swept = [beta * scale for beta in betas]
