@@ -44,7 +44,7 @@ _TABLE = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open no test can run an event loop of its own
 def browser():
     """Chromium, headless; its path in PHRASEBOX_BROWSER, or found as chromium or google-chrome."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
