@@ -79,8 +79,11 @@ export default {
   },
   watch: {
     src() { this.ready = false; this.failed = false; this.fresh = null; },
-    boxes() { this.live = null; this.fresh = null; },
-    editing() { this.live = null; },
+    boxes() { // what is being moved and not yet told is not taken back by an answer to what was told before
+      if (!this.later && !this.drag) this.live = null;
+      this.fresh = null;
+    },
+    editing() { clearTimeout(this.later); this.later = null; this.live = null; },
     draws() { this.fresh = null; },
   },
   mounted() {
@@ -172,7 +175,10 @@ export default {
         if (own) {
           this.live = next;
           clearTimeout(this.later);
-          this.later = setTimeout(() => this.live && this.$emit("changed", this.rounded(this.live)), 400);
+          this.later = setTimeout(() => {
+            this.later = null;
+            if (this.live) this.$emit("changed", this.rounded(this.live));
+          }, 400);
         } else this.fresh = next;
       } else if (this.draws && event.target === this.$refs.svg && ["Enter", " "].includes(event.key)) {
         event.preventDefault();
