@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -137,6 +138,7 @@ REGION_PRESETS = {
 }
 
 
+@cache  # every split that is read asks, and each time would read both networks' weights
 def vector_parts(settings: RegionSettings) -> tuple[int, ...]:
     """How many numbers of a region vector come from each network; empty where it is one network.
 
