@@ -136,3 +136,29 @@ def test_a_stop_that_falls_into_a_finaliser_is_not_lost():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr == "phrasebox: stopped; run the same command again to go on\n"
+
+
+def test_a_stop_that_python_makes_another_error_of_is_one():
+    # What a descriptor's ``__set_name__`` raises comes out of the class statement as a RuntimeError.
+    program = (
+        "import signal\nfrom phrasebox import cli\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Slow:\n"
+        "    def __set_name__(self, owner, name): signal.raise_signal(signal.SIGINT)\n"
+        "@cli.app.command\n"
+        "def define():\n"
+        "    class Thing: part = Slow()\n"
+        "cli.main(['define'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "phrasebox: stopped; run the same command again to go on\n"
+
+
+def test_any_other_error_is_not_hidden(ws, monkeypatch):
+    def broken(self):
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(Workspace, "lock", broken)
+    with pytest.raises(RuntimeError, match="a mistake of ours"):
+        cli.main(["regions", str(ws)])

@@ -77,9 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{_name()}: {_one_line(error)}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is to end
-        print(_STOPPED, file=sys.stderr)
-        sys.exit(130)
+        _end_stopped()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -87,6 +85,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         where = f"{error.filename}: " if error.filename else ""
         print(f"{_name()}: {where}{error.strerror or error}", file=sys.stderr)
         sys.exit(1)
+    except Exception as error:
+        if not _comes_of_a_stop(error):
+            raise
+        _end_stopped()
+
+
+def _end_stopped() -> NoReturn:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is to end
+    print(_STOPPED, file=sys.stderr)
+    sys.exit(130)
+
+
+def _comes_of_a_stop(error: BaseException) -> bool:
+    """Whether the wish to stop became another error: Python makes one of what a class' ``__set_name__`` raises."""
+    cause = error.__cause__
+    return cause is not None and (isinstance(cause, KeyboardInterrupt) or _comes_of_a_stop(cause))
 
 
 def _stop(*_: object) -> NoReturn:
