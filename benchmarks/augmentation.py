@@ -24,7 +24,6 @@ from pathlib import Path
 
 import numpy as np
 
-from phrasebox.aligner.storage import model_id
 from phrasebox.captioner import PRESETS, Captioner, Corpus, TrainSettings, train
 from phrasebox.evaluate import ResultTable, combine
 from phrasebox.evaluate.captions import CaptionScores, captions_table
@@ -35,6 +34,7 @@ from phrasebox.jobs.aligning import workspace_regions
 from phrasebox.jobs.captioning import load_corpus
 from phrasebox.jobs.captions_evaluating import full_images, true_regions
 from phrasebox.pipeline import progress
+from phrasebox.storage import model_id
 from phrasebox.text import words
 from phrasebox.types import Box, GroundedImage, Phrase
 from phrasebox.workspace import Workspace

@@ -21,8 +21,9 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from phrasebox.features import REGION_PRESETS, RegionExtractor, RegionSettings
+from phrasebox.features import RegionExtractor
 from phrasebox.images import load_image
+from phrasebox.region_settings import REGION_PRESETS, RegionSettings
 from phrasebox.regions import SelectiveSearch
 from recording import record
 

@@ -27,13 +27,14 @@ from phrasebox.aligner import PRESETS
 from phrasebox.aligner.train import all_scores
 from phrasebox.evaluate import grounding_report, retrieval
 from phrasebox.evaluate.grounding import PHRASE_TYPES
-from phrasebox.features import REGION_PRESETS, RegionExtractor, RegionSettings
+from phrasebox.features import RegionExtractor
 from phrasebox.formats import read_source
 from phrasebox.grounding.phrases import overlap
 from phrasebox.images import load_image
 from phrasebox.jobs import align, import_source, make_regions, workspace_aligner
 from phrasebox.jobs.evaluating import grounding_cases
 from phrasebox.jobs.training_data import load_pairs
+from phrasebox.region_settings import REGION_PRESETS, RegionSettings
 from phrasebox.regions import make_proposer
 from phrasebox.types import Example, Regions
 from phrasebox.workspace import Workspace

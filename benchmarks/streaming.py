@@ -24,10 +24,10 @@ from rich.table import Table
 from phrasebox.aligner import PRESETS
 from phrasebox.captioner import PRESETS as SPEAKERS
 from phrasebox.execution import Execution
-from phrasebox.features import RegionSettings
 from phrasebox.jobs.aligning import align
 from phrasebox.jobs.captioning import caption
 from phrasebox.jobs.regions import stage_settings
+from phrasebox.region_settings import RegionSettings
 from phrasebox.types import Caption, Example, Regions
 from phrasebox.workspace import Workspace
 from recording import record

@@ -7,7 +7,8 @@ import torch
 from skimage import data
 
 from phrasebox.contrast import contrast
-from phrasebox.features import RegionExtractor, RegionSettings
+from phrasebox.features import RegionExtractor
+from phrasebox.region_settings import RegionSettings
 
 
 def painted(box: tuple[int, int, int, int]) -> torch.Tensor:

@@ -15,8 +15,9 @@ from torchvision.ops import roi_align
 
 from phrasebox.backbones import Backbone, load_backbone
 from phrasebox.errors import DataError, SettingsError
-from phrasebox.features import RegionExtractor, RegionSettings, vector_parts
+from phrasebox.features import RegionExtractor
 from phrasebox.pooling import pool
+from phrasebox.region_settings import RegionSettings, vector_parts
 
 # Loading a network takes longer than running it: every test shares the loaded ones.
 load_once = functools.cache(load_backbone)

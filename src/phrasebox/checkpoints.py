@@ -72,7 +72,7 @@ class TrainingState(Generic[Epoch]):
     def descend(self, rate: float, clip: float) -> None:
         """One step down the gradient that has come together since `begin`, each of its elements at most ``clip``."""
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("share", 1.0)  # parameters that are to move less than the others have one
         self.scaler.unscale_(self.optimiser)
         nn.utils.clip_grad_value_(self.model.parameters(), clip)
         self.scaler.step(self.optimiser)

@@ -15,13 +15,13 @@ from typing import Any
 from phrasebox.aligner import Aligner
 from phrasebox.aligner.aligner import BUILT_IN, BUILT_IN_NAME
 from phrasebox.aligner.card import front_matter, licence_fields, model_card
-from phrasebox.aligner.storage import CARD, MODEL, model_id
 from phrasebox.errors import WorkspaceError
 from phrasebox.formats import Written, write_target
 from phrasebox.formats.writing import replacing_folder
 from phrasebox.jobs.exporting import grounded_records
 from phrasebox.jobs.origin import origin
 from phrasebox.runs import versions
+from phrasebox.storage import CARD, MODEL, model_id
 from phrasebox.types import SPLITS, GroundedImage
 from phrasebox.workspace import Workspace
 

@@ -10,9 +10,9 @@ from skimage import data
 
 from phrasebox.aligner import Aligner, AlignerModel, ModelSettings
 from phrasebox.errors import DataError, ModelError, SettingsError
-from phrasebox.features import REGION_PRESETS, RegionSettings
 from phrasebox.grounding import decode
 from phrasebox.grounding.phrases import overlap
+from phrasebox.region_settings import REGION_PRESETS, RegionSettings
 from phrasebox.types import Regions
 
 CAPTION = "A tabby cat is looking at the camera, its eyes are green"

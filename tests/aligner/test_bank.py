@@ -8,7 +8,7 @@ import torch
 from phrasebox.aligner import Aligner, AlignerModel, Bank, ModelSettings
 from phrasebox.aligner.bank import SHARE
 from phrasebox.errors import ModelError
-from phrasebox.features import RegionSettings
+from phrasebox.region_settings import RegionSettings
 
 
 @pytest.fixture

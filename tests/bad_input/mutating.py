@@ -21,10 +21,10 @@ from PIL import Image
 from phrasebox import rows
 from phrasebox.aligner import Aligner, AlignerModel, Bank, ModelSettings
 from phrasebox.errors import PhraseboxError
-from phrasebox.features import RegionSettings
 from phrasebox.formats import read_source
 from phrasebox.images import image_size, load_image
 from phrasebox.jobs.aligning import workspace_regions
+from phrasebox.region_settings import RegionSettings
 from phrasebox.types import Example, Regions, Skipped
 from phrasebox.workspace import Workspace
 

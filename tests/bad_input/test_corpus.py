@@ -18,7 +18,8 @@ from phrasebox import cli
 from phrasebox.aligner import Aligner, AlignerModel, ModelSettings
 from phrasebox.backbones import load_backbone
 from phrasebox.errors import DataError
-from phrasebox.features import RegionExtractor, RegionSettings
+from phrasebox.features import RegionExtractor
+from phrasebox.region_settings import RegionSettings
 from phrasebox.types import Box
 from phrasebox.workspace import Workspace
 

@@ -17,11 +17,11 @@ from phrasebox import bulk, cli
 from phrasebox.aligner import Aligner, AlignerModel, ModelSettings
 from phrasebox.bulk import Engine
 from phrasebox.bulk.on_ray import ENVIRONMENT
-from phrasebox.features import RegionSettings
 from phrasebox.jobs import ground, import_source, make_regions
 from phrasebox.jobs import grounding as ground_job
 from phrasebox.jobs import regions as regions_job
 from phrasebox.jobs.describing import describe_folder
+from phrasebox.region_settings import RegionSettings
 from phrasebox.search.store import Store
 from phrasebox.workspace import Workspace
 

@@ -11,7 +11,7 @@ import torch
 from phrasebox.captioner import Captioner, CaptionerModel, Description, Lexicon, ModelSettings, SpeechSettings
 from phrasebox.captioner.describe import telling
 from phrasebox.errors import DataError, ModelError, SettingsError
-from phrasebox.features import RegionSettings
+from phrasebox.region_settings import RegionSettings
 from phrasebox.types import Regions
 
 SETTINGS = RegionSettings(

@@ -17,7 +17,7 @@ from PIL import Image
 from phrasebox import cli, sample
 from phrasebox.aligner import Aligner, AlignerModel, ModelSettings
 from phrasebox.backbones import load_backbone
-from phrasebox.features import RegionSettings
+from phrasebox.region_settings import RegionSettings
 
 SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27")
 SETTINGS = RegionSettings(
@@ -171,7 +171,7 @@ def at(stages, tmp_path):
 @pytest.fixture
 def small_preset(monkeypatch):
     """The preset's own network at its own size takes many seconds; the way through the stages is the same."""
-    monkeypatch.setattr("phrasebox.features.REGION_PRESETS", {"modern": SETTINGS})
+    monkeypatch.setattr("phrasebox.region_settings.REGION_PRESETS", {"modern": SETTINGS})
 
 
 @pytest.fixture

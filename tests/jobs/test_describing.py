@@ -10,7 +10,7 @@ from PIL import Image
 
 from phrasebox import sample
 from phrasebox.captioner import Captioner, CaptionerModel, Lexicon, ModelSettings, SpeechSettings
-from phrasebox.features import RegionSettings
+from phrasebox.region_settings import RegionSettings
 
 SETTINGS = RegionSettings(
     proposer="grid", density=27, regions=27, nms=1.0, rank="proposer", backbone="efficientnet-lite0", size=96

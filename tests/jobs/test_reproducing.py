@@ -10,8 +10,8 @@ import pytest
 from phrasebox.aligner import PRESETS, Aligner, ModelSettings, TrainSettings
 from phrasebox.cli import app
 from phrasebox.execution import Execution
-from phrasebox.features import REGION_PRESETS, RegionSettings
 from phrasebox.jobs.reproducing import ALIGN_OPTIONS, REGION_OPTIONS, reproduce
+from phrasebox.region_settings import REGION_PRESETS, RegionSettings
 from phrasebox.runs import Run
 from phrasebox.tables import Tables
 from phrasebox.workspace import TABLES, Workspace

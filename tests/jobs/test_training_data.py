@@ -14,11 +14,11 @@ from phrasebox.captioner import ModelSettings as SpeakerSettings
 from phrasebox.captioner import SpeechSettings
 from phrasebox.captioner import TrainSettings as LessonSettings
 from phrasebox.execution import Execution
-from phrasebox.features import RegionSettings
 from phrasebox.jobs.aligning import align
 from phrasebox.jobs.captioning import caption
 from phrasebox.jobs.regions import stage_settings
 from phrasebox.jobs.training_data import load_pairs, training_pairs
+from phrasebox.region_settings import RegionSettings
 from phrasebox.types import Caption, Example, Regions
 from phrasebox.workspace import Workspace
 

@@ -10,7 +10,8 @@ import torch
 from skimage import data
 
 from phrasebox.errors import ModelError, SettingsError
-from phrasebox.features import RegionExtractor, RegionSettings
+from phrasebox.features import RegionExtractor
+from phrasebox.region_settings import RegionSettings
 from phrasebox.regions import Detector
 
 NAME = "fasterrcnn_mobilenet_v3_large_320_fpn"

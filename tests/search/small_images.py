@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from phrasebox.aligner import Aligner, AlignerModel, Bank, ModelSettings, Pairs
-from phrasebox.features import RegionSettings
+from phrasebox.region_settings import RegionSettings
 from phrasebox.types import Caption, Example, Regions
 from phrasebox.workspace import Workspace
 

@@ -14,11 +14,11 @@ from PIL import Image
 from phrasebox import cli, lease
 from phrasebox.aligner import Aligner, AlignerModel, ModelSettings
 from phrasebox.errors import OfflineError, StoreError, WorkspaceError
-from phrasebox.features import RegionSettings
 from phrasebox.images import image_size, load_image
 from phrasebox.jobs import ground, import_source, make_regions
 from phrasebox.lease import Lease
 from phrasebox.places import in_store, place
+from phrasebox.region_settings import RegionSettings
 from phrasebox.types import Example
 from phrasebox.workspace import Workspace
 

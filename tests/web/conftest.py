@@ -18,7 +18,7 @@ from phrasebox.aligner import Aligner, AlignerModel, ModelSettings
 from phrasebox.backbones import load_backbone
 from phrasebox.captioner import Captioner, CaptionerModel, Lexicon, SpeechSettings
 from phrasebox.captioner import ModelSettings as CaptionerSettings
-from phrasebox.features import RegionSettings
+from phrasebox.region_settings import RegionSettings
 from phrasebox.workspace import Workspace
 
 SETTINGS = RegionSettings(

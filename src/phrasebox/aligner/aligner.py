@@ -19,11 +19,12 @@ from phrasebox.aligner.card import model_card
 from phrasebox.aligner.data import collate, pack
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.settings import ModelSettings
-from phrasebox.aligner.storage import find_model, read_config, read_weights, write_model
 from phrasebox.errors import DataError, ModelError
-from phrasebox.features import RegionExtractor, RegionSettings
+from phrasebox.features import RegionExtractor
 from phrasebox.grounding import clean_phrases, decode_batch, localise, phrase_spans
 from phrasebox.images import ImageSource, load_image
+from phrasebox.region_settings import RegionSettings, settings_inside, settings_with
+from phrasebox.storage import find_model, read_config, read_weights, write_model
 from phrasebox.types import Grounding, Phrase, Regions, Span, Word
 from phrasebox.wordvectors import Sentence, WordVectors
 
@@ -86,7 +87,7 @@ class Aligner:
         try:
             with torch.device("meta"):  # whatever size the config asks for, nothing is allocated before the file agrees
                 model = AlignerModel(ModelSettings(**config["model"]))
-            regions = RegionSettings(**config["regions"])
+            regions = settings_inside(folder, config["regions"])
             beta, about = float(config["beta"]), config.get("about", {})
             if not 0 <= beta < math.inf or not isinstance(about, dict):
                 raise ValueError("beta is a number from 0, about a table")
@@ -123,7 +124,8 @@ class Aligner:
 
     def save(self, folder: str | Path, card: str = "") -> None:
         """Write config, half-precision safetensors and a card, by default `model_card`, into ``folder``."""
-        write_model(Path(folder), self.config, self.model.state_dict(), card or model_card(self.config))
+        config = {**self.config, "regions": settings_with(Path(folder), self.region_settings)}
+        write_model(Path(folder), config, self.model.state_dict(), card or model_card(config))
         if self.bank:
             self.bank.save(Path(folder))
 

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from phrasebox.aligner.data import Pairs, pack
 from phrasebox.aligner.model import AlignerModel
-from phrasebox.aligner.storage import read_tensors, write_tensors
 from phrasebox.errors import ModelError
+from phrasebox.storage import read_tensors, write_tensors
 
 FILE = "bank.safetensors"
 SENTENCES, IMAGES = 500, 150

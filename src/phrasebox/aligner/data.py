@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
 
@@ -30,17 +30,26 @@ class RegionBatch:
     geometry : (B, R, 5) float32
     mask : (B, R) bool or None
         False for padding; None where every image has R regions.
+    maps : tuple of (B, C, h, w) float16
+        Of each network, what its last blocks start from, where those are trained (see `phrasebox.aligner.tuned`).
     """
 
     vectors: Tensor
     geometry: Tensor
     mask: Tensor | None
+    maps: tuple[Tensor, ...] = ()
 
     def __len__(self) -> int:
         return len(self.vectors)
 
     def __getitem__(self, rows: Tensor) -> RegionBatch:
-        return RegionBatch(self.vectors[rows], self.geometry[rows], None if self.mask is None else self.mask[rows])
+        mask = None if self.mask is None else self.mask[rows]
+        return RegionBatch(self.vectors[rows], self.geometry[rows], mask, tuple(each[rows] for each in self.maps))
+
+    def some(self, columns: Tensor) -> RegionBatch:
+        """The same images with some of their regions alone."""
+        mask = None if self.mask is None else self.mask[:, columns]
+        return replace(self, vectors=self.vectors[:, columns], geometry=self.geometry[:, columns], mask=mask)
 
     @property
     def count(self) -> int:
@@ -133,11 +142,14 @@ class Pairs:
         Of all captions with at least one word.
     owner : (L,) int64
         Image of every caption, in ascending order.
+    keys : sequence of str
+        Of the images, where they are known.
     """
 
     regions: RegionSource
     sentences: Sequence[np.ndarray]
     owner: np.ndarray
+    keys: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.regions)
@@ -172,7 +184,7 @@ class Pairs:
         parts: list[RegionBatch] = []
         sentences: list[np.ndarray] = []
         owner: list[int] = []
-        images = 0
+        keys: list[str] = []
         for batch in regions:
             kept = [r for r in batch if any(len(s.words) for s in captions.get(r.key, ()))]
             if kept:
@@ -180,9 +192,9 @@ class Pairs:
             for r in kept:
                 own = [s.vectors for s in captions[r.key] if len(s.words)]
                 sentences += own
-                owner += [images] * len(own)
-                images += 1
-        return cls(join(parts), sentences, np.array(owner, np.int64))
+                owner += [len(keys)] * len(own)
+                keys.append(r.key)
+        return cls(join(parts), sentences, np.array(owner, np.int64), keys)
 
 
 def join(parts: list[RegionBatch]) -> RegionBatch:

@@ -124,10 +124,7 @@ class Kept:
 
     def of_regions(self, batch: RegionBatch) -> RegionBatch:
         """A batch with the kept regions alone."""
-        if self.regions is None:
-            return batch
-        mask = None if batch.mask is None else batch.mask[:, self.regions]
-        return RegionBatch(batch.vectors[:, self.regions], batch.geometry[:, self.regions], mask)
+        return batch if self.regions is None else batch.some(self.regions)
 
     def of_words(self, sentences: Sequence[np.ndarray], place: slice) -> list[np.ndarray]:
         """The kept words of the sentences at ``place`` in the batch."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +29,10 @@ from phrasebox.checkpoints import CHECKPOINT, TrainingState, cosine_rate
 from phrasebox.errors import DataError, ModelError
 from phrasebox.execution import PLAIN, Execution
 from phrasebox.ranks import ranks_both_ways
+from phrasebox.storage import model_id
+
+TAIL_SHARE = 0.05
+"""Of the learning rate, for the last blocks of networks: they know much already, and little data is to change it."""
 
 _IMAGES, _SENTENCES = 256, 256  # embedded and scored at a time in validation
 _STANDARD_IMAGES = 2000  # images that the mean and spread of region vectors are taken from
@@ -71,6 +77,7 @@ def train(
     device: str = "cpu",
     report: Callable[[Epoch], object] = lambda epoch: None,
     execution: Execution = PLAIN,
+    start: AlignerModel | None = None,
 ) -> Trained:
     """Learn to align regions and words from pairs of images and sentences.
 
@@ -90,6 +97,9 @@ def train(
         Is given every finished epoch.
     execution : Execution
         How it is computed.
+    start : AlignerModel, optional
+        What to train instead of a new model of ``model_settings``; it is changed. Of a `TunedAligner` the networks'
+        last blocks learn at `TAIL_SHARE` of the rate.
 
     Returns
     -------
@@ -107,7 +117,7 @@ def train(
         raise DataError(f"{len(pairs)} training images with captions and regions; ranking needs at least two")
     if validation is not None and not len(validation):
         validation = None
-    run = _Run(pairs, model_settings, settings, device, execution)
+    run = _Run(pairs, model_settings, settings, device, execution, start)
     checkpoint = folder / CHECKPOINT if folder else None
     distributed.barrier()  # the first process may have emptied the folder
     if checkpoint and checkpoint.exists():
@@ -119,24 +129,32 @@ def train(
         report(epoch)
         if epoch.warning and len(run.history) > 1 and run.history[-2].warning:
             raise ModelError(f"training was stopped after epoch {epoch.epoch + 1}: {epoch.warning}")
-    model = AlignerModel(model_settings)
-    model.load_state_dict(run.state.kept)
-    return Trained(model.eval(), tuple(run.history), run.state.best)
+    return Trained(run.copy(run.state.kept).to("cpu"), tuple(run.history), run.state.best)
 
 
 class _Run:
     """The state of a training run between epochs; every epoch draws its randomness from (seed, epoch) alone."""
 
     def __init__(
-        self, pairs: Pairs, model_settings: ModelSettings, settings: TrainSettings, device: str, execution: Execution
+        self,
+        pairs: Pairs,
+        model_settings: ModelSettings,
+        settings: TrainSettings,
+        device: str,
+        execution: Execution,
+        start: AlignerModel | None,
     ) -> None:
         self.pairs, self.settings, self.device = pairs, settings, device
-        identity = json.dumps([asdict(model_settings), asdict(settings), pairs.fingerprint(), *execution.identity])
+        started = [] if start is None else [model_id(start)]
+        identity = json.dumps(
+            [asdict(model_settings), asdict(settings), pairs.fingerprint(), *execution.identity, *started]
+        )
         torch.manual_seed(settings.seed)
-        self.model = AlignerModel(model_settings, settings.dropout)
-        _standardise(self.model, pairs)
+        self.model = start or AlignerModel(model_settings, settings.dropout)
+        if start is None:
+            _standardise(self.model, pairs)
         self.model.to(device)
-        trainable = [p for p in self.model.parameters() if p.requires_grad]
+        trainable = _groups(self.model)
         optimiser: torch.optim.Optimizer
         if settings.optimiser == "adamw":
             optimiser = torch.optim.AdamW(trainable, lr=settings.lr, weight_decay=settings.weight_decay)
@@ -177,8 +195,7 @@ class _Run:
         if not math.isfinite(loss):
             raise ModelError(f"the loss is {loss} in epoch {number + 1}; use a smaller learning rate (--lr)")
         seconds = time.monotonic() - started
-        watched = AlignerModel(self.model.settings).to(self.device).eval()
-        watched.load_state_dict(self.state.weights)
+        watched = self.copy(self.state.weights)
         done = Epoch(
             number,
             loss,
@@ -193,6 +210,12 @@ class _Run:
         done, best = distributed.from_first(done), self.state.best
         self.state.add(done, validation is None or best < 0 or done.recall > self.history[best].recall)
         return done
+
+    def copy(self, weights: Mapping[str, Tensor]) -> AlignerModel:
+        """A model like the one in training with these weights, in evaluation mode."""
+        model = copy.deepcopy(self.model)
+        model.load_state_dict(weights)
+        return model.eval()
 
     def _batches(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         rng = np.random.default_rng((self.settings.seed, epoch))
@@ -214,6 +237,15 @@ class _Run:
         """Of the present step."""
         total = self.steps_an_epoch * self.settings.epochs
         return self.settings.lr * cosine_rate(self.state.step, total, self.settings.warmup)
+
+
+def _groups(model: AlignerModel) -> list[dict[str, Any]]:
+    """The parameters that are trained, with the share of the rate at which those of networks are."""
+    parts: dict[float, list[Tensor]] = {1.0: [], TAIL_SHARE: []}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            parts[TAIL_SHARE if name.startswith("tails.") else 1.0].append(parameter)
+    return [{"params": found, "share": share} for share, found in parts.items() if found]
 
 
 @torch.inference_mode()

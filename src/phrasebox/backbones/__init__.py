@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from phrasebox.backbones.backbone import Backbone, load_backbone
+from phrasebox.backbones.backbone import Backbone, load_backbone, load_network
 
-__all__ = ["Backbone", "load_backbone"]
+__all__ = ["Backbone", "load_backbone", "load_network"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -95,7 +96,7 @@ def load_backbone(
     Parameters
     ----------
     name : str
-        ``efficientnet-lite0``, ``-lite1`` or ``-lite2`` (weights from the package index), or ``timm:<model>``.
+        As for `load_network`.
     engine : {"auto", "openvino", "torch"}
         ``auto`` is OpenVINO on the processor where it is installed, else torch.
     device : str
@@ -115,13 +116,35 @@ def load_backbone(
         If the name, the engine or the device is unknown, or they do not fit each other.
     """
     from phrasebox.backbones.engine import make_engine
+
+    network = load_network(name, input_size, pretrained=pretrained)
+    return Backbone(network, make_engine(engine, network.body, network.input_size, device, threads))
+
+
+def load_network(name: str, input_size: int | None = None, *, pretrained: bool = True) -> Network:
+    """Load a backbone's network, before an engine is made for it.
+
+    Parameters
+    ----------
+    name : str
+        ``efficientnet-lite0``, ``-lite1`` or ``-lite2`` (weights from the package index), ``timm:<model>``, or the path
+        of a folder with a fine-tuned network, with at least one ``/``.
+
+    Raises
+    ------
+    ModelError, SettingsError
+        As `load_backbone`.
+    """
     from phrasebox.backbones.packaged import PACKAGED, load_packaged
     from phrasebox.backbones.timm_backbone import load_timm
+    from phrasebox.backbones.tuned import is_tuned, load_tuned
 
     if name in PACKAGED:
-        network = load_packaged(name, input_size)
-    elif name.startswith(TIMM):
-        network = load_timm(name.removeprefix(TIMM), input_size, pretrained=pretrained)
-    else:
-        raise SettingsError(f"unknown backbone {name!r}; choose one of {', '.join(PACKAGED)}, or {TIMM}<model>")
-    return Backbone(network, make_engine(engine, network.body, network.input_size, device, threads))
+        return load_packaged(name, input_size)
+    if name.startswith(TIMM):
+        return load_timm(name.removeprefix(TIMM), input_size, pretrained=pretrained)
+    if is_tuned(name):
+        return load_tuned(Path(name), load_network, input_size)
+    raise SettingsError(
+        f"unknown backbone {name!r}; choose one of {', '.join(PACKAGED)}, {TIMM}<model>, or a fine-tuned one's path"
+    )

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from phrasebox.aligner.data import collate
-from phrasebox.aligner.storage import find_model, read_config, read_weights, write_model
 from phrasebox.captioner.card import captioner_card
 from phrasebox.captioner.describe import DescribedRegion, Description, telling
 from phrasebox.captioner.generate import Sentence, generate
@@ -23,8 +22,10 @@ from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.settings import ModelSettings, SpeechSettings
 from phrasebox.captioner.views import Views
 from phrasebox.errors import DataError, ModelError, SettingsError
-from phrasebox.features import RegionExtractor, RegionSettings
+from phrasebox.features import RegionExtractor
 from phrasebox.images import ImageSource, load_image
+from phrasebox.region_settings import RegionSettings, settings_inside, settings_with
+from phrasebox.storage import find_model, read_config, read_weights, write_model
 from phrasebox.types import Regions
 
 KIND = "phrasebox captioner"
@@ -87,7 +88,7 @@ class Captioner:
             lexicon = Lexicon(tuple(config["vocabulary"].split()))
             with torch.device("meta"):  # nothing is allocated before the file agrees
                 model = CaptionerModel(ModelSettings(**config["model"]), len(lexicon))
-            regions, speech = RegionSettings(**config["regions"]), SpeechSettings(**config["speech"])
+            regions, speech = settings_inside(folder, config["regions"]), SpeechSettings(**config["speech"])
             about = config.get("about", {})
             if not lexicon.terms or not isinstance(about, dict):
                 raise ValueError("the vocabulary is empty, or about no table")
@@ -103,7 +104,7 @@ class Captioner:
         config = {
             "kind": KIND,
             "model": asdict(self.model.settings),
-            "regions": asdict(self.region_settings),
+            "regions": settings_with(Path(folder), self.region_settings),
             "speech": asdict(self.speech),
             "about": self.about,
             "vocabulary": " ".join(self.lexicon.terms),

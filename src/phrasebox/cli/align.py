@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from phrasebox.cli.app import COMMON, Common, Preset, WorkspacePath
 from phrasebox.cli.shared import override, say
@@ -22,6 +25,7 @@ def align(
     encoder: Literal["mlp", "brnn", "lstm", "gru"] | None = None,
     dim: int | None = None,
     patience: int | None = None,
+    finetune: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
     name: str = "aligner",
     fresh: bool = False,
     computing: Computing = COMPUTING,
@@ -47,6 +51,9 @@ def align(
         Width of the common space.
     patience
         Epochs without a better one before it stops; 0 never stops early.
+    finetune
+        Then train the last so many blocks of the networks on with the aligner; regions are made anew with those
+        afterwards: regions --like MODEL --fresh.
     name
         Folder of the model inside the workspace's models.
     fresh
@@ -72,8 +79,10 @@ def align(
     with together(ws, common) as (opened, common):
         done = job(
             opened.workspace, model, settings, name, opened.device, fresh, opened.silent, report,
-            execution=computing.execution,
+            execution=computing.execution, finetune=finetune, workers=opened.workers,
         )  # fmt: skip
+    again = f"phrasebox regions {ws} --like {done.folder} --fresh"
+    remedy = [f"its networks are its own; make the regions with them: {again}"] if finetune else []
     say(
         common,
         {
@@ -85,4 +94,5 @@ def align(
         },
         f"{done.folder}: best of {done.epochs} epochs ({done.new} of them new) is {done.best.epoch + 1}, "
         f"beta {done.beta:g}",
+        *remedy,
     )

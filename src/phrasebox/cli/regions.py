@@ -14,6 +14,7 @@ def regions(
     /,
     *,
     preset: Preset = "modern",
+    like: str | None = None,
     proposer: str | None = None,
     count: int | None = None,
     density: int | None = None,
@@ -39,6 +40,8 @@ def regions(
     ----------
     preset
         modern, or paper: selective search, the 19 best boxes and the whole image.
+    like
+        A model's folder or hub id, whose settings and networks to take instead of a preset's.
     proposer
         selective_search, grid, detector, or given (your own boxes); not the preset's, it starts from its own defaults.
     count
@@ -50,7 +53,7 @@ def regions(
     detector
         The detector's model: torchvision:NAME, torchvision:NAME=WEIGHTS, or a folder or hub id for transformers.
     backbone
-        efficientnet-lite0, -lite1, -lite2, or timm:MODEL.
+        efficientnet-lite0, -lite1, -lite2, timm:MODEL, or the folder of a fine-tuned network.
     size
         Side in pixels to which the image is squashed for the backbone.
     pooling
@@ -75,17 +78,17 @@ def regions(
     fresh
         Make them anew with other settings.
     """
-    from phrasebox.features import REGION_PRESETS, RegionSettings
     from phrasebox.jobs import make_regions
     from phrasebox.jobs.regions import STAGE
     from phrasebox.profiling import Profile
+    from phrasebox.region_settings import REGION_PRESETS, RegionSettings, region_settings_of
 
     if backbone is not None and second is None:
         second = ""  # the preset's two are chosen for each other
     given = {"proposer": proposer, "regions": count, "density": density, "short_side": short_side,
              "detector": detector, "backbone": backbone, "size": size, "pooling": pooling, "second": second,
              "second_size": second_size, "nms": nms, "rank": rank, "engine": runtime}  # fmt: skip
-    chosen = REGION_PRESETS[preset]
+    chosen = REGION_PRESETS[preset] if like is None else region_settings_of(like)
     if proposer not in (None, chosen.proposer):
         chosen = RegionSettings.of_proposer(proposer)  # type: ignore[arg-type]
     settings = override(chosen, given)

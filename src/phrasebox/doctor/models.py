@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from phrasebox.aligner import Aligner
-from phrasebox.aligner.storage import model_id
 from phrasebox.doctor.finding import Finding, counted
 from phrasebox.errors import DataError, ModelError, PhraseboxError
 from phrasebox.features import RegionExtractor
@@ -16,6 +15,7 @@ from phrasebox.jobs import workspace_aligner
 from phrasebox.jobs.aligning import NAME, workspace_regions
 from phrasebox.jobs.grounding import STAGE as GROUND
 from phrasebox.jobs.own_vectors import BACKBONE as OWN_VECTORS
+from phrasebox.storage import model_id
 from phrasebox.types import Regions
 from phrasebox.workspace import Workspace
 

@@ -11,14 +11,16 @@ from typing import Any
 
 from phrasebox import distributed
 from phrasebox.aligner import Aligner, Bank, Epoch, ModelSettings, Pairs, Trained, TrainSettings, train
+from phrasebox.aligner.model import AlignerModel
 from phrasebox.errors import WorkspaceError
 from phrasebox.execution import PLAIN, Execution
-from phrasebox.features import vector_parts
 from phrasebox.files import write_json, write_whole
 from phrasebox.jobs.betas import BETAS, choose_beta
 from phrasebox.jobs.models import check_regions, computed, model_folder, workspace_regions
 from phrasebox.jobs.origin import origin
 from phrasebox.jobs.training_data import VECTORS, forget, training_pairs
+from phrasebox.jobs.tuning import MAPS, check_tunable, tune
+from phrasebox.region_settings import vector_parts
 from phrasebox.runs import Run, versions
 from phrasebox.show import Panel, curves
 from phrasebox.text import Vocabulary
@@ -53,22 +55,33 @@ def align(
     report: Callable[[Epoch], object] = lambda epoch: None,
     card: Callable[[dict[str, Any]], str] | None = None,
     execution: Execution = PLAIN,
+    finetune: int = 0,
+    workers: int = 2,
 ) -> Aligned:
     """Train on the ``train`` split, stop early by retrieval on ``val``, choose beta on training images, and save.
 
     Interrupted, it goes on after the last finished epoch. Beside the model it leaves ``history.json`` and
     ``curves.png``. In a group of processes (`phrasebox.distributed`) all call it alike, and the first writes.
 
+    Parameters
+    ----------
+    finetune : int
+        Then train the last so many blocks of the networks on together with the aligner (theta_c; PAPER: section 2),
+        see `phrasebox.jobs.tuning`. The model's folder then holds the networks, and the model fits regions made
+        with them.
+
     Raises
     ------
     WorkspaceError
         If there are no regions or no captions to train on.
     SettingsError
-        If the name is not that of a folder.
+        If the name is not that of a folder, or the regions' networks cannot be fine-tuned.
     ModelError
         If training fails (see `phrasebox.aligner.train.train`).
     """
     folder = model_folder(ws, name)
+    if finetune:
+        check_tunable(workspace_regions(ws))
     pairs, validation = training_pairs(ws, model, folder, execution, device, quiet)
     if not len(pairs):
         raise WorkspaceError(
@@ -93,14 +106,25 @@ def align(
     write_history(folder, trained)
     aligner = Aligner(trained.model.to(device), workspace_regions(ws), device=device)
     aligner.beta = choose_beta(ws, aligner, BETAS)
+    reads: AlignerModel = aligner.model
+    if finetune:
+        tuned = tune(
+            ws, aligner.model, aligner.region_settings, (pairs, validation), settings, finetune, folder, device,
+            workers, quiet, after, execution,
+        )  # fmt: skip
+        reads, pairs, best = tuned.model, tuned.pairs, tuned.trained.history[tuned.trained.best]
+        aligner = replace(aligner, model=reads.aligner().to(device), region_settings=tuned.regions)
     if model.normalise:
-        aligner.bank = Bank.draw(aligner.model, pairs, settings.seed)
+        aligner.bank = Bank.draw(reads, pairs, settings.seed)
     aligner.about = _about(ws, pairs, vocabulary, settings, trained, best)
+    if finetune:
+        aligner.about["finetuned_blocks"] = finetune
     aligner.save(folder, card(aligner.about) if card else "")
     write_whole(folder / "vocabulary.txt", ("\n".join(vocabulary.terms) + "\n").encode())
     made = {"model": asdict(model), "train": asdict(settings)}
-    shutil.rmtree(folder / VECTORS, ignore_errors=True)
-    asked = {"name": name, **computed(device, execution)}
+    for scratch in (VECTORS, MAPS):
+        shutil.rmtree(folder / scratch, ignore_errors=True)
+    asked = {"name": name, **({"finetune": finetune} if finetune else {}), **computed(device, execution)}
     ws.made(Run(STAGE, asked, made, settings.seed, f"{ws.models.name}/{name}"), anew=bool(history))
     return Aligned(folder, len(trained.history), len(history), best, aligner.beta)
 

@@ -15,11 +15,11 @@ from phrasebox.aligner.stored import StoredRegions
 from phrasebox.captioner import Captioner, Corpus, Epoch, ModelSettings, SpeechSettings, Trained, TrainSettings, train
 from phrasebox.errors import WorkspaceError
 from phrasebox.execution import PLAIN, Execution
-from phrasebox.features import vector_parts
 from phrasebox.files import write_json
 from phrasebox.jobs.models import check_regions, computed, model_folder, workspace_regions
 from phrasebox.jobs.origin import origin
 from phrasebox.jobs.training_data import corpus_source, forget
+from phrasebox.region_settings import vector_parts
 from phrasebox.runs import Run, versions
 from phrasebox.show import Panel, curves
 from phrasebox.text import words

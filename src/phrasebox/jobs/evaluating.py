@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from phrasebox.aligner import Aligner, Pairs
-from phrasebox.aligner.storage import model_id
 from phrasebox.aligner.train import all_scores
 from phrasebox.errors import WorkspaceError
 from phrasebox.evaluate import (
@@ -21,6 +20,7 @@ from phrasebox.jobs.betas import BETAS, score_scale, segmentation_cases, with_re
 from phrasebox.jobs.grounding import named_model
 from phrasebox.jobs.training_data import load_pairs
 from phrasebox.runs import Run
+from phrasebox.storage import model_id
 from phrasebox.types import Example
 from phrasebox.workspace import Workspace
 

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from phrasebox.aligner import Aligner
 from phrasebox.aligner.aligner import BUILT_IN_NAME
-from phrasebox.aligner.storage import model_id
 from phrasebox.bulk import Engine, Mapped, Mapper, run
 from phrasebox.errors import SettingsError, WorkspaceError
 from phrasebox.pipeline import Counts, progress
+from phrasebox.storage import model_id
 from phrasebox.text import words
 from phrasebox.types import GroundedCaption, Regions, Skipped
 from phrasebox.workspace import ImageRow, Workspace

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from phrasebox import distributed
+from phrasebox.backbones.tuned import is_tuned
 from phrasebox.errors import ModelError, SettingsError, WorkspaceError
 from phrasebox.execution import Execution
-from phrasebox.features import RegionSettings
 from phrasebox.jobs.regions import STAGE as REGIONS
 from phrasebox.jobs.regions import stage_settings
 from phrasebox.places import in_store
+from phrasebox.region_settings import RegionSettings, same_regions
 from phrasebox.workspace import Workspace
 
 
@@ -74,12 +76,18 @@ def check_regions(
     ModelError
         If they differ.
     """
-    made, meant = ws.stages.get(REGIONS), stage_settings(settings)
-    if made is not None and first_alone:
-        made = {**made, "second": meant["second"], "second_size": meant["second_size"]}
-    if made is not None and made != meant:
-        differing = ", ".join(f"{k}={made.get(k)!r} (model: {v!r})" for k, v in meant.items() if made.get(k) != v)
-        raise ModelError(
-            f"the regions of {ws.path} do not fit the {reader}: {differing}; train one with: phrasebox {command} "
-            f"{ws.path}, or make the regions anew with: phrasebox regions {ws.path} --fresh"
-        )
+    if ws.stages.get(REGIONS) is None:
+        return
+    made = workspace_regions(ws)
+    if first_alone:
+        made = replace(made, second=settings.second, second_size=settings.second_size)
+    if same_regions(made, settings):
+        return
+    here, there = stage_settings(made), stage_settings(settings)
+    differing = ", ".join(f"{k}={here[k]!r} (model: {v!r})" for k, v in there.items() if here[k] != v)
+    own = Path(settings.backbone).parent.parent if is_tuned(settings.backbone) else None
+    options = f" --like {own}" if own else ""
+    raise ModelError(
+        f"the regions of {ws.path} do not fit the {reader}: {differing}; train one with: phrasebox {command} "
+        f"{ws.path}, or make the regions anew with: phrasebox regions {ws.path}{options} --fresh"
+    )

@@ -11,11 +11,12 @@ import numpy as np
 
 from phrasebox.bulk import Engine, Mapped, Mapper, run
 from phrasebox.errors import DataError, WorkspaceError
-from phrasebox.features import RegionExtractor, RegionSettings
+from phrasebox.features import RegionExtractor
 from phrasebox.images import load_image
 from phrasebox.jobs.own_vectors import BACKBONE, take_own_vectors
 from phrasebox.pipeline import Counts, progress
 from phrasebox.profiling import Profile
+from phrasebox.region_settings import RegionSettings
 from phrasebox.types import Box, Regions, Skipped
 from phrasebox.workspace import ImageRow, Workspace
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,10 +10,10 @@ from typing import Any
 
 from phrasebox.aligner import PRESETS
 from phrasebox.errors import WorkspaceError
-from phrasebox.features import REGION_PRESETS, RegionSettings
 from phrasebox.files import digest
 from phrasebox.jobs.aligning import NAME
 from phrasebox.jobs.own_vectors import BACKBONE as OWN_VECTORS
+from phrasebox.region_settings import REGION_PRESETS, RegionSettings
 from phrasebox.runs import Run, versions
 from phrasebox.workspace import Workspace
 
@@ -68,6 +69,7 @@ def reproduce(ws: Workspace, into: Path | None = None) -> list[Step]:
         trained.add(run.makes)
         processes = run.arguments.get("processes", 1)
         launcher = ["torchrun", "--nproc-per-node", str(processes), "-m"] if processes > 1 else []
+        options = [_moved(word, ws.path, target) for word in options]
         words = [*launcher, "phrasebox", run.stage, *_source(run), str(target), *options]
         if (device := run.arguments.get("device", "cpu")) != "cpu":
             words += ["--device", device]
@@ -80,6 +82,12 @@ def reproduce(ws: Workspace, into: Path | None = None) -> list[Step]:
 
 
 _Options = tuple[list[str], list[str]]
+
+
+def _moved(word: str, ws: Path, target: Path) -> str:
+    """A path inside the workspace, inside the one that is made: a network that was fine-tuned in it."""
+    inside = f"{ws}{os.sep}"
+    return str(target / word.removeprefix(inside)) if word.startswith(inside) else word
 
 
 def _source(run: Run) -> list[str]:
@@ -123,7 +131,8 @@ def _align(run: Run, target: Path) -> _Options:
     given, differing = min(starts, key=lambda each: len(each[0]) + 2 * len(each[1]))
     options, notes = _options({name: made[name] for name in differing}, {name: name for name in ALIGN_OPTIONS})
     name = run.arguments["name"]
-    computed, _ = _options({k: v for k, v in _given(run).items() if k in COMPUTED}, {name: name for name in COMPUTED})
+    asked = ("finetune", *COMPUTED)
+    computed, _ = _options({k: v for k, v in _given(run).items() if k in asked}, {name: name for name in asked})
     options += computed
     return given + options + ([] if name == NAME else ["--name", name]), notes
 

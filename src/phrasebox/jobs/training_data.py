@@ -122,8 +122,8 @@ class _Split:
         sentences = StoredSentences(path, lengths[lengths > 0])
         owner = np.array([images[key] for key in said], np.int64)
         if not in_memory:
-            return Pairs(regions, sentences, owner)
-        return Pairs(_loaded(regions), sentences.in_memory(), owner)
+            return Pairs(regions, sentences, owner, list(images))
+        return Pairs(_loaded(regions), sentences.in_memory(), owner, list(images))
 
 
 def _loaded(regions: RegionSource) -> RegionSource:

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 from phrasebox.aligner import Aligner
-from phrasebox.aligner.storage import model_id
 from phrasebox.bulk import Engine, Mapped, Mapper, stream
 from phrasebox.errors import ModelError, WorkspaceError
 from phrasebox.pipeline import Advance, progress
 from phrasebox.search.collection import Collection, add
 from phrasebox.search.planes import to_planes
 from phrasebox.search.shards import Entry
+from phrasebox.storage import model_id
 from phrasebox.text import words
 from phrasebox.types import Regions
 from phrasebox.workspace import Workspace

@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from phrasebox.aligner import Aligner, AlignerModel, ModelSettings
-from phrasebox.aligner.storage import CONFIG, WEIGHTS
 from phrasebox.errors import ModelError
-from phrasebox.features import RegionSettings
+from phrasebox.region_settings import RegionSettings
+from phrasebox.storage import CONFIG, WEIGHTS
 from phrasebox.types import Regions
 
 SETTINGS = ModelSettings(vector_dim=8, dim=6, hidden=5, words="static", encoder="gru", mean=False)

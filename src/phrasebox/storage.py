@@ -121,8 +121,8 @@ def _model_inside(folder: Path) -> Path:
     return inner if not (folder / CONFIG).exists() and (inner / CONFIG).exists() else folder
 
 
-def read_config(folder: Path, kind: str) -> dict[str, Any]:
-    """The model's config, if it is of this ``kind``.
+def read_config(folder: Path, kind: str = "") -> dict[str, Any]:
+    """The model's config, if it is of this ``kind``; of any, if none is given.
 
     Raises
     ------
@@ -138,8 +138,8 @@ def read_config(folder: Path, kind: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is damaged: {error}") from error
     found = config.get("kind") if isinstance(config, dict) else None
-    if found != kind:
-        raise ModelError(f"{path} describes {found or 'no phrasebox model'}; expected {kind}")
+    if found is None or kind not in ("", found):
+        raise ModelError(f"{path} describes {found or 'no phrasebox model'}; expected {kind or 'a model'}")
     return config
 
 
