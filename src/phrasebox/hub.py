@@ -15,6 +15,7 @@ from typing import Any
 from phrasebox.aligner import Aligner
 from phrasebox.aligner.aligner import BUILT_IN, BUILT_IN_NAME
 from phrasebox.aligner.card import front_matter, licence_fields, model_card
+from phrasebox.backbones.tuned import shown
 from phrasebox.errors import WorkspaceError
 from phrasebox.formats import Written, write_target
 from phrasebox.formats.writing import replacing_folder
@@ -171,7 +172,7 @@ def dataset_card(ws: Workspace, aligner: Aligner, counts: Mapping[str, list[Writ
         "## How it was made\n\n"
         f"* Pictures and captions: {data}.\n"
         f"* Licence of pictures and captions: {licence}.\n"
-        f"* Regions: {regions.proposer}, at most {regions.regions}, vectors of {regions.backbone}.\n"
+        f"* Regions: {regions.proposer}, at most {regions.regions}, vectors of {shown(regions.backbone)}.\n"
         f"* Model: in `model/`, beta {ws.stages['ground']['beta']:g}, id {model_id(aligner.model)}.\n"
         f"* Made with {made}.\n\n"
         "## Figures\n\n" + (figures or "None were measured with this model.") + "\n"

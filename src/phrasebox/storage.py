@@ -21,7 +21,7 @@ from phrasebox.places import file_system, in_store, place, reaching
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 _LARGEST_CONFIG = 1 << 24  # bytes
 MODEL = "model"  # the model's folder inside a data set that is made for the hub
-_FILES = [place + name for place in ("", f"{MODEL}/") for name in (CONFIG, CARD, "*.safetensors")]
+_FILES = [place + name for place in ("", f"{MODEL}/") for name in (CONFIG, CARD, "*.safetensors", "networks/*.json")]
 
 
 def write_model(folder: Path, config: Mapping[str, Any], state: Mapping[str, Tensor], card: str) -> None:

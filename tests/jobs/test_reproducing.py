@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
@@ -150,7 +151,8 @@ def test_align_options_give_the_settings(preset, tmp_path, monkeypatch):
     model, train = PRESETS[preset].model, replace(PRESETS[preset].train, epochs=3, lr=0.5, seed=4)
     stored = asdict(replace(model, vector_dim=7))
     execution = Execution(micro_batch=8, precision="bf16", compile=True) if preset == "paper" else Execution()
-    arguments = {"name": "mine", "device": "cpu", **execution.asked}
+    finetune = 2 if preset == "modern" else 0
+    arguments = {"name": "mine", "device": "cpu", "finetune": finetune, **execution.asked}
     run = Run("align", arguments, {"model": stored, "train": asdict(train)}, 4, "models/mine")
     ws.made(run)
     (step,) = reproduce(ws)
@@ -161,7 +163,7 @@ def test_align_options_give_the_settings(preset, tmp_path, monkeypatch):
     with pytest.raises(AttributeError):
         app(list(step.command[1:]), result_action="return_value", exit_on_error=False)
     assert asked[0][:3] == (model, train, "mine")
-    assert asked[0][-1] == {"execution": execution}
+    assert asked[0][-1] == {"execution": execution, "finetune": finetune, "workers": os.cpu_count()}
 
 
 def test_settings_without_an_option_are_noted(tmp_path):

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from phrasebox.backbones.tuned import shown
+
 NOT_STATED = "not stated"
 _IDENTIFIER = re.compile(r"[a-z0-9]+([.\-][a-z0-9]+)*", re.IGNORECASE)
 
@@ -50,7 +52,7 @@ def model_card(config: Mapping[str, Any], figures: str = "") -> str:
         Tables of what was measured, in Markdown.
     """
     about, model, regions = config["about"], config["model"], config["regions"]
-    networks = " and ".join(filter(None, (regions["backbone"], regions.get("second"))))
+    networks = " and ".join(shown(name) for name in (regions["backbone"], regions.get("second")) if name)
     training = about.get("training", {})
     data, licence = about.get("data", NOT_STATED), about.get("licence", NOT_STATED)
     size = f", {about['images']:,} images with {about['captions']:,} captions" if "images" in about else ""

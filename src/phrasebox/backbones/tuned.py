@@ -92,6 +92,17 @@ def keep_with(folder: Path, name: str) -> str:
     return inside
 
 
+def shown(name: str) -> str:
+    """A network's name for people, without the path of a folder of this machine.
+
+    Examples
+    --------
+    >>> shown("ws/models/mine/networks/efficientnet-lite0-5a3c"), shown("timm:resnet50")
+    ('efficientnet-lite0-5a3c', 'timm:resnet50')
+    """
+    return Path(name).name if is_tuned(name) else name
+
+
 def found_with(folder: Path, name: str) -> str:
     """The name of a network as `keep_with` wrote it, from anywhere."""
     return str(folder / name) if name.startswith("./") else name

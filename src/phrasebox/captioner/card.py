@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from phrasebox.aligner.card import NOT_STATED, front_matter, licence_fields
+from phrasebox.backbones.tuned import shown
 
 
 def captioner_card(config: Mapping[str, Any], figures: str = "") -> str:
@@ -45,7 +46,7 @@ def captioner_card(config: Mapping[str, Any], figures: str = "") -> str:
         "print(d.caption, *((r.text, r.box) for r in d.regions))\n```\n\n"
         f"* Data: {data}.{went_in}\n"
         f"* Licence of the data: {licence}.\n"
-        f"* Regions: {regions['proposer']}, at most {regions['regions']}, vectors of {regions['backbone']}.\n"
+        f"* Regions: {regions['proposer']}, at most {regions['regions']}, vectors of {shown(regions['backbone'])}.\n"
         f"* Model: {model['decoder']}{attention}, {model['dim']} units, {config['vocabulary'].count(' ') + 1} words.\n"
         f"{how}{watched}{versions}"
         "* Limits: it says what its training captions say, and repeats their mistakes and biases; what it has not "
