@@ -55,7 +55,7 @@ class Tables:
                 return None
             self._blame_store(error)
             raise WorkspaceError(
-                f"table {table!r} of {self._workspace} cannot be opened: {_cause(error)}; make it anew with --fresh"
+                f"table {table!r} of {self._workspace} cannot be opened: {cause(error)}; make it anew with --fresh"
             ) from error
 
     def version(self, name: str) -> tuple[int, int]:
@@ -141,7 +141,7 @@ class Tables:
         except LANCE_ERRORS as error:
             self._blame_store(error)
             raise WorkspaceError(
-                f"table {name!r} of {self._workspace} cannot be written: {_cause(error)}; "
+                f"table {name!r} of {self._workspace} cannot be written: {cause(error)}; "
                 "make room or give the permission, then run the same command again"
             ) from error
 
@@ -162,12 +162,12 @@ def _reading(name: str) -> Iterator[None]:
         yield
     except LANCE_ERRORS as error:
         raise WorkspaceError(
-            f"table {name!r} cannot be read: {_cause(error)}; if another command was writing to it, run this one "
+            f"table {name!r} cannot be read: {cause(error)}; if another command was writing to it, run this one "
             "again, else make it anew with --fresh"
         ) from error
 
 
-def _cause(error: Exception) -> str:
+def cause(error: Exception) -> str:
     """What Lance says in the end: the system's own words, or the first line."""
     text = str(error)
     found = re.search(r"[\w ]+ \(os error \d+\)", text)

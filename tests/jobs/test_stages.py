@@ -137,3 +137,25 @@ def test_the_sample_runs(model, call, tmp_path):
         image["filename"] for image in json.loads((tmp_path / "demo" / "sample.json").read_text())["images"]
     }
     assert "region-phrase pairs from 5 photographs" in call("demo", tmp_path / "demo").out
+    # An older version made regions otherwise: what is of the sample is made anew, what is not is left alone.
+    manifest = tmp_path / "demo" / "manifest.json"
+    kept = json.loads(manifest.read_text())
+    del kept["stages"]["regions"]["second"]
+    manifest.write_text(json.dumps(kept))
+    assert "region-phrase pairs from 5 photographs" in call("demo", tmp_path / "demo").out
+    assert "second" in Workspace(tmp_path / "demo").stages["regions"]
+
+
+@pytest.mark.usefixtures("small_preset")
+def test_the_sample_takes_no_place_of_others(at, call):
+    ws = at("regions")
+    own = ws / "more"
+    own.mkdir()
+    Image.new("RGB", (40, 30)).save(own / "mine.png")
+    (own / "mine.txt").write_text("A black picture .")
+    assert call("import", own, ws, "--quiet").code == 0
+    kept = json.loads((ws / "manifest.json").read_text())
+    kept["stages"]["regions"]["nms"] = 0.5
+    (ws / "manifest.json").write_text(json.dumps(kept))
+    assert "--fresh" in call("demo", ws).reason
+    assert Workspace(ws).stages["regions"]["nms"] == 0.5

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from phrasebox.cli.app import COMMON, Common
 from phrasebox.cli.describe import print_descriptions
+from phrasebox.cli.regions import regions
 from phrasebox.cli.run import run
 from phrasebox.cli.shared import device, print_phrases
+from phrasebox.errors import PhraseboxError
 
 
 def demo(ws: Path = Path("demo"), /, *, common: Common = COMMON) -> None:
@@ -27,8 +29,15 @@ def demo(ws: Path = Path("demo"), /, *, common: Common = COMMON) -> None:
 
     photographs = sample.images_folder()
     captions = sample.write_captions(Workspace.create(ws).path / "sample.json")
-    run(captions, ws, format="karpathy", images=photographs, common=replace(common, json=False, quiet=True))
+    inner = replace(common, json=False, quiet=True)
     workspace = Workspace(ws)
+    try:
+        run(captions, ws, format="karpathy", images=photographs, common=inner)
+    except PhraseboxError:
+        if "regions" not in workspace.stages or not set(workspace.keys("images")) <= sample.CAPTIONS.keys():
+            raise
+        regions(ws, fresh=True, common=inner)  # an older version made those that are there
+        run(captions, ws, format="karpathy", images=photographs, common=inner)
     shown = [(image.key, caption.text, caption.phrases) for image in workspace.grounded() for caption in image.captions]
     captioner = Captioner.load(device=device(common), workers=common.workers)
     described = captioner.describe_many([regions for batch in workspace.regions() for regions in batch])

@@ -29,7 +29,7 @@ from phrasebox.search.covered import ABOUT, VERSION, Covered, read_about, requir
 from phrasebox.search.planes import from_planes
 from phrasebox.search.query import Query
 from phrasebox.search.shards import Shard
-from phrasebox.tables import LANCE_ERRORS
+from phrasebox.tables import LANCE_ERRORS, cause
 
 COMPONENTS = 64
 _SAMPLE = 50_000  # regions whose principal components are taken
@@ -90,7 +90,7 @@ class LanceIndex:
         try:
             found = search.to_arrow()
         except LANCE_ERRORS as error:
-            raise WorkspaceError(f"the index cannot be read: {_cause(error)}; make it anew with --fresh") from error
+            raise WorkspaceError(f"the index cannot be read: {cause(error)}; make it anew with --fresh") from error
         return self.covered.rows(found["shard"].to_numpy(), found["row"].to_numpy())
 
     def _directions(self, query: Query) -> Iterator[np.ndarray]:
@@ -122,7 +122,7 @@ def build(folder: Path, images: Collection, fresh: bool, advance: Advance) -> No
         folder.mkdir(parents=True, exist_ok=True)
         _build(folder, images, read_about(folder), advance)
     except LANCE_ERRORS as error:
-        raise WorkspaceError(f"{folder} cannot be written: {_cause(error)}; make room, then index again") from error
+        raise WorkspaceError(f"{folder} cannot be written: {cause(error)}; make room, then index again") from error
 
 
 def _build(folder: Path, images: Collection, about: dict[str, Any] | None, advance: Advance) -> None:
@@ -195,10 +195,6 @@ def _basis(folder: Path) -> np.ndarray:
         raise WorkspaceError(f"{folder / _BASIS} is damaged; make the index anew with --fresh") from error
 
 
-def _cause(error: Exception) -> str:
-    return str(error).partition("\n")[0][:200]
-
-
 def _open(folder: Path, width: int | None = None) -> Any:
     import lancedb
 
@@ -206,4 +202,4 @@ def _open(folder: Path, width: int | None = None) -> Any:
         db = lancedb.connect(folder)
         return db.open_table(_TABLE) if width is None else db.create_table(_TABLE, schema=_schema(width), exist_ok=True)
     except LANCE_ERRORS as error:
-        raise WorkspaceError(f"{folder} cannot be opened: {_cause(error)}; make it anew with --fresh") from error
+        raise WorkspaceError(f"{folder} cannot be opened: {cause(error)}; make it anew with --fresh") from error
