@@ -149,7 +149,7 @@ def test_the_sample_runs(model, call, tmp_path):
 @pytest.mark.usefixtures("small_preset")
 def test_the_sample_takes_no_place_of_others(at, call):
     ws = at("regions")
-    own = ws / "more"
+    own = ws.parent / "more"
     own.mkdir()
     Image.new("RGB", (40, 30)).save(own / "mine.png")
     (own / "mine.txt").write_text("A black picture .")
