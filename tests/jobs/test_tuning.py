@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import numpy as np
@@ -13,8 +14,10 @@ from phrasebox.aligner import Aligner
 from phrasebox.aligner.data import RegionBatch, geometry
 from phrasebox.aligner.tuned import pooled
 from phrasebox.backbones import load_network
+from phrasebox.errors import SettingsError
 from phrasebox.jobs import tuning
 from phrasebox.pooling import pool
+from phrasebox.region_settings import RegionSettings
 from phrasebox.workspace import Workspace
 
 SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27")
@@ -56,6 +59,8 @@ def tuned(request, stages, tmp_path_factory):
 def test_its_networks_learned(tuned):
     aligner = Aligner.load(tuned / "models/aligner")
     assert aligner.about["finetuned_blocks"] == 1
+    history = json.loads((tuned / "models/aligner/history.json").read_text())
+    assert [epoch["epoch"] for epoch in history] == [0, 1, 2, 3]
     names = [aligner.region_settings.backbone, aligner.region_settings.second]
     for name in filter(None, names):
         own, base = load_network(name), load_network("efficientnet-lite0", 96)
@@ -129,3 +134,9 @@ def test_what_cannot_be_tuned_is_refused(options, message, at, call):
     ws = at("imported")
     assert call("regions", ws, *SMALL, *options, "--quiet").code == 0
     assert message in call("align", ws, *QUICK, "--finetune", "9").reason
+
+
+def test_one_process_tunes(monkeypatch):
+    monkeypatch.setattr("phrasebox.jobs.tuning.distributed.world", lambda: 2)
+    with pytest.raises(SettingsError, match="without torchrun"):
+        tuning.check_tunable(RegionSettings(), 1)

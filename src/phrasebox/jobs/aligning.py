@@ -81,7 +81,7 @@ def align(
     """
     folder = model_folder(ws, name)
     if finetune:
-        check_tunable(workspace_regions(ws))
+        check_tunable(workspace_regions(ws), finetune)
     pairs, validation = training_pairs(ws, model, folder, execution, device, quiet)
     if not len(pairs):
         raise WorkspaceError(
@@ -110,9 +110,13 @@ def align(
     if finetune:
         tuned = tune(
             ws, aligner.model, aligner.region_settings, (pairs, validation), settings, finetune, folder, device,
-            workers, quiet, after, execution,
+            workers, quiet, lambda epoch: after(_later(epoch, trained)), execution,
         )  # fmt: skip
-        reads, pairs, best = tuned.model, tuned.pairs, tuned.trained.history[tuned.trained.best]
+        reads, pairs = tuned.model, tuned.pairs
+        later = tuple(_later(epoch, trained) for epoch in tuned.trained.history)
+        trained = replace(trained, history=trained.history + later, best=len(trained.history) + tuned.trained.best)
+        best = trained.history[trained.best]
+        write_history(folder, trained)
         aligner = replace(aligner, model=reads.aligner().to(device), region_settings=tuned.regions)
     if model.normalise:
         aligner.bank = Bank.draw(reads, pairs, settings.seed)
@@ -127,6 +131,11 @@ def align(
     asked = {"name": name, **({"finetune": finetune} if finetune else {}), **computed(device, execution)}
     ws.made(Run(STAGE, asked, made, settings.seed, f"{ws.models.name}/{name}"), anew=bool(history))
     return Aligned(folder, len(trained.history), len(history), best, aligner.beta)
+
+
+def _later(epoch: Epoch, before: Trained) -> Epoch:
+    """An epoch of fine-tuning, numbered on from those before it."""
+    return replace(epoch, epoch=epoch.epoch + len(before.history))
 
 
 def workspace_aligner(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from phrasebox import distributed
 from phrasebox.aligner import Epoch, Pairs, Trained, TrainSettings, train
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.tuned import MappedRegions, TunedAligner
@@ -24,6 +25,7 @@ from phrasebox.errors import SettingsError
 from phrasebox.execution import PLAIN, Execution
 from phrasebox.features import squash
 from phrasebox.images import load_image
+from phrasebox.jobs.own_vectors import BACKBONE
 from phrasebox.pipeline import progress
 from phrasebox.region_settings import RegionSettings
 from phrasebox.workspace import Workspace
@@ -48,10 +50,28 @@ class Tuned:
     regions: RegionSettings
 
 
-def check_tunable(settings: RegionSettings) -> None:
-    """Raise `SettingsError` where the vectors of a workspace do not come from maps of networks at hand."""
-    if settings.pooling != "roi" or settings.backbone == "given":
-        raise SettingsError("only networks whose maps regions are pooled from can be fine-tuned: --pooling roi")
+def check_tunable(settings: RegionSettings, blocks: int) -> None:
+    """Say before any work is done that networks cannot be fine-tuned.
+
+    Raises
+    ------
+    SettingsError
+        If the vectors do not come from maps of networks at hand, the networks have fewer ``blocks``, or several
+        processes train.
+    ModelError
+        As `phrasebox.backbones.tail.cut`.
+    """
+    if settings.pooling != "roi" or settings.backbone == BACKBONE:
+        raise SettingsError("only networks whose maps regions are pooled from can be fine-tuned; use --pooling roi")
+    if distributed.world() > 1:
+        raise SettingsError("networks are fine-tuned by one process; run it without torchrun")
+    for network in _networks(settings):
+        cut(network, blocks)
+
+
+def _networks(settings: RegionSettings) -> list[Network]:
+    names = [(settings.backbone, settings.size), (settings.second, settings.second_size)]
+    return [load_network(name, size) for name, size in names if name]
 
 
 def tune(
@@ -77,8 +97,7 @@ def tune(
     SettingsError, ModelError
         As `phrasebox.backbones.tail.cut`.
     """
-    names = [(settings.backbone, settings.size), (settings.second, settings.second_size)]
-    networks = [load_network(name, size) for name, size in names if name]
+    networks = _networks(settings)
     halves = [cut(network, blocks) for network in networks]
     mapped = [
         _mapped(ws, pairs, networks, halves, blocks, folder / MAPS, split, device, workers, quiet)
