@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,6 +35,8 @@ class Tables:
 
     @cached_property
     def _db(self) -> Any:
+        # Merging pieces would read several of them ahead: memory that grows with a table of wide rows.
+        os.environ.setdefault("LANCE_DEFAULT_FRAGMENT_READAHEAD", "1")
         import lancedb
 
         # Its caches would grow with every commit, to gigabytes over a long job.
