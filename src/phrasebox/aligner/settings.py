@@ -157,8 +157,8 @@ PRESETS = {
             apart=False,
         ),
         TrainSettings(
-            objective="margin-sum", optimiser="sgd", lr=5e-4, batch=100, captions=1, epochs=20, dropout=0.5,
-            weight_decay=0.0, drop_regions=0.0, warmup=300,
+            objective="margin-sum", optimiser="sgd", lr=4e-4, batch=100, captions=1, epochs=20, dropout=0.5,
+            weight_decay=0.0, drop_regions=0.0, warmup=900,
         ),
     ),
     "modern": Preset(ModelSettings(), TrainSettings()),
