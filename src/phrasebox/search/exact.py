@@ -50,6 +50,8 @@ def top(images: Collection, query: Query, k: int, rows: np.ndarray | None = None
         scan, slack = scan_all(images, query)
         parts = _descending(scan + slack)
     else:
+        for _, shard, inside in images.located(rows):
+            shard.will_read(inside)
         parts = ((part, np.inf) for part in np.array_split(rows, max(1, -(-len(rows) // _AT_ONCE))))
     found, scores = np.empty(0, np.int64), np.empty(0, np.float32)
     for part, bound in parts:

@@ -36,7 +36,7 @@ _SAMPLE = 50_000  # regions whose principal components are taken
 _ROWS_OF_A_LIST = 4096  # regions in a list of the index, about
 _ROUNDS, _SAMPLED = 10, 64  # of k-means, and regions of a list that it looks at
 _LEAST = 10_000  # regions from which on lists are made; fewer are looked at one by one
-_PROBES = 4  # times the square root of their number of lists that are looked at
+_PROBES, _POWER = 5, 0.4  # times this power of the number of lists are looked at
 _REGIONS = 3  # times the regions of an image that are found for every image asked for, and for at least ten
 _IMAGES = 16  # images scored exactly for every one asked for, and at least this many times ten
 _COHERENT = 0.5  # cosine with the mean from which on a vector of the query is spoken for by it
@@ -68,7 +68,7 @@ class LanceIndex:
         self._table = _open(folder)
         self._basis = _basis(folder)  # (h, C)
         self._limit = math.ceil(_REGIONS * images.vectors / max(1, len(images)))
-        self._probes = max(1, round(_PROBES * math.sqrt(about["lists"])))
+        self._probes = max(1, round(_PROBES * about["lists"] ** _POWER))
         self.covered = Covered(images, about["shards"])
 
     def top(self, query: Query, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -76,6 +76,11 @@ class LanceIndex:
         most = len(self._images) if self._all else _IMAGES * max(k, 10)
         found = [self._indexed(direction, k)[:most] for direction in self._directions(query)]
         return exact.top(self._images, query, k, self.covered.with_others(found, query, most))
+
+    def warm(self) -> None:
+        """Read the whole index into memory, as many queries would little by little."""
+        for index in self._table.list_indices():
+            self._table.prewarm_index(index.name)
 
     def close(self) -> None:
         """Nothing is held that would have to be given back."""

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from phrasebox.errors import WorkspaceError
 from phrasebox.search.planes import Planes, from_planes
+from phrasebox.search.prefetch import will_read
 
 FORMAT = "phrasebox search 1"
 _NAMES = ("high", "low", "step", "error", "norm", "counts", "prior", "boxes", "sizes", "keys", "key_ends")
@@ -139,6 +140,12 @@ class Shard:
         counts = self.counts[rows]
         ends = np.cumsum(counts)
         return np.repeat(self.ends[rows] - ends, counts) + np.arange(ends[-1] if len(ends) else 0)
+
+    def will_read(self, rows: np.ndarray) -> None:
+        """Have the vectors of these entries read from the disk ahead of `vectors`."""
+        stops = self.ends[rows]
+        for plane in (self.high, self.low):
+            will_read(plane, stops - self.counts[rows], stops)
 
     def vectors(self, rows: np.ndarray) -> np.ndarray:
         """The vectors (n, h) float32 of these entries, one entry after the other."""
