@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -31,12 +31,12 @@ from phrasebox.files import write_json
 from phrasebox.grounding.phrases import trim
 from phrasebox.jobs import workspace_aligner
 from phrasebox.jobs.aligning import workspace_regions
-from phrasebox.jobs.captioning import load_corpus
+from phrasebox.jobs.captioning import first_width, load_corpus
 from phrasebox.jobs.captions_evaluating import full_images, true_regions
 from phrasebox.pipeline import progress
 from phrasebox.storage import model_id
 from phrasebox.text import words
-from phrasebox.types import Box, GroundedImage, Phrase
+from phrasebox.types import Box, GroundedImage, Phrase, Regions
 from phrasebox.workspace import Workspace
 
 Phrases = Mapping[str, list[Phrase]]
@@ -70,7 +70,7 @@ def main() -> None:
     captioners: dict[tuple[str, int], Captioner] = {}
     for name, phrases in variants.items():
         corpus = Corpus.gather(
-            ws.regions("train"), captions, phrases(), replace(settings, data="images" if name == IMAGES else "both")
+            seen(ws), captions, phrases(), replace(settings, data="images" if name == IMAGES else "both")
         )
         pairs = sum(map(len, captions.values()))
         print(f"{name}: {corpus.ingredients.line(pairs)}", file=sys.stderr, flush=True)
@@ -95,6 +95,13 @@ def main() -> None:
     write_json(folder / f"{given.split}.json", [one.to_json() for one in tables])
 
 
+def seen(ws: Workspace) -> Iterator[list[Regions]]:
+    """The training images' regions with the vectors that a captioner reads, those of the first network."""
+    width = first_width(ws)
+    for batch in ws.regions("train"):
+        yield batch if width is None else [regions.narrowed(width) for regions in batch]
+
+
 def trained(
     ws: Workspace, folder: Path, name: str, corpus: Corpus, validation: Corpus, settings: TrainSettings, dim: int
 ) -> Captioner:
@@ -106,7 +113,7 @@ def trained(
         print(f"{place.name} {epoch.epoch + 1}: val CIDEr-D {epoch.cider:.3f}, {epoch.seconds:.0f} s", file=sys.stderr)
 
     result = train(corpus, validation, model, settings, place, report=report)
-    captioner = Captioner(result.model, result.lexicon, workspace_regions(ws), PRESETS["modern"].speech)
+    captioner = Captioner(result.model, result.lexicon, workspace_regions(ws).of_first, PRESETS["modern"].speech)
     captioner.about = {"data": name, "training": asdict(settings), "epochs": len(result.history)}
     captioner.save(place)
     return captioner
