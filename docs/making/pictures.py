@@ -19,10 +19,10 @@ from matplotlib.patches import Rectangle
 
 from phrasebox import Aligner, Captioner, Grounding
 from phrasebox.backbones import load_backbone
-from phrasebox.features import REGION_PRESETS
 from phrasebox.grounding import decode, segments
 from phrasebox.images import load_image
 from phrasebox.pooling import cell_weights
+from phrasebox.region_settings import REGION_PRESETS
 from phrasebox.regions import SelectiveSearch
 from phrasebox.sample import CAPTIONS, images_folder
 from phrasebox.show.colours import colour

@@ -140,3 +140,8 @@ def test_one_process_tunes(monkeypatch):
     monkeypatch.setattr("phrasebox.jobs.tuning.distributed.world", lambda: 2)
     with pytest.raises(SettingsError, match="without torchrun"):
         tuning.check_tunable(RegionSettings(), 1)
+
+
+def test_a_tuned_network_is_not_tuned_again():
+    with pytest.raises(SettingsError, match="mine-5a3c is fine-tuned already"):
+        tuning.check_tunable(RegionSettings(backbone="ws/models/aligner/networks/mine-5a3c"), 1)

@@ -20,7 +20,7 @@ from phrasebox.backbones import load_network
 from phrasebox.backbones.engine import make_engine
 from phrasebox.backbones.network import Network
 from phrasebox.backbones.tail import Halves, cut
-from phrasebox.backbones.tuned import NETWORKS, save_tuned
+from phrasebox.backbones.tuned import NETWORKS, is_tuned, save_tuned, shown
 from phrasebox.errors import SettingsError
 from phrasebox.execution import PLAIN, Execution
 from phrasebox.features import squash
@@ -56,8 +56,8 @@ def check_tunable(settings: RegionSettings, blocks: int) -> None:
     Raises
     ------
     SettingsError
-        If the vectors do not come from maps of networks at hand, the networks have fewer ``blocks``, or several
-        processes train.
+        If the vectors do not come from maps of networks at hand, the networks have fewer ``blocks`` or are fine-tuned
+        already, or several processes train.
     ModelError
         As `phrasebox.backbones.tail.cut`.
     """
@@ -65,6 +65,9 @@ def check_tunable(settings: RegionSettings, blocks: int) -> None:
         raise SettingsError("only networks whose maps regions are pooled from can be fine-tuned; use --pooling roi")
     if distributed.world() > 1:
         raise SettingsError("networks are fine-tuned by one process; run it without torchrun")
+    for name in (settings.backbone, settings.second):
+        if is_tuned(name):
+            raise SettingsError(f"{shown(name)} is fine-tuned already; make the regions with its base, then do it anew")
     for network in _networks(settings):
         cut(network, blocks)
 
