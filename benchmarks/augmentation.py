@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -31,12 +31,12 @@ from phrasebox.files import write_json
 from phrasebox.grounding.phrases import trim
 from phrasebox.jobs import workspace_aligner
 from phrasebox.jobs.aligning import workspace_regions
-from phrasebox.jobs.captioning import first_width, load_corpus
+from phrasebox.jobs.captioning import load_corpus, seen_regions
 from phrasebox.jobs.captions_evaluating import full_images, true_regions
 from phrasebox.pipeline import progress
 from phrasebox.storage import model_id
 from phrasebox.text import words
-from phrasebox.types import Box, GroundedImage, Phrase, Regions
+from phrasebox.types import Box, GroundedImage, Phrase
 from phrasebox.workspace import Workspace
 
 Phrases = Mapping[str, list[Phrase]]
@@ -70,7 +70,10 @@ def main() -> None:
     captioners: dict[tuple[str, int], Captioner] = {}
     for name, phrases in variants.items():
         corpus = Corpus.gather(
-            seen(ws), captions, phrases(), replace(settings, data="images" if name == IMAGES else "both")
+            seen_regions(ws, "train"),
+            captions,
+            phrases(),
+            replace(settings, data="images" if name == IMAGES else "both"),
         )
         pairs = sum(map(len, captions.values()))
         print(f"{name}: {corpus.ingredients.line(pairs)}", file=sys.stderr, flush=True)
@@ -93,13 +96,6 @@ def main() -> None:
     for one in tables:
         print(one.to_markdown(), end="\n\n")
     write_json(folder / f"{given.split}.json", [one.to_json() for one in tables])
-
-
-def seen(ws: Workspace) -> Iterator[list[Regions]]:
-    """The training images' regions with the vectors that a captioner reads, those of the first network."""
-    width = first_width(ws)
-    for batch in ws.regions("train"):
-        yield batch if width is None else [regions.narrowed(width) for regions in batch]
 
 
 def trained(

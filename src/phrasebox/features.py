@@ -14,7 +14,7 @@ from PIL import Image
 from phrasebox.backbones import Backbone, load_backbone
 from phrasebox.contrast import contrast
 from phrasebox.errors import DataError, SettingsError
-from phrasebox.pooling import pool
+from phrasebox.pooling import pool_regions
 from phrasebox.profiling import Profile
 from phrasebox.region_settings import RegionSettings
 from phrasebox.regions import Given, Proposals, Proposer, make_proposer
@@ -226,11 +226,8 @@ def _maps(backbone: Backbone, images: Sequence[np.ndarray]) -> Tensor:
 
 
 def _pool_pixels(maps: Tensor, found: Sequence[Proposals], images: Sequence[np.ndarray], bins: int) -> list[Tensor]:
-    """`pool` for boxes in pixels; row 0, the whole image, is the mean of the map."""
-    pooled = pool(maps, [_shares(*pair) for pair in zip(found, images, strict=True)], bins)
-    for vectors, mean in zip(pooled, maps.mean((2, 3)), strict=True):
-        vectors[0] = mean
-    return pooled
+    """`pool_regions` for boxes in pixels."""
+    return pool_regions(maps, [_shares(*pair) for pair in zip(found, images, strict=True)], bins)
 
 
 def _with_second(

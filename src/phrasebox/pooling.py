@@ -50,6 +50,14 @@ def pool(maps: Tensor, boxes: Sequence[np.ndarray], bins: int = 3) -> list[Tenso
     return vectors
 
 
+def pool_regions(maps: Tensor, boxes: Sequence[np.ndarray], bins: int = 3) -> list[Tensor]:
+    """`pool` of boxes whose first is the whole image: its vector is the mean of the map."""
+    pooled = pool(maps, boxes, bins)
+    for vectors, mean in zip(pooled, maps.mean((2, 3)), strict=True):
+        vectors[0] = mean
+    return pooled
+
+
 def cell_weights(shares: np.ndarray, bins: int, height: int, width: int) -> Tensor:
     """Weights (N, height * width) of a map's cells in the vector of every box (N, 4), ``xyxy`` as shares."""
     import torch

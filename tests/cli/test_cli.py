@@ -119,11 +119,21 @@ def test_errors_of_the_system_are_one_line(capsys, ws, monkeypatch):
     assert call(capsys, "regions", ws) == (1, "", "phrasebox: ws/db: No space left on device\n")
 
 
+def check_stopped(program):
+    """Run a program that stops itself while the command line runs, and look at how it ends."""
+    before = (
+        "import signal\nfrom phrasebox import cli\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background ignores it
+    )
+    done = subprocess.run([sys.executable, "-c", before + program], capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "phrasebox: stopped; run the same command again to go on\n"
+
+
 def test_a_stop_that_falls_into_a_finaliser_is_not_lost():
     # Python drops an error out of a weak reference's callback, and tells so.
     program = (
-        "import signal, time, weakref\nfrom phrasebox import cli\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background ignores it
+        "import time, weakref\n"
         "class Thing: pass\n"
         "@cli.app.command\n"
         "def wait():\n"
@@ -133,16 +143,12 @@ def test_a_stop_that_falls_into_a_finaliser_is_not_lost():
         "    time.sleep(60)\n"
         "cli.main(['wait'])\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
-    assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == "phrasebox: stopped; run the same command again to go on\n"
+    check_stopped(program)
 
 
 def test_a_stop_that_python_makes_another_error_of_is_one():
     # What a descriptor's ``__set_name__`` raises comes out of the class statement as a RuntimeError.
     program = (
-        "import signal\nfrom phrasebox import cli\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "class Slow:\n"
         "    def __set_name__(self, owner, name): signal.raise_signal(signal.SIGINT)\n"
         "@cli.app.command\n"
@@ -150,9 +156,7 @@ def test_a_stop_that_python_makes_another_error_of_is_one():
         "    class Thing: part = Slow()\n"
         "cli.main(['define'])\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
-    assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == "phrasebox: stopped; run the same command again to go on\n"
+    check_stopped(program)
 
 
 def test_any_other_error_is_not_hidden(ws, monkeypatch):

@@ -39,4 +39,6 @@ def test_the_pages_of_the_rows_are_named(mapped, monkeypatch):
 
 def test_where_the_system_cannot(mapped, monkeypatch):
     monkeypatch.setattr(prefetch, "_madvise", lambda: None)
-    prefetch.will_read(mapped[0], np.array([0]), np.array([9]))
+    found, expected = mapped
+    prefetch.will_read(found, np.array([0]), np.array([9]))
+    assert torch.equal(found, expected)

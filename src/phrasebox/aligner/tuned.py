@@ -17,7 +17,7 @@ from phrasebox.aligner.data import RegionBatch, RegionSource
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.settings import ModelSettings
 from phrasebox.backbones.tail import Tail
-from phrasebox.pooling import cell_weights
+from phrasebox.pooling import pool_regions
 
 
 class TunedAligner(AlignerModel):
@@ -46,15 +46,8 @@ class TunedAligner(AlignerModel):
 
 
 def pooled(maps: Tensor, shares: Tensor, bins: int) -> Tensor:
-    """Region vectors (B, R, D) of maps (B, D, h, w), boxes (B, R, 4) as shares of their image; row 0 is the whole one.
-
-    As `phrasebox.pooling.pool` for a batch, with a way back.
-    """
-    images, _, height, width = maps.shape
-    weights = cell_weights(shares.reshape(-1, 4).numpy(), bins, height, width)
-    weights = weights.view(images, -1, height * width).to(maps)  # (B, R, h * w)
-    weights[:, 0] = 1 / (height * width)
-    return torch.bmm(weights, maps.flatten(2).transpose(1, 2))
+    """Region vectors (B, R, D) of maps (B, D, h, w) and boxes (B, R, 4), shares of their image, the whole one first."""
+    return torch.stack(pool_regions(maps, list(shares.cpu().numpy()), bins))
 
 
 class MappedRegions:

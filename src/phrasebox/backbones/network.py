@@ -54,8 +54,12 @@ class Body(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:  # (B, S, S, 3) uint8
         """``(B, S, S, 3)`` uint8 -> ``(B, D, h, w)`` float32."""
-        scaled = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std  # (B, 3, S, S)
-        return _as_map(self.net, self.net.forward_features(scaled))
+        return _as_map(self.net, self.net.forward_features(scaled(pixels, self.mean, self.std)))
+
+
+def scaled(pixels: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """``(B, S, S, 3)`` uint8 -> ``(B, 3, S, S)`` float32, as a timm network takes it."""
+    return (pixels.permute(0, 3, 1, 2).float() - mean) / std
 
 
 class Head(nn.Module):

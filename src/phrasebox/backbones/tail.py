@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from phrasebox.backbones.network import Body, Network
+from phrasebox.backbones.network import Body, Network, scaled
 from phrasebox.errors import ModelError, SettingsError
 
 _SAME = 1e-3  # of the largest number of a map: how far the two halves may be from the whole
@@ -24,8 +24,7 @@ class Trunk(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """As the network's body begins."""
-        scaled = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std
-        return self.blocks(scaled)  # type: ignore[no-any-return]
+        return self.blocks(scaled(pixels, self.mean, self.std))
 
 
 class Tail(nn.Sequential):
@@ -37,7 +36,7 @@ class Tail(nn.Sequential):
 
     def train(self, mode: bool = True) -> Tail:
         """Stay in evaluation mode."""
-        return super().train(False)  # type: ignore[return-value]
+        return super().train(False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

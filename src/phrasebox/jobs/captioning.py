@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from phrasebox.region_settings import vector_parts
 from phrasebox.runs import Run, versions
 from phrasebox.show import Panel, curves
 from phrasebox.text import words
-from phrasebox.types import Phrase
+from phrasebox.types import Phrase, Regions
 from phrasebox.workspace import Workspace
 
 STAGE = "caption"
@@ -131,15 +131,27 @@ def load_corpus(ws: Workspace, split: str, settings: TrainSettings, in_memory: b
         for image in ws.grounded(split):
             phrases[image.key] = [phrase for caption in image.captions for phrase in caption.phrases]
     reader = None if in_memory else corpus_source(ws, split, width)[0]
-    regions = ([r if width is None else r.narrowed(width) for r in batch] for batch in ws.regions(split))
     if reader is None:
-        return Corpus.gather(regions, captions, phrases, settings)
+        return Corpus.gather(seen_regions(ws, split), captions, phrases, settings)
     places = {key: place for place, key in enumerate(reader.keys)}
 
     def stored(keys: list[str]) -> StoredRegions:
         return StoredRegions(reader, np.array([places[key] for key in keys], np.int64))
 
-    return Corpus.gather(regions, captions, phrases, settings, stored)
+    return Corpus.gather(seen_regions(ws, split), captions, phrases, settings, stored)
+
+
+def seen_regions(ws: Workspace, split: str) -> Iterator[list[Regions]]:
+    """The regions of a split with the vectors that a captioner reads: those of the first network.
+
+    Raises
+    ------
+    WorkspaceError
+        If the workspace has no regions.
+    """
+    width = first_width(ws)
+    for batch in ws.regions(split):
+        yield batch if width is None else [regions.narrowed(width) for regions in batch]
 
 
 def first_width(ws: Workspace) -> int | None:
