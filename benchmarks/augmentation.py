@@ -1,6 +1,6 @@
 """Do decoded region phrases make a better captioner? The same generator on four kinds of training data.
 
-    python benchmarks/augmentation.py WORKSPACE [--seeds 0 1 2] [--epochs 12] [--split val]
+    python benchmarks/augmentation.py WORKSPACE [--seeds 0 1 2] [--epochs 8] [--dim 256] [--attention] [--record]
 
 * ``images``: whole images with their captions alone;
 * ``+ phrases``: and the phrases of the workspace's ``phrases`` table, decoded at the aligner's own beta;
@@ -8,9 +8,13 @@
 * ``+ random cuts``: the control: for every phrase of the table that is not about the whole image, as many words of the
   same caption, cut out anywhere, on a region drawn at random.
 
+The generator is the paper's in all but its cell: an LSTM that is given one vector, of the image or of the region, at
+its first step. With ``--attention`` it is that of the built-in captioner, which takes several times as long.
+
 Whole images are measured against their captions, ground-truth boxes against the phrases of their chain; over the seeds
 mean and standard deviation are printed. Every model is kept in ``WORKSPACE/augmentation``; stopped at any moment, it
-goes on after the last finished epoch. On two cores and Flickr8k it takes a few hours.
+goes on after the last finished epoch. Several runs may share the work, each with some ``--kinds`` or ``--seeds``; a
+last one with all of them finds the models there, and measures. On two cores and Flickr8k it takes about two hours.
 """
 
 from __future__ import annotations
@@ -18,13 +22,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
-from phrasebox.captioner import PRESETS, Captioner, Corpus, TrainSettings, train
+from phrasebox.captioner import PRESETS, Captioner, Corpus, Epoch, ModelSettings, TrainSettings, train
 from phrasebox.evaluate import ResultTable, combine
 from phrasebox.evaluate.captions import CaptionScores, captions_table
 from phrasebox.files import write_json
@@ -38,74 +42,109 @@ from phrasebox.storage import model_id
 from phrasebox.text import words
 from phrasebox.types import Box, GroundedImage, Phrase
 from phrasebox.workspace import Workspace
+from recording import record
 
 Phrases = Mapping[str, list[Phrase]]
 CONTROL_SEED = 7  # of the random cuts, which are the same for every seed of training
-IMAGES, DECODED, BETA_0, RANDOM = "images", "+ phrases", "+ phrases, beta 0", "+ random cuts"
+KINDS = IMAGES, DECODED, BETA_0, RANDOM = ["images", "+ phrases", "+ phrases, beta 0", "+ random cuts"]
+ABOUT = (
+    "The same generator (an LSTM that is given one vector at its first step) trained on whole images alone, and with "
+    "the phrases that the built-in aligner decoded from their captions, at its own beta, at beta 0, and, as a control, "
+    "with as many words cut out of the same captions anywhere on regions drawn at random. Flickr8k; captions alone are "
+    "trained on, the captions of val choose the epoch; the regions are ground-truth boxes of Flickr30k Entities, their "
+    "references the phrases of their chain. Mean and standard deviation over three seeds."
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workspace", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--epochs", type=int, default=PRESETS["modern"].train.epochs)
-    parser.add_argument("--dim", type=int, default=PRESETS["modern"].model.dim)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="of training data")
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--dim", type=int, default=256, help="hidden units")
     parser.add_argument("--min-count", type=int, default=PRESETS["modern"].train.min_count)
+    parser.add_argument(
+        "--attention", action="store_true", help="the generator looks at all regions of what it describes"
+    )
     parser.add_argument("--split", default="val", choices=["train", "val", "test"])
+    parser.add_argument("--record", action="store_true", help="keep the tables for the documentation")
     given = parser.parse_args()
     ws = Workspace(given.workspace)
-    settings = replace(PRESETS["modern"].train, epochs=given.epochs, min_count=given.min_count, reward_epochs=0)
     if not ws.count("phrases", "train"):
         sys.exit(f"{ws.path} has no region phrases to learn from; run: phrasebox ground {ws.path}")
+    model = replace(PRESETS["modern"].model, attention=given.attention, geometry=given.attention, dim=given.dim)
+    settings = replace(PRESETS["modern"].train, epochs=given.epochs, min_count=given.min_count, reward_epochs=0)
     folder = ws.path / "augmentation"
-    captions = {row.key: [t for t in row.captions if words(t)] for batch in ws.images("train") for row in batch}
-    variants: dict[str, Callable[[], Phrases]] = {
-        IMAGES: dict,
-        DECODED: lambda: {g.key: phrases_of(g) for g in ws.grounded("train")},
-        BETA_0: lambda: beta_0(ws, folder / "beta-0.json"),
-        RANDOM: lambda: {g.key: random_cuts(g, regions[g.key]) for g in ws.grounded("train")},
-    }
-    regions = {r.key: r.boxes for batch in ws.regions("train") for r in batch}
-    validation = load_corpus(ws, "val", replace(settings, data="images"))
-    captioners: dict[tuple[str, int], Captioner] = {}
-    for name, phrases in variants.items():
-        corpus = Corpus.gather(
-            seen_regions(ws, "train"),
-            captions,
-            phrases(),
-            replace(settings, data="images" if name == IMAGES else "both"),
-        )
-        pairs = sum(map(len, captions.values()))
-        print(f"{name}: {corpus.ingredients.line(pairs)}", file=sys.stderr, flush=True)
-        for seed in given.seeds:
-            captioners[name, seed] = trained(
-                ws, folder, name, corpus, validation, replace(settings, seed=seed), given.dim
-            )
-    whole = full_images(ws, {f"{name} {seed}": c for (name, seed), c in captioners.items()}, given.split, java=False)
-    boxes = {}
+    captioners, lines = trained(ws, folder, model, settings, given.kinds, given.seeds)
+    named = {f"{name} {seed}": captioner for (name, seed), captioner in captioners.items()}
+    measured = [("captions, whole images", "images", full_images(ws, named, given.split, java=False))]
     if ws.count("truth", given.split):
-        boxes = true_regions(ws, {f"{name} {seed}": c for (name, seed), c in captioners.items()}, given.split)
+        measured.append(("captions, ground-truth boxes", "regions", true_regions(ws, named, given.split)))
     tables = [
-        table(protocol, given.split, given.seeds, items, found)
-        for protocol, items, found in (
-            ("captions, whole images", "images", whole),
-            ("captions, ground-truth boxes", "regions", boxes),
-        )
+        table(protocol, given.split, given.kinds, given.seeds, items, found)
+        for protocol, items, found in measured
         if found
     ]
     for one in tables:
         print(one.to_markdown(), end="\n\n")
-    write_json(folder / f"{given.split}.json", [one.to_json() for one in tables])
+    kept = [one.to_json() for one in tables]
+    write_json(folder / f"{given.split}.json", kept)
+    if given.record:
+        learned = {"title": "training data", "rows": [{"kind": name, "became": line} for name, line in lines.items()]}
+        options = f"--epochs {given.epochs} --dim {given.dim}" + " --attention" * given.attention
+        command = f"python benchmarks/augmentation.py WORKSPACE {options} --record"
+        record("augmentation", "Do decoded phrases make a better generator?", ABOUT, command, [*kept, learned])
 
 
 def trained(
-    ws: Workspace, folder: Path, name: str, corpus: Corpus, validation: Corpus, settings: TrainSettings, dim: int
+    ws: Workspace,
+    folder: Path,
+    model: ModelSettings,
+    settings: TrainSettings,
+    kinds: Sequence[str],
+    seeds: Sequence[int],
+) -> tuple[dict[tuple[str, int], Captioner], dict[str, str]]:
+    """A captioner for every kind of data and seed, trained where it is not there; and what each kind came to."""
+    captions = {row.key: [t for t in row.captions if words(t)] for batch in ws.images("train") for row in batch}
+    boxes = {r.key: r.boxes for batch in ws.regions("train") for r in batch}
+    phrases: dict[str, Callable[[], Phrases]] = {
+        IMAGES: dict,
+        DECODED: lambda: {g.key: phrases_of(g) for g in ws.grounded("train")},
+        BETA_0: lambda: beta_0(ws, folder / "beta-0.json"),
+        RANDOM: lambda: {g.key: random_cuts(g, boxes[g.key]) for g in ws.grounded("train")},
+    }
+    images_alone = replace(settings, data="images")
+    validation = load_corpus(ws, "val", images_alone)
+    captioners: dict[tuple[str, int], Captioner] = {}
+    lines: dict[str, str] = {}
+    for name in kinds:
+        chosen = images_alone if name == IMAGES else replace(settings, data="both")
+        corpus = Corpus.gather(seen_regions(ws, "train"), captions, phrases[name](), chosen)
+        lines[name] = corpus.ingredients.line(sum(map(len, captions.values())))
+        print(f"{name}: {lines[name]}", file=sys.stderr, flush=True)
+        for seed in seeds:
+            captioners[name, seed] = trained_on(
+                ws, folder, name, corpus, validation, model, replace(settings, seed=seed)
+            )
+    return captioners, lines
+
+
+def trained_on(
+    ws: Workspace,
+    folder: Path,
+    name: str,
+    corpus: Corpus,
+    validation: Corpus,
+    model: ModelSettings,
+    settings: TrainSettings,
 ) -> Captioner:
     """The captioner of one kind of data and one seed; trained if it is not there."""
-    place = folder / f"{name.replace('+ ', '').replace(', ', '-').replace(' ', '-')}-{settings.seed}"
-    model = replace(PRESETS["modern"].model, vector_dim=corpus.regions.vectors.shape[2], dim=dim)
+    looks = "-attention" * model.attention
+    place = folder / f"{name.replace('+ ', '').replace(', ', '-').replace(' ', '-')}{looks}-{settings.seed}"
+    model = replace(model, vector_dim=corpus.regions.width)
 
-    def report(epoch) -> None:
+    def report(epoch: Epoch) -> None:
         print(f"{place.name} {epoch.epoch + 1}: val CIDEr-D {epoch.cider:.3f}, {epoch.seconds:.0f} s", file=sys.stderr)
 
     result = train(corpus, validation, model, settings, place, report=report)
@@ -115,9 +154,15 @@ def trained(
     return captioner
 
 
-def table(protocol: str, split: str, seeds: list[int], items: str, found: Mapping[str, CaptionScores]) -> ResultTable:
+def table(
+    protocol: str,
+    split: str,
+    kinds: Sequence[str],
+    seeds: Sequence[int],
+    items: str,
+    found: Mapping[str, CaptionScores],
+) -> ResultTable:
     """Mean and deviation over the seeds, a row a kind of data."""
-    kinds = (IMAGES, DECODED, BETA_0, RANDOM)
     single = [
         captions_table(protocol, split, seed, items, {kind: found[f"{kind} {seed}"] for kind in kinds})
         for seed in seeds

@@ -59,11 +59,10 @@ class CaptionerModel(nn.Module):
     def remember(self, views: Views) -> Memory:
         """What the decoder sees of each view: its own vector, and with attention the regions in it."""
         rows = torch.arange(len(views), device=views.image.device)
-        vectors = (views.regions.vectors - self.shift) / self.scale  # (B, R, D)
-        own = self.view_dropout(vectors[views.image, views.focus])  # (N, D)
+        own = self.view_dropout(self._standard(views.regions.vectors[views.image, views.focus]))  # (N, D)
         if not self.settings.attention:
             return Memory(own)
-        tokens = self.regions(self.image_dropout(vectors))[views.image]  # (N, R, d)
+        tokens = self.regions(self.image_dropout(self._standard(views.regions.vectors)))[views.image]  # (N, R, d)
         focus = self.focus(own)
         if self.place is not None and self.frame is not None:
             places, frame = views.places()
@@ -72,6 +71,9 @@ class CaptionerModel(nn.Module):
         mask = torch.cat([rows[:, None] >= 0, views.visible()], 1)
         keys, values = zip(*self.decoder.read(tokens), strict=True)
         return Memory(own, keys, values, mask)
+
+    def _standard(self, vectors: Tensor) -> Tensor:
+        return (vectors - self.shift) / self.scale
 
     def forward(self, memory: Memory, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Outputs (N, T, E) after each of the first ``lengths`` (N,) inputs (N, T); `logits` makes words of them."""
