@@ -1,6 +1,6 @@
 """Do decoded region phrases make a better captioner? The same generator on four kinds of training data.
 
-    python benchmarks/augmentation.py WORKSPACE [--seeds 0 1 2] [--epochs 8] [--dim 256] [--attention] [--record]
+    python benchmarks/augmentation.py WORKSPACE [--seeds 0 1 2] [--epochs 5] [--dim 192] [--attention] [--record]
 
 * ``images``: whole images with their captions alone;
 * ``+ phrases``: and the phrases of the workspace's ``phrases`` table, decoded at the aligner's own beta;
@@ -61,9 +61,9 @@ def main() -> None:
     parser.add_argument("workspace", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="of training data")
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--dim", type=int, default=256, help="hidden units")
-    parser.add_argument("--min-count", type=int, default=PRESETS["modern"].train.min_count)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--dim", type=int, default=192, help="hidden units, and width of a word's vector")
+    parser.add_argument("--min-count", type=int, default=8, help="rarer words are not learned")
     parser.add_argument(
         "--attention", action="store_true", help="the generator looks at all regions of what it describes"
     )
@@ -73,7 +73,9 @@ def main() -> None:
     ws = Workspace(given.workspace)
     if not ws.count("phrases", "train"):
         sys.exit(f"{ws.path} has no region phrases to learn from; run: phrasebox ground {ws.path}")
-    model = replace(PRESETS["modern"].model, attention=given.attention, geometry=given.attention, dim=given.dim)
+    model = replace(
+        PRESETS["modern"].model, attention=given.attention, geometry=given.attention, dim=given.dim, embed=given.dim
+    )
     settings = replace(PRESETS["modern"].train, epochs=given.epochs, min_count=given.min_count, reward_epochs=0)
     folder = ws.path / "augmentation"
     captioners, lines = trained(ws, folder, model, settings, given.kinds, given.seeds)

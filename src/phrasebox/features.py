@@ -18,6 +18,7 @@ from phrasebox.pooling import pool_regions
 from phrasebox.profiling import Profile
 from phrasebox.region_settings import RegionSettings
 from phrasebox.regions import Given, Proposals, Proposer, make_proposer
+from phrasebox.superpixels import closed
 from phrasebox.types import Regions
 
 if TYPE_CHECKING:
@@ -122,11 +123,13 @@ class RegionExtractor:
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
                 raise DataError(f"{name}: need (H, W, 3) uint8 RGB pixels, got {image.dtype} {image.shape}")
         extracted = self._extract(images, own, names)
+        with self.profile.part("superpixels"):
+            cuts = [closed(image, proposals.boxes) for image, (proposals, _) in zip(images, extracted, strict=True)]
         return [
-            Regions(
-                proposals.boxes, proposals.scores, image.shape[1], image.shape[0], vectors.half().cpu().numpy(), key
+            Regions(each.boxes, each.scores, image.shape[1], image.shape[0], vectors.half().cpu().numpy(), key, cut)
+            for image, (each, vectors), key, cut in zip(
+                images, extracted, keys or [""] * len(images), cuts, strict=True
             )
-            for image, (proposals, vectors), key in zip(images, extracted, keys or [""] * len(images), strict=True)
         ]
 
     def _extract(

@@ -68,6 +68,7 @@ def regions_schema(dim: int) -> pa.Schema:
             "boxes": pa.list_(_BOX),
             "scores": pa.list_(pa.float32()),
             "vectors": pa.list_(vector),
+            "closed": pa.list_(pa.float32()),
         }
     )
 
@@ -228,6 +229,7 @@ def regions_to_rows(regions: Sequence[Regions]) -> pa.Table:
                 pa.array(ends), pa.array(np.concatenate([one.scores for one in regions]), pa.float32())
             ),
             lists(vectors, dim),
+            _closed(regions, ends),
         ],
         schema=regions_schema(dim),
     )
@@ -240,9 +242,18 @@ def rows_to_regions(rows: pa.RecordBatch) -> Iterator[Regions]:
     boxes = rows["boxes"].flatten().flatten().to_numpy().reshape(-1, 4)
     vectors = rows["vectors"].flatten().flatten().to_numpy().reshape(len(scores), -1)
     keys, widths, heights = (rows[name].to_pylist() for name in ("key", "width", "height"))
+    told = rows["closed"] if "closed" in rows.schema.names else None  # which an older workspace does not tell
     for i, key in enumerate(keys):
         part = slice(ends[i], ends[i + 1])
-        yield Regions(boxes[part], scores[part], widths[i], heights[i], vectors[part], key)
+        closed = told[i].values.to_numpy() if told is not None and told[i].is_valid else None
+        yield Regions(boxes[part], scores[part], widths[i], heights[i], vectors[part], key, closed)
+
+
+def _closed(regions: Sequence[Regions], ends: np.ndarray) -> pa.Array:
+    """What is known of each image's boxes, null where nothing is."""
+    known = [np.zeros(len(one), np.float32) if one.closed is None else one.closed for one in regions]
+    values = pa.array(np.concatenate(known), pa.float32())
+    return pa.ListArray.from_arrays(pa.array(ends), values, mask=pa.array([one.closed is None for one in regions]))
 
 
 def phrases_to_rows(key: str, captions: Sequence[GroundedCaption]) -> list[dict[str, Any]]:

@@ -197,6 +197,9 @@ class Regions:
         Pixels of the upright image.
     vectors : (R, D) float16 or None
         CNN(I_b) of every box, before the aligner's projection W_m.
+    closed : (R,) float32 or None
+        How little each box cuts through things, from 0 to 1 (`phrasebox.superpixels.closed`); None where no picture
+        was looked at.
 
     Raises
     ------
@@ -210,6 +213,7 @@ class Regions:
     height: int
     vectors: np.ndarray | None = None
     key: str = ""
+    closed: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.boxes.ndim != 2 or self.boxes.shape[1] != 4 or not len(self.boxes):
@@ -218,6 +222,8 @@ class Regions:
             raise DataError(f"{len(self.boxes)} boxes but scores of shape {self.scores.shape}")
         if self.vectors is not None and (self.vectors.ndim != 2 or len(self.vectors) != len(self.boxes)):
             raise DataError(f"{len(self.boxes)} boxes but vectors of shape {self.vectors.shape}")
+        if self.closed is not None and self.closed.shape != self.scores.shape:
+            raise DataError(f"{len(self.boxes)} boxes but closed of shape {self.closed.shape}")
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -295,6 +301,9 @@ class Grounding:
         a_t: the region of every word, decoded at ``beta``.
     score : float
         S_kl of the pair.
+    strengths : (R,) float32 or None
+        Of a model that normalises, the length of each region's vector before it was brought to 1, as a share of the
+        image's mean: how much of a thing the model sees there at all.
     """
 
     caption: str
@@ -306,6 +315,7 @@ class Grounding:
     score: float
     beta: float
     key: str = field(default="")
+    strengths: np.ndarray | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``json.dumps``: what was found, without words and scores."""

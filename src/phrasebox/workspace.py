@@ -281,7 +281,10 @@ class Workspace:
             If the vectors are of another width than those already there.
         """
         if regions:
-            self._tables.append("regions", rows.regions_to_rows(regions))
+            new, table = rows.regions_to_rows(regions), self._tables.open("regions")
+            if table is not None and "closed" not in table.schema.names:  # of an older version, which did not tell
+                new = new.drop_columns(["closed"])
+            self._tables.append("regions", new)
 
     def append_phrases(self, grounded: Mapping[str, Sequence[GroundedCaption]]) -> None:
         """Add what the captions of some images came to: by key, all captions of the image in the workspace's order.

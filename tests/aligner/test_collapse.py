@@ -34,7 +34,7 @@ def nan(linear):
     ("damage", "sign", "advice"),
     [
         (one_way, "all point one way", "--objective"),
-        (zero, "mostly zero", "another encoder than brnn"),
+        (zero, "nearly all zero", "another encoder than brnn"),
         (nan, "no longer finite", "--lr"),
     ],
 )

@@ -236,21 +236,23 @@ class Aligner:
         beta: float | None = None,
         spans: Sequence[Sequence[Span]] | None = None,
     ) -> list[Grounding]:
-        """`ground_many` for (T, R) tables of v_i . s_t that are there already; the regions need no vectors."""
+        """`ground_many` for (T, R) tables of v_i . s_t that are there already."""
         beta = self.beta if beta is None else beta
+        strengths = self._strengths(regions)
         paths = decode_batch(tables, beta)
         found = []
         for i, (r, sentence, table, path) in enumerate(zip(regions, sentences, tables, paths, strict=True)):
-            phrases = self._phrases(sentence.text, sentence.words, table, path, r, None if spans is None else spans[i])
+            own, asked = strengths.get(id(r)), None if spans is None else spans[i]
+            phrases = self._phrases(sentence.text, sentence.words, table, path, r, own, asked)
             best = table.max(1)
             score = float(best.mean() if self.model.settings.mean else best.sum())
-            found.append(Grounding(sentence.text, sentence.words, r, table, path, phrases, score, beta, r.key))
+            found.append(Grounding(sentence.text, sentence.words, r, table, path, phrases, score, beta, r.key, own))
         return found
 
     def decoded_again(self, found: Grounding, beta: float) -> Grounding:
         """A grounding with its words decoded at another beta, from the scores it has: no network runs."""
         path = decode_batch([found.scores], beta)[0]
-        phrases = self._phrases(found.caption, found.words, found.scores, path, found.regions, None)
+        phrases = self._phrases(found.caption, found.words, found.scores, path, found.regions, found.strengths)
         return replace(found, assignment=path, phrases=phrases, beta=beta)
 
     def _phrases(
@@ -260,13 +262,23 @@ class Aligner:
         table: np.ndarray,
         path: np.ndarray,
         regions: Regions,
-        spans: Sequence[Span] | None,
+        strengths: np.ndarray | None,
+        spans: Sequence[Span] | None = None,
     ) -> tuple[Phrase, ...]:
         if spans is None and not self.model.settings.normalise:
             return clean_phrases(text, words, table, path, regions, self.temperature)
         # The chain says which words belong together; where cosines are compared, all regions say where.
         cut = phrase_spans(text, words, path, regions.boxes) if spans is None else spans
-        return localise(text, words, table, regions, cut, self.temperature)
+        return localise(text, words, table, regions, cut, self.temperature, strengths)
+
+    def _strengths(self, regions: Sequence[Regions]) -> dict[int, np.ndarray]:
+        """By the identity of each, how long the regions' vectors are; of a model that normalises."""
+        unique = list({id(r): r for r in regions}.values())  # captions of one image share its regions
+        if not unique or not self.model.settings.normalise:
+            return {}
+        with torch.inference_mode():
+            found = _finite(self.model.strengths(collate(self.regions_of(unique))))
+        return {id(r): own[: len(r)] for r, own in zip(unique, found, strict=True)}
 
     def word_scores(self, regions: Sequence[Regions], sentences: Sequence[Sentence]) -> list[np.ndarray]:
         """v_i . s_t of each image with its own sentence: one (T, R) float32 a pair."""

@@ -12,6 +12,8 @@ from phrasebox.aligner.model import AlignerModel
 
 # Length of the mean of unit vectors above which they all point one way.
 _ONE_DIRECTION = 0.98
+# Share of vectors that are zero: words that describe nothing may be, behind a ReLU, and half of all are such.
+_SILENT = 0.9
 
 
 @torch.inference_mode()
@@ -34,8 +36,8 @@ def collapse(model: AlignerModel, pairs: Pairs, images: int = 64) -> str:
 def _sign(vectors: Tensor) -> str:
     if not torch.isfinite(vectors).all():
         return "are no longer finite numbers; use a smaller learning rate (--lr)"
-    if float((vectors.abs().amax(1) == 0).float().mean()) > 0.5:
-        return "are mostly zero; use a smaller learning rate (--lr), or another encoder than brnn"
+    if float((vectors.abs().amax(1) == 0).float().mean()) > _SILENT:
+        return "are nearly all zero; use a smaller learning rate (--lr), or another encoder than brnn"
     if len(vectors) > 1 and float(F.normalize(vectors, dim=1).mean(0).norm()) > _ONE_DIRECTION:
         return "all point one way; use --objective infonce or margin-sum, a smaller --lr, or a larger --batch"
     return ""

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 # The temperature is learned as its logarithm; it starts here and may not pass the second number.
 _TEMPERATURE, _HOTTEST = 15.0, 100.0
 
+# Of the usual first weights of W_m and W_d where vectors are not brought to length 1. Scores then start well inside the
+# margin: with larger ones what all pairs share is undone first, and the ReLUs behind it die of that.
+_SMALL = 0.3
+
 
 class RegionProjection(nn.Module):
     """v_i = W_m CNN(I_b) + b_m (PAPER: section 2), with the box's geometry added if the model has it."""
@@ -57,6 +61,7 @@ class WordPerceptron(nn.Module):
         self.linear = nn.Linear(2 * DIM, settings.dim)
         self.inner = nn.Linear(2 * DIM, settings.hidden)
         self.outer = nn.Linear(settings.hidden, settings.dim)
+        self.last = (self.linear, self.outer)  # whose sum s_t is
         self.dropout = Dropout(dropout, "words")
 
     def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
@@ -97,14 +102,23 @@ class WordRecurrence(nn.Module):
         else:
             self.cells = {"lstm": nn.LSTM, "gru": nn.GRU}[self.kind](size, size, bidirectional=True)
         self.out = nn.Linear(size, settings.dim)
+        self.last = (self.out,)  # W_d
         self.dropout = Dropout(dropout, "words")
+        # Mean and spread of the training words' vectors, an affine map that W_e and b_e could hold as well.
+        self.shift = nn.Buffer(torch.zeros(DIM))
+        self.scale = nn.Buffer(torch.ones(()))
+
+    def standardise(self, mean: Tensor, spread: Tensor) -> None:
+        """Take the mean (384,) of the training words' vectors, and their standard deviation over all numbers."""
+        self.shift.copy_(mean)
+        self.scale.copy_(spread)
 
     def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
         """(T, 384), lengths (L,) -> (T, h); sentences without words are passed over."""
         sizes = [n for n in lengths.tolist() if n]
         if not sizes:
             return words.new_zeros(0, self.out.out_features)
-        embedded = F.relu(self.embed(self.dropout(words)))  # (T, H)
+        embedded = F.relu(self.embed(self.dropout((words - self.shift) / self.scale)))  # (T, H)
         packed = pack_sequence(list(embedded.split(sizes)), enforce_sorted=False)
         states, _ = self.cells(packed)
         both = states.data.view(len(states.data), 2, -1).sum(1)  # hf_t + hb_t, (T, H)
@@ -123,6 +137,17 @@ class Head(nn.Module):
         self.regions = RegionProjection(settings, dropout / 2)
         encoder = WordPerceptron if settings.encoder == "mlp" else WordRecurrence
         self.words = encoder(settings, dropout)
+        if not settings.normalise:
+            with torch.no_grad():
+                for last in (self.regions.linear, *self.words.last):
+                    last.weight.mul_(_SMALL)
+                    last.bias.zero_()
+
+    def strengths(self, vectors: Tensor, geometry: Tensor, mask: Tensor) -> Tensor:
+        """As `AlignerModel.strengths`, of this part alone."""
+        lengths = self.regions(vectors, geometry).norm(dim=-1) * mask
+        mean = lengths.sum(1, keepdim=True) / mask.sum(1, keepdim=True)
+        return lengths / mean.clamp(min=1e-12)
 
     def embed_regions(self, vectors: Tensor, geometry: Tensor) -> Tensor:
         """As `AlignerModel.embed_regions`, of this part alone."""
@@ -164,6 +189,19 @@ class AlignerModel(nn.Module):
         parts = vectors.split(self.settings.widths, dim=-1)
         return self._join([head.embed_regions(part, geometry) for head, part in zip(self._heads, parts, strict=True)])
 
+    def strengths(self, batch: RegionBatch) -> Tensor:
+        """How long each region's vector is before it is brought to length 1, beside the image's others: (B, R).
+
+        1 on average over the regions of an image, 0 for padding; of several heads the mean. What a model of cosines
+        learns little from has short vectors: an empty sky, a wall.
+        """
+        device = self.log_temperature.device
+        vectors, geometry = batch.vectors.to(device).float(), batch.geometry.to(device)
+        mask = torch.ones(vectors.shape[:2], device=device) if batch.mask is None else batch.mask.to(device).float()
+        parts = vectors.split(self.settings.widths, dim=-1)
+        found = [head.strengths(part, geometry, mask) for head, part in zip(self._heads, parts, strict=True)]
+        return torch.stack(found).mean(0)
+
     def embed_words(self, words: Tensor, lengths: Tensor) -> Tensor:
         """s_t of every word of all sentences, packed: (T, 384), (L,) -> (T, h)."""
         return self._join([head.embed_words(words, lengths) for head in self._heads])
@@ -196,6 +234,12 @@ class AlignerModel(nn.Module):
         parts = zip(mean.split(self.settings.widths), spread.split(self.settings.widths), strict=True)
         for head, (shift, scale) in zip(self._heads, parts, strict=True):
             head.regions.standardise(shift, scale)
+
+    def standardise_words(self, mean: Tensor, spread: Tensor) -> None:
+        """Take the mean (384,) and the spread of the training words' vectors, where a recurrence reads them."""
+        for head in self._heads:
+            if isinstance(head.words, WordRecurrence):
+                head.words.standardise(mean, spread)
 
     @property
     def standard(self) -> tuple[Tensor, Tensor]:

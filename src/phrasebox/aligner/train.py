@@ -36,6 +36,7 @@ TAIL_SHARE = 0.05
 
 _IMAGES, _SENTENCES = 256, 256  # embedded and scored at a time in validation
 _STANDARD_IMAGES = 2000  # images that the mean and spread of region vectors are taken from
+_STANDARD_SENTENCES = 2000  # the same for word vectors
 
 _UNKNOWN = (math.nan, math.nan, math.nan)
 
@@ -290,9 +291,13 @@ def _block_scores(model: AlignerModel, pairs: Pairs, bank: Bank | None, images: 
 
 
 def _standardise(model: AlignerModel, pairs: Pairs) -> None:
-    """Give the projection the mean and spread of the training vectors, from a sample of images."""
+    """Give the model the mean and spread of the training vectors of regions and words, from a sample of them."""
     mean, spread = torch.empty(2, pairs.regions.width)
     for columns, vectors in sampled_columns(pairs.regions, _STANDARD_IMAGES):
         mean[columns], square = vectors.mean(0), vectors.square().mean(0)
         spread[columns] = (square - mean[columns] ** 2).clamp(min=0).sqrt()
     model.standardise(mean, spread)
+    rows = np.linspace(0, len(pairs.sentences) - 1, min(_STANDARD_SENTENCES, len(pairs.sentences))).astype(int)
+    words = pack([pairs.sentences[i] for i in rows.tolist()]).vectors
+    if len(words) > 1:
+        model.standardise_words(words.mean(0), (words - words.mean(0)).square().mean().sqrt().clamp(min=1e-6))

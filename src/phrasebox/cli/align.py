@@ -21,6 +21,7 @@ def align(
     epochs: int | None = None,
     batch: int | None = None,
     lr: float | None = None,
+    drop_regions: float | None = None,
     objective: Literal["infonce", "margin-sum", "margin-hardest", "margin-annealed"] | None = None,
     encoder: Literal["mlp", "brnn", "lstm", "gru"] | None = None,
     dim: int | None = None,
@@ -43,6 +44,8 @@ def align(
         Images a step, of all processes together.
     lr
         Largest learning rate.
+    drop_regions
+        Share of an image's regions that a step leaves out at random; saves that share of the time.
     objective
         The loss.
     encoder
@@ -74,7 +77,7 @@ def align(
     chosen = PRESETS[preset]
     model = override(chosen.model, {"encoder": encoder, "dim": dim})
     given = {"epochs": epochs, "batch": batch, "lr": lr, "objective": objective, "patience": patience,
-             "seed": common.seed}  # fmt: skip
+             "drop_regions": drop_regions, "seed": common.seed}  # fmt: skip
     settings = override(chosen.train, given)
     with together(ws, common) as (opened, common):
         done = job(

@@ -8,13 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from phrasebox.errors import DataError
+from phrasebox.grounding.heat import Canvas
 from phrasebox.grounding.phrases import covers_image, is_content, overlap, phrase
 from phrasebox.types import Box, Phrase, Regions, Span, Word
 
-GRID = 28  # cells of the heat map each way
-SHARPNESS = 0.6  # share of the model's temperature at which regions vote
+HEAD = 0.3  # of the last content word's scores in its phrase's, beside the mean of them all
 SENTENCE = 0.7  # of the whole sentence's scores that is taken off its phrase's
-EXTENT = 0.6  # of a cell's area, against the heat of the hottest cell
 FUSED = 0.25  # IoU with the best region from which on others have a say in the box
 LOYALTY = 8  # power of a region's merit in its say
 
@@ -26,13 +25,14 @@ def localise(
     regions: Regions,
     spans: Sequence[Span],
     temperature: float = 1.0,
+    strengths: np.ndarray | None = None,
 ) -> tuple[Phrase, ...]:
     """One phrase with its box for every span, in order.
 
-    A phrase's score on a region is the mean over its content words (over all its words if it has none). What all
-    words of the sentence score there on average says little about this phrase, and part of it is taken off before
-    the regions vote; see `merits`. The box is the mean of the best region and those that overlap it, the better ones
-    counting more, so it is sharper than any one of them; ``region`` is the best one.
+    A phrase's score on a region is that of its content words (of all its words if it has none), the last counting
+    more. What all words of the sentence score there on average says little about this phrase, and most of it is taken
+    off before the regions vote; see `Canvas.merits`. The box is the mean of the best region and those that overlap
+    it, the better ones counting more, so it is sharper than any one of them; ``region`` is the best one.
 
     Parameters
     ----------
@@ -42,43 +42,39 @@ def localise(
         Characters of the caption, end exclusive.
     temperature : float
         The model's factor on scores.
+    strengths : (R,), optional
+        As `phrasebox.types.Grounding` has them; with them the regions' scores are also solved for where in the image
+        they come from.
 
     Raises
     ------
     DataError
         If a span is not inside the caption or holds no word.
     """
-    return tuple(_localise(caption, words, scores, regions, span, temperature) for span in spans)
+    if not spans:
+        return ()
+    told = [_telling(caption, words, span) for span in spans]
+    canvas = Canvas(regions, strengths)
+    own = np.stack([(1 - HEAD) * scores[of].mean(0) + HEAD * scores[of[-1]] for of in told])  # (P, R)
+    merits = canvas.merits(own - SENTENCE * scores.mean(0), temperature)
+    found = []
+    for span, of, merit in zip(spans, told, merits, strict=True):
+        box = Box(*fuse(merit, regions.boxes).tolist())
+        whole = covers_image(box, regions.width, regions.height)
+        one = phrase(caption, span, scores[of].mean(0), int(merit.argmax()), regions, temperature)
+        found.append(replace(one, box=box, whole_image=whole))
+    return tuple(found)
 
 
-def _localise(
-    caption: str, words: Sequence[Word], scores: np.ndarray, regions: Regions, span: Span, temperature: float
-) -> Phrase:
+def _telling(caption: str, words: Sequence[Word], span: Span) -> list[int]:
+    """The words in a span that say what it is about."""
     start, end = span
     if not 0 <= start < end <= len(caption):
         raise DataError(f"span {span} is outside the caption of {len(caption)} characters")
     inside = [t for t, w in enumerate(words) if w.start < end and w.end > start]
     if not inside:
         raise DataError(f"span {span} ({caption[start:end]!r}) holds no word")
-    telling = [t for t in inside if is_content(words[t].text)] or inside
-    mean = scores[telling].mean(0)
-    merit = merits(mean - SENTENCE * scores.mean(0), regions, temperature)
-    region = int(merit.argmax())
-    box = Box(*fuse(merit, regions.boxes).tolist())
-    found = phrase(caption, span, mean, region, regions, temperature)
-    return replace(found, box=box, whole_image=covers_image(box, regions.width, regions.height))
-
-
-def merits(scores: np.ndarray, regions: Regions, temperature: float) -> np.ndarray:
-    """How well each region holds the votes (R,): heat(b) / (heat of the frame + `EXTENT` * area(b)), the peak being 1.
-
-    Near-equal boxes split the vote of an arg-max; here they add up, and the box is best that holds the most of the
-    heat with the least that is cold, as an intersection over union would have it.
-    """
-    cover = coverage(regions.boxes / np.array([regions.width, regions.height] * 2, np.float32))  # (R, G*G)
-    heat = heat_map(scores, cover, temperature)
-    heat = heat / heat.max()
-    return (cover @ heat) / (heat.sum() + EXTENT * cover.sum(1))
+    return [t for t in inside if is_content(words[t].text)] or inside
 
 
 def fuse(merit: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -94,22 +90,3 @@ def fuse(merit: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     used, weight = boxes[weight > 0], weight[weight > 0]
     mean = (weight[:, None] * used).sum(0) / weight.sum()
     return np.clip(mean, used.min(0), used.max(0))  # rounding takes no mean out of what it is of
-
-
-def heat_map(scores: np.ndarray, cover: np.ndarray, temperature: float) -> np.ndarray:
-    """Votes on a grid (G*G,): a region adds exp(temperature * score) / sqrt(area) to the cells that it covers."""
-    votes = np.exp(SHARPNESS * temperature * (scores - scores.max()))
-    area = np.maximum(cover.sum(1), 1e-6)
-    return (votes / np.sqrt(area)) @ cover
-
-
-def coverage(shares: np.ndarray) -> np.ndarray:
-    """How much of each cell of a G x G grid every box covers: (R, 4) shares of the frame -> (R, G*G) in [0, 1]."""
-    edges = np.arange(GRID + 1, dtype=np.float32) / GRID
-
-    def along(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        shared = np.minimum(edges[1:], high[:, None]) - np.maximum(edges[:-1], low[:, None])
-        return np.clip(shared * GRID, 0, 1)
-
-    across, down = along(shares[:, 0], shares[:, 2]), along(shares[:, 1], shares[:, 3])
-    return (down[:, :, None] * across[:, None, :]).reshape(len(shares), -1)

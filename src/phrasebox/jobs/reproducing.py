@@ -24,7 +24,7 @@ REGION_OPTIONS = {
     "second_size": "second_size", "nms": "nms", "rank": "rank", "engine": "runtime",
 }  # fmt: skip
 """Options of the command ``regions``, by the setting that they set."""
-ALIGN_OPTIONS = ("encoder", "dim", "epochs", "batch", "lr", "objective", "patience")
+ALIGN_OPTIONS = ("encoder", "dim", "epochs", "batch", "lr", "drop_regions", "objective", "patience")
 """Options of the command ``align``, named like their setting."""
 COMPUTED = ("micro_batch", "precision", "compile")
 """Options of the commands that train, by which results differ in rounding."""

@@ -98,7 +98,8 @@ class Searcher:
         query = Query(vectors, factor, share_of(self.aligner))
         rows = self.backend.top(query, _at_least_one(k))[0]
         found, entries = score(self.images, rows, query), self._entries(rows)
-        regions = [Regions(e.boxes, np.ones(len(e.boxes), np.float32), *e.size, key=e.key) for e in entries]
+        stored = {r.key: r for batch in self.store.ws.regions(keys=[e.key for e in entries]) for r in batch}
+        regions = [stored[e.key] for e in entries]
         tables = [vectors @ from_planes(e.planes.high, e.planes.low, e.planes.step).T for e in entries]
         grounded = self.aligner.ground_tables(regions, [sentence] * len(rows), tables)
         return [
