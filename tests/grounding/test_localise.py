@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from phrasebox.errors import DataError
 from phrasebox.grounding import localise as localise_spans
-from phrasebox.grounding.localise import EXTENT, FUSED, GRID, LOYALTY, SHARPNESS, coverage, fuse, heat_map, merits
+from phrasebox.grounding.heat import Canvas
+from phrasebox.grounding.localise import FUSED, HEAD, LOYALTY, SENTENCE, fuse
 from phrasebox.grounding.phrases import overlap
 from phrasebox.text import words
 from phrasebox.types import Regions
@@ -16,6 +17,11 @@ CAPTION = "A dog chases the red ball"
 WORDS = words(CAPTION)
 BOXES = np.array([[0, 0, 200, 100], [0, 0, 60, 50], [100, 40, 180, 100], [104, 44, 180, 100]], np.float32)
 REGIONS = Regions(BOXES, np.ones(4, np.float32), 200, 100)
+# Two things of one size, as far from the edges.
+APART = Regions(
+    np.array([[0, 0, 200, 100], [10, 10, 60, 60], [140, 40, 190, 90], [95, 0, 105, 5]], np.float32),
+    np.ones(4, np.float32), 200, 100,
+)  # fmt: skip
 
 
 def table(**regions_of_words):
@@ -66,59 +72,6 @@ def test_span_without_a_word():
         localise_spans(CAPTION, WORDS, table(), REGIONS, [(1, 2)])
 
 
-def slow_coverage(box):
-    """Share of every cell that a box (in cells) covers, row by row."""
-    x1, y1, x2, y2 = box
-    cells = []
-    for row in range(GRID):
-        for column in range(GRID):
-            width = max(0.0, min(x2, column + 1) - max(x1, column))
-            height = max(0.0, min(y2, row + 1) - max(y1, row))
-            cells.append(width * height)
-    return cells
-
-
-def random_shares(count):
-    rng = np.random.default_rng(5)
-    low = rng.uniform(0, 0.6, (count, 2))
-    return np.concatenate([low, low + rng.uniform(0.02, 0.4, (count, 2))], axis=1).astype(np.float32)
-
-
-def test_coverage_equals_a_slow_loop_over_cells():
-    shares = random_shares(6)
-    expected = [slow_coverage([GRID * float(x) for x in box]) for box in shares]
-    np.testing.assert_allclose(coverage(shares), expected, atol=1e-5)
-
-
-def test_coverage_of_the_frame_is_every_cell():
-    np.testing.assert_allclose(coverage(np.array([[0, 0, 1, 1]], np.float32)), np.ones((1, GRID * GRID)), rtol=1e-5)
-
-
-def test_heat_equals_a_slow_loop_over_cells():
-    cover = coverage(random_shares(6))
-    scores = np.random.default_rng(6).normal(size=6).astype(np.float32)
-    expected = [0.0] * (GRID * GRID)
-    for score, cells in zip(scores.tolist(), cover.tolist(), strict=True):
-        vote = math.exp(SHARPNESS * 3.0 * (score - float(scores.max()))) / math.sqrt(sum(cells))
-        for cell, share in enumerate(cells):
-            expected[cell] += vote * share
-    np.testing.assert_allclose(heat_map(scores, cover, 3.0), expected, rtol=1e-4, atol=1e-7)
-
-
-def test_merit_is_heat_inside_over_heat_and_area():
-    rng = np.random.default_rng(7)
-    shares = random_shares(9)
-    regions = Regions(shares * np.array([64, 48, 64, 48], np.float32), np.ones(9, np.float32), 64, 48)
-    for _ in range(5):
-        scores = rng.normal(size=9).astype(np.float32)
-        heat = heat_map(scores, coverage(shares), 4.0).tolist()
-        peak, expected = max(heat), []
-        for cells in coverage(shares).tolist():
-            inside = sum(share * h / peak for share, h in zip(cells, heat, strict=True))
-            expected.append(inside / (sum(heat) / peak + EXTENT * sum(cells)))
-        np.testing.assert_allclose(merits(scores, regions, 4.0), expected, rtol=1e-4)
-
-
 def test_fused_box_is_a_mean_of_those_that_overlap_the_best():
     boxes = np.array([[0, 0, 10, 10], [2, 0, 10, 10], [0, 0, 3, 3], [50, 50, 60, 60]], np.float32)
     merit = np.array([1.0, 0.9, 0.99, 0.99])
@@ -134,8 +87,34 @@ def test_what_every_word_says_does_not_decide():
     assert phrase.region in (2, 3)
 
 
-def test_near_equal_boxes_add_up_instead_of_splitting_the_vote():
-    # Two boxes on one thing, each a little behind a lone box elsewhere.
-    boxes = np.array([[0, 0, 100, 100], [0, 0, 30, 30], [60, 60, 90, 90], [61, 61, 91, 91]], np.float32)
-    regions = Regions(boxes, np.ones(4, np.float32), 100, 100)
-    assert merits(np.array([-9, 1, 0.95, 0.95], np.float32), regions, temperature=4.0).argmax() in (2, 3)
+def test_the_last_content_word_counts_more():
+    for red, ball, box in ((1, 2, 2), (2, 1, 1)):
+        (phrase,) = localise_spans(CAPTION, WORDS, table(red=[red], ball=[ball]), APART, [(13, 25)], temperature=20)
+        assert phrase.region == box
+        assert phrase.score == 0  # which stays the mean of them all
+
+
+@pytest.mark.parametrize("strengths", [None, np.array([0.5, 1.7, 0.2, 1.6], np.float32)], ids=["votes", "solved too"])
+def test_best_region_is_the_one_of_most_merit(strengths):
+    rng = np.random.default_rng(3)
+    canvas, spans = Canvas(REGIONS, strengths), [(0, 5), (13, 25)]
+    chosen = set()
+    for _ in range(8):
+        scores = rng.normal(size=(len(WORDS), 4)).astype(np.float32)
+        found = localise_spans(CAPTION, WORDS, scores, REGIONS, spans, 2.0, strengths)
+        rest = SENTENCE * scores.mean(0)
+        red, ball, dog = scores[4], scores[5], scores[1]
+        for phrase, own in zip(found, (dog, (1 - HEAD) * (red + ball) / 2 + HEAD * ball), strict=True):
+            merit = canvas.merits(own - rest, 2.0)
+            assert phrase.region == merit.argmax()
+            assert tuple(phrase.box) == pytest.approx(fuse(merit, BOXES), abs=1e-3)
+            chosen.add(phrase.region)
+    assert len(chosen) > 1
+
+
+def test_how_closed_the_boxes_are_is_looked_at():
+    scores = table(ball=[2, 3])
+    for closed, best in (([1, 1, 0.9, 0.1], 2), ([1, 1, 0.1, 0.9], 3)):
+        regions = replace(REGIONS, closed=np.array(closed, np.float32))
+        (phrase,) = localise_spans(CAPTION, WORDS, scores, regions, [(21, 25)], temperature=20)
+        assert phrase.region == best
