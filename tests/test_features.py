@@ -18,6 +18,7 @@ from phrasebox.errors import DataError, SettingsError
 from phrasebox.features import RegionExtractor
 from phrasebox.pooling import pool
 from phrasebox.region_settings import RegionSettings, vector_parts
+from phrasebox.superpixels import closed
 
 # Loading a network takes longer than running it: every test shares the loaded ones.
 load_once = functools.cache(load_backbone)
@@ -167,6 +168,15 @@ class TestRegionExtractor:
             (alone,) = searching([image])
             np.testing.assert_array_equal(together.boxes, alone.boxes)
             np.testing.assert_allclose(together.vectors, alone.vectors, atol=5e-3)
+
+    @pytest.mark.parametrize("kind", ["searching", "cropping"])
+    def test_says_of_the_kept_boxes_how_little_they_cut(self, kind: str, cat: np.ndarray, request) -> None:
+        images = [cat, cat[:60]]
+        found = request.getfixturevalue(kind)(images, given=[np.array([[5, 5, 60, 90]]), None])
+        for image, regions in zip(images, found, strict=True):
+            np.testing.assert_array_equal(regions.closed, closed(image, regions.boxes))
+            assert regions.closed[0] == 1
+            assert regions.closed.min() < 1
 
     def test_own_boxes_are_all_kept_in_order(self, searching: RegionExtractor, cat: np.ndarray) -> None:
         boxes = np.array([[0, 0, 30, 30], [0, 0, 226, 150], [0, 0, 30, 30], *[[5, 5, 50 + i, 50] for i in range(9)]])

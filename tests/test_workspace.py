@@ -4,13 +4,14 @@ import json
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from phrasebox import rows
 from phrasebox.errors import DataError, WorkspaceError
 from phrasebox.pipeline import run
 from phrasebox.types import Box, Caption, Example, GroundedCaption, Phrase, Regions, Skipped, TruePhrase
@@ -39,6 +40,7 @@ def regions(key, count=3, dim=5, seed=0):
         48,
         rng.standard_normal((count, dim)).astype(np.float16),
         key,
+        rng.random(count).astype(np.float32),
     )
 
 
@@ -54,9 +56,9 @@ def ws(tmp_path):
 
 def same(left, right):
     assert (left.key, left.width, left.height) == (right.key, right.width, right.height)
-    for name in ("boxes", "scores", "vectors"):
+    for name in ("boxes", "scores", "vectors", "closed"):
         np.testing.assert_array_equal(getattr(left, name), getattr(right, name))
-        assert getattr(left, name).dtype == getattr(right, name).dtype
+        assert getattr(getattr(left, name), "dtype", None) == getattr(getattr(right, name), "dtype", None)
 
 
 def flat(batches):
@@ -142,6 +144,33 @@ def test_regions_round_trip_in_import_order(ws):
         assert [one.key for one in read] == KEYS
         for one in read:
             same(one, made[one.key])
+
+
+def test_what_is_not_known_of_some_boxes_stays_unknown(ws):
+    made = {key: regions(key, count=i + 2) for i, key in enumerate(KEYS)}
+    for key in (KEYS[0], KEYS[2]):
+        made[key] = replace(made[key], closed=None)
+    ws.append_regions([made[key] for key in KEYS])
+    for batch in (1, 3, 64):
+        read = flat(ws.regions(batch=batch))
+        assert [one.closed is None for one in read] == [True, False, True, False]
+        for one in read:
+            same(one, made[one.key])
+    np.testing.assert_array_equal(ws.region_reader().read([1])[0].closed, made[KEYS[1]].closed)
+
+
+def test_a_table_of_an_older_version_is_read_and_added_to(ws):
+    made = [regions(key) for key in KEYS]
+    ws._tables.append("regions", rows.regions_to_rows(made[:2]).drop_columns(["closed"]))
+    ws.append_regions(made[2:])
+    ws.optimize()
+    for one, old in zip(flat(ws.regions()), made, strict=True):
+        assert one.closed is None
+        same(replace(one, closed=old.closed), old)
+    ws.drop("regions")
+    ws.append_regions(made)  # made anew, it tells
+    for one, old in zip(flat(ws.regions()), made, strict=True):
+        same(one, old)
 
 
 def test_regions_without_vectors_are_refused(ws):
