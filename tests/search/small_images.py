@@ -21,7 +21,10 @@ def regions_of(number: int) -> Regions:
     low = rng.uniform(0, 60, (count - 1, 2))
     boxes = np.concatenate([[[0, 0, 100, 80]], np.concatenate([low, low + rng.uniform(5, 20, (count - 1, 2))], 1)])
     vectors = rng.standard_normal((count, WIDTH)).astype(np.float16)
-    return Regions(boxes.astype(np.float32), np.ones(count, np.float32), 100, 80, vectors, f"image {number:03d}")
+    closed = np.array([1, *rng.uniform(0, 1, count - 1)], np.float32)
+    return Regions(
+        boxes.astype(np.float32), np.ones(count, np.float32), 100, 80, vectors, f"image {number:03d}", closed
+    )
 
 
 def add_images(ws: Workspace, numbers) -> None:

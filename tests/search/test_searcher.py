@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -65,6 +66,35 @@ def test_boxes_are_ranked_by_all_words_together(ws, request, kind):
     for (key, box), score in best.items():  # whatever is better and not there shows what a better one does
         if score > hits[-1].score + 1e-4 and (key, box) not in kept:
             assert any(k == key and best[k, b] > score and _shared(b, box) > 0.5 for k, b in kept)
+
+
+def test_phrases_are_those_of_the_stored_regions(ws):
+    aligner = make_aligner()
+    with torch.no_grad():
+        aligner.model.log_temperature.fill_(4.0)  # sharp enough for some box to be better than the frame
+    stored = {r.key: r for batch in ws.regions() for r in batch}
+    hits = Searcher.open(ws, aligner).sentence(SENTENCE, 12)
+    regions = [stored[hit.key] for hit in hits]
+    for hit, found in zip(hits, aligner.ground_many(regions, [SENTENCE] * 12), strict=True):
+        assert [(p.text, p.region, p.whole_image) for p in hit.phrases] == [
+            (p.text, p.region, p.whole_image) for p in found.phrases
+        ]
+        for one, other in zip(hit.phrases, found.phrases, strict=True):
+            assert tuple(one.box) == pytest.approx(tuple(other.box), abs=0.05)
+            assert one.score == pytest.approx(other.score, abs=1e-3)
+    bare = [replace(r, closed=None) for r in regions]  # what the vectors alone do not tell makes a difference
+    without = aligner.ground_many(bare, [SENTENCE] * 12)
+    assert [[p.region for p in hit.phrases] for hit in hits] != [[p.region for p in g.phrases] for g in without]
+
+
+@pytest.mark.parametrize("anew", [False, True], ids=["gone", "others"])
+def test_regions_that_are_no_longer_those_of_before(ws, aligner, anew):
+    searcher = Searcher.open(ws, aligner)
+    ws.claim("regions", {"another": "way"}, fresh=True)
+    if anew:
+        ws.append_regions([replace(regions_of(n + 1), key=f"image {n:03d}") for n in range(40)])
+    with pytest.raises(WorkspaceError, match=r"regions of image \d+ are no longer .*; open the search again"):
+        searcher.sentence(SENTENCE, 3)
 
 
 def _shared(a, b):

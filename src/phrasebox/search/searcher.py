@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from phrasebox.aligner import Aligner
-from phrasebox.errors import DataError, SettingsError
+from phrasebox.errors import DataError, SettingsError, WorkspaceError
 from phrasebox.search.backends import Backend, check_backend, open_backend
 from phrasebox.search.collection import Collection
 from phrasebox.search.hits import Hit, SentenceHit, Similar, WordHit
@@ -92,14 +92,15 @@ class Searcher:
             If the sentence is empty or has no word that the model can read.
         SettingsError
             If k is less than 1.
+        WorkspaceError
+            If the regions of an image were removed or made anew meanwhile.
         """
         sentence, vectors = self._words(text)
         factor = 1 / len(vectors) if self.aligner.model.settings.mean else 1.0
         query = Query(vectors, factor, share_of(self.aligner))
         rows = self.backend.top(query, _at_least_one(k))[0]
         found, entries = score(self.images, rows, query), self._entries(rows)
-        stored = {r.key: r for batch in self.store.ws.regions(keys=[e.key for e in entries]) for r in batch}
-        regions = [stored[e.key] for e in entries]
+        regions = self._stored(entries)
         tables = [vectors @ from_planes(e.planes.high, e.planes.low, e.planes.step).T for e in entries]
         grounded = self.aligner.ground_tables(regions, [sentence] * len(rows), tables)
         return [
@@ -175,6 +176,14 @@ class Searcher:
         for at, shard, inside in self.images.located(rows):
             found |= {int(i): shard.entry(int(row)) for i, row in zip(at, inside, strict=True)}
         return [found[i] for i in range(len(rows))]
+
+    def _stored(self, entries: Sequence[Entry]) -> list[Regions]:
+        """The regions, as the workspace has them, that these images were embedded from."""
+        stored = {r.key: r for batch in self.store.ws.regions(keys=[e.key for e in entries]) for r in batch}
+        for entry in entries:
+            if entry.key not in stored or not np.array_equal(stored[entry.key].boxes, entry.boxes):
+                raise WorkspaceError(f"the regions of {entry.key} are no longer those of before; open the search again")
+        return [stored[entry.key] for entry in entries]
 
     def _texts(self, best: Sequence[tuple[str, int, float]]) -> tuple[SentenceHit, ...]:
         texts: dict[str, tuple[str, ...]] = {}
