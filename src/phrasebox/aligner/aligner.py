@@ -269,7 +269,8 @@ class Aligner:
             return clean_phrases(text, words, table, path, regions, self.temperature)
         # The chain says which words belong together; where cosines are compared, all regions say where.
         cut = phrase_spans(text, words, path, regions.boxes) if spans is None else spans
-        return localise(text, words, table, regions, cut, self.temperature, strengths)
+        photograph = self.model.settings.photographs
+        return localise(text, words, table, regions, cut, self.temperature, strengths, photograph)
 
     def _strengths(self, regions: Sequence[Regions]) -> dict[int, np.ndarray]:
         """By the identity of each, how long the regions' vectors are; of a model that normalises."""

@@ -41,6 +41,9 @@ class ModelSettings:
         The score is the mean over words instead of the paper's sum.
     geometry : bool
         The box (x1, y1, x2, y2, area, as shares of the frame) is added to the projected region vector.
+    photographs : bool
+        Images are composed as photographs are, with what captions speak of standing low and near the middle; phrases
+        are localised with that in mind. Not for pictures without an up and a down, as from above.
     """
 
     vector_dim: int = 1280
@@ -53,6 +56,7 @@ class ModelSettings:
     normalise: bool = True
     mean: bool = True
     geometry: bool = True
+    photographs: bool = True
 
     def __post_init__(self) -> None:
         at_least(self, 1, "vector_dim", "dim", "hidden")
@@ -156,7 +160,7 @@ PRESETS = {
     "paper": Preset(
         ModelSettings(
             dim=1000, encoder="brnn", words="static", hidden=300, normalise=False, mean=False, geometry=False,
-            apart=False,
+            apart=False, photographs=False,
         ),
         TrainSettings(
             objective="margin-sum", optimiser="sgd", lr=1e-3, batch=50, captions=2, epochs=8, dropout=0.3,

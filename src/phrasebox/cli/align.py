@@ -25,6 +25,7 @@ def align(
     objective: Literal["infonce", "margin-sum", "margin-hardest", "margin-annealed"] | None = None,
     encoder: Literal["mlp", "brnn", "lstm", "gru"] | None = None,
     dim: int | None = None,
+    photographs: bool | None = None,
     patience: int | None = None,
     finetune: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
     name: str = "aligner",
@@ -52,6 +53,8 @@ def align(
         What reads the sentence.
     dim
         Width of the common space.
+    photographs
+        Images have an up and a down, and what captions speak of stands low and near the middle.
     patience
         Epochs without a better one before it stops; 0 never stops early.
     finetune
@@ -75,7 +78,7 @@ def align(
             print(line, epoch.warning, file=sys.stderr, flush=True)
 
     chosen = PRESETS[preset]
-    model = override(chosen.model, {"encoder": encoder, "dim": dim})
+    model = override(chosen.model, {"encoder": encoder, "dim": dim, "photographs": photographs})
     given = {"epochs": epochs, "batch": batch, "lr": lr, "objective": objective, "patience": patience,
              "drop_regions": drop_regions, "seed": common.seed}  # fmt: skip
     settings = override(chosen.train, given)

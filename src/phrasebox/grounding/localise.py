@@ -26,6 +26,7 @@ def localise(
     spans: Sequence[Span],
     temperature: float = 1.0,
     strengths: np.ndarray | None = None,
+    photograph: bool = True,
 ) -> tuple[Phrase, ...]:
     """One phrase with its box for every span, in order.
 
@@ -45,6 +46,8 @@ def localise(
     strengths : (R,), optional
         As `phrasebox.types.Grounding` has them; with them the regions' scores are also solved for where in the image
         they come from.
+    photograph : bool
+        The image is composed as photographs are; see `phrasebox.grounding.heat.composition`.
 
     Raises
     ------
@@ -54,7 +57,7 @@ def localise(
     if not spans:
         return ()
     told = [_telling(caption, words, span) for span in spans]
-    canvas = Canvas(regions, strengths)
+    canvas = Canvas(regions, strengths, photograph)
     own = np.stack([(1 - HEAD) * scores[of].mean(0) + HEAD * scores[of[-1]] for of in told])  # (P, R)
     merits = canvas.merits(own - SENTENCE * scores.mean(0), temperature)
     found = []

@@ -24,7 +24,7 @@ REGION_OPTIONS = {
     "second_size": "second_size", "nms": "nms", "rank": "rank", "engine": "runtime",
 }  # fmt: skip
 """Options of the command ``regions``, by the setting that they set."""
-ALIGN_OPTIONS = ("encoder", "dim", "epochs", "batch", "lr", "drop_regions", "objective", "patience")
+ALIGN_OPTIONS = ("encoder", "dim", "photographs", "epochs", "batch", "lr", "drop_regions", "objective", "patience")
 """Options of the command ``align``, named like their setting."""
 COMPUTED = ("micro_batch", "precision", "compile")
 """Options of the commands that train, by which results differ in rounding."""
@@ -176,8 +176,8 @@ def _options(values: Mapping[str, Any], named: Mapping[str, str]) -> _Options:
         if name not in named or value is None:
             notes.append(f"{name}={value!r} was set from Python; no option sets it")
             continue
-        option = f"--{named[name].replace('_', '-')}"
-        words += [option] if value is True else [w for one in _each(value) for w in (option, str(one))]
+        option = f"--{'no-' * (value is False)}{named[name].replace('_', '-')}"
+        words += [option] if isinstance(value, bool) else [w for one in _each(value) for w in (option, str(one))]
     return words, notes
 
 
