@@ -10,10 +10,11 @@ from skimage import data
 
 from phrasebox.aligner import Aligner, AlignerModel, ModelSettings
 from phrasebox.errors import DataError, ModelError, SettingsError
-from phrasebox.grounding import decode
+from phrasebox.grounding import decode, localise
 from phrasebox.grounding.phrases import overlap
 from phrasebox.region_settings import REGION_PRESETS, RegionSettings
 from phrasebox.types import Regions
+from phrasebox.wordvectors import DIM
 
 CAPTION = "A tabby cat is looking at the camera, its eyes are green"
 
@@ -66,6 +67,49 @@ def test_a_model_of_dot_products_keeps_the_chain_s_own_regions(aligner, picture)
         inside = {int(a) for w, a in zip(g.words, g.assignment, strict=True) if p.span[0] <= w.start < p.span[1]}
         assert inside == {p.region}
         assert p.box == g.regions.box(p.region)
+
+
+def test_strengths_are_those_of_each_image_s_own_regions(aligner, regions, picture):
+    few = aligner.regions(picture, boxes=np.array([[0, 0, 100, 100], [80, 20, 300, 200]]))
+    together = aligner.ground_many([regions, few, regions], [CAPTION, "a cat", "its eyes"])
+    assert together[0].strengths is together[2].strengths
+    for g, r in zip(together, (regions, few, regions), strict=True):
+        assert g.strengths.shape == (len(r),)
+        assert g.strengths.mean() == pytest.approx(1, abs=1e-4)
+        np.testing.assert_allclose(g.strengths, aligner.ground(r, "a cat").strengths, rtol=1e-4)
+    assert np.ptp(together[0].strengths) > 0.01
+
+
+def test_a_model_of_dot_products_has_no_strengths(aligner, regions):
+    plain = AlignerModel(replace(aligner.model.settings, normalise=False)).eval()
+    assert Aligner(plain, aligner.region_settings).ground(regions, CAPTION).strengths is None
+
+
+def test_phrases_are_localised_with_strengths(aligner, regions):
+    g = aligner.ground(regions, CAPTION)
+    cut = [p.span for p in g.phrases]
+    expected = localise(CAPTION, g.words, g.scores, regions, cut, aligner.temperature, g.strengths)
+    assert g.phrases == expected
+    assert g.phrases != localise(CAPTION, g.words, g.scores, regions, cut, aligner.temperature)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.3])
+def test_decoded_again_equals_grounded_at_another_beta(aligner, regions, beta):
+    again, anew = aligner.decoded_again(aligner.ground(regions, CAPTION), beta), aligner.ground(regions, CAPTION, beta)
+    assert again.phrases == anew.phrases
+    assert again.assignment.tolist() == anew.assignment.tolist()
+
+
+@pytest.mark.parametrize("encoder", ["brnn", "lstm"])
+def test_a_recurrence_is_saved_with_its_standard(aligner, regions, encoder, tmp_path):
+    torch.manual_seed(1)
+    model = AlignerModel(replace(aligner.model.settings, encoder=encoder)).eval()
+    model.standardise_words(0.1 * torch.randn(DIM), torch.tensor(0.25))
+    made = Aligner(model, aligner.region_settings)
+    made.save(tmp_path / "model")
+    loaded = Aligner.load(tmp_path / "model")
+    assert float(loaded.model.heads[0].words.scale) == 0.25
+    np.testing.assert_allclose(loaded.ground(regions, CAPTION).scores, made.ground(regions, CAPTION).scores, atol=0.01)
 
 
 def test_the_built_in_model_reads_the_regions_that_are_made_by_default():

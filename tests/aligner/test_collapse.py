@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from phrasebox.aligner import PRESETS, AlignerModel, ModelSettings, TrainSettings, train
-from phrasebox.aligner.collapse import collapse
+from phrasebox.aligner.collapse import _SILENT, _sign, collapse
 
 SETTINGS = ModelSettings(vector_dim=32, dim=24, hidden=24, encoder="brnn", normalise=False, geometry=False)
 
@@ -49,6 +49,15 @@ def test_fires_with_advice_on_collapsed_vectors(pairs, part, damage, sign, advic
     assert sign in said
     assert advice in said
     assert "\n" not in said
+
+
+@pytest.mark.parametrize("beyond", [False, True])
+def test_many_words_may_be_zero_but_not_nearly_all(beyond):
+    count = 1000
+    vectors = torch.randn(count, 8, generator=torch.Generator().manual_seed(0))
+    vectors[: int(count * _SILENT) + beyond] = 0
+    assert ("nearly all zero" in _sign(vectors)) is beyond
+    assert 0.5 < _SILENT < 1  # words that describe nothing are half of all
 
 
 @pytest.mark.parametrize("preset", ["paper", "modern"])

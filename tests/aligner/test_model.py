@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from phrasebox.aligner.model import AlignerModel, RegionProjection, geometry
+from phrasebox.aligner.data import RegionBatch
+from phrasebox.aligner.model import _SMALL, AlignerModel, RegionProjection, geometry
 from phrasebox.aligner.settings import ModelSettings, TrainSettings
 from phrasebox.errors import SettingsError
 from phrasebox.wordvectors import DIM
@@ -112,6 +113,72 @@ def test_projection_standardises_its_input():
     torch.testing.assert_close(projection(x, torch.zeros(2, 4, 5)), expected)
 
 
+@pytest.mark.parametrize("encoder", ["brnn", "lstm", "gru"])
+@torch.no_grad()
+def test_recurrence_standardises_its_words(encoder):
+    model = model_of(encoder, normalise=False)
+    model.heads[0].words.out.bias.fill_(5)  # keeps the ReLU of brnn open
+    words, mean, spread = 3 * torch.randn(9, DIM) + 1, torch.randn(DIM), torch.tensor(3.0)
+    expected = model.embed_words((words - mean) / spread, LENGTHS)
+    before = model.embed_words(words, LENGTHS)
+    model.standardise_words(mean, spread)
+    torch.testing.assert_close(model.embed_words(words, LENGTHS), expected)
+    assert (before - expected).abs().max() > 0.01
+
+
+@torch.no_grad()
+def test_a_perceptron_reads_words_as_they_are():
+    model, words = model_of("mlp"), torch.randn(9, DIM)
+    before = model.embed_words(words, LENGTHS)
+    model.standardise_words(torch.randn(DIM), torch.tensor(3.0))
+    assert torch.equal(model.embed_words(words, LENGTHS), before)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "last"),
+    [("brnn", ["out"]), ("lstm", ["out"]), ("gru", ["out"]), ("mlp", ["linear", "outer"])],
+)
+def test_last_layers_start_small_where_nothing_is_brought_to_length_one(encoder, last):
+    usual, small = (dict(model_of(encoder, normalise=n).named_parameters()) for n in (True, False))
+    layers = ["heads.0.regions.linear", *(f"heads.0.words.{name}" for name in last)]
+    for layer in layers:
+        torch.testing.assert_close(small[f"{layer}.weight"], _SMALL * usual[f"{layer}.weight"])
+        assert small[f"{layer}.bias"].count_nonzero() == 0
+        assert usual[f"{layer}.bias"].count_nonzero() > 0
+    assert 0 < _SMALL < 1
+    for name, parameter in usual.items():
+        if name.rpartition(".")[0] not in layers:
+            torch.testing.assert_close(small[name], parameter)
+
+
+@torch.no_grad()
+def test_strengths_are_lengths_beside_the_mean_of_the_image():
+    torch.manual_seed(0)
+    model = AlignerModel(ModelSettings(vector_dim=6, parts=(4, 2), dim=4, hidden=5)).eval()
+    vectors, boxes = torch.randn(2, 3, 6), torch.rand(2, 3, 5)
+    mask = torch.tensor([[True, True, True], [True, True, False]])
+    found = model.strengths(RegionBatch(vectors.half(), boxes, mask))
+    for image, count in enumerate((3, 2)):
+        expected = torch.zeros(3)
+        for head, part in zip(model.heads, vectors.half().float().split((4, 2), 2), strict=True):
+            projected = head.regions(part, boxes)[image, :count]  # before it is brought to length 1
+            lengths = [float(v.square().sum().sqrt()) for v in projected]
+            expected[:count] += torch.tensor(lengths) / (sum(lengths) / count) / 2
+        torch.testing.assert_close(found[image], expected)
+    torch.testing.assert_close(found.sum(1), torch.tensor([3.0, 2.0]))
+    whole = [model.strengths(RegionBatch(vectors, boxes, of)) for of in (None, torch.ones(2, 3, dtype=torch.bool))]
+    assert torch.equal(*whole)
+
+
+@torch.no_grad()
+def test_strengths_of_vectors_of_zero_are_zero():
+    model = model_of("mlp", geometry=False)
+    model.heads[0].regions.linear.weight.zero_()
+    model.heads[0].regions.linear.bias.zero_()
+    batch = RegionBatch(torch.randn(1, 3, 6), torch.rand(1, 3, 5), mask=None)
+    assert model.strengths(batch).tolist() == [[0, 0, 0]]
+
+
 @torch.no_grad()
 def test_geometry_is_added_only_if_asked():
     x, boxes = torch.randn(1, 2, 6), torch.rand(1, 2, 5)
@@ -151,6 +218,7 @@ def test_geometry_is_a_share_of_each_image_s_own_frame():
         (TrainSettings, {"epochs": 0}, "epochs"),
         (TrainSettings, {"dropout": 1.0}, "dropout"),
         (TrainSettings, {"drop_words": -0.1}, "drop_words"),
+        (TrainSettings, {"drop_regions": 1.0}, "drop_regions"),
         (TrainSettings, {"lr": 0.0}, "lr"),
     ],
 )

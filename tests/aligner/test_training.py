@@ -75,6 +75,23 @@ def test_every_objective_and_optimiser_moves_the_weights(pairs, objective, optim
     assert math.isfinite(trained.history[0].loss)
 
 
+@pytest.mark.parametrize("encoder", ["brnn", "gru"])
+def test_words_are_standardised_by_the_training_sentences(pairs, encoder):
+    settings = replace(MODEL, encoder=encoder)
+    words = train(pairs, None, settings, replace(QUICK, epochs=1)).model.heads[0].words
+    every = np.concatenate([np.asarray(s, np.float64) for s in pairs.sentences])  # fewer than would be sampled
+    np.testing.assert_allclose(words.shift, every.mean(0), atol=1e-4)
+    assert float(words.scale) == pytest.approx(np.sqrt(((every - every.mean(0)) ** 2).mean()), rel=1e-3)
+
+
+def test_a_trained_model_keeps_its_standard(pairs, world):
+    start = train(pairs, None, replace(MODEL, encoder="gru"), replace(QUICK, epochs=1)).model
+    shift = start.heads[0].words.shift.clone()
+    others, _ = world(24, seed=5)
+    further = train(others, None, start.settings, replace(QUICK, epochs=1), start=start).model
+    assert torch.equal(further.heads[0].words.shift, shift)
+
+
 class StopError(Exception):
     """The interruption."""
 

@@ -148,7 +148,7 @@ class _Stop:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_align_options_give_the_settings(preset, tmp_path, monkeypatch):
     ws = Workspace.create(tmp_path / "ws")
-    model, train = PRESETS[preset].model, replace(PRESETS[preset].train, epochs=3, lr=0.5, seed=4)
+    model, train = PRESETS[preset].model, replace(PRESETS[preset].train, epochs=3, lr=0.5, drop_regions=0.15, seed=4)
     stored = asdict(replace(model, vector_dim=7))
     execution = Execution(micro_batch=8, precision="bf16", compile=True) if preset == "paper" else Execution()
     finetune = 2 if preset == "modern" else 0
@@ -156,6 +156,8 @@ def test_align_options_give_the_settings(preset, tmp_path, monkeypatch):
     run = Run("align", arguments, {"model": stored, "train": asdict(train)}, 4, "models/mine")
     ws.made(run)
     (step,) = reproduce(ws)
+    assert [n for n in step.notes if "no option" in n] == []
+    assert ("--drop-regions", "0.15") in zip(step.command, step.command[1:], strict=False)
     asked = []
     monkeypatch.setattr(
         "phrasebox.jobs.align", lambda ws, *settings, **more: asked.append((*settings, more)) or _Stop()
