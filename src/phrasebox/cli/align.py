@@ -25,7 +25,7 @@ def align(
     objective: Literal["infonce", "margin-sum", "margin-hardest", "margin-annealed"] | None = None,
     encoder: Literal["mlp", "brnn", "lstm", "gru"] | None = None,
     dim: int | None = None,
-    photographs: bool | None = None,
+    photographs: Annotated[bool | None, Parameter(negative="--no-photographs")] = None,
     patience: int | None = None,
     finetune: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
     name: str = "aligner",
