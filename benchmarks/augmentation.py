@@ -1,6 +1,6 @@
 """Do decoded region phrases make a better captioner? The same generator on four kinds of training data.
 
-    python benchmarks/augmentation.py WORKSPACE [--seeds 0 1 2] [--epochs 4] [--dim 192] [--attention] [--record]
+    python benchmarks/augmentation.py WORKSPACE [--seeds 0 1 2] [--images 3000] [--epochs 4] [--dim 192] [--record]
 
 * ``images``: whole images with their captions alone;
 * ``+ phrases``: and the phrases of the workspace's ``phrases`` table, decoded at the aligner's own beta;
@@ -14,7 +14,7 @@ its first step. With ``--attention`` it is that of the built-in captioner, which
 Whole images are measured against their captions, ground-truth boxes against the phrases of their chain; over the seeds
 mean and standard deviation are printed. Every model is kept in ``WORKSPACE/augmentation``; stopped at any moment, it
 goes on after the last finished epoch. Several runs may share the work, each with some ``--kinds`` or ``--seeds``; a
-last one with all of them finds the models there, and measures. On two cores and Flickr8k it takes about two hours.
+last one with all of them finds the models there, and measures. On two cores it takes about an hour.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -45,15 +46,15 @@ from phrasebox.workspace import Workspace
 from recording import record
 
 Phrases = Mapping[str, list[Phrase]]
-LR = 2e-3  # twice the usual: the epochs are few
+LR, BATCH = 2e-3, 16  # twice and half of the usual: the epochs are few and short
 CONTROL_SEED = 7  # of the random cuts, which are the same for every seed of training
 KINDS = IMAGES, DECODED, BETA_0, RANDOM = ["images", "+ phrases", "+ phrases, beta 0", "+ random cuts"]
 ABOUT = (
     "The same generator (an LSTM that is given one vector at its first step) trained on whole images alone, and with "
     "the phrases that the built-in aligner decoded from their captions, at its own beta, at beta 0, and, as a control, "
-    "with as many words cut out of the same captions anywhere on regions drawn at random. Flickr8k; captions alone are "
-    "trained on, the captions of val choose the epoch; the regions are ground-truth boxes of Flickr30k Entities, their "
-    "references the phrases of their chain. Mean and standard deviation over three seeds."
+    "with as many words cut out of the same captions anywhere on regions drawn at random. Flickr8k, 3,000 training "
+    "photographs; captions alone are trained on, those of val choose the epoch; the regions are ground-truth boxes of "
+    "Flickr30k Entities, their references the phrases of their chain. Mean and standard deviation over the seeds."
 )
 
 
@@ -62,6 +63,7 @@ def main() -> None:
     parser.add_argument("workspace", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="of training data")
+    parser.add_argument("--images", type=int, default=3000, help="of the train split, the first so many")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--dim", type=int, default=192, help="hidden units, and width of a word's vector")
     parser.add_argument("--min-count", type=int, default=8, help="rarer words are not learned")
@@ -77,9 +79,11 @@ def main() -> None:
     model = replace(
         PRESETS["modern"].model, attention=given.attention, geometry=given.attention, dim=given.dim, embed=given.dim
     )
-    settings = replace(PRESETS["modern"].train, epochs=given.epochs, lr=LR, min_count=given.min_count, reward_epochs=0)
+    settings = replace(
+        PRESETS["modern"].train, epochs=given.epochs, lr=LR, batch=BATCH, min_count=given.min_count, reward_epochs=0
+    )
     folder = ws.path / "augmentation"
-    captioners, lines = trained(ws, folder, model, settings, given.kinds, given.seeds)
+    captioners, lines = trained(ws, folder, model, settings, given.kinds, given.seeds, given.images)
     named = {f"{name} {seed}": captioner for (name, seed), captioner in captioners.items()}
     measured = [("captions, whole images", "images", full_images(ws, named, given.split, java=False))]
     if ws.count("truth", given.split):
@@ -95,7 +99,9 @@ def main() -> None:
     write_json(folder / f"{given.split}.json", kept)
     if given.record:
         learned = {"title": "training data", "rows": [{"kind": name, "became": line} for name, line in lines.items()]}
-        options = f"--epochs {given.epochs} --dim {given.dim}" + " --attention" * given.attention
+        options = (
+            f"--images {given.images} --epochs {given.epochs} --dim {given.dim}" + " --attention" * given.attention
+        )
         command = f"python benchmarks/augmentation.py WORKSPACE {options} --record"
         record("augmentation", "Do decoded phrases make a better generator?", ABOUT, command, [*kept, learned])
 
@@ -107,15 +113,21 @@ def trained(
     settings: TrainSettings,
     kinds: Sequence[str],
     seeds: Sequence[int],
+    images: int,
 ) -> tuple[dict[tuple[str, int], Captioner], dict[str, str]]:
     """A captioner for every kind of data and seed, trained where it is not there; and what each kind came to."""
-    captions = {row.key: [t for t in row.captions if words(t)] for batch in ws.images("train") for row in batch}
-    boxes = {r.key: r.boxes for batch in ws.regions("train") for r in batch}
+    rows = islice((row for batch in ws.images("train") for row in batch), images)
+    captions = {row.key: [t for t in row.captions if words(t)] for row in rows}
+    boxes = {r.key: r.boxes for batch in ws.regions(keys=captions) for r in batch}
+
+    def grounded() -> Iterator[GroundedImage]:
+        return (image for image in ws.grounded("train") if image.key in captions)
+
     phrases: dict[str, Callable[[], Phrases]] = {
         IMAGES: dict,
-        DECODED: lambda: {g.key: phrases_of(g) for g in ws.grounded("train")},
-        BETA_0: lambda: beta_0(ws, folder / "beta-0.json"),
-        RANDOM: lambda: {g.key: random_cuts(g, boxes[g.key]) for g in ws.grounded("train")},
+        DECODED: lambda: {g.key: phrases_of(g) for g in grounded()},
+        BETA_0: lambda: beta_0(ws, captions, folder / "beta-0.json"),
+        RANDOM: lambda: {g.key: random_cuts(g, boxes[g.key]) for g in grounded()},
     }
     images_alone = replace(settings, data="images")
     validation = load_corpus(ws, "val", images_alone)
@@ -123,7 +135,7 @@ def trained(
     lines: dict[str, str] = {}
     for name in kinds:
         chosen = images_alone if name == IMAGES else replace(settings, data="both")
-        corpus = Corpus.gather(seen_regions(ws, "train"), captions, phrases[name](), chosen)
+        corpus = Corpus.gather(seen_regions(ws, "train", captions), captions, phrases[name](), chosen)
         lines[name] = corpus.ingredients.line(sum(map(len, captions.values())))
         print(f"{name}: {lines[name]}", file=sys.stderr, flush=True)
         for seed in seeds:
@@ -178,14 +190,14 @@ def phrases_of(image: GroundedImage) -> list[Phrase]:
     return [phrase for caption in image.captions for phrase in caption.phrases]
 
 
-def beta_0(ws: Workspace, cache: Path) -> Phrases:
+def beta_0(ws: Workspace, captions: Mapping[str, Sequence[str]], cache: Path) -> Phrases:
     """Phrases of the training images decoded without a chain; kept in a file with the aligner they are of."""
     aligner = workspace_aligner(ws)
     kept = json.loads(cache.read_text()) if cache.exists() else {}
     if kept.get("model") != model_id(aligner.model):
         kept = {"model": model_id(aligner.model), "phrases": {}}
     done = kept["phrases"]
-    rows = {row.key: row.captions for batch in ws.images("train") for row in batch if row.key not in done}
+    rows = {key: texts for key, texts in captions.items() if key not in done}
     with progress("decode at beta 0", total=len(rows)) as advance:
         for count, batch in enumerate(ws.regions(keys=rows, batch=32), start=1):
             pairs = [(r, text) for r in batch for text in rows[r.key] if words(text)]

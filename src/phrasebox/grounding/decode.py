@@ -156,7 +156,7 @@ def _viterbi(table: np.ndarray, lengths: np.ndarray, beta: float) -> np.ndarray:
     active = [int(np.count_nonzero(lengths > t)) for t in range(steps)]
     # The lowest of equal regions has the highest rank; a maximum of small integers is far quicker than argmax.
     rank = np.arange(regions, 0, -1, dtype=np.min_scalar_type(regions))[:, None]
-    top = np.empty((steps, 1, batch), table.dtype)  # max_j table[t, j]
+    top = np.zeros((steps, 1, batch), table.dtype)  # max_j table[t, j]; behind a sentence's end any number will do
     for t, n in enumerate(active):
         now = table[t, :, :n]
         if t:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -141,8 +141,8 @@ def load_corpus(ws: Workspace, split: str, settings: TrainSettings, in_memory: b
     return Corpus.gather(seen_regions(ws, split), captions, phrases, settings, stored)
 
 
-def seen_regions(ws: Workspace, split: str) -> Iterator[list[Regions]]:
-    """The regions of a split with the vectors that a captioner reads: those of the first network.
+def seen_regions(ws: Workspace, split: str, keys: Iterable[str] | None = None) -> Iterator[list[Regions]]:
+    """The regions of a split, or of some of its images, with the vectors that a captioner reads: the first network's.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def seen_regions(ws: Workspace, split: str) -> Iterator[list[Regions]]:
         If the workspace has no regions.
     """
     width = first_width(ws)
-    for batch in ws.regions(split):
+    for batch in ws.regions(split, keys):
         yield batch if width is None else [regions.narrowed(width) for regions in batch]
 
 

@@ -1,0 +1,125 @@
+"""Which box for a phrase: ways of choosing one from the same word-by-region scores, against people's boxes.
+
+    python benchmarks/choosing.py WORKSPACE [--split train] [--images 700] [--record]
+
+Each row adds one thing to the row above it. The constants of `phrasebox.grounding.heat` and
+`phrasebox.grounding.localise` were chosen on the first 700 training images with this table; on ``--split val`` it
+measures. Nothing is trained.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from phrasebox.evaluate import GroundingCase, grounding_report
+from phrasebox.evaluate.tables import ResultRow, ResultTable
+from phrasebox.grounding import localise
+from phrasebox.grounding.phrases import is_content
+from phrasebox.jobs import workspace_aligner
+from phrasebox.jobs.betas import with_regions
+from phrasebox.pipeline import progress
+from phrasebox.types import Box, Example, Regions, Span, TruePhrase
+from phrasebox.wordvectors import Sentence
+from phrasebox.workspace import Workspace
+from recording import record
+
+ABOUT = (
+    "The built-in aligner's scores of words and regions, and what is made of them. Phrases of Flickr30k Entities with "
+    "at least one box; the model sees the sentence and the phrase's words. The constants behind the rows were chosen "
+    "on these training images, whose captions the aligner was trained on; the dev split is measured under Results."
+)
+WAYS = (
+    "whole image",
+    "arg-max of the mean word score",
+    "votes of all regions",
+    "+ solved for where scores come from",
+    "+ boxes that cut through superpixels count less",
+    "+ composition of photographs",
+)
+_BATCH = 64
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("--split", default="train", choices=["train", "val", "test"])
+    parser.add_argument("--images", type=int, default=700, help="the first so many with boxes")
+    parser.add_argument("--record", action="store_true", help="keep the table for the documentation")
+    given = parser.parse_args()
+    ws = Workspace(given.workspace)
+    cases: dict[str, list[GroundingCase]] = {way: [] for way in WAYS}
+    regioned = ws.keys("regions", given.split)
+    examples = list(islice((e for e in ws.truth(given.split) if e.key in regioned), given.images))
+    with progress("choosing boxes", total=len(examples)) as advance:
+        for start in range(0, len(examples), _BATCH):
+            part = examples[start : start + _BATCH]
+            for way, case in found(ws, part):
+                cases[way].append(case)
+            advance(len(part))
+    rows = []
+    for way in WAYS:
+        scores = grounding_report(cases[way]).overall
+        values = (scores.model.pointing, scores.model.acc_any, scores.model.acc_merged)
+        rows.append(ResultRow((way,), (scores.count,), values))
+    columns = ("pointing-box", "acc@0.5-any", "acc@0.5-merged")
+    table = ResultTable("choice of the box", given.split, (0,), ("choice",), ("phrases",), columns, tuple(rows))
+    print(table.to_markdown())
+    if given.record:
+        command = f"python benchmarks/choosing.py WORKSPACE --split {given.split} --images {given.images} --record"
+        record("choosing", "Which box for a phrase", ABOUT, command, [table.to_json()])
+
+
+def found(ws: Workspace, examples: list[Example]) -> Iterator[tuple[str, GroundingCase]]:
+    """Every phrase with boxes, by every way."""
+    aligner = workspace_aligner(ws)
+    for example, regions in with_regions(ws, examples):
+        captions = [c for c in example.captions if any(p.boxes for p in c.phrases)]
+        sentences = aligner.words.encode([c.text for c in captions])
+        spans = [[p.span for p in c.phrases if p.boxes] for c in captions]
+        if not captions:
+            continue
+        tables = aligner.word_scores([regions] * len(captions), sentences)
+        grounded = aligner.ground_tables([regions] * len(captions), sentences, tables, spans=spans)
+        for caption, sentence, of, g in zip(captions, sentences, spans, grounded, strict=True):
+            truths = [p for p in caption.phrases if p.boxes]
+            chosen = boxes(sentence, g.scores, regions, of, aligner.temperature, g.strengths)
+            for way, own in chosen.items():
+                yield from ((way, case(truth, box, regions, example)) for truth, box in zip(truths, own, strict=True))
+
+
+def boxes(
+    sentence: Sentence,
+    scores: np.ndarray,
+    regions: Regions,
+    spans: list[Span],
+    temperature: float,
+    strengths: np.ndarray | None,
+) -> dict[str, list[Box]]:
+    """The box of every span, by every way."""
+    bare = replace(regions, closed=None)
+    ways = ((bare, None, False), (bare, strengths, False), (regions, strengths, False), (regions, strengths, True))
+    best = []
+    for start, end in spans:
+        inside = [t for t, w in enumerate(sentence.words) if w.start < end and w.end > start]
+        telling = [t for t in inside if is_content(sentence.words[t].text)] or inside
+        best.append(regions.box(int(scores[telling].mean(0).argmax())))
+    localised = [
+        [p.box for p in localise(sentence.text, sentence.words, scores, seen, spans, temperature, known, photograph)]
+        for seen, known, photograph in ways
+    ]
+    return dict(zip(WAYS, ([regions.box(0)] * len(spans), best, *localised), strict=True))
+
+
+def case(truth: TruePhrase, box: Box, regions: Regions, example: Example) -> GroundingCase:
+    """One to measure, which holds no vectors."""
+    return GroundingCase(truth, box, replace(regions, vectors=None), example.size)
+
+
+if __name__ == "__main__":
+    main()
