@@ -93,6 +93,21 @@ def test_phrases_are_localised_with_strengths(aligner, regions):
     assert g.phrases != localise(CAPTION, g.words, g.scores, regions, cut, aligner.temperature)
 
 
+def test_pictures_that_are_no_photographs_are_localised_without_an_up_and_a_down(aligner, regions):
+    settings = replace(aligner.model.settings, photographs=False)
+    model = AlignerModel(settings).eval()
+    model.load_state_dict(aligner.model.state_dict())
+    g, usual = (
+        Aligner(model, aligner.region_settings, beta=0.1).ground(regions, CAPTION),
+        aligner.ground(regions, CAPTION),
+    )
+    cut = [p.span for p in g.phrases]
+    rest = (CAPTION, g.words, g.scores, regions, cut, aligner.temperature, g.strengths)
+    assert g.phrases == localise(*rest, photograph=False)
+    assert usual.phrases == localise(*rest, photograph=True)
+    assert g.phrases != usual.phrases
+
+
 @pytest.mark.parametrize("beta", [0.0, 0.3])
 def test_decoded_again_equals_grounded_at_another_beta(aligner, regions, beta):
     again, anew = aligner.decoded_again(aligner.ground(regions, CAPTION), beta), aligner.ground(regions, CAPTION, beta)

@@ -9,7 +9,20 @@ import numpy as np
 import pytest
 
 from phrasebox.grounding import heat as module
-from phrasebox.grounding.heat import CLOSED, EXTENT, GRID, RIDGE, SHARPNESS, SOLVED, SOLVED_SHARPNESS, Canvas, coverage
+from phrasebox.grounding.heat import (
+    CLOSED,
+    EXTENT,
+    GRID,
+    LOW,
+    MIDDLE,
+    RIDGE,
+    SHARPNESS,
+    SOLVED,
+    SOLVED_SHARPNESS,
+    Canvas,
+    composition,
+    coverage,
+)
 from phrasebox.types import Regions
 
 WIDTH, HEIGHT = 64, 48
@@ -81,7 +94,7 @@ class TestVotes:
         np.testing.assert_allclose(Canvas(REGIONS).votes(scores, TEMPERATURE), slow_votes(scores), rtol=1e-4, atol=1e-7)
 
     def test_are_all_the_heat_without_strengths(self):
-        scores, canvas = scores_of(3, 9), Canvas(REGIONS)
+        scores, canvas = scores_of(3, 9), Canvas(REGIONS, photograph=False)
         np.testing.assert_array_equal(canvas.heat(scores, TEMPERATURE), canvas.votes(scores, TEMPERATURE))
 
 
@@ -136,15 +149,35 @@ class TestHeat:
             for vote, x in zip(slow_votes(scores), solved, strict=True)
         ]
         expected = [one / max(both) for one in both]
-        found = Canvas(REGIONS, STRENGTHS).heat(scores, TEMPERATURE)
+        found = Canvas(REGIONS, STRENGTHS, photograph=False).heat(scores, TEMPERATURE)
         np.testing.assert_allclose(found, expected, rtol=2e-3, atol=1e-6)
-        assert np.abs(found - Canvas(REGIONS).heat(scores, TEMPERATURE)).max() > 0.01
+        assert np.abs(found - Canvas(REGIONS, photograph=False).heat(scores, TEMPERATURE)).max() > 0.01
 
     def test_has_no_say_of_strengths_where_its_weight_is_nothing(self, monkeypatch):
         monkeypatch.setattr(module, "SOLVED", 0.0)
         scores = scores_of(9)
-        found = Canvas(REGIONS, STRENGTHS).heat(scores, TEMPERATURE)
+        found = Canvas(REGIONS, STRENGTHS, photograph=False).heat(scores, TEMPERATURE)
         np.testing.assert_allclose(found, Canvas(REGIONS).votes(scores, TEMPERATURE), rtol=1e-6)
+
+    @pytest.mark.parametrize("strengths", [None, STRENGTHS], ids=["votes", "solved too"])
+    def test_of_a_photograph_is_weighed_cell_by_cell(self, strengths):
+        scores = scores_of(2, 9)
+        plain = Canvas(REGIONS, strengths, photograph=False).heat(scores, TEMPERATURE)
+        found = Canvas(REGIONS, strengths, photograph=True).heat(scores, TEMPERATURE)
+        for heat, bare in zip(found, plain.tolist(), strict=True):
+            weighed = []
+            for cell, one in enumerate(bare):
+                row, column = divmod(cell, GRID)
+                y, x = (row + 0.5) / GRID - 0.5, (column + 0.5) / GRID - 0.5
+                weighed.append(one * math.exp(LOW * y - MIDDLE * x**2))
+            np.testing.assert_allclose(heat, np.array(weighed) / max(weighed), rtol=1e-4, atol=1e-7)
+
+
+def test_a_photograph_is_about_what_is_low_and_near_the_middle():
+    weights = composition().reshape(GRID, GRID)
+    assert (np.diff(weights, axis=0) > 0).all()  # the lower, the more
+    assert (np.diff(weights[:, : GRID // 2], axis=1) > 0).all()
+    np.testing.assert_allclose(weights, weights[:, ::-1], rtol=1e-5)
 
 
 class TestMerits:
@@ -192,7 +225,7 @@ class TestMerits:
         boxes = np.array([[0, 0, 100, 100], [0, 0, 30, 30], [60, 60, 90, 90], [61, 61, 91, 91]], np.float32)
         regions = Regions(boxes, np.ones(4, np.float32), 100, 100)
         scores = np.array([-9, 1, 0.95, 0.95], np.float32)
-        assert Canvas(regions).merits(scores, TEMPERATURE).argmax() in (2, 3)
+        assert Canvas(regions, photograph=False).merits(scores, TEMPERATURE).argmax() in (2, 3)
 
     @pytest.mark.parametrize("strengths", [None, np.array([1, 0, 2, 1, 1], np.float32)], ids=["votes", "solved too"])
     @pytest.mark.parametrize("temperature", [1.0, 100.0])

@@ -89,19 +89,21 @@ def test_what_every_word_says_does_not_decide():
 
 def test_the_last_content_word_counts_more():
     for red, ball, box in ((1, 2, 2), (2, 1, 1)):
-        (phrase,) = localise_spans(CAPTION, WORDS, table(red=[red], ball=[ball]), APART, [(13, 25)], temperature=20)
+        scores = table(red=[red], ball=[ball])
+        (phrase,) = localise_spans(CAPTION, WORDS, scores, APART, [(13, 25)], temperature=20, photograph=False)
         assert phrase.region == box
         assert phrase.score == 0  # which stays the mean of them all
 
 
+@pytest.mark.parametrize("photograph", [True, False])
 @pytest.mark.parametrize("strengths", [None, np.array([0.5, 1.7, 0.2, 1.6], np.float32)], ids=["votes", "solved too"])
-def test_best_region_is_the_one_of_most_merit(strengths):
+def test_best_region_is_the_one_of_most_merit(strengths, photograph):
     rng = np.random.default_rng(3)
-    canvas, spans = Canvas(REGIONS, strengths), [(0, 5), (13, 25)]
+    canvas, spans = Canvas(REGIONS, strengths, photograph), [(0, 5), (13, 25)]
     chosen = set()
     for _ in range(8):
         scores = rng.normal(size=(len(WORDS), 4)).astype(np.float32)
-        found = localise_spans(CAPTION, WORDS, scores, REGIONS, spans, 2.0, strengths)
+        found = localise_spans(CAPTION, WORDS, scores, REGIONS, spans, 2.0, strengths, photograph)
         rest = SENTENCE * scores.mean(0)
         red, ball, dog = scores[4], scores[5], scores[1]
         for phrase, own in zip(found, (dog, (1 - HEAD) * (red + ball) / 2 + HEAD * ball), strict=True):
@@ -116,5 +118,14 @@ def test_how_closed_the_boxes_are_is_looked_at():
     scores = table(ball=[2, 3])
     for closed, best in (([1, 1, 0.9, 0.1], 2), ([1, 1, 0.1, 0.9], 3)):
         regions = replace(REGIONS, closed=np.array(closed, np.float32))
-        (phrase,) = localise_spans(CAPTION, WORDS, scores, regions, [(21, 25)], temperature=20)
+        (phrase,) = localise_spans(CAPTION, WORDS, scores, regions, [(21, 25)], temperature=20, photograph=False)
         assert phrase.region == best
+
+
+@pytest.mark.parametrize("lower", [1, 2])
+def test_of_two_things_alike_a_photograph_is_about_the_lower_one(lower):
+    boxes = np.array([[0, 0, 200, 100], [0, 0, 80, 50], [0, 0, 80, 50]], np.float32)
+    boxes[lower, [1, 3]] += 50
+    regions, scores = Regions(boxes, np.ones(3, np.float32), 200, 100), table(ball=[1, 2])[:, :3]
+    (phrase,) = localise_spans(CAPTION, WORDS, scores, regions, [(21, 25)], temperature=20, photograph=True)
+    assert phrase.region == lower

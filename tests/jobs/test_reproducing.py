@@ -148,7 +148,8 @@ class _Stop:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_align_options_give_the_settings(preset, tmp_path, monkeypatch):
     ws = Workspace.create(tmp_path / "ws")
-    model, train = PRESETS[preset].model, replace(PRESETS[preset].train, epochs=3, lr=0.5, drop_regions=0.15, seed=4)
+    model = replace(PRESETS[preset].model, photographs=preset == "paper")  # the other way round
+    train = replace(PRESETS[preset].train, epochs=3, lr=0.5, drop_regions=0.15, seed=4)
     stored = asdict(replace(model, vector_dim=7))
     execution = Execution(micro_batch=8, precision="bf16", compile=True) if preset == "paper" else Execution()
     finetune = 2 if preset == "modern" else 0
@@ -157,6 +158,7 @@ def test_align_options_give_the_settings(preset, tmp_path, monkeypatch):
     ws.made(run)
     (step,) = reproduce(ws)
     assert [n for n in step.notes if "no option" in n] == []
+    assert ("--photographs" if preset == "paper" else "--no-photographs") in step.command
     assert ("--drop-regions", "0.15") in zip(step.command, step.command[1:], strict=False)
     asked = []
     monkeypatch.setattr(

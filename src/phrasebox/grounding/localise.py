@@ -33,7 +33,7 @@ def localise(
     A phrase's score on a region is that of its content words (of all its words if it has none), the last counting
     more. What all words of the sentence score there on average says little about this phrase, and most of it is taken
     off before the regions vote; see `Canvas.merits`. The box is the mean of the best region and those that overlap
-    it, the better ones counting more, so it is sharper than any one of them; ``region`` is the best one.
+    it, the better ones counting more, so it is sharper than any one of them; ``region`` is the one nearest to it.
 
     Parameters
     ----------
@@ -64,7 +64,8 @@ def localise(
     for span, of, merit in zip(spans, told, merits, strict=True):
         box = Box(*fuse(merit, regions.boxes).tolist())
         whole = covers_image(box, regions.width, regions.height)
-        one = phrase(caption, span, scores[of].mean(0), int(merit.argmax()), regions, temperature)
+        nearest = int(overlap(np.array(tuple(box), np.float32), regions.boxes).argmax())
+        one = phrase(caption, span, scores[of].mean(0), nearest, regions, temperature)
         found.append(replace(one, box=box, whole_image=whole))
     return tuple(found)
 
