@@ -163,7 +163,7 @@ PRESETS = {
             apart=False, photographs=False,
         ),
         TrainSettings(
-            objective="margin-sum", optimiser="sgd", lr=1e-3, batch=50, captions=2, epochs=8, dropout=0.3,
+            objective="margin-sum", optimiser="sgd", lr=1e-3, batch=50, captions=2, epochs=6, dropout=0.1,
             weight_decay=0.0, drop_regions=0.0, clip=0.05, warmup=50,
         ),
     ),
