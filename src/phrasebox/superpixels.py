@@ -26,7 +26,7 @@ def closed(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     --------
     >>> image = np.zeros((40, 40, 3), np.uint8)
     >>> image[:, :20] = 255
-    >>> closed(image, np.array([[0, 0, 20, 40], [0, 0, 10, 40], [10, 0, 30, 40]]))
+    >>> closed(image, np.array([[0, 0, 20, 40], [0, 0, 10, 40], [10, 0, 30, 40]])).round(1)
     array([1., 0., 0.], dtype=float32)
     """
     import cv2
