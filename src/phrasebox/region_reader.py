@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,6 @@ class RegionReader:
     ----------
     keys : list of str
         Of the N images.
-    counts : (N,) int64
-        Regions of each.
     width : int
         D, length of a vector.
     """
@@ -41,7 +40,6 @@ class RegionReader:
         places, once = np.unique(places, return_index=True)
         self._offsets = offsets[once]
         self.keys: list[str] = wanted.take(pa.array(places)).to_pylist()
-        self.counts = self._counts(pa.array(self.keys, pa.string()))
         stored: int = table.schema.field("vectors").type.value_type.list_size
         self.width = stored if width is None else min(width, stored)
 
@@ -56,7 +54,10 @@ class RegionReader:
         parts = take(self._table, offsets).to_batches()
         return [regions.narrowed(self.width) for part in parts for regions in rows_to_regions(part)]
 
-    def _counts(self, keys: pa.Array) -> np.ndarray:
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """Regions of each image (N,) int64; read from the table when first asked for."""
+        keys = pa.array(self.keys, pa.string())
         counts = np.zeros(len(keys), np.int64)
         for found, lengths in widths(self._table, "scores"):
             at = places_of(found, keys).fill_null(-1).to_numpy().astype(np.int64)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from phrasebox.aligner import Aligner
 from phrasebox.errors import DataError, SettingsError, WorkspaceError
+from phrasebox.region_reader import RegionReader
 from phrasebox.search.backends import Backend, check_backend, open_backend
 from phrasebox.search.collection import Collection
 from phrasebox.search.hits import Hit, SentenceHit, Similar, WordHit
@@ -31,6 +32,7 @@ class Searcher:
     def __init__(self, store: Store, images: Collection, backend: Backend) -> None:
         self.store, self.images, self.backend = store, images, backend
         self.aligner = store.aligner
+        self._read: tuple[tuple[int, int], RegionReader | None, dict[str, int]] | None = None
 
     @classmethod
     def open(
@@ -179,7 +181,13 @@ class Searcher:
 
     def _stored(self, entries: Sequence[Entry]) -> list[Regions]:
         """The regions, as the workspace has them, that these images were embedded from."""
-        stored = {r.key: r for batch in self.store.ws.regions(keys=[e.key for e in entries]) for r in batch}
+        version = self.store.ws.version("regions")
+        if self._read is None or self._read[0] != version:  # to look for keys among all takes longer than a search
+            reader = self.store.ws.region_reader()
+            self._read = version, reader, {key: row for row, key in enumerate(reader.keys if reader else ())}
+        _, reader, places = self._read
+        known = [places[entry.key] for entry in entries if entry.key in places]
+        stored = {r.key: r for r in reader.read(known)} if reader else {}
         for entry in entries:
             if entry.key not in stored or not np.array_equal(stored[entry.key].boxes, entry.boxes):
                 raise WorkspaceError(f"the regions of {entry.key} are no longer those of before; open the search again")
