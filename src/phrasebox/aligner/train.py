@@ -160,7 +160,7 @@ class _Run:
         if settings.optimiser == "adamw":
             optimiser = torch.optim.AdamW(trainable, lr=settings.lr, weight_decay=settings.weight_decay)
         else:
-            optimiser = torch.optim.SGD(trainable, settings.lr, momentum=0.9, weight_decay=settings.weight_decay)
+            optimiser = torch.optim.SGD(trainable, lr=settings.lr, momentum=0.9)
         scaler = execution.scaler(device)
         self.state = TrainingState(self.model, optimiser, identity, Epoch, settings.average, scaler)
         self.steps_an_epoch = sum(1 for _ in self._batches(0))
