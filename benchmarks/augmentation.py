@@ -22,7 +22,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
@@ -52,9 +52,10 @@ KINDS = IMAGES, DECODED, BETA_0, RANDOM = ["images", "+ phrases", "+ phrases, be
 ABOUT = (
     "The same generator (an LSTM that is given one vector at its first step) trained on whole images alone, and with "
     "the phrases that the built-in aligner decoded from their captions, at its own beta, at beta 0, and, as a control, "
-    "with as many words cut out of the same captions anywhere on regions drawn at random. Flickr8k, 3,000 training "
-    "photographs; captions alone are trained on, those of val choose the epoch; the regions are ground-truth boxes of "
-    "Flickr30k Entities, their references the phrases of their chain. Mean and standard deviation over the seeds."
+    "with as many words cut out of the same captions anywhere on regions drawn at random. Flickr8k, {images:,} "
+    "training photographs; captions alone are trained on, those of val choose the epoch; the regions are ground-truth "
+    "boxes of Flickr30k Entities, their references the phrases of their chain. Mean and standard deviation "
+    "over the seeds."
 )
 
 
@@ -103,7 +104,13 @@ def main() -> None:
             f"--images {given.images} --epochs {given.epochs} --dim {given.dim}" + " --attention" * given.attention
         )
         command = f"python benchmarks/augmentation.py WORKSPACE {options} --record"
-        record("augmentation", "Do decoded phrases make a better generator?", ABOUT, command, [*kept, learned])
+        record(
+            "augmentation",
+            "Do decoded phrases make a better generator?",
+            ABOUT.format(images=given.images),
+            command,
+            [*kept, learned],
+        )
 
 
 def trained(
@@ -118,7 +125,6 @@ def trained(
     """A captioner for every kind of data and seed, trained where it is not there; and what each kind came to."""
     rows = islice((row for batch in ws.images("train") for row in batch), images)
     captions = {row.key: [t for t in row.captions if words(t)] for row in rows}
-    boxes = {r.key: r.boxes for batch in ws.regions(keys=captions) for r in batch}
 
     def grounded() -> Iterator[GroundedImage]:
         return (image for image in ws.grounded("train") if image.key in captions)
@@ -127,7 +133,7 @@ def trained(
         IMAGES: dict,
         DECODED: lambda: {g.key: phrases_of(g) for g in grounded()},
         BETA_0: lambda: beta_0(ws, captions, folder / "beta-0.json"),
-        RANDOM: lambda: {g.key: random_cuts(g, boxes[g.key]) for g in grounded()},
+        RANDOM: lambda: random_phrases(ws, captions, grounded()),
     }
     images_alone = replace(settings, data="images")
     validation = load_corpus(ws, "val", images_alone)
@@ -214,6 +220,13 @@ def beta_0(ws: Workspace, captions: Mapping[str, Sequence[str]], cache: Path) ->
         key: [Phrase(**p | {"box": Box(**p["box"]), "span": tuple(p["span"])}) for p in phrases]
         for key, phrases in done.items()
     }
+
+
+def random_phrases(ws: Workspace, keys: Iterable[str], images: Iterable[GroundedImage]) -> Phrases:
+    """The control's phrases of some images."""
+    # A copy each, as a view would keep the vectors of its batch.
+    boxes = {r.key: r.boxes.copy() for batch in ws.regions(keys=keys) for r in batch}
+    return {image.key: random_cuts(image, boxes[image.key]) for image in images}
 
 
 def random_cuts(image: GroundedImage, boxes: np.ndarray) -> list[Phrase]:

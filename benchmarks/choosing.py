@@ -15,17 +15,15 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
+from phrasebox.aligner import Aligner
 from phrasebox.evaluate import GroundingCase, grounding_report
 from phrasebox.evaluate.tables import ResultRow, ResultTable
 from phrasebox.grounding import localise
-from phrasebox.grounding.phrases import is_content
+from phrasebox.grounding.localise import telling
 from phrasebox.jobs import workspace_aligner
 from phrasebox.jobs.betas import with_regions
 from phrasebox.pipeline import progress
-from phrasebox.types import Box, Example, Regions, Span, TruePhrase
-from phrasebox.wordvectors import Sentence
+from phrasebox.types import Box, Example, Grounding, Regions, Span, TruePhrase
 from phrasebox.workspace import Workspace
 from recording import record
 
@@ -53,13 +51,14 @@ def main() -> None:
     parser.add_argument("--record", action="store_true", help="keep the table for the documentation")
     given = parser.parse_args()
     ws = Workspace(given.workspace)
+    aligner = workspace_aligner(ws)
     cases: dict[str, list[GroundingCase]] = {way: [] for way in WAYS}
     regioned = ws.keys("regions", given.split)
     examples = list(islice((e for e in ws.truth(given.split) if e.key in regioned), given.images))
     with progress("choosing boxes", total=len(examples)) as advance:
         for start in range(0, len(examples), _BATCH):
             part = examples[start : start + _BATCH]
-            for way, case in found(ws, part):
+            for way, case in found(ws, aligner, part):
                 cases[way].append(case)
             advance(len(part))
     rows = []
@@ -75,42 +74,26 @@ def main() -> None:
         record("choosing", "Which box for a phrase", ABOUT, command, [table.to_json()])
 
 
-def found(ws: Workspace, examples: list[Example]) -> Iterator[tuple[str, GroundingCase]]:
+def found(ws: Workspace, aligner: Aligner, examples: list[Example]) -> Iterator[tuple[str, GroundingCase]]:
     """Every phrase with boxes, by every way."""
-    aligner = workspace_aligner(ws)
     for example, regions in with_regions(ws, examples):
         captions = [c for c in example.captions if any(p.boxes for p in c.phrases)]
-        sentences = aligner.words.encode([c.text for c in captions])
-        spans = [[p.span for p in c.phrases if p.boxes] for c in captions]
-        if not captions:
-            continue
-        tables = aligner.word_scores([regions] * len(captions), sentences)
-        grounded = aligner.ground_tables([regions] * len(captions), sentences, tables, spans=spans)
-        for caption, sentence, of, g in zip(captions, sentences, spans, grounded, strict=True):
-            truths = [p for p in caption.phrases if p.boxes]
-            chosen = boxes(sentence, g.scores, regions, of, aligner.temperature, g.strengths)
-            for way, own in chosen.items():
-                yield from ((way, case(truth, box, regions, example)) for truth, box in zip(truths, own, strict=True))
+        truths = [[p for p in c.phrases if p.boxes] for c in captions]
+        spans = [[p.span for p in of] for of in truths]
+        grounded = aligner.ground_many([regions] * len(captions), [c.text for c in captions], spans=spans)
+        for g, of, asked in zip(grounded, truths, spans, strict=True):
+            for way, own in boxes(g, asked, aligner.temperature).items():
+                yield from ((way, case(truth, box, regions, example)) for truth, box in zip(of, own, strict=True))
 
 
-def boxes(
-    sentence: Sentence,
-    scores: np.ndarray,
-    regions: Regions,
-    spans: list[Span],
-    temperature: float,
-    strengths: np.ndarray | None,
-) -> dict[str, list[Box]]:
+def boxes(found: Grounding, spans: list[Span], temperature: float) -> dict[str, list[Box]]:
     """The box of every span, by every way."""
-    bare = replace(regions, closed=None)
+    caption, words, scores, regions = found.caption, found.words, found.scores, found.regions
+    bare, strengths = replace(regions, closed=None), found.strengths
     ways = ((bare, None, False), (bare, strengths, False), (regions, strengths, False), (regions, strengths, True))
-    best = []
-    for start, end in spans:
-        inside = [t for t, w in enumerate(sentence.words) if w.start < end and w.end > start]
-        telling = [t for t in inside if is_content(sentence.words[t].text)] or inside
-        best.append(regions.box(int(scores[telling].mean(0).argmax())))
+    best = [regions.box(int(scores[telling(caption, words, span)].mean(0).argmax())) for span in spans]
     localised = [
-        [p.box for p in localise(sentence.text, sentence.words, scores, seen, spans, temperature, known, photograph)]
+        [p.box for p in localise(caption, words, scores, seen, spans, temperature, known, photograph)]
         for seen, known, photograph in ways
     ]
     return dict(zip(WAYS, ([regions.box(0)] * len(spans), best, *localised), strict=True))

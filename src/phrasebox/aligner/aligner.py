@@ -274,7 +274,7 @@ class Aligner:
 
     def _strengths(self, regions: Sequence[Regions]) -> dict[int, np.ndarray]:
         """By the identity of each, how long the regions' vectors are; of a model that normalises."""
-        unique = list({id(r): r for r in regions}.values())  # captions of one image share its regions
+        unique = _unique(regions)
         if not unique or not self.model.settings.normalise:
             return {}
         with torch.inference_mode():
@@ -283,7 +283,7 @@ class Aligner:
 
     def word_scores(self, regions: Sequence[Regions], sentences: Sequence[Sentence]) -> list[np.ndarray]:
         """v_i . s_t of each image with its own sentence: one (T, R) float32 a pair."""
-        unique = list({id(r): r for r in regions}.values())  # captions of one image share its regions
+        unique = _unique(regions)
         v, _ = self.embed_regions(unique)
         row = {id(r): i for i, r in enumerate(unique)}
         s, lengths = self.embed_words(sentences)
@@ -316,6 +316,11 @@ class Aligner:
     @cached_property
     def _extractor(self) -> RegionExtractor:
         return RegionExtractor(self.region_settings, self.device, self.workers)
+
+
+def _unique(regions: Sequence[Regions]) -> list[Regions]:
+    """Each once: captions of one image share its regions."""
+    return list({id(r): r for r in regions}.values())
 
 
 def _finite(scores: Tensor) -> np.ndarray:

@@ -40,7 +40,9 @@ class Canvas:
         self._closed = 1.0 if regions.closed is None else np.maximum(regions.closed, _LEAST_CLOSED) ** CLOSED
 
     def merits(self, scores: np.ndarray, temperature: float) -> np.ndarray:
-        """How well each region holds a phrase's heat: heat(b) / (heat of the frame + `EXTENT` * area(b)), peak 1.
+        """How well each region holds a phrase's heat: heat(b) / (heat of the frame + `EXTENT` * area(b)).
+
+        The hottest cell is 1, and where regions tell how closed they are, closed ** `CLOSED` is a factor.
 
         Near-equal boxes split the vote of an arg-max; here they add up, and the box is best that holds the most of
         the heat with the least that is cold, as an intersection over union would have it.

@@ -56,7 +56,7 @@ def localise(
     """
     if not spans:
         return ()
-    told = [_telling(caption, words, span) for span in spans]
+    told = [telling(caption, words, span) for span in spans]
     canvas = Canvas(regions, strengths, photograph)
     own = np.stack([(1 - HEAD) * scores[of].mean(0) + HEAD * scores[of[-1]] for of in told])  # (P, R)
     merits = canvas.merits(own - SENTENCE * scores.mean(0), temperature)
@@ -70,8 +70,14 @@ def localise(
     return tuple(found)
 
 
-def _telling(caption: str, words: Sequence[Word], span: Span) -> list[int]:
-    """The words in a span that say what it is about."""
+def telling(caption: str, words: Sequence[Word], span: Span) -> list[int]:
+    """The words in a span that say what it is about: those of content, or all if none is.
+
+    Raises
+    ------
+    DataError
+        If the span is not inside the caption or holds no word.
+    """
     start, end = span
     if not 0 <= start < end <= len(caption):
         raise DataError(f"span {span} is outside the caption of {len(caption)} characters")
