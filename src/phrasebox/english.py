@@ -22,6 +22,10 @@ _NOUNS_IN_ING = frozenset(
     swing thing wedding wing""".split()  # noqa: SIM905
 )
 
+_COLOURS = frozenset(
+    "black blue brown gold golden gray green grey orange pink purple red silver tan white yellow".split()  # noqa: SIM905
+)
+
 
 def is_content(word: str) -> bool:
     """Whether a word names something; English function words do not, words of other languages always do.
@@ -43,6 +47,30 @@ def is_verb_in_ing(word: str) -> bool:
     ['running']
     """
     return word.lower().endswith("ing") and word.lower() not in _NOUNS_IN_ING
+
+
+def names_thing(phrase: str) -> bool:
+    """Whether a phrase has a word that is neither a function word nor a verb in -ing.
+
+    Examples
+    --------
+    >>> [names_thing(p) for p in ("A running dog", "running", "on it", "小狗")]
+    [True, False, False, True]
+    """
+    return any(is_content(word.text) and not is_verb_in_ing(word.text) for word in words(phrase))
+
+
+def links(before: str, word: str, after: str) -> bool:
+    """Whether a function word holds the words beside it together: *of* does, and *and* between colours.
+
+    Examples
+    --------
+    >>> links("group", "of", "people"), links("black", "and", "white"), links("dog", "and", "cat")
+    (True, True, False)
+    """
+    if word.lower() == "of":
+        return is_content(before) and (is_content(after) or after.lower() in DETERMINERS)
+    return word.lower() == "and" and {before.lower(), after.lower()} <= _COLOURS
 
 
 def head_word(phrase: str) -> str:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from PIL import Image
@@ -163,12 +163,10 @@ class RegionExtractor:
         found: list[Proposals],
     ) -> list[tuple[Proposals, Tensor]]:
         """The best of the boxes that were found, with their vectors."""
-        pooled = [] if maps is None else _pool_pixels(maps, found, images, self.settings.bins)
+        bins = self.settings.bins
         if self._frames and maps is not None and self.settings.rank != "proposer":
-            if self.settings.rank == "contrast":
-                ranked = _contrasted(found, self._frames, maps, images, self.settings.bins)
-            else:
-                ranked = _rescored(found, self._frames, pooled)
+            score = _contrasted if self.settings.rank == "contrast" else _rescored
+            ranked = score(found, self._frames, maps, images, bins)
             found = [old if boxes is not None else new for old, new, boxes in zip(found, ranked, own, strict=True)]
         rows = [
             np.arange(len(proposals.boxes)) if boxes is not None else self._best(proposals)
@@ -178,7 +176,7 @@ class RegionExtractor:
         if self._crops:
             vectors = [_crop_vectors(self._crops, image, each.boxes) for image, each in zip(images, kept, strict=True)]
         else:
-            vectors = [each[best] for each, best in zip(pooled, rows, strict=True)]
+            vectors = _pool_pixels(cast("Tensor", maps), kept, images, bins)
         return list(zip(kept, vectors, strict=True))
 
     def _search(self, image: np.ndarray, own: np.ndarray | None, name: str) -> Proposals:
@@ -250,10 +248,13 @@ def _crop_vectors(backbone: Backbone, image: np.ndarray, boxes: np.ndarray) -> T
     return backbone.maps(np.stack(crops)).mean((2, 3))
 
 
-def _rescored(found: Sequence[Proposals], backbone: Backbone, pooled: Sequence[Tensor]) -> list[Proposals]:
-    """Replace the scores by the largest class probability of every vector; the whole image keeps its 1."""
+def _rescored(
+    found: Sequence[Proposals], backbone: Backbone, maps: Tensor, images: Sequence[np.ndarray], bins: int
+) -> list[Proposals]:
+    """Replace the scores by the largest class probability of every box's vector; the whole image keeps its 1."""
     import torch
 
+    pooled = _pool_pixels(maps, found, images, bins)
     probabilities = backbone.logits(torch.cat(list(pooled))).softmax(dim=1).amax(dim=1).cpu()
     scores = probabilities.split([len(vectors) for vectors in pooled])
     rescored = []

@@ -31,7 +31,7 @@ def test_the_paper_s_recurrence():
 def test_lstm_and_gru_cells_are_torch_s():
     torch.manual_seed(0)
     for kind, cell in (("lstm", torch.nn.LSTMCell(3, 4)), ("gru", torch.nn.GRUCell(3, 4))):
-        settings = ModelSettings(vector_dim=5, decoder=kind, attention=False, dim=4, embed=3, heads=1)
+        settings = ModelSettings(vector_dim=5, decoder=kind, attention=False, dim=4, embed=3, heads=1, geometry=False)
         decoder = CaptionerModel(settings, 9).eval().decoder
         # Torch has the LSTM's gates in the order in, forget, cell, out.
         order = torch.arange(16).view(4, 4)[[0, 1, 3, 2]].flatten() if kind == "lstm" else torch.arange(12)

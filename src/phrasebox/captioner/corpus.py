@@ -11,6 +11,7 @@ import numpy as np
 from phrasebox.aligner.data import RegionBatch, RegionSource, collate, join
 from phrasebox.captioner.lexicon import Lexicon
 from phrasebox.captioner.settings import TrainSettings
+from phrasebox.english import names_thing
 from phrasebox.grounding.phrases import covers_image, overlap
 from phrasebox.text import words
 from phrasebox.types import Phrase, Regions
@@ -27,6 +28,7 @@ class Ingredients:
     phrases: int = 0
     doubtful: int = 0
     about_the_whole: int = 0
+    of_no_thing: int = 0
     repeated: int = 0
 
     @property
@@ -39,6 +41,7 @@ class Ingredients:
         left_out = {
             "of too little confidence": self.doubtful,
             "about the whole image": self.about_the_whole,
+            "that name no thing": self.of_no_thing,
             "said twice": self.repeated,
         }
         reasons = ", ".join(f"{n:,} {why}" for why, n in left_out.items() if n)
@@ -167,17 +170,20 @@ def choose_phrases(
 ) -> tuple[list[tuple[int, str, float]], Ingredients]:
     """The phrases of one image that are worth learning: region, text and weight of each, and what was left out.
 
-    A phrase about the whole image is no sentence about it, and would teach the captioner to speak in fragments. One
+    A phrase about the whole image is no sentence about it, and would teach the captioner to speak in fragments; a
+    phrase such as *running* tells what is done, and not what is there. One
     that several captions say of the same region is kept once, at its largest confidence.
     """
     best: dict[tuple[int, str], float] = {}
-    doubtful = whole = kept = 0
+    doubtful = whole = nameless = kept = 0
     for phrase in phrases:
         region = phrase.region
         if region < 0:
             region = int(overlap(np.array(tuple(phrase.box), np.float32), regions.boxes).argmax())
         if phrase.whole_image or region == 0 or covers_image(regions.box(region), regions.width, regions.height):
             whole += 1
+        elif not names_thing(phrase.text):
+            nameless += 1
         elif phrase.confidence < settings.min_confidence:
             doubtful += 1
         else:
@@ -186,4 +192,5 @@ def choose_phrases(
             best[key] = max(best.get(key, 0.0), phrase.confidence)
     share = settings.phrase_weight / max(sum(best.values()), 1e-9)
     chosen = [(region, text, confidence * share) for (region, text), confidence in best.items()]
-    return chosen, Ingredients(doubtful=doubtful, about_the_whole=whole, repeated=kept - len(best))
+    left_out = Ingredients(doubtful=doubtful, about_the_whole=whole, of_no_thing=nameless, repeated=kept - len(best))
+    return chosen, left_out

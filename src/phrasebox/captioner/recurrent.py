@@ -17,9 +17,9 @@ class RecurrentDecoder(nn.Module):
     """b_v = W_hi CNN(I_b), h_t = f(W_hx x_t + W_hh h_{t-1} + b_h + 1[t=1] b_v) (PAPER: section 7).
 
     f is ReLU for ``rnn``; for ``lstm`` and ``gru`` the sum is what enters their gates. With ``image="every"``, b_v
-    enters at every step. With attention, what h_{t-1} looks for among the regions enters the sum too, and the
-    output is a linear map of h_t and of what was found. Without it, and with a word embedding as wide as h_t, the
-    output is h_t itself.
+    enters at every step. With attention, what h_{t-1} looks for among the regions enters the sum too, and the output
+    is a linear map of h_t and of what was found. Without it, the place of the box may stand behind its vector, and
+    with a word embedding as wide as h_t the output is h_t itself.
     """
 
     def __init__(self, settings: ModelSettings) -> None:
@@ -28,7 +28,8 @@ class RecurrentDecoder(nn.Module):
         gates = _GATES[self.kind] * settings.dim
         self.input = nn.Linear(settings.embed, gates)  # W_hx, b_h
         self.recurrent = nn.Linear(settings.dim, gates, bias=self.kind == "gru")  # W_hh; a GRU resets its sum and bias
-        self.image = nn.Linear(settings.vector_dim, gates, bias=False)  # W_hi
+        place = 5 if settings.geometry and not settings.attention else 0  # with attention it comes with the regions
+        self.image = nn.Linear(settings.vector_dim + place, gates, bias=False)  # W_hi
         self.attention = RegionAttention(settings.dim, settings.heads) if settings.attention else None
         if self.attention is not None:
             self.found = nn.Linear(settings.dim, gates, bias=False)

@@ -35,7 +35,7 @@ class ModelSettings:
     tied : bool
         The output layer shares the word embedding's weights.
     geometry : bool
-        The place of each box is told beside its vector.
+        The place of each box is told beside its vector; without attention, that of what is described.
     """
 
     vector_dim: int = 1280

@@ -17,7 +17,7 @@ class Memory:
     Attributes
     ----------
     focus : (N, D)
-        The standardised vector CNN(I_b) of the view itself.
+        The standardised vector CNN(I_b) of the view itself, and its place behind it where the decoder reads that.
     keys, values : tuples of (N, heads, M, d / heads)
         What the attention of each layer reads: the view itself, then its regions; empty without attention.
     mask : (N, M) bool or None

@@ -55,7 +55,7 @@ class Views:
     def visible(self) -> Tensor:
         """Which regions belong to each view (N, R): those that lie in its box for the most part, itself always."""
         boxes = self.regions.geometry[self.image]  # (N, R, 5)
-        box = boxes[torch.arange(len(self)), self.focus][:, None]  # (N, 1, 5)
+        box = self.frame()[:, None]  # (N, 1, 5)
         low = torch.maximum(boxes[..., :2], box[..., :2])
         high = torch.minimum(boxes[..., 2:4], box[..., 2:4])
         shared = (high - low).clamp(min=0).prod(-1)  # (N, R)
@@ -65,13 +65,16 @@ class Views:
         inside[torch.arange(len(self)), self.focus] = True
         return inside
 
+    def frame(self) -> Tensor:
+        """Where the box of each view stands in its image (N, 5): (x1, y1, x2, y2, area) as shares."""
+        return self.regions.geometry[self.image, self.focus]
+
     def places(self) -> tuple[Tensor, Tensor]:
         """Where the regions stand in the view's box (N, R, 5), and where the box stands in its image (N, 5).
 
         Both are (x1, y1, x2, y2, area) as shares.
         """
-        boxes = self.regions.geometry[self.image]
-        box = boxes[torch.arange(len(self)), self.focus]  # (N, 5)
+        boxes, box = self.regions.geometry[self.image], self.frame()
         origin, size = box[:, :2], (box[:, 2:4] - box[:, :2]).clamp(min=_LEAST_SIDE)
         corners = (boxes[..., :4] - origin.repeat(1, 2)[:, None]) / size.repeat(1, 2)[:, None]
         corners = corners.clamp(-1, 2)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import regex
 
-from phrasebox.english import DETERMINERS, is_content, is_verb_in_ing
+from phrasebox.english import DETERMINERS, is_content, is_verb_in_ing, links
 from phrasebox.grounding.segments import segments
 from phrasebox.types import Box, Phrase, Regions, Span, Word
 
@@ -86,8 +86,9 @@ def phrase_spans(caption: str, words: Sequence[Word], assignment: np.ndarray, bo
 
     Neighbouring segments on boxes that overlap are one, as the arg-max among near-equal boxes is a toss; so are
     segments that part a determiner, or a determiner and the word behind it, from what follows. A segment is then cut
-    at ends of sentences and at function words; a determiner begins a new phrase, and so does a verb in -ing
-    behind a content word. In a language whose function words are not known the segments stay whole.
+    at ends of sentences and at function words, but for those that hold words together, as in *a pair of boots*; a
+    determiner begins a new phrase, and so does a verb in -ing behind a content word. In a language whose function
+    words are not known the segments stay whole.
 
     Parameters
     ----------
@@ -137,9 +138,14 @@ def phrase_spans(caption: str, words: Sequence[Word], assignment: np.ndarray, bo
 def _cut(words: Sequence[Word], start: int, end: int) -> Iterator[tuple[int, int]]:
     """Pieces of ``words[start:end]`` between function words; a determiner goes with what follows."""
     first = start
+    linked = -1  # the last word that is held to those before it
     for t in range(start, end):
         word = words[t].text
-        if not is_content(word):
+        if first < t < end - 1 and links(words[t - 1].text, word, words[t + 1].text):
+            linked = t + 1
+        elif not is_content(word):
+            if t == linked:
+                continue
             yield first, t
             first = t if word.lower() in DETERMINERS else t + 1
         elif t > first and is_verb_in_ing(word) and is_content(words[t - 1].text):
