@@ -26,6 +26,18 @@ def test_parts_add_up_over_threads():
     assert "images/s" in first
 
 
+def test_what_another_has_spent_is_moved_here():
+    mine, others = Profile(), Profile()
+    spend(mine, "decode")
+    for _ in range(2):
+        spend(others, "decode")
+        spend(others, "write")
+        mine.add(others.take())
+    assert not others.seconds
+    assert mine.seconds["decode"] >= 0.06
+    assert mine.seconds["write"] >= 0.04
+
+
 def test_a_part_that_fails_is_counted():
     profile = Profile()
     try:

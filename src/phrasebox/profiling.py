@@ -8,12 +8,23 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 _BUSY = 0.75  # share of the cores from which on the processor is what bounds a job
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Seconds that a process has spent in each part of a job, and seconds of processors' time in all."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    processor: float = 0.0
+
+
 class Profile:
     """Seconds spent in each part of a job, summed over its threads, and how busy the processor was meanwhile.
+
+    Of a job on several processes each has a profile; what they `take` out of theirs is added to that of the first.
 
     Examples
     --------
@@ -28,7 +39,7 @@ class Profile:
         self.cores = cores or os.cpu_count() or 1
         self.seconds: dict[str, float] = defaultdict(float)
         self._lock = threading.Lock()
-        self._started = time.monotonic(), time.process_time()
+        self._started, self._processor = time.monotonic(), -time.process_time()
 
     def __reduce__(self) -> tuple[type[Profile], tuple[int]]:
         """In another process it starts anew."""
@@ -44,11 +55,27 @@ class Profile:
             with self._lock:
                 self.seconds[name] += time.monotonic() - started
 
+    def take(self) -> Spent:
+        """What was spent since this was asked last, which is none of this profile's any more."""
+        with self._lock:
+            now = time.process_time()
+            spent = Spent(dict(self.seconds), self._processor + now)
+            self.seconds.clear()
+            self._processor = -now
+        return spent
+
+    def add(self, spent: Spent) -> None:
+        """Count what another process has spent."""
+        with self._lock:
+            for name, seconds in spent.seconds.items():
+                self.seconds[name] += seconds
+            self._processor += spent.processor
+
     def lines(self, images: int) -> list[str]:
         """The rate, the parts from the longest to the shortest, and what bounds the job; nothing of nothing."""
         if not images:
             return []
-        wall, processor = time.monotonic() - self._started[0], time.process_time() - self._started[1]
+        wall, processor = time.monotonic() - self._started, self._processor + time.process_time()
         parts = sorted(self.seconds.items(), key=lambda part: -part[1])
         busy = processor / wall
         if busy >= _BUSY * self.cores:
@@ -58,7 +85,7 @@ class Profile:
         return [
             f"{images / wall:.1f} images/s; {busy:.1f} of {self.cores} cores busy: {bound}",
             *(
-                f"  {name:<28} {seconds:8.1f} s in all threads {1000 * seconds / images:8.1f} ms an image"
+                f"  {name:<28} {seconds:8.1f} s of all workers {1000 * seconds / images:8.1f} ms an image"
                 for name, seconds in parts
             ),
         ]

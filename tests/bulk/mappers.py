@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from phrasebox.bulk import Mapped, Mapper
 from phrasebox.errors import DataError, SettingsError
 from phrasebox.jobs.regions import RegionMapper
+from phrasebox.profiling import Profile
 from phrasebox.types import Skipped
 
 
@@ -52,6 +54,18 @@ class Squares(Mapper):
 
     def alone(self):
         return self
+
+
+@dataclass
+class Timed(Squares):
+    """Squares, with the time that they take."""
+
+    profile: Profile = field(default_factory=Profile)
+
+    def __call__(self, batch):
+        with self.profile.part("squares"):
+            time.sleep(0.02)
+            return super().__call__(batch)
 
 
 class DyingRegions(RegionMapper):

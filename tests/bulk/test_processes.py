@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from mappers import Item, Squares
+from mappers import Item, Squares, Timed
 
 from phrasebox.bulk import Engine, engine, run
 from phrasebox.errors import PeerError, SettingsError
@@ -38,6 +38,12 @@ def test_in_order_without_what_is_bad():
     rows, skipped = squares(Squares(bad=3, unreadable=8))
     assert rows == [(i, i * i) for i in range(12) if i not in (3, 8)]
     assert skipped == [Skipped("3", "bad"), Skipped("8", "8 cannot be read")]
+
+
+def test_what_the_processes_spend_is_added_up():
+    mapper = Timed()
+    squares(mapper)
+    assert mapper.profile.seconds["squares"] >= 6 * 0.02
 
 
 def test_a_killed_process_loses_nothing_and_doubles_nothing(tmp_path):

@@ -106,6 +106,8 @@ def run(
         with closing(elsewhere) as found:
             try:
                 for mapped in found:
+                    if mapper.profile is not None:
+                        mapper.profile.add(mapped.spent)
                     commits.add(mapped)
             finally:
                 commits.write()  # what is finished is kept, whatever ended the rest

@@ -7,12 +7,13 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Self, TypeVar
 
 from phrasebox.errors import PhraseboxError
 from phrasebox.offline import go_offline
 from phrasebox.pipeline import run
+from phrasebox.profiling import Profile, Spent
 from phrasebox.types import Skipped
 
 T = TypeVar("T")
@@ -23,10 +24,11 @@ _READERS = 4  # threads of a worker that read ahead: they wait for a disk or a s
 
 @dataclass(frozen=True, slots=True)
 class Mapped(Generic[R]):
-    """What became of a batch: rows to store, and items left out with the reason."""
+    """What became of a batch: rows to store, items left out with the reason, and what it took in another process."""
 
     rows: list[R] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    spent: Spent = field(default_factory=Spent)
 
 
 class Mapper(ABC, Generic[T, R]):
@@ -36,9 +38,12 @@ class Mapper(ABC, Generic[T, R]):
     ----------
     device : str
         A torch device for its models.
+    profile : Profile or None
+        Is told where the time goes, here and in other processes.
     """
 
     device: str = "cpu"
+    profile: Profile | None = None
 
     @abstractmethod
     def __call__(self, batch: list[Any]) -> Mapped[R]:
@@ -90,7 +95,8 @@ class Worker:
             skip=found.skipped.extend,
             workers=_READERS,
         )
-        return found
+        profile = self._mapper.profile
+        return found if profile is None else replace(found, spent=profile.take())
 
     def answer(self, batch: Sequence[Any]) -> Mapped | Exception:
         """The same, and the error, if there is one, as a value that can travel."""

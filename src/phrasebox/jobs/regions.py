@@ -39,7 +39,7 @@ def make_regions(
     """Make regions for every image that has none; images that cannot be read are left out with their reason.
 
     Own boxes of an image (``given``) take the place of proposed ones. With the proposer ``given``, own vectors are
-    taken as they are, if the workspace holds some. A ``profile`` is told where the time of this process goes. Without
+    taken as they are, if the workspace holds some. A ``profile`` is told where the time goes. Without
     an ``engine`` it is this machine's with as many ``workers``.
 
     Returns
@@ -126,7 +126,7 @@ class RegionMapper(Mapper[ImageRow, Regions]):
     threads : int
         Of the search of boxes and of the network.
     profile : Profile
-        Is told where the time goes, in this process.
+        Is told where the time goes.
     """
 
     settings: RegionSettings
@@ -172,7 +172,7 @@ class RegionMapper(Mapper[ImageRow, Regions]):
             return found
 
     def alone(self) -> RegionMapper:
-        """With one thread, which tells nobody where its time goes."""
+        """With one thread and a profile of its own."""
         return RegionMapper(self.settings, self.device)
 
     def _extract(self, batch: Sequence[Loaded]) -> list[Regions]:
