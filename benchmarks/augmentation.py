@@ -1,6 +1,6 @@
 """Do decoded region phrases make a better captioner? The same generator on four kinds of training data.
 
-    python benchmarks/augmentation.py WORKSPACE [--seeds 0 1 2] [--images 3000] [--epochs 4] [--dim 192] [--record]
+    python benchmarks/augmentation.py WORKSPACE [--seeds 0 1 2] [--images 3000] [--epochs 8] [--dim 192] [--record]
 
 * ``images``: whole images with their captions alone;
 * ``+ phrases``: and the phrases of the workspace's ``phrases`` table, decoded at the aligner's own beta;
@@ -8,8 +8,9 @@
 * ``+ random cuts``: the control: for every phrase of the table that is not about the whole image, as many words of the
   same caption, cut out anywhere, on a region drawn at random.
 
-The generator is the paper's in all but its cell: an LSTM that is given one vector, of the image or of the region, at
-its first step. With ``--attention`` it is that of the built-in captioner, which takes several times as long.
+The generator is the paper's in all but its cell: an LSTM that is given one vector, of the image or of the region, and
+its place in the image, at its first step. With ``--attention`` it is that of the built-in captioner, which takes
+several times as long.
 
 Whole images are measured against their captions, ground-truth boxes against the phrases of their chain; over the seeds
 mean and standard deviation are printed. Every model is kept in ``WORKSPACE/augmentation``; stopped at any moment, it
@@ -50,10 +51,10 @@ LR, BATCH = 2e-3, 16  # twice and half of the usual: the epochs are few and shor
 CONTROL_SEED = 7  # of the random cuts, which are the same for every seed of training
 KINDS = IMAGES, DECODED, BETA_0, RANDOM = ["images", "+ phrases", "+ phrases, beta 0", "+ random cuts"]
 ABOUT = (
-    "The same generator (an LSTM that is given one vector at its first step) trained on whole images alone, and with "
-    "the phrases that the built-in aligner decoded from their captions, at its own beta, at beta 0, and, as a control, "
-    "with as many words cut out of the same captions anywhere on regions drawn at random. Flickr8k, {images:,} "
-    "training photographs; captions alone are trained on, those of val choose the epoch; the regions are ground-truth "
+    "The same generator (an LSTM that is given one vector, and where it is, at its first step) trained on whole images "
+    "alone, and with the phrases that the built-in aligner decoded from their captions, at its own beta, at beta 0, "
+    "and, as a control, with as many words cut out of the same captions anywhere on regions drawn at random. Flickr8k, "
+    "{images:,} training photographs; captions alone are trained on, those of val choose the epoch; the regions are ground-truth "
     "boxes of Flickr30k Entities, their references the phrases of their chain. Mean and standard deviation "
     "over the seeds."
 )
@@ -65,7 +66,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="of training data")
     parser.add_argument("--images", type=int, default=3000, help="of the train split, the first so many")
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--dim", type=int, default=192, help="hidden units, and width of a word's vector")
     parser.add_argument("--min-count", type=int, default=8, help="rarer words are not learned")
     parser.add_argument(
@@ -77,9 +78,7 @@ def main() -> None:
     ws = Workspace(given.workspace)
     if not ws.count("phrases", "train"):
         sys.exit(f"{ws.path} has no region phrases to learn from; run: phrasebox ground {ws.path}")
-    model = replace(
-        PRESETS["modern"].model, attention=given.attention, geometry=given.attention, dim=given.dim, embed=given.dim
-    )
+    model = replace(PRESETS["modern"].model, attention=given.attention, dim=given.dim, embed=given.dim)
     settings = replace(
         PRESETS["modern"].train, epochs=given.epochs, lr=LR, batch=BATCH, min_count=given.min_count, reward_epochs=0
     )

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from phrasebox.aligner.data import RegionBatch
-from phrasebox.aligner.model import _SMALL, AlignerModel, RegionProjection, geometry
+from phrasebox.aligner.model import _GAIN, _SMALL, AlignerModel, RegionProjection, geometry
 from phrasebox.aligner.settings import ModelSettings, TrainSettings
 from phrasebox.errors import SettingsError
 from phrasebox.wordvectors import DIM
@@ -142,13 +142,23 @@ def test_last_layers_start_small_where_nothing_is_brought_to_length_one(encoder,
     usual, small = (dict(model_of(encoder, normalise=n).named_parameters()) for n in (True, False))
     layers = ["heads.0.regions.linear", *(f"heads.0.words.{name}" for name in last)]
     for layer in layers:
-        torch.testing.assert_close(small[f"{layer}.weight"], _SMALL * usual[f"{layer}.weight"])
+        first = _SMALL / _GAIN if layer.endswith("regions.linear") else _SMALL
+        torch.testing.assert_close(small[f"{layer}.weight"], first * usual[f"{layer}.weight"])
         assert small[f"{layer}.bias"].count_nonzero() == 0
         assert usual[f"{layer}.bias"].count_nonzero() > 0
     assert 0 < _SMALL < 1
     for name, parameter in usual.items():
         if name.rpartition(".")[0] not in layers:
             torch.testing.assert_close(small[name], parameter)
+
+
+@torch.no_grad()
+def test_the_gain_leaves_the_first_region_vectors_as_they_are():
+    usual, small = (model_of("mlp", normalise=n).heads[0].regions for n in (True, False))
+    vectors, boxes = torch.randn(2, 3, 6), torch.zeros(2, 3, 5)
+    origin = usual(torch.zeros(1, 1, 6), boxes[:1, :1])
+    expected = _SMALL * (usual(vectors, boxes) - origin)
+    torch.testing.assert_close(small(vectors, boxes) - small(torch.zeros(1, 1, 6), boxes[:1, :1]), expected)
 
 
 @torch.no_grad()

@@ -21,9 +21,14 @@ if TYPE_CHECKING:
 # The temperature is learned as its logarithm; it starts here and may not pass the second number.
 _TEMPERATURE, _HOTTEST = 15.0, 100.0
 
-# Of the usual first weights of W_m and W_d where vectors are not brought to length 1. Scores then start well inside the
+# Of the usual first outputs of W_m and W_d where vectors are not brought to length 1. Scores then start well inside the
 # margin: with larger ones what all pairs share is undone first, and the ReLUs behind it die of that.
 _SMALL = 0.3
+
+# What the standardised region vectors are multiplied with there, and the first weights of W_m divided by. Most elements
+# of the gradient are clipped, so that all weights move by the same; those of W_m, which has thousands of inputs, have to
+# be as large as the others for it.
+_GAIN = 0.1
 
 
 class RegionProjection(nn.Module):
@@ -34,6 +39,7 @@ class RegionProjection(nn.Module):
         self.linear = nn.Linear(settings.vector_dim, settings.dim)
         self.geometry = nn.Linear(5, settings.dim) if settings.geometry else None
         self.dropout = Dropout(dropout, "images")
+        self.gain = None if settings.normalise else nn.Buffer(torch.tensor(_GAIN))
         # Mean and spread of the training vectors, so that W_m starts from channels of one size.
         self.shift = nn.Buffer(torch.zeros(settings.vector_dim))
         self.scale = nn.Buffer(torch.ones(settings.vector_dim))
@@ -48,7 +54,8 @@ class RegionProjection(nn.Module):
         if self.training and self.dropout.share:
             # Whole channels of an image, not single numbers: all its regions see the same channels.
             vectors = vectors * self.dropout(vectors.new_ones(len(vectors), 1, vectors.shape[2]))
-        weight = self.linear.weight / self.scale  # folds (x - shift) / scale into the product
+        scale = self.scale if self.gain is None else self.scale / self.gain
+        weight = self.linear.weight / scale  # folds (x - shift) / scale into the product
         out = F.linear(vectors, weight, self.linear.bias - weight @ self.shift)  # (B, R, h)
         return out if self.geometry is None else out + self.geometry(geometry)
 
@@ -142,6 +149,7 @@ class Head(nn.Module):
                 for last in (self.regions.linear, *self.words.last):
                     last.weight.mul_(_SMALL)
                     last.bias.zero_()
+                self.regions.linear.weight.div_(_GAIN)
 
     def strengths(self, vectors: Tensor, geometry: Tensor, mask: Tensor) -> Tensor:
         """As `AlignerModel.strengths`, of this part alone."""
