@@ -54,9 +54,9 @@ ABOUT = (
     "The same generator (an LSTM that is given one vector, and where it is, at its first step) trained on whole images "
     "alone, and with the phrases that the built-in aligner decoded from their captions, at its own beta, at beta 0, "
     "and, as a control, with as many words cut out of the same captions anywhere on regions drawn at random. Flickr8k, "
-    "{images:,} training photographs; captions alone are trained on, those of val choose the epoch; the regions are ground-truth "
-    "boxes of Flickr30k Entities, their references the phrases of their chain. Mean and standard deviation "
-    "over the seeds."
+    "{images:,} training photographs; captions alone are trained on, those of val choose the epoch; the regions are "
+    "ground-truth boxes of Flickr30k Entities, their references the phrases of their chain. Mean and standard "
+    "deviation over the seeds."
 )
 
 

@@ -45,6 +45,11 @@ class Profile:
         """In another process it starts anew."""
         return Profile, (self.cores,)
 
+    @property
+    def wall(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self._started
+
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
         """Count what is done inside to the part of this name."""
@@ -75,7 +80,7 @@ class Profile:
         """The rate, the parts from the longest to the shortest, and what bounds the job; nothing of nothing."""
         if not images:
             return []
-        wall, processor = time.monotonic() - self._started, self._processor + time.process_time()
+        wall, processor = self.wall, self._processor + time.process_time()
         parts = sorted(self.seconds.items(), key=lambda part: -part[1])
         busy = processor / wall
         if busy >= _BUSY * self.cores:

@@ -26,8 +26,8 @@ _TEMPERATURE, _HOTTEST = 15.0, 100.0
 _SMALL = 0.3
 
 # What the standardised region vectors are multiplied with there, and the first weights of W_m divided by. Most elements
-# of the gradient are clipped, so that all weights move by the same; those of W_m, which has thousands of inputs, have to
-# be as large as the others for it.
+# of the gradient are clipped, so that all weights move by the same; those of W_m, which has thousands of inputs, have
+# to be as large as the others for it.
 _GAIN = 0.1
 
 
