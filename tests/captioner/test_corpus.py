@@ -24,13 +24,14 @@ def test_phrases_are_filtered_joined_and_weighted():
         phrase("the dog !", confidence=0.5),
         phrase("a cat", confidence=0.1),
         phrase("a park", WHOLE, region=0, whole=True),
+        phrase("running"),
         phrase("two legs", Box(48, 0, 100, 100), confidence=0.45, region=-1),
     ]
     chosen, left_out = choose_phrases(REGIONS, given, TrainSettings(min_confidence=0.3, phrase_weight=2.0))
     assert [(region, text) for region, text, _ in chosen] == [(1, "the dog"), (2, "two legs")]
     assert sum(weight for _, _, weight in chosen) == pytest.approx(2.0)
     assert chosen[0][2] == pytest.approx(2 * chosen[1][2])
-    assert left_out == Ingredients(doubtful=1, about_the_whole=1, repeated=1)
+    assert left_out == Ingredients(doubtful=1, about_the_whole=1, of_no_thing=1, repeated=1)
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,22 @@ def test_a_view_sees_what_lies_in_its_box(corpus):
     assert frame[1].tolist() == [0.5, 0, 1, 1, 0.5]
 
 
+@pytest.mark.parametrize("geometry", [True, False])
+def test_without_attention_the_place_of_what_is_described_stands_behind_its_vector(corpus, geometry):
+    torch.manual_seed(0)
+    found = corpus(1, seed=0)
+    views = Views(found.regions, torch.tensor([0, 0]), torch.tensor([0, 2])).to("cpu")
+    settings = ModelSettings(
+        vector_dim=found.regions.width, attention=False, dim=8, embed=8, heads=1, geometry=geometry
+    )
+    model = CaptionerModel(settings, 9).eval()
+    focus = model.remember(views).focus
+    assert focus.shape == (2, settings.vector_dim + 5 * geometry)
+    assert model.decoder.image.in_features == focus.shape[1]
+    if geometry:
+        assert focus[:, -5:].tolist() == [[0, 0, 1, 1, 1], [0.5, 0, 1, 1, 0.5]]
+
+
 def test_targets():
     spoken = pad([torch.tensor([5, UNKNOWN, 4]).numpy(), torch.tensor([6]).numpy()], longest=2)
     assert spoken.inputs.tolist() == [[START, 5, UNKNOWN], [START, 6, END]]
