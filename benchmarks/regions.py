@@ -201,7 +201,7 @@ def subset(data: Path, split: str, images: int, photographs: int) -> Path:
         for row in islice((row for row in listed["images"] if row["split"] == name), count)
     ]
     write_json(place / "dataset.json", listed)
-    chosen = {Path(row["filename"]).stem for row in listed["images"]}
+    chosen = {row["filename"].partition("_")[0] for row in listed["images"]}  # Entities names photographs by number
     with zipfile.ZipFile(data / "annotations.zip") as archive:
         archive.extractall(place / "entities", (n for n in archive.namelist() if Path(n).stem in chosen))
     return place
