@@ -114,6 +114,8 @@ def main() -> None:
         console.print(grounding_table(title, grounded))
         tables.append({"title": title, "rows": grounded})
         command += f" --train --photographs {given.photographs}"
+        if given.only != list(WAYS):
+            command += " --only " + " ".join(f'"{name}"' for name in given.only)
     if given.record:
         record("regions", "Where to look", ABOUT, f"{command} --record", tables)
 

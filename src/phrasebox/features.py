@@ -255,7 +255,7 @@ def _rescored(
     import torch
 
     pooled = _pool_pixels(maps, found, images, bins)
-    probabilities = backbone.logits(torch.cat(list(pooled))).softmax(dim=1).amax(dim=1).cpu()
+    probabilities = backbone.logits(torch.cat(pooled)).softmax(dim=1).amax(dim=1).cpu()
     scores = probabilities.split([len(vectors) for vectors in pooled])
     rescored = []
     for proposals, image_scores in zip(found, scores, strict=True):

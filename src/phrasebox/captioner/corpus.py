@@ -171,8 +171,8 @@ def choose_phrases(
     """The phrases of one image that are worth learning: region, text and weight of each, and what was left out.
 
     A phrase about the whole image is no sentence about it, and would teach the captioner to speak in fragments; a
-    phrase such as *running* tells what is done, and not what is there. One
-    that several captions say of the same region is kept once, at its largest confidence.
+    phrase such as *running* tells what is done, and not what is there. One that several captions say of the same region
+    is kept once, at its largest confidence.
     """
     best: dict[tuple[int, str], float] = {}
     doubtful = whole = nameless = kept = 0

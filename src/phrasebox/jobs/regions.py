@@ -39,8 +39,8 @@ def make_regions(
     """Make regions for every image that has none; images that cannot be read are left out with their reason.
 
     Own boxes of an image (``given``) take the place of proposed ones. With the proposer ``given``, own vectors are
-    taken as they are, if the workspace holds some. A ``profile`` is told where the time goes. Without
-    an ``engine`` it is this machine's with as many ``workers``.
+    taken as they are, if the workspace holds some. A ``profile`` is told where the time goes. Without an
+    ``engine`` it is this machine's with as many ``workers``.
 
     Returns
     -------
