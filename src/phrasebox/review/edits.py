@@ -1,0 +1,83 @@
+"""What people give to an edit, checked: words of the caption, a box in the picture, a name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from phrasebox.errors import DataError
+from phrasebox.text import words
+from phrasebox.types import Box, Span
+
+_LONGEST_NAME = 80  # characters of who decides
+_LEAST_SIDE = 1.0  # pixels of a box that is drawn
+
+
+def place_of(text: str, caption: str, near: Span) -> Span:
+    """Where a text stands in a caption: whole words rather than parts of them, and the place nearest to ``near``.
+
+    Raises
+    ------
+    DataError
+        If it does not stand there.
+
+    Examples
+    --------
+    >>> place_of("cat", "A cat catches a cat .", near=(13, 15))
+    (16, 19)
+    """
+    wanted = text.strip()
+    starts = [s for s in range(len(caption)) if wanted and caption[s : s + len(wanted)].lower() == wanted.lower()]
+    if not starts:
+        raise DataError(f"{wanted!r} is not in the caption {caption!r}; a phrase is a piece of its caption")
+    edges = {edge for word in words(caption) for edge in (word.start, word.end)}
+    whole = [s for s in starts if s in edges and s + len(wanted) in edges]
+    start = min(whole or starts, key=lambda s: abs(s - near[0]))
+    return start, start + len(wanted)
+
+
+def name_of(who: str) -> str:
+    """The name of who decides, without blanks around it.
+
+    Raises
+    ------
+    DataError
+        If it is empty, too long, or not to be printed.
+    """
+    name = " ".join(who.split())
+    if not name or len(name) > _LONGEST_NAME or not name.isprintable():
+        raise DataError(f"a name of 1 to {_LONGEST_NAME} characters is needed for who decides")
+    return name
+
+
+def span_in(span: Span, caption: str) -> Span:
+    """A span that holds words of the caption.
+
+    Raises
+    ------
+    DataError
+        If it does not.
+    """
+    start, end = span
+    if not (0 <= start < end <= len(caption) and caption[start:end].strip()):
+        raise DataError(f"span {start}-{end} holds no words of the caption of {len(caption)} characters")
+    return start, end
+
+
+def box_in(box: Sequence[float], width: int, height: int) -> Box:
+    """The part of a box ``x1, y1, x2, y2`` that is in a picture of that many pixels.
+
+    Raises
+    ------
+    DataError
+        If less than a pixel of it is, or it is no box.
+    """
+    if len(box) != 4 or not np.isfinite(box).all():
+        raise DataError("a box is four numbers x1, y1, x2, y2 in pixels")
+    x1, y1, x2, y2 = (float(x) for x in box)
+    x1, x2 = max(0.0, x1), min(float(width), x2)
+    y1, y2 = max(0.0, y1), min(float(height), y2)
+    if x2 - x1 < _LEAST_SIDE or y2 - y1 < _LEAST_SIDE:
+        raise DataError(f"the box is not inside the picture of {width} x {height} pixels, or has a side below a pixel")
+    return Box(x1, y1, x2, y2)

@@ -1,0 +1,90 @@
+"""Six numbers of every phrase of a workspace, by which pages of them are found."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow.compute as pc
+
+from phrasebox.review.records import phrase_id
+from phrasebox.workspace import Workspace
+
+_TEXTS = 8  # searches whose answers are remembered
+
+
+class PhraseIndex:
+    """The N phrases of a workspace as they were decoded, sorted by image; texts and boxes stay in the table.
+
+    Attributes
+    ----------
+    keys : list of str
+        Of the images, in import order.
+    splits : (images,) object
+    place : dict of str to int
+        Of every key among ``keys``.
+    sizes : dict of str to (int, int)
+        Width and height by key, of images that were not there at import.
+    image : (N,) int64
+        Image of every phrase, ascending.
+    words : (N,) int32
+    score : (N,) float32
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._ws = workspace
+        parts = list(workspace.scan("images", ["key", "split", "width"]))
+        self.keys: list[str] = [key for part in parts for key in part["key"].to_pylist()]
+        self.splits: np.ndarray = np.array([split for part in parts for split in part["split"].to_pylist()], object)
+        self.place = {key: i for i, key in enumerate(self.keys)}
+        self.sizes: dict[str, tuple[int, int]] = {}
+        if any(pc.min(part["width"]).as_py() == 0 for part in parts):  # type: ignore[attr-defined]
+            for part in workspace.scan("regions", ["key", "width", "height"]):
+                self.sizes |= {row["key"]: (row["width"], row["height"]) for row in part.to_pylist()}
+        columns: list[list[np.ndarray]] = []
+        first = 0
+        for part in workspace.scan("phrases", ["key", "caption", "text", "start", "end", "score"]):
+            coded = part["key"].dictionary_encode()
+            known = np.array([self.place.get(key, -1) for key in coded.dictionary.to_pylist()], np.int64)
+            image = known[coded.indices.to_numpy()] if len(part) else np.empty(0, np.int64)
+            told = pc.count_substring_regex(part["text"], r"\S+").to_numpy()  # type: ignore[attr-defined]
+            there = np.flatnonzero((told > 0) & (image >= 0))
+            numbers = [part[name].fill_null(0).to_numpy()[there] for name in ("caption", "start", "end", "score")]
+            columns.append([image[there], first + there, told[there], *numbers])
+            first += len(part)
+        kinds = (np.int64, np.int64, np.int32, np.int32, np.int32, np.int32, np.float32)
+        joined: list[np.ndarray] = [
+            np.concatenate([np.empty(0, kind), *part]) for kind, *part in zip(kinds, *columns, strict=True)
+        ]
+        order = np.argsort(joined[0], kind="stable")
+        self.image, self._offset, self.words, self._caption, self._start, self._end, self.score = (
+            column[order] for column in joined
+        )
+        self._rows = first
+        self._texts: OrderedDict[str, np.ndarray] = OrderedDict()
+
+    def id(self, n: int) -> str:
+        """What names phrase number ``n``, whatever is made of it."""
+        return phrase_id(self.keys[self.image[n]], int(self._caption[n]), (int(self._start[n]), int(self._end[n])))
+
+    def with_text(self, text: str) -> np.ndarray:
+        """Which phrases (N,) hold a text, in any case."""
+        found = self._texts.get(text)
+        if found is None:
+            found = np.zeros(self._rows, bool)
+            first = 0
+            for part in self._ws.scan("phrases", ["text"]):
+                part = part["text"][: max(0, self._rows - first)]
+                held = pc.match_substring(part, text, ignore_case=True)  # type: ignore[attr-defined]
+                found[first : first + len(part)] = held.to_numpy(zero_copy_only=False)
+                first += len(part)
+            self._texts[text] = found
+            if len(self._texts) > _TEXTS:
+                self._texts.popitem(last=False)
+        return found[self._offset]
+
+    def rows_of(self, images: Sequence[int]) -> list[int]:
+        """Where the phrases of some images stand in the table."""
+        low, high = np.searchsorted(self.image, images), np.searchsorted(self.image, images, side="right")
+        return [int(offset) for a, b in zip(low, high, strict=True) for offset in self._offset[a:b]]

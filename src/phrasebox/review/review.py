@@ -1,0 +1,221 @@
+"""The review itself: what was decided, laid over the phrases that were found."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from phrasebox import rows
+from phrasebox.decisions import Decision, Decisions, Verdict
+from phrasebox.errors import DataError, NotThereError
+from phrasebox.grounding.phrases import covers_image
+from phrasebox.review.edits import box_in, name_of, place_of, span_in
+from phrasebox.review.index import PhraseIndex
+from phrasebox.review.records import PhrasePage, PhraseRecord, Progress, records_of
+from phrasebox.settle import State, settle
+from phrasebox.types import Span
+from phrasebox.workspace import Workspace
+
+
+class Review:
+    """The phrases of a workspace, to be gone through; safe for threads.
+
+    What other processes add or decide is seen at the next call. In memory are six numbers a phrase; texts and boxes are
+    read for what is shown.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._ws = workspace
+        self._decisions = Decisions(workspace.path)
+        self._guard = threading.RLock()
+        self._versions: object = None
+
+    def page(
+        self,
+        split: str | None = None,
+        text: str | None = None,
+        min_score: float | None = None,
+        length: tuple[int, int] | None = None,
+        state: State | None = None,
+        key: str | None = None,
+        offset: int = 0,
+        limit: int = 50,
+    ) -> PhrasePage:
+        """Phrases in the order of images, captions and words.
+
+        Parameters
+        ----------
+        text : str, optional
+            Part of the phrase, in any case.
+        length : (int, int), optional
+            Least and most words.
+        key : str, optional
+            Of one image.
+        """
+        with self._guard:
+            self._refresh()
+            index = self._index
+            wanted: np.ndarray = np.zeros(len(index.keys), bool)
+            if key is None:
+                wanted[:] = True if split is None else index.splits == split
+            elif key in index.place and (split is None or index.splits[index.place[key]] == split):
+                wanted[index.place[key]] = True
+            kept = wanted[index.image] & ~self._special[index.image]
+            low, high = length or (0, np.iinfo(np.int32).max)
+            if state not in (None, "open"):
+                kept[:] = False
+            if min_score is not None:
+                kept &= index.score >= np.float64(min_score)
+            if length is not None:
+                kept &= (index.words >= low) & (index.words <= high)
+            if text:
+                kept &= index.with_text(text)
+            plain = np.flatnonzero(kept)
+
+            def fits(record: PhraseRecord) -> bool:
+                return (
+                    (state is None or record.state == state)
+                    and (min_score is None or record.score >= min_score)
+                    and (length is None or low <= len(record.text.split()) <= high)
+                    and (not text or text.lower() in record.text.lower())
+                )
+
+            own = [
+                (i, record) for i, records in self._records.items() if wanted[i] for record in records if fits(record)
+            ]
+            images = np.concatenate([index.image[plain], np.array([i for i, _ in own], np.int64)])
+            picked = np.argsort(images, kind="stable")[offset : offset + limit].tolist()
+            made = self._make(sorted({int(images[n]) for n in picked if n < len(plain)}))
+            by_id = {record.id: record for records in made.values() for record in records}
+            shown = [by_id[index.id(int(plain[n]))] if n < len(plain) else own[n - len(plain)][1] for n in picked]
+            return PhrasePage(len(images), offset, tuple(shown))
+
+    def phrase(self, id: str) -> PhraseRecord:
+        """The phrase of this id.
+
+        Raises
+        ------
+        NotThereError
+            If there is none.
+        """
+        with self._guard:
+            self._refresh()
+            key = id.rpartition("#")[0].rpartition("#")[0]
+            for record in self._of_image(self._index.place.get(key, -1)):
+                if record.id == id:
+                    return record
+        raise NotThereError(f"there is no phrase {id!r}; it may have been decoded anew since")
+
+    def decide(
+        self,
+        id: str,
+        verdict: Verdict,
+        who: str,
+        text: str | None = None,
+        span: Span | None = None,
+        box: Sequence[float] | None = None,
+    ) -> PhraseRecord:
+        """Accept, reject or edit a phrase; it is on the disk when this returns.
+
+        Accepting an edited phrase leaves it edited. An edit changes what is given and leaves the rest as it stands.
+
+        Parameters
+        ----------
+        text : str, optional
+            Other words of the same caption; of several places the nearest is taken.
+        span : (int, int), optional
+            Those words by their characters.
+        box : sequence of float, optional
+            ``x1, y1, x2, y2`` in pixels; what is outside of the image is cut off.
+
+        Raises
+        ------
+        NotThereError
+            If there is no such phrase.
+        DataError
+            If the words are not the caption's, the box not in the image, or ``who`` is no name.
+        """
+        who = name_of(who)
+        with self._guard:
+            now = self.phrase(id)
+            if verdict != "edit" and not (text is span is box is None):
+                raise DataError(f"to {verdict} takes no text, span or box; edit the phrase to change it")
+            if verdict == "accept" and now.state == "edited":
+                verdict = "edit"
+            new_span, new_box, whole = now.span, now.box, now.whole_image
+            if span is not None:
+                new_span = span_in(span, now.sentence)
+            elif text is not None:
+                new_span = place_of(text, now.sentence, now.span)
+            if box is not None:
+                new_box = box_in(box, now.width, now.height)
+                whole = covers_image(new_box, now.width, now.height)
+            size = (now.width, now.height)
+            self._decisions.add(
+                Decision(verdict, now.key, now.sentence, now.found, now.found_box, new_span, new_box, size, who, whole)
+            )
+            return self.phrase(id)
+
+    def undo(self, who: str) -> PhraseRecord | None:
+        """Take back a person's last decision; the phrase as it stands then, None if there was nothing to take back."""
+        with self._guard:
+            undone = self._decisions.undo(name_of(who))
+            if undone is None:
+                return None
+            self._refresh()
+            records = self._of_image(self._index.place.get(undone.key, -1))
+            return next((r for r in records if (r.sentence, r.found) == (undone.caption, undone.found)), None)
+
+    def progress(self) -> Progress:
+        """How far the review has come."""
+        with self._guard:
+            self._refresh()
+            states = Counter(record.state for records in self._records.values() for record in records)
+            states["open"] += int(np.count_nonzero(~self._special[self._index.image]))
+            people = Counter(decision.who for decision in self._decisions.standing())
+            counts = {name: states[name] for name in ("open", "accepted", "rejected", "edited")}
+            return Progress(sum(states.values()), **counts, people=dict(people.most_common()))
+
+    # Underneath
+
+    def _refresh(self) -> None:
+        versions = tuple(map(self._ws.version, ("images", "phrases", "reviewed")))
+        changed = self._decisions.changed()
+        if versions != self._versions:
+            self._index = PhraseIndex(self._ws)
+            self._reviewed: dict[str, list[dict[str, Any]]] = {}
+            for part in self._ws.scan("reviewed", rows.REVIEWED.names):
+                for row in part.to_pylist():
+                    self._reviewed.setdefault(row["key"], []).append(row)
+            self._special: np.ndarray = np.zeros(len(self._index.keys), bool)
+            self._records: dict[int, list[PhraseRecord]] = {}
+            self._versions = versions
+            changed = {*self._decisions.keys, *self._reviewed}
+        images = [self._index.place[key] for key in changed if key in self._index.place]
+        self._special[images] = True
+        self._records |= self._make(images)
+
+    def _of_image(self, i: int) -> list[PhraseRecord]:
+        if i < 0:
+            return []
+        return self._records[i] if i in self._records else self._make([i])[i]
+
+    def _make(self, images: Sequence[int]) -> dict[int, list[PhraseRecord]]:
+        """All phrases of some images."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for row in self._ws.rows_at("phrases", self._index.rows_of(images)):
+            found.setdefault(row["key"], []).append(row)
+        made = {}
+        for i, image in zip(images, self._ws.rows_at("images", images), strict=True):
+            key = image["key"]
+            size = (image["width"], image["height"]) if image["width"] else self._index.sizes.get(key, (0, 0))
+            reviewed = self._reviewed.get(key, [])
+            captions = rows.with_reviewed(rows.rows_to_captions(image["captions"], found.get(key, [])), reviewed, *size)
+            whole = {row["caption"] for row in reviewed}
+            settled = settle(captions, self._decisions.of(key), size, whole)
+            made[i] = list(records_of(key, image["split"], image["captions"], size, settled))
+        return made
