@@ -61,7 +61,7 @@ class CaptionerModel(nn.Module):
         rows = torch.arange(len(views), device=views.image.device)
         own = self.view_dropout(self._standard(views.regions.vectors[views.image, views.focus]))  # (N, D)
         if not self.settings.attention:
-            return Memory(torch.cat([own, views.frame()], 1) if self.settings.geometry else own)
+            return Memory(torch.cat([own, views.frame()], 1) if self.settings.placed else own)
         tokens = self.regions(self.image_dropout(self._standard(views.regions.vectors)))[views.image]  # (N, R, d)
         focus = self.focus(own)
         if self.place is not None and self.frame is not None:

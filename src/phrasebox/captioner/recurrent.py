@@ -28,8 +28,7 @@ class RecurrentDecoder(nn.Module):
         gates = _GATES[self.kind] * settings.dim
         self.input = nn.Linear(settings.embed, gates)  # W_hx, b_h
         self.recurrent = nn.Linear(settings.dim, gates, bias=self.kind == "gru")  # W_hh; a GRU resets its sum and bias
-        place = 5 if settings.geometry and not settings.attention else 0  # with attention it comes with the regions
-        self.image = nn.Linear(settings.vector_dim + place, gates, bias=False)  # W_hi
+        self.image = nn.Linear(settings.focus_dim, gates, bias=False)  # W_hi
         self.attention = RegionAttention(settings.dim, settings.heads) if settings.attention else None
         if self.attention is not None:
             self.found = nn.Linear(settings.dim, gates, bias=False)

@@ -60,6 +60,16 @@ class ModelSettings:
         if self.decoder != "transformer" and self.layers != 1:
             raise SettingsError("layers are a transformer's; a recurrent decoder has one")
 
+    @property
+    def placed(self) -> bool:
+        """Whether the place of what is described stands behind its vector; with attention it comes with the regions."""
+        return self.geometry and not self.attention
+
+    @property
+    def focus_dim(self) -> int:
+        """Numbers that the decoder is given of what is described."""
+        return self.vector_dim + 5 * self.placed
+
 
 @dataclass(frozen=True, slots=True)
 class TrainSettings:
