@@ -257,8 +257,9 @@ class Phrase:
     score : float
         Mean over the phrase's words of v_{a_t} . s_t; for a normalised model a cosine in [-1, 1].
     confidence : float
-        Posterior probability in [0, 1] that the phrase belongs to this box rather than to another region
-        of the image, under the model's own temperature.
+        How likely the box is right, in [0, 1]: see `phrasebox.grounding.localise.certainty`. Of a segment of the chain
+        with its region, as a model of dot products has them, its posterior among the regions:
+        `phrasebox.grounding.phrases.confidence`.
     whole_image : bool
         The phrase describes the frame, not a part of it.
     region : int

@@ -150,6 +150,31 @@ def test_table_has_a_row_a_group_and_method():
     }
 
 
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=60))
+def test_most_confident_part_equals_sorting(given_cases):
+    right, wrong, seen = Box(0, 0, 4, 4), Box(8, 8, 12, 12), regions((0, 0, 4, 4))
+    cases = [
+        GroundingCase(phrase((0, 0, 4, 4)), right if good else wrong, seen, confidence=level / 4)
+        for level, good in given_cases
+    ]
+    report = grounding_report(cases)
+    ordered = sorted(given_cases, key=lambda case: -case[0])
+    assert report.by_confidence[0].accuracy == report.overall.model
+    for part in report.by_confidence:
+        kept = ordered[: part.count]
+        assert part.count == max(1, round(len(cases) * part.share / 100))
+        assert part.least == 100 * kept[-1][0] / 4
+        assert part.accuracy.acc_any == pytest.approx(100 * sum(good for _, good in kept) / part.count)
+
+
+def test_without_a_confidence_nothing_is_said_of_the_most_confident():
+    known = GroundingCase(phrase((0, 0, 4, 4)), Box(0, 0, 4, 4), regions((0, 0, 1, 1)), confidence=0.5)
+    unknown = GroundingCase(phrase((0, 0, 4, 4)), Box(0, 0, 4, 4), regions((0, 0, 1, 1)))
+    assert len(grounding_report([known]).by_confidence) == 5
+    assert grounding_report([known, unknown]).by_confidence == ()
+
+
 def test_phrase_without_box():
     with pytest.raises(DataError, match="'it' has no box"):
         GroundingCase(phrase(), Box(0, 0, 1, 1), regions((0, 0, 1, 1)))

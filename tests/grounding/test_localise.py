@@ -8,7 +8,7 @@ import pytest
 from phrasebox.errors import DataError
 from phrasebox.grounding import localise as localise_spans
 from phrasebox.grounding.heat import Canvas
-from phrasebox.grounding.localise import FUSED, HEAD, LOYALTY, SENTENCE, fuse
+from phrasebox.grounding.localise import FUSED, HEAD, LOYALTY, SENTENCE, certainty, fuse
 from phrasebox.grounding.phrases import overlap
 from phrasebox.text import words
 from phrasebox.types import Regions
@@ -130,3 +130,30 @@ def test_of_two_things_alike_a_photograph_is_about_the_lower_one(lower):
     regions, scores = Regions(boxes, np.ones(3, np.float32), 200, 100), table(ball=[1, 2])[:, :3]
     (phrase,) = localise_spans(CAPTION, WORDS, scores, regions, [(21, 25)], temperature=20, photograph=True)
     assert phrase.region == lower
+
+
+def test_certainty_is_what_the_regions_agree_on_times_how_well_the_phrase_fits():
+    merit, near = np.array([1.0, 0.9, 0.8, 0.5]), np.array([0.9, 0.6, 0.4, 0.0])
+    say = merit**LOYALTY
+    found = certainty(np.array([0.2, 0.7, 0.1, 0.3]), merit, near)
+    assert found == pytest.approx(0.7 * (say[0] + say[1]) / say.sum())
+    assert certainty(np.full(4, -0.1), merit, near) == 0
+    assert certainty(np.full(4, 9.0), merit, np.ones(4)) == 1  # a product, not a cosine
+    assert certainty(np.full(4, 0.5), np.zeros(4), near) == 0
+
+
+def test_two_like_places_halve_the_certainty():
+    both = localise_spans(CAPTION, WORDS, table(dog=[1, 2]), APART, [(0, 5)], temperature=20, photograph=False)
+    one = localise_spans(CAPTION, WORDS, table(dog=[1]), APART, [(0, 5)], temperature=20, photograph=False)
+    assert one[0].confidence == pytest.approx(1, abs=0.02)
+    assert both[0].confidence == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_phrase_that_fits_nothing_is_not_certain_however_the_regions_agree():
+    scores = table(dog=[1]) * 0.1
+    sure, unsure = (
+        localise_spans(CAPTION, WORDS, each, REGIONS, [(0, 5)], temperature=t)[0]
+        for each, t in ((scores * 10, 20), (scores, 200))
+    )
+    assert sure.box == unsure.box
+    assert unsure.confidence == pytest.approx(0.1 * sure.confidence)

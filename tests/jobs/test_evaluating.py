@@ -32,7 +32,11 @@ def test_without_truth_there_is_retrieval_alone(at, call, model):
 def test_with_truth_there_is_all_and_a_second_time(with_truth, call, model):
     done = call("evaluate", with_truth, "--model", model, "--json")
     assert (done.code, done.err) == (0, "")
-    assert protocols(done)[2:] == ["grounding", "segmentation, the model's beta is 0.05"]
+    assert protocols(done)[2:] == [
+        "grounding",
+        "grounding of the most confident",
+        "segmentation, the model's beta is 0.05",
+    ]
     assert json.loads((with_truth / "results" / "val.json").read_text()) == done.json
     assert call("evaluate", with_truth, "--model", model, "--json").out == done.out
     assert "grounding" in call("evaluate", with_truth, "--model", model).out
@@ -44,7 +48,7 @@ def test_each_phrase_with_a_box_is_localised_once(with_truth, model):
 
 
 def test_training_split(with_truth, call, model):
-    assert len(call("evaluate", with_truth, "--model", model, "--split", "train", "--json").json) == 4
+    assert len(call("evaluate", with_truth, "--model", model, "--split", "train", "--json").json) == 5
 
 
 def test_a_split_without_images(at, call, model):

@@ -15,6 +15,8 @@ from phrasebox.types import Box, Regions, TruePhrase
 # The classes of Flickr30k Entities, in the order in which papers print them.
 PHRASE_TYPES = ("people", "clothing", "bodyparts", "animals", "vehicles", "instruments", "scene", "other")
 IOU_THRESHOLD = 0.5
+_COLUMNS = ("pointing-box", "acc@0.5-any", "acc@0.5-merged")
+KEPT = (100, 75, 50, 25, 10)  # percent of the phrases, the most confident ones
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +36,8 @@ class GroundingCase:
         Width and height that the phrase's boxes refer to; None if that is the size of ``regions``.
     point : (float, float) or None
         The point ``(x, y)`` the model gives; None for the centre of ``predicted``.
+    confidence : float or None
+        The model's, of ``predicted``.
 
     Raises
     ------
@@ -46,6 +50,7 @@ class GroundingCase:
     regions: Regions
     truth_size: tuple[int, int] | None = None
     point: tuple[float, float] | None = None
+    confidence: float | None = None
 
     def __post_init__(self) -> None:
         if not self.phrase.boxes:
@@ -98,11 +103,38 @@ class PhraseScores:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfidentPart:
+    """The accuracy of the phrases that the model is most confident of.
+
+    Attributes
+    ----------
+    share : float
+        Percent of all phrases that they are.
+    count : int
+        Number of phrases.
+    least : float
+        The least confidence among them.
+    accuracy : Accuracy
+        Of their predicted boxes.
+    """
+
+    share: float
+    count: int
+    least: float
+    accuracy: Accuracy
+
+
+@dataclass(frozen=True, slots=True)
 class GroundingReport:
-    """Accuracies over all phrases and by type; a phrase of several types counts in each."""
+    """Accuracies over all phrases and by type; a phrase of several types counts in each.
+
+    ``by_confidence`` has those of the `KEPT` shares of the phrases, the most confident ones; it is empty if a case has
+    no confidence.
+    """
 
     overall: PhraseScores
     by_type: tuple[PhraseScores, ...]
+    by_confidence: tuple[ConfidentPart, ...] = ()
 
     def table(self, split: str, seed: int) -> ResultTable:
         """Return the numbers as a table; ``split`` and ``seed`` are what they were measured on and with."""
@@ -116,8 +148,18 @@ class GroundingReport:
             for method, accuracy in methods.items():
                 values = (accuracy.pointing, accuracy.acc_any, accuracy.acc_merged)
                 rows.append(ResultRow((scores.group, method), (scores.count,), values))
-        columns = ("pointing-box", "acc@0.5-any", "acc@0.5-merged")
-        return ResultTable("grounding", split, (seed,), ("type", "method"), ("phrases",), columns, tuple(rows))
+        return ResultTable("grounding", split, (seed,), ("type", "method"), ("phrases",), _COLUMNS, tuple(rows))
+
+    def confidence_table(self, split: str, seed: int) -> ResultTable:
+        """What leaving out phrases of little confidence is worth."""
+        rows = []
+        for part in self.by_confidence:
+            values = (part.least, part.accuracy.pointing, part.accuracy.acc_any, part.accuracy.acc_merged)
+            rows.append(ResultRow((f"{part.share:g} %",), (part.count,), values))
+        columns = ("least confidence, %", *_COLUMNS)
+        return ResultTable(
+            "grounding of the most confident", split, (seed,), ("kept",), ("phrases",), columns, tuple(rows)
+        )
 
 
 def grounding_report(cases: Iterable[GroundingCase]) -> GroundingReport:
@@ -162,9 +204,13 @@ def grounding_report(cases: Iterable[GroundingCase]) -> GroundingReport:
     counts: Counter[str] = Counter()
     hits: dict[str, np.ndarray] = {}
     total, total_hits = 0, np.zeros((3, 3), dtype=np.int64)
+    confidences: list[float | None] = []
+    model_hits: list[np.ndarray] = []
     for case in cases:
         hit = _hits(case)
         total, total_hits = total + 1, total_hits + hit
+        confidences.append(case.confidence)
+        model_hits.append(hit[0])
         for kind in set(case.phrase.types):
             counts[kind] += 1
             hits[kind] = hits.get(kind, 0) + hit
@@ -172,7 +218,9 @@ def grounding_report(cases: Iterable[GroundingCase]) -> GroundingReport:
         raise DataError("there is no phrase with a box to measure; import a data set with ground-truth phrases")
     kinds = [*(kind for kind in PHRASE_TYPES if kind in counts), *sorted(counts.keys() - set(PHRASE_TYPES))]
     return GroundingReport(
-        _scores("all", total, total_hits), tuple(_scores(kind, counts[kind], hits[kind]) for kind in kinds)
+        _scores("all", total, total_hits),
+        tuple(_scores(kind, counts[kind], hits[kind]) for kind in kinds),
+        _by_confidence([c for c in confidences if c is not None], model_hits),
     )
 
 
@@ -230,3 +278,17 @@ def _scores(group: str, count: int, hits: np.ndarray) -> PhraseScores:
     """Turn summed hits (3, 3) into percent."""
     model, upper_bound, baseline = (Accuracy(*row) for row in (100 * hits / count).tolist())
     return PhraseScores(group, count, model, upper_bound, baseline)
+
+
+def _by_confidence(confidences: list[float], hits: list[np.ndarray]) -> tuple[ConfidentPart, ...]:
+    """The `KEPT` shares of the cases, whose hits (3,) are pointing, any, merged."""
+    if len(confidences) < len(hits):
+        return ()
+    order = np.argsort(-np.array(confidences), kind="stable")
+    sums = np.cumsum(np.array(hits)[order], axis=0)  # (N, 3)
+    parts = []
+    for share in KEPT:
+        count = max(1, round(len(hits) * share / 100))
+        accuracy = Accuracy(*(100 * sums[count - 1] / count).tolist())
+        parts.append(ConfidentPart(share, count, 100 * confidences[order[count - 1]], accuracy))
+    return tuple(parts)

@@ -58,7 +58,8 @@ def evaluate(
     if frozen := baseline(ws, split, aligner.model.settings.words, pairs, training):
         tables.append(frozen.table(split, seed).named("retrieval, baseline ridge from frozen features"))
     if ws.count("truth", split):
-        tables.append(grounding_report(grounding_cases(ws, aligner, split)).table(split, seed))
+        grounding = grounding_report(grounding_cases(ws, aligner, split))
+        tables += [grounding.table(split, seed), grounding.confidence_table(split, seed)]
         betas = sorted({beta * score_scale(ws, aligner) for beta in BETAS} | {aligner.beta})
         cases = (case for part in _chunks(ws.truth(split)) for case in segmentation_cases(ws, aligner, part, betas))
         segmentation = segmentation_report(cases).table(split, seed)
@@ -82,7 +83,7 @@ def grounding_cases(ws: Workspace, aligner: Aligner, split: str) -> Iterator[Gro
             )
             for truths, g in zip(boxed, grounded, strict=True):
                 for truth, found in zip(truths, g.phrases, strict=True):
-                    yield GroundingCase(truth, found.box, regions, example.size)
+                    yield GroundingCase(truth, found.box, regions, example.size, confidence=found.confidence)
 
 
 def _chunks(examples: Iterator[Example]) -> Iterator[Sequence[Example]]:
