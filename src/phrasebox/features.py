@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
@@ -13,7 +13,8 @@ from PIL import Image
 
 from phrasebox.backbones import Backbone, load_backbone
 from phrasebox.contrast import contrast
-from phrasebox.errors import DataError, SettingsError
+from phrasebox.errors import DataError, ModelError, SettingsError
+from phrasebox.images import ImageSource, load_image
 from phrasebox.pooling import pool_regions
 from phrasebox.profiling import Profile
 from phrasebox.region_settings import RegionSettings
@@ -23,6 +24,50 @@ from phrasebox.types import Regions
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+ImageOrRegions = ImageSource | Regions
+"""An image argument: a path, a picture, an array, or regions already made."""
+
+
+def regions_of(
+    images: Sequence[ImageOrRegions],
+    checked: Callable[[Regions], Regions],
+    extract: Callable[[list[int], list[np.ndarray]], list[Regions]],
+) -> list[Regions]:
+    """The regions of every image: those that are given, ``checked``, and those of pictures, made in one batch.
+
+    Parameters
+    ----------
+    extract : callable
+        Makes the regions of pictures from their places among ``images`` and their pixels; not called for none.
+
+    Raises
+    ------
+    DataError
+        If an image cannot be read.
+    """
+    found = {i: checked(image) for i, image in enumerate(images) if isinstance(image, Regions)}
+    pixels = {i: load_image(image) for i, image in enumerate(images) if not isinstance(image, Regions)}
+    if pixels:
+        found |= zip(pixels, extract([*pixels], [*pixels.values()]), strict=True)
+    return [found[i] for i in range(len(images))]
+
+
+def with_width(regions: Regions, width: int, reader: str) -> Regions:
+    """The regions, if their vectors are as wide as their ``reader`` needs.
+
+    Raises
+    ------
+    ModelError
+        If they are not, or there are none.
+    """
+    if regions.vectors is not None and regions.vectors.shape[1] == width:
+        return regions
+    found = "no vectors" if regions.vectors is None else f"vectors of width {regions.vectors.shape[1]}"
+    raise ModelError(
+        f"regions {regions.key or 'given'} have {found}, the {reader} reads {width}; make them with its own region "
+        "settings"
+    )
 
 
 class RegionExtractor:

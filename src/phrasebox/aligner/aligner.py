@@ -20,9 +20,9 @@ from phrasebox.aligner.data import collate, pack
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.settings import ModelSettings
 from phrasebox.errors import DataError, ModelError
-from phrasebox.features import RegionExtractor
+from phrasebox.features import ImageOrRegions as Image
+from phrasebox.features import RegionExtractor, regions_of, with_width
 from phrasebox.grounding import clean_phrases, decode_batch, localise, phrase_spans
-from phrasebox.images import ImageSource, load_image
 from phrasebox.region_settings import RegionSettings, settings_inside, settings_with
 from phrasebox.storage import find_model, read_config, read_weights, write_model
 from phrasebox.types import Grounding, Phrase, Regions, Span, Word
@@ -31,8 +31,6 @@ from phrasebox.wordvectors import Sentence, WordVectors
 KIND = "phrasebox aligner"
 BUILT_IN_NAME = "built-in"
 BUILT_IN = Path(str(resources.files("phrasebox") / "pretrained" / "aligner"))
-Image = ImageSource | Regions
-"""An image argument: a path, a picture, an array, or regions already made."""
 
 
 @dataclass(eq=False)
@@ -143,20 +141,11 @@ class Aligner:
 
     def regions_of(self, images: Sequence[Image], boxes: Sequence[np.ndarray | None] | None = None) -> list[Regions]:
         """`regions` of several images in one batch."""
-        found: list[Regions | None] = [image if isinstance(image, Regions) else None for image in images]
-        for r in found:
-            if r is not None and (r.vectors is None or r.vectors.shape[1] != self.model.settings.vector_dim):
-                width = "no vectors" if r.vectors is None else f"vectors of width {r.vectors.shape[1]}"
-                raise ModelError(
-                    f"regions {r.key or 'given'} have {width}, the aligner reads {self.model.settings.vector_dim}; "
-                    "make them with the aligner's own region settings"
-                )
-        todo = [i for i, r in enumerate(found) if r is None]
-        own = None if boxes is None else [boxes[i] for i in todo]
-        made = self._extractor([load_image(images[i]) for i in todo], given=own) if todo else []  # type: ignore[arg-type]
-        for i, r in zip(todo, made, strict=True):
-            found[i] = r
-        return [r for r in found if r is not None]
+
+        def extract(places: list[int], pixels: list[np.ndarray]) -> list[Regions]:
+            return self._extractor(pixels, given=None if boxes is None else [boxes[i] for i in places])
+
+        return regions_of(images, lambda r: with_width(r, self.model.settings.vector_dim, "aligner"), extract)
 
     def score(self, images: Sequence[Image], sentences: Sequence[str], calibrated: bool = False) -> np.ndarray:
         """S_kl of every image and sentence (PAPER: section 4).

@@ -22,16 +22,15 @@ from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.settings import ModelSettings, SpeechSettings
 from phrasebox.captioner.views import Views
 from phrasebox.errors import DataError, ModelError, SettingsError
-from phrasebox.features import RegionExtractor
-from phrasebox.images import ImageSource, load_image
+from phrasebox.features import ImageOrRegions as Image
+from phrasebox.features import RegionExtractor, regions_of, with_width
+from phrasebox.images import load_image
 from phrasebox.region_settings import RegionSettings, settings_inside, settings_with
 from phrasebox.storage import find_model, read_config, read_weights, write_model
 from phrasebox.types import Regions
 
 KIND = "phrasebox captioner"
 BUILT_IN = Path(str(resources.files("phrasebox") / "pretrained" / "captioner"))
-Image = ImageSource | Regions
-"""An image argument: a path, a picture, an array, or regions already made."""
 Boxes = np.ndarray | Sequence[Sequence[float]]
 _VIEWS = 256  # written about at a time
 
@@ -154,25 +153,18 @@ class Captioner:
 
     def regions_of(self, images: Sequence[Image]) -> list[Regions]:
         """The proposed regions of several images, made in one batch; of a `given` proposer the whole image alone."""
-        found: list[Regions | None] = [self._checked(image) if isinstance(image, Regions) else None for image in images]
-        todo = [i for i, r in enumerate(found) if r is None]
-        pixels = [load_image(images[i]) for i in todo]  # type: ignore[arg-type]
-        keys = [str(images[i]) if isinstance(images[i], str | Path) else "" for i in todo]
-        nothing = [np.zeros((0, 4), np.float32)] * len(todo) if self.region_settings.proposer == "given" else None
-        for i, r in zip(todo, self._extractor(pixels, nothing, keys) if todo else [], strict=True):
-            found[i] = r
-        return [r for r in found if r is not None]
+
+        def extract(places: list[int], pixels: list[np.ndarray]) -> list[Regions]:
+            asked = [images[i] for i in places]
+            keys = [str(image) if isinstance(image, str | Path) else "" for image in asked]
+            nothing = [np.zeros((0, 4), np.float32)] * len(asked) if self.region_settings.proposer == "given" else None
+            return self._extractor(pixels, nothing, keys)
+
+        return regions_of(images, self._checked, extract)
 
     def _checked(self, regions: Regions) -> Regions:
         wanted = self.model.settings.vector_dim
-        regions = regions.narrowed(wanted)
-        if regions.vectors is None or regions.vectors.shape[1] != wanted:
-            width = "no vectors" if regions.vectors is None else f"vectors of width {regions.vectors.shape[1]}"
-            raise ModelError(
-                f"regions {regions.key or 'given'} have {width}, the captioner reads {wanted}; make them with its own "
-                "region settings"
-            )
-        return regions
+        return with_width(regions.narrowed(wanted), wanted, "captioner")
 
     def captions(self, images: Sequence[Image], speech: SpeechSettings | None = None) -> list[list[str]]:
         """One or more sentences about each image, the best first.
