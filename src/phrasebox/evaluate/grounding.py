@@ -203,22 +203,22 @@ def grounding_report(cases: Iterable[GroundingCase]) -> GroundingReport:
     """
     counts: Counter[str] = Counter()
     hits: dict[str, np.ndarray] = {}
-    total, total_hits = 0, np.zeros((3, 3), dtype=np.int64)
+    total_hits = np.zeros((3, 3), dtype=np.int64)
     confidences: list[float | None] = []
     model_hits: list[np.ndarray] = []
     for case in cases:
         hit = _hits(case)
-        total, total_hits = total + 1, total_hits + hit
+        total_hits += hit
         confidences.append(case.confidence)
         model_hits.append(hit[0])
         for kind in set(case.phrase.types):
             counts[kind] += 1
             hits[kind] = hits.get(kind, 0) + hit
-    if not total:
+    if not model_hits:
         raise DataError("there is no phrase with a box to measure; import a data set with ground-truth phrases")
     kinds = [*(kind for kind in PHRASE_TYPES if kind in counts), *sorted(counts.keys() - set(PHRASE_TYPES))]
     return GroundingReport(
-        _scores("all", total, total_hits),
+        _scores("all", len(model_hits), total_hits),
         tuple(_scores(kind, counts[kind], hits[kind]) for kind in kinds),
         _by_confidence([c for c in confidences if c is not None], model_hits),
     )

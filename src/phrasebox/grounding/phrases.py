@@ -77,7 +77,10 @@ def clean_phrases(
         if first == last:
             continue
         span = (words[first].start, words[last - 1].end)
-        found.append(phrase(caption, span, scores[first:last].mean(0), region, regions, temperature))
+        score, box = scores[first:last].mean(0), regions.box(region)
+        sure = confidence(score, region, regions.boxes, temperature)
+        whole = covers_image(box, regions.width, regions.height)
+        found.append(Phrase(caption[slice(*span)], span, box, float(score[region]), sure, whole, region))
     return tuple(found)
 
 
@@ -152,27 +155,6 @@ def _cut(words: Sequence[Word], start: int, end: int) -> Iterator[tuple[int, int
             yield first, t
             first = t
     yield first, end
-
-
-def phrase(
-    caption: str,
-    span: Span,
-    scores: np.ndarray,
-    region: int,
-    regions: Regions,
-    temperature: float,
-) -> Phrase:
-    """A phrase on ``region`` whose words score ``scores`` (R,) on average."""
-    box = regions.box(region)
-    return Phrase(
-        text=caption[span[0] : span[1]],
-        span=span,
-        box=box,
-        score=float(scores[region]),
-        confidence=confidence(scores, region, regions.boxes, temperature),
-        whole_image=covers_image(box, regions.width, regions.height),
-        region=region,
-    )
 
 
 def confidence(scores: np.ndarray, region: int, boxes: np.ndarray, temperature: float) -> float:
