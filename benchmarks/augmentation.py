@@ -30,20 +30,20 @@ from pathlib import Path
 
 import numpy as np
 
+from phrasebox.aligner import Aligner
 from phrasebox.captioner import PRESETS, Captioner, Corpus, Epoch, ModelSettings, TrainSettings, train
 from phrasebox.evaluate import ResultTable, combine
 from phrasebox.evaluate.captions import CaptionScores, captions_table
-from phrasebox.files import write_json
 from phrasebox.grounding.phrases import trim
-from phrasebox.jobs import workspace_aligner
-from phrasebox.jobs.aligning import workspace_regions
-from phrasebox.jobs.captioning import load_corpus, seen_regions
-from phrasebox.jobs.captions_evaluating import full_images, true_regions
-from phrasebox.pipeline import progress
-from phrasebox.storage import model_id
-from phrasebox.text import words
+from phrasebox.io.atomic import write_json
+from phrasebox.io.model_folder import model_id
+from phrasebox.pipeline.progress import progress
+from phrasebox.regions.compatibility import workspace_regions
+from phrasebox.stages.caption import load_corpus, seen_regions
+from phrasebox.stages.evaluate_captions import full_images, true_regions
+from phrasebox.text.words import words
 from phrasebox.types import Box, GroundedImage, Phrase
-from phrasebox.workspace import Workspace
+from phrasebox.workspace.workspace import Workspace
 from recording import record
 
 Phrases = Mapping[str, list[Phrase]]
@@ -197,7 +197,7 @@ def phrases_of(image: GroundedImage) -> list[Phrase]:
 
 def beta_0(ws: Workspace, captions: Mapping[str, Sequence[str]], cache: Path) -> Phrases:
     """Phrases of the training images decoded without a chain; kept in a file with the aligner they are of."""
-    aligner = workspace_aligner(ws)
+    aligner = Aligner.for_workspace(ws)
     kept = json.loads(cache.read_text()) if cache.exists() else {}
     if kept.get("model") != model_id(aligner.model):
         kept = {"model": model_id(aligner.model), "phrases": {}}

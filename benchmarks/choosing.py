@@ -2,7 +2,7 @@
 
     python benchmarks/choosing.py WORKSPACE [--split train] [--images 700] [--record]
 
-Each row adds one thing to the row above it. The constants of `phrasebox.grounding.heat` and
+Each row adds one thing to the row above it. The constants of `phrasebox.grounding.heatmap` and
 `phrasebox.grounding.localise` were chosen on the first 700 training images with this table; on ``--split val`` it
 measures. Nothing is trained.
 """
@@ -20,11 +20,10 @@ from phrasebox.evaluate import GroundingCase, grounding_report
 from phrasebox.evaluate.tables import ResultRow, ResultTable
 from phrasebox.grounding import localise
 from phrasebox.grounding.localise import telling
-from phrasebox.jobs import workspace_aligner
-from phrasebox.jobs.betas import with_regions
-from phrasebox.pipeline import progress
+from phrasebox.pipeline.progress import progress
+from phrasebox.stages.choose_beta import with_regions
 from phrasebox.types import Box, Example, Grounding, Regions, Span, TruePhrase
-from phrasebox.workspace import Workspace
+from phrasebox.workspace.workspace import Workspace
 from recording import record
 
 ABOUT = (
@@ -51,7 +50,7 @@ def main() -> None:
     parser.add_argument("--record", action="store_true", help="keep the table for the documentation")
     given = parser.parse_args()
     ws = Workspace(given.workspace)
-    aligner = workspace_aligner(ws)
+    aligner = Aligner.for_workspace(ws)
     cases: dict[str, list[GroundingCase]] = {way: [] for way in WAYS}
     regioned = ws.keys("regions", given.split)
     examples = list(islice((e for e in ws.truth(given.split) if e.key in regioned), given.images))

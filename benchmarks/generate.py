@@ -20,13 +20,13 @@ from rich.console import Console
 from rich.table import Table
 from skimage import data
 
-from phrasebox.aligner.data import collate
 from phrasebox.captioner import Captioner, SpeechSettings
 from phrasebox.captioner.generate import generate
-from phrasebox.captioner.lexicon import END, START
 from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.state import select
 from phrasebox.captioner.views import Views
+from phrasebox.text.vocabulary import END, START
+from phrasebox.training.region_batch import collate
 
 BEAM, LONGEST = 5, 20
 

@@ -54,8 +54,8 @@ def measure(what: str, source: Path, format: str) -> None:
     if what == "read":
         images = sum(1 for _ in read_source(source, format))
     else:
-        from phrasebox.jobs import import_source
-        from phrasebox.workspace import Workspace
+        from phrasebox.stages.import_ import import_source
+        from phrasebox.workspace.workspace import Workspace
 
         with tempfile.TemporaryDirectory(dir=source.parent.parent) as ws:
             images = import_source(Workspace.create(ws), source, format, quiet=True).images

@@ -21,10 +21,10 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from phrasebox.features import RegionExtractor
-from phrasebox.images import load_image
-from phrasebox.region_settings import REGION_PRESETS, RegionSettings
-from phrasebox.regions import SelectiveSearch
+from phrasebox.io.images import load_image
+from phrasebox.regions.extractor import RegionExtractor
+from phrasebox.regions.proposers import SelectiveSearch
+from phrasebox.regions.settings import REGION_PRESETS, RegionSettings
 from recording import record
 
 Run = Callable[[Sequence[np.ndarray]], object]

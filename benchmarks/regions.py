@@ -26,23 +26,25 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from phrasebox.aligner import PRESETS
+from phrasebox.aligner import PRESETS, Aligner
 from phrasebox.aligner.train import all_scores
+from phrasebox.boxes import iou
 from phrasebox.evaluate import grounding_report, retrieval
 from phrasebox.evaluate.grounding import PHRASE_TYPES
-from phrasebox.features import RegionExtractor
-from phrasebox.files import write_json
 from phrasebox.formats import read_source
-from phrasebox.grounding.phrases import overlap
-from phrasebox.images import load_image
-from phrasebox.jobs import align, import_source, make_regions, workspace_aligner
-from phrasebox.jobs.evaluating import grounding_cases
-from phrasebox.jobs.training_data import load_pairs
-from phrasebox.profiling import Profile
-from phrasebox.region_settings import REGION_PRESETS, RegionSettings
-from phrasebox.regions import make_proposer
+from phrasebox.io.atomic import write_json
+from phrasebox.io.images import load_image
+from phrasebox.pipeline.profile import Profile
+from phrasebox.regions.extractor import RegionExtractor
+from phrasebox.regions.proposers import make_proposer
+from phrasebox.regions.settings import REGION_PRESETS, RegionSettings
+from phrasebox.stages.align import align
+from phrasebox.stages.evaluate import grounding_cases
+from phrasebox.stages.import_ import import_source
+from phrasebox.stages.regions import make_regions
+from phrasebox.stages.training_data import load_pairs
 from phrasebox.types import Example, Regions
-from phrasebox.workspace import Workspace
+from phrasebox.workspace.workspace import Workspace
 from recording import record
 
 COUNTS = (10, 20, 50, 100, 200)
@@ -172,7 +174,7 @@ def best_ranks(examples: list[Example], found: list[Regions]) -> Iterator[tuple[
                 if phrase.boxes:
                     good = np.zeros(len(regions), bool)
                     for box in phrase.boxes:
-                        good |= overlap(np.array(tuple(box), np.float32) * scale, regions.boxes) >= 0.5
+                        good |= iou(np.array(tuple(box), np.float32) * scale, regions.boxes) >= 0.5
                     yield (float(good.argmax()) if good.any() else np.inf), phrase.types
 
 
@@ -219,7 +221,7 @@ def grounding_row(data: Path, pictures: Path, split: str, name: str) -> dict[str
     made = make_regions(ws, WAYS[name], profile=profile).done
     rate = made / profile.wall if made else None
     align(ws, PRESETS["modern"].model, PRESETS["modern"].train)
-    aligner = workspace_aligner(ws)
+    aligner = Aligner.for_workspace(ws)
     scores = grounding_report(grounding_cases(ws, aligner, split)).overall
     pairs = load_pairs(ws, aligner.model.settings, split)
     found = retrieval(all_scores(aligner.model, pairs, aligner.bank), pairs.owner)

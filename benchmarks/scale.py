@@ -34,9 +34,9 @@ from PIL import Image, ImageDraw
 from rich.console import Console
 from rich.table import Table
 
-from phrasebox.bulk.on_ray import ENVIRONMENT
-from phrasebox.jobs import import_source
-from phrasebox.workspace import Workspace
+from phrasebox.pipeline.ray import ENVIRONMENT
+from phrasebox.stages.import_ import import_source
+from phrasebox.workspace.workspace import Workspace
 from recording import record
 
 SIDE = 500, 375  # pixels of Flickr8k's usual picture

@@ -26,14 +26,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from phrasebox.files import write_json
-from phrasebox.runs import versions
+from phrasebox.io.atomic import write_json
 from phrasebox.search import exact
 from phrasebox.search.collection import Collection, add
+from phrasebox.search.int8 import to_planes
 from phrasebox.search.lance_index import LanceIndex, build
-from phrasebox.search.planes import to_planes
 from phrasebox.search.query import Query
-from phrasebox.search.shards import Entry
+from phrasebox.search.vector_files import Entry
+from phrasebox.workspace.run_log import versions
 
 REGIONS, WIDTH, WORDS, K = 20, 512, 10, 10
 SHARES = ((8, 0.335), (8, 0.179), (16, 0.216), (32, 0.161), (64, 0.059), (128, 0.033), (256, 0.017))

@@ -23,13 +23,13 @@ from rich.table import Table
 
 from phrasebox.aligner import PRESETS
 from phrasebox.captioner import PRESETS as SPEAKERS
-from phrasebox.execution import Execution
-from phrasebox.jobs.aligning import align
-from phrasebox.jobs.captioning import caption
-from phrasebox.jobs.regions import stage_settings
-from phrasebox.region_settings import RegionSettings
+from phrasebox.regions.settings import RegionSettings
+from phrasebox.stages.align import align
+from phrasebox.stages.caption import caption
+from phrasebox.stages.regions import stage_settings
+from phrasebox.training.execution import Execution
 from phrasebox.types import Caption, Example, Regions
-from phrasebox.workspace import Workspace
+from phrasebox.workspace.workspace import Workspace
 from recording import record
 
 REGIONS, WIDTH = 50, 1280

@@ -1,4 +1,4 @@
-"""One of several processes that exchange something, for the tests of `phrasebox.distributed`."""
+"""One of several processes that exchange something, for the tests of `phrasebox.training.distributed`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from datetime import timedelta
 
 import torch
 
-from phrasebox import distributed
 from phrasebox.errors import PeerError
+from phrasebox.training import distributed
 
 
 def exchange():

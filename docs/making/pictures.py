@@ -18,13 +18,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from phrasebox import Aligner, Captioner, Grounding
-from phrasebox.backbones import load_backbone
 from phrasebox.grounding import decode, segments
-from phrasebox.images import load_image
-from phrasebox.pooling import cell_weights
-from phrasebox.region_settings import REGION_PRESETS
-from phrasebox.regions import SelectiveSearch
-from phrasebox.sample import CAPTIONS, images_folder
+from phrasebox.io.images import load_image
+from phrasebox.io.sample import CAPTIONS, images_folder
+from phrasebox.regions.backbones import load_backbone
+from phrasebox.regions.proposers import SelectiveSearch
+from phrasebox.regions.roi_align import cell_weights
+from phrasebox.regions.settings import REGION_PRESETS
 from phrasebox.show.colours import colour
 from phrasebox.types import Box
 

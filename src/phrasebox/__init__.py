@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from phrasebox.aligner import Aligner
     from phrasebox.captioner import Captioner, Description
-    from phrasebox.workspace import Workspace
+    from phrasebox.workspace.workspace import Workspace
 
 from phrasebox.types import Box, Caption, Example, GroundedCaption, GroundedImage, Grounding, Phrase, Regions
 
@@ -15,7 +15,7 @@ _LAZY = {
     "Aligner": "phrasebox.aligner",
     "Captioner": "phrasebox.captioner",
     "Description": "phrasebox.captioner",
-    "Workspace": "phrasebox.workspace",
+    "Workspace": "phrasebox.workspace.workspace",
 }
 
 __all__ = [

@@ -198,8 +198,8 @@ class Regions:
     vectors : (R, D) float16 or None
         CNN(I_b) of every box, before the aligner's projection W_m.
     closed : (R,) float32 or None
-        How little each box cuts through things, from 0 to 1 (`phrasebox.superpixels.closed`); None where no picture
-        was looked at.
+        How little each box cuts through things, from 0 to 1 (`phrasebox.regions.straddling.closed`); None where no
+        picture was looked at.
 
     Raises
     ------

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from phrasebox import distributed
 from phrasebox.aligner import AlignerModel, train
 from phrasebox.aligner.data import epoch_batches
 from phrasebox.aligner.loss import objective
 from phrasebox.aligner.step import Batches, Gradient, Kept
+from phrasebox.training import distributed
 
 
 def gradient(pairs, model_settings, settings, execution):

@@ -11,8 +11,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # for helpers
 
 from phrasebox.aligner import Pairs
+from phrasebox.text.word_vectors import DIM, Sentence
 from phrasebox.types import Regions, Word
-from phrasebox.wordvectors import DIM, Sentence
 
 CONCEPTS, WIDTH, PER_IMAGE = 12, 32, 4
 

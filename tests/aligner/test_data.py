@@ -6,10 +6,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasebox.aligner.data import Pairs, RegionBatch, collate, epoch_batches, pack
+from phrasebox.aligner.data import Pairs, epoch_batches, pack
 from phrasebox.errors import DataError
+from phrasebox.text.word_vectors import DIM, Sentence
+from phrasebox.training.region_batch import RegionBatch, collate
 from phrasebox.types import Regions, Word
-from phrasebox.wordvectors import DIM, Sentence
 
 
 def regions_of(count, key="", width=3, sides=(10, 20)):

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 import torch
 
-from phrasebox.aligner.data import RegionBatch
-from phrasebox.aligner.model import _GAIN, _SMALL, AlignerModel, RegionProjection, geometry
+from phrasebox.aligner.model import _GAIN, _SMALL, AlignerModel, RegionProjection
 from phrasebox.aligner.settings import ModelSettings, TrainSettings
 from phrasebox.errors import SettingsError
-from phrasebox.wordvectors import DIM
+from phrasebox.text.word_vectors import DIM
+from phrasebox.training.region_batch import RegionBatch, geometry
 
 LENGTHS = torch.tensor([3, 0, 1, 5, 0])
 

@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from aligner_together import gradient, work
 
 import processes
-from phrasebox import noise
 from phrasebox.aligner import AlignerModel, ModelSettings, TrainSettings
 from phrasebox.aligner.data import epoch_batches, pack
 from phrasebox.aligner.loss import objective
-from phrasebox.execution import PLAIN, Execution
+from phrasebox.training import dropout as noise
+from phrasebox.training.execution import PLAIN, Execution
 
 MODEL = ModelSettings(vector_dim=32, parts=(20, 12), dim=24, hidden=24)
 MODELS = {

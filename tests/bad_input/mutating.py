@@ -18,15 +18,15 @@ import numpy as np
 import torch
 from PIL import Image
 
-from phrasebox import rows
 from phrasebox.aligner import Aligner, AlignerModel, Bank, ModelSettings
 from phrasebox.errors import PhraseboxError
 from phrasebox.formats import read_source
-from phrasebox.images import image_size, load_image
-from phrasebox.jobs.aligning import workspace_regions
-from phrasebox.region_settings import RegionSettings
+from phrasebox.io.images import image_size, load_image
+from phrasebox.regions.compatibility import workspace_regions
+from phrasebox.regions.settings import RegionSettings
 from phrasebox.types import Example, Regions, Skipped
-from phrasebox.workspace import Workspace
+from phrasebox.workspace import schema as rows
+from phrasebox.workspace.workspace import Workspace
 
 _SECONDS = 60  # that one file may take before it counts as hanging, on however busy a machine
 _NUMBER = re.compile(rb"-?\d+(?:\.\d+)?")

@@ -16,12 +16,12 @@ from PIL import Image, ImageCms
 
 from phrasebox import cli
 from phrasebox.aligner import Aligner, AlignerModel, ModelSettings
-from phrasebox.backbones import load_backbone
 from phrasebox.errors import DataError
-from phrasebox.features import RegionExtractor
-from phrasebox.region_settings import RegionSettings
+from phrasebox.regions.backbones import load_backbone
+from phrasebox.regions.extractor import RegionExtractor
+from phrasebox.regions.settings import RegionSettings
 from phrasebox.types import Box
-from phrasebox.workspace import Workspace
+from phrasebox.workspace.workspace import Workspace
 
 SETTINGS = RegionSettings(
     proposer="grid", density=27, regions=27, nms=1.0, rank="proposer", backbone="efficientnet-lite0", size=96,
@@ -127,7 +127,7 @@ def model(tmp_path_factory) -> Path:
 
 @pytest.mark.filterwarnings("ignore")
 def test_all_of_it_goes_through(model, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("phrasebox.features.load_backbone", functools.cache(load_backbone))
+    monkeypatch.setattr("phrasebox.regions.extractor.load_backbone", functools.cache(load_backbone))
     folder, ws = tmp_path / "pictures", tmp_path / "ws"
     write_pictures(folder)
     write_broken(folder)
@@ -182,7 +182,7 @@ def test_all_of_it_goes_through(model, tmp_path, capsys, monkeypatch):
          "a number of 400 digits"],
 )  # fmt: skip
 def test_boxes(box, reason, monkeypatch):
-    monkeypatch.setattr("phrasebox.features.load_backbone", functools.cache(load_backbone))
+    monkeypatch.setattr("phrasebox.regions.extractor.load_backbone", functools.cache(load_backbone))
     extractor = RegionExtractor(SETTINGS)
 
     def regions():

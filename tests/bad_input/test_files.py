@@ -16,9 +16,9 @@ from phrasebox.aligner import Aligner
 from phrasebox.errors import DataError, ModelError, WorkspaceError
 from phrasebox.formats import read_source
 from phrasebox.formats.entities import parse_annotation
-from phrasebox.images import load_image
+from phrasebox.io.images import load_image
 from phrasebox.types import Example, Skipped
-from phrasebox.workspace import Workspace
+from phrasebox.workspace.workspace import Workspace
 
 OUTSIDE = ["../out.jpg", "a/../../out.jpg", "/tmp/out.jpg", "..\\out.jpg", "\\out.jpg"]
 LAUGHS = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">' for i in range(1, 10))

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from phrasebox import distributed
 from phrasebox.captioner import CaptionerModel, train
 from phrasebox.captioner.reward import Critic
 from phrasebox.captioner.step import Gradient
+from phrasebox.training import distributed
 
 
 def gradient(corpus, model_settings, settings, execution, phase="words"):

@@ -10,8 +10,8 @@ import torch
 
 from phrasebox.captioner import SpeechSettings, Views, generate
 from phrasebox.captioner.generate import _allowed
-from phrasebox.captioner.lexicon import END, FIRST, START, UNKNOWN
 from phrasebox.errors import SettingsError
+from phrasebox.text.vocabulary import END, FIRST, START, UNKNOWN
 
 SPEECHES = {
     "greedy": SpeechSettings(method="greedy", max_length=8),

@@ -7,9 +7,9 @@ import torch
 
 from phrasebox.captioner import CaptionerModel, ModelSettings, Views
 from phrasebox.captioner.batch import cross_entropy, pad
-from phrasebox.captioner.lexicon import END, FIRST, START, UNKNOWN
 from phrasebox.captioner.state import Memory
 from phrasebox.errors import SettingsError
+from phrasebox.text.vocabulary import END, FIRST, START, UNKNOWN
 
 
 def test_the_paper_s_recurrence():

@@ -13,7 +13,7 @@ from captioner_together import gradient, work
 
 import processes
 from phrasebox.captioner import TrainSettings
-from phrasebox.execution import PLAIN, Execution
+from phrasebox.training.execution import PLAIN, Execution
 
 TRAIN = TrainSettings(min_count=2, epochs=2, reward_epochs=0, batch=6, warmup=2, dropout=0.3)
 WORLD = 2

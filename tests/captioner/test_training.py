@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from phrasebox.captioner import SpeechSettings, TrainSettings, Views, generate, train
-from phrasebox.captioner.consensus import CiderD
 from phrasebox.captioner.reward import Critic
 from phrasebox.captioner.train import sameness
 from phrasebox.errors import DataError, ModelError, SettingsError
+from phrasebox.evaluate.cider import CiderD
 
 QUICK = TrainSettings(
     min_count=1, epochs=10, reward_epochs=0, batch=8, patience=0, warmup=5, dropout=0.0, lr=2e-2, average=0.8,

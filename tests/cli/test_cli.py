@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from phrasebox import cli
-from phrasebox.workspace import Workspace
+from phrasebox.workspace.workspace import Workspace
 
 COMMANDS = list(cli.COMMANDS)
 

@@ -10,11 +10,11 @@ from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
-from phrasebox.captioner.consensus import CiderD
-from phrasebox.captioner.ptb import ptb_tokens
 from phrasebox.errors import DataError
 from phrasebox.evaluate.captions import BLEU, SCORES, caption_scores, captions_table
+from phrasebox.evaluate.cider import CiderD
 from phrasebox.evaluate.neighbours import nearest
+from phrasebox.text.ptb import ptb_tokens
 
 
 @pytest.fixture(scope="module")

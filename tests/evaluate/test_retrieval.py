@@ -5,7 +5,7 @@ import pytest
 
 from phrasebox.errors import DataError
 from phrasebox.evaluate import retrieval
-from phrasebox.ranks import RankSummary
+from phrasebox.evaluate.recall import RankSummary
 
 
 def test_directions_are_not_mixed_up():

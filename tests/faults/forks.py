@@ -30,7 +30,7 @@ SMALL = (
 """Options of ``regions`` for which the forks have the network in memory."""
 
 _PATIENCE = 600.0  # seconds after which a command counts as hanging, on however busy a machine
-_SMALL_BATCHES = {f"phrasebox.jobs.{job}._BATCH": 4 for job in ("importing", "regions", "grounding")}
+_SMALL_BATCHES = {f"phrasebox.stages.{job}._BATCH": 4 for job in ("importing", "regions", "grounding")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def _load() -> None:
     import torch
 
     from phrasebox import cli, features, jobs, sample, show, wordvectors  # noqa: F401
-    from phrasebox.backbones import load_backbone
+    from phrasebox.regions.backbones import load_backbone
 
     for name in ("lancedb", "matplotlib.backends.backend_agg", "pyarrow.parquet", "safetensors.torch"):
         importlib.import_module(name)

@@ -14,7 +14,7 @@ from typing import Any
 import lancedb
 from forks import SMALL, Forks
 
-from phrasebox.workspace import TABLES
+from phrasebox.workspace.workspace import TABLES
 
 KILLS_IN_A_ROW = 4
 COMMANDS = {

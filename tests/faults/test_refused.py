@@ -8,7 +8,7 @@ import pytest
 from killing import COMMANDS, command, left_in
 
 from phrasebox import cli
-from phrasebox.workspace import Workspace
+from phrasebox.workspace.workspace import Workspace
 
 WRITERS = ("import", "regions", "align", "ground", "caption")
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from phrasebox.formats import read_source, write_target
 from phrasebox.formats.writing import FittedRecords
-from phrasebox.images import image_size
+from phrasebox.io.images import image_size
 from phrasebox.types import Box, Example, GroundedCaption, GroundedImage, Phrase
 
 LETTERS = st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/\\")

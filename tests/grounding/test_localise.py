@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from phrasebox.boxes import iou
 from phrasebox.errors import DataError
 from phrasebox.grounding import localise as localise_spans
-from phrasebox.grounding.heat import Canvas
+from phrasebox.grounding.heatmap import Canvas
 from phrasebox.grounding.localise import FUSED, HEAD, LOYALTY, SENTENCE, certainty, fuse
-from phrasebox.grounding.phrases import overlap
-from phrasebox.text import words
+from phrasebox.text.words import words
 from phrasebox.types import Regions
 
 CAPTION = "A dog chases the red ball"
@@ -75,7 +75,7 @@ def test_span_without_a_word():
 def test_fused_box_is_a_mean_of_those_that_overlap_the_best():
     boxes = np.array([[0, 0, 10, 10], [2, 0, 10, 10], [0, 0, 3, 3], [50, 50, 60, 60]], np.float32)
     merit = np.array([1.0, 0.9, 0.99, 0.99])
-    assert overlap(boxes[0], boxes)[2] < FUSED < overlap(boxes[0], boxes)[1]
+    assert iou(boxes[0], boxes)[2] < FUSED < iou(boxes[0], boxes)[1]
     say = 0.9**LOYALTY
     np.testing.assert_allclose(fuse(merit, boxes), [2 * say / (1 + say), 0, 10, 10], rtol=1e-5)
 
@@ -110,7 +110,7 @@ def test_box_is_fused_by_merit_and_the_region_is_the_one_nearest_to_it(strengths
             merit = canvas.merits(own - rest, 2.0)
             box = fuse(merit, BOXES).astype(np.float32)
             assert tuple(phrase.box) == pytest.approx(box, abs=1e-3)
-            assert phrase.region == overlap(box, BOXES).argmax()
+            assert phrase.region == iou(box, BOXES).argmax()
             chosen.add(phrase.region)
     assert len(chosen) > 1
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasebox.english import DETERMINERS, is_content, links
 from phrasebox.grounding import phrase_spans
-from phrasebox.text import words
+from phrasebox.text.english import DETERMINERS, is_content, links
+from phrasebox.text.words import words
 
 APART = np.array([[0, 0, 9, 9], [20, 0, 29, 9], [40, 0, 49, 9]], np.float32)
 ALIKE = np.array([[0, 0, 9, 9], [0, 0, 9, 8], [40, 0, 49, 9]], np.float32)

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phrasebox.boxes import covers_image, iou
 from phrasebox.grounding import clean_phrases
-from phrasebox.grounding.phrases import confidence, covers_image, is_content, overlap, trim
-from phrasebox.text import words
+from phrasebox.grounding.phrases import confidence, is_content, trim
+from phrasebox.text.words import words
 from phrasebox.types import Box, Regions
 
 BOXES = np.array([[0, 0, 100, 80], [0, 0, 40, 40], [2, 0, 42, 40], [50, 10, 100, 80]], np.float32)
@@ -139,7 +140,7 @@ def test_confidence_of_nearly_all_votes_stays_a_probability():
 def test_overlap_equals_a_slow_loop():
     boxes = boxes_of(np.random.default_rng(3), 12)
     expected = [slow_iou(boxes[2].tolist(), b.tolist()) for b in boxes]
-    np.testing.assert_allclose(overlap(boxes[2], boxes), expected, atol=1e-6)
+    np.testing.assert_allclose(iou(boxes[2], boxes), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(

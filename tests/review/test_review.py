@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from phrasebox.errors import DataError, NotThereError, SettingsError, WorkspaceError
-from phrasebox.jobs import export
 from phrasebox.review import Review, place_of
+from phrasebox.stages.export import export
 from phrasebox.types import Box, Caption, Example, GroundedCaption, Phrase, TruePhrase
-from phrasebox.workspace import Workspace
+from phrasebox.workspace.workspace import Workspace
 
 FIRST, SECOND = "a dog beside a cat", "two animals"
 KEYS = ("1.png", "in a # folder/2.png", "3.png")

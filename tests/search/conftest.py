@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from phrasebox import cli
-from phrasebox.workspace import Workspace
+from phrasebox.workspace.workspace import Workspace
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from phrasebox.aligner import Aligner, AlignerModel, Bank, ModelSettings, Pairs
-from phrasebox.region_settings import RegionSettings
+from phrasebox.regions.settings import RegionSettings
 from phrasebox.types import Caption, Example, Regions
-from phrasebox.workspace import Workspace
+from phrasebox.workspace.workspace import Workspace
 
 WIDTH, DIM = 32, 16
 CAPTIONS = ("a dog on the grass", "two children play with a red ball", "a man rides a bicycle", "snow on a hill")

@@ -157,7 +157,7 @@ def test_a_missing_client_is_named(ws, aligner, monkeypatch):
 
 
 def test_the_command_prints_the_recall(ws, aligner, call, monkeypatch):
-    monkeypatch.setattr("phrasebox.jobs.workspace_aligner", lambda *args: aligner)
+    monkeypatch.setattr("phrasebox.aligner.Aligner.for_workspace", lambda *args: aligner)
     told = call("index", ws.path, "--json")
     assert (told.code, json.loads(told.out)["images"]) == (0, 40)
     assert json.loads(told.out)["recall"] > 0.9

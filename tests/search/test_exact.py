@@ -6,9 +6,9 @@ import torch
 
 from phrasebox.search import exact
 from phrasebox.search.collection import Collection, add
-from phrasebox.search.planes import to_planes
+from phrasebox.search.int8 import to_planes
 from phrasebox.search.query import Query, score
-from phrasebox.search.shards import Entry
+from phrasebox.search.vector_files import Entry
 
 
 def images_of(folder, count, scale=1.0, seed=0, full=None, monkeypatch=None):

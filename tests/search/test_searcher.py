@@ -12,7 +12,7 @@ from small_images import CAPTIONS, add_images, make_aligner, regions_of
 from phrasebox.errors import DataError, ModelError, SettingsError, WorkspaceError
 from phrasebox.search import Searcher
 from phrasebox.search.store import Store
-from phrasebox.workspace import Workspace
+from phrasebox.workspace.workspace import Workspace
 
 SENTENCE = "a dog catching a red ball"
 
@@ -69,7 +69,7 @@ def test_boxes_are_ranked_by_all_words_together(ws, request, kind):
 
 
 def test_phrases_are_those_of_the_stored_regions(ws, monkeypatch):
-    monkeypatch.setattr("phrasebox.grounding.heat.CLOSED", 1.0)  # so that what is stored beside the vectors decides
+    monkeypatch.setattr("phrasebox.grounding.heatmap.CLOSED", 1.0)  # so that what is stored beside the vectors decides
     aligner = make_aligner()
     with torch.no_grad():
         aligner.model.log_temperature.fill_(4.0)  # sharp enough for some box to be better than the frame
@@ -165,7 +165,7 @@ def test_vectors_go_with_the_regions_they_were_made_of(ws, aligner):
 
 
 def test_the_workspace_itself_searches(ws, aligner, monkeypatch):
-    monkeypatch.setattr("phrasebox.jobs.workspace_aligner", lambda ws: aligner)
+    monkeypatch.setattr("phrasebox.aligner.Aligner.for_workspace", lambda ws: aligner)
     expected = Searcher.open(ws, aligner).sentence(SENTENCE, 4)
     assert [h.key for h in ws.search(SENTENCE, k=4)] == [h.key for h in expected]
     add_images(ws, [40])
@@ -210,7 +210,7 @@ def test_a_workspace_without_regions_or_captions(tmp_path, aligner):
 
 
 def test_the_command_tells_draws_and_refuses(ws, aligner, tmp_path, call, monkeypatch):
-    monkeypatch.setattr("phrasebox.jobs.workspace_aligner", lambda *args: aligner)
+    monkeypatch.setattr("phrasebox.aligner.Aligner.for_workspace", lambda *args: aligner)
     for n in range(40):
         Image.new("RGB", (100, 80), (n, 3 * n, 90)).save(ws.path / f"{n}.png")
     expected = Searcher.open(ws, aligner).sentence(SENTENCE, 3)
@@ -242,6 +242,6 @@ def test_the_command_tells_draws_and_refuses(ws, aligner, tmp_path, call, monkey
 
 
 def test_a_picture_that_is_gone_is_drawn_grey(ws, aligner, tmp_path, call, monkeypatch):
-    monkeypatch.setattr("phrasebox.jobs.workspace_aligner", lambda *args: aligner)
+    monkeypatch.setattr("phrasebox.aligner.Aligner.for_workspace", lambda *args: aligner)
     assert call("search", ws.path, SENTENCE, "-k", 2, "--quiet", "-o", tmp_path / "a.html").code == 0
     assert (tmp_path / "a.html").read_text().count("no such file") == 2

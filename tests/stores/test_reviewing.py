@@ -11,7 +11,7 @@ from phrasebox.errors import WorkspaceError
 from phrasebox.review import Review
 from phrasebox.types import Box, Caption, Example, GroundedCaption, Phrase
 from phrasebox.web import Service
-from phrasebox.workspace import Workspace
+from phrasebox.workspace.workspace import Workspace
 
 TEXT = "a dog beside a cat"
 
@@ -24,7 +24,7 @@ def filled(ws: Workspace, picture) -> Workspace:
 
 
 def test_read_there_and_decided_here(store, tmp_path):
-    from phrasebox.places import place
+    from phrasebox.io.paths import place
 
     Image.fromarray(np.zeros((20, 40, 3), np.uint8)).save(tmp_path / "1.png")
     here = filled(Workspace.create(tmp_path / "ws"), tmp_path / "1.png")

@@ -11,16 +11,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from phrasebox import cli, lease
+from phrasebox import cli
 from phrasebox.aligner import Aligner, AlignerModel, ModelSettings
 from phrasebox.errors import OfflineError, StoreError, WorkspaceError
-from phrasebox.images import image_size, load_image
-from phrasebox.jobs import ground, import_source, make_regions
-from phrasebox.lease import Lease
-from phrasebox.places import in_store, place
-from phrasebox.region_settings import RegionSettings
+from phrasebox.io import store_lock as lease
+from phrasebox.io.images import image_size, load_image
+from phrasebox.io.paths import in_store, place
+from phrasebox.io.store_lock import Lease
+from phrasebox.regions.settings import RegionSettings
+from phrasebox.stages.ground import ground
+from phrasebox.stages.import_ import import_source
+from phrasebox.stages.regions import make_regions
 from phrasebox.types import Example
-from phrasebox.workspace import Workspace
+from phrasebox.workspace.workspace import Workspace
 
 SETTINGS = RegionSettings(
     proposer="grid", density=27, regions=27, nms=1.0, rank="proposer", backbone="efficientnet-lite0", size=96

@@ -13,13 +13,14 @@ import pytest
 import torch
 from PIL import Image
 
-from phrasebox import cli, sample
+from phrasebox import cli
 from phrasebox.aligner import Aligner, AlignerModel, ModelSettings
-from phrasebox.backbones import load_backbone
 from phrasebox.captioner import Captioner, CaptionerModel, Lexicon, SpeechSettings
 from phrasebox.captioner import ModelSettings as CaptionerSettings
-from phrasebox.region_settings import RegionSettings
-from phrasebox.workspace import Workspace
+from phrasebox.io import sample
+from phrasebox.regions.backbones import load_backbone
+from phrasebox.regions.settings import RegionSettings
+from phrasebox.workspace.workspace import Workspace
 
 SETTINGS = RegionSettings(
     proposer="grid", density=27, regions=27, nms=1.0, rank="proposer", backbone="efficientnet-lite0", size=96
@@ -31,7 +32,7 @@ _WORDS = ("a", "dog", "runs", "on", "the", "red", "cat")
 @pytest.fixture(scope="session", autouse=True)
 def _load_networks_once():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("phrasebox.features.load_backbone", functools.cache(load_backbone))
+        patch.setattr("phrasebox.regions.extractor.load_backbone", functools.cache(load_backbone))
         yield
 
 

@@ -12,8 +12,9 @@ from starlette.testclient import TestClient
 
 from phrasebox import cli
 from phrasebox.web import Limits, Service
-from phrasebox.web.app import build, public
-from phrasebox.workspace import Workspace
+from phrasebox.web.app import build
+from phrasebox.web.error_answers import public
+from phrasebox.workspace.workspace import Workspace
 
 CAT = "in a folder/chelsea.png"
 SENTENCE = "A tabby cat with green eyes"

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given
 
 from phrasebox.web import Limits, Service
 from phrasebox.web.app import build
-from phrasebox.workspace import Workspace
+from phrasebox.workspace.workspace import Workspace
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
 from schemathesis import GenerationMode  # noqa: E402

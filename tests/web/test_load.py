@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from phrasebox.review import Review
-from phrasebox.workspace import Workspace
+from phrasebox.workspace.workspace import Workspace
 
 CLIENTS, ROUNDS = 20, 3
 PATIENCE = 300.0  # seconds until a test gives up, on however slow a machine

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from phrasebox.errors import DataError, NotThereError, SettingsError
-from phrasebox.images import load_image
+from phrasebox.io.images import load_image
 from phrasebox.web import Limits, Service
 
 CAT = "in a folder/chelsea.png"

@@ -1,9 +1,9 @@
 """Learning which words describe which region, from pairs of images and captions alone (PAPER: sections 2 to 5)."""
 
-from phrasebox.aligner.aligner import Aligner
-from phrasebox.aligner.bank import Bank
+from phrasebox.aligner.api import Aligner
 from phrasebox.aligner.data import Pairs
 from phrasebox.aligner.model import AlignerModel
+from phrasebox.aligner.querybank import Bank
 from phrasebox.aligner.settings import PRESETS, ModelSettings, Preset, TrainSettings
 from phrasebox.aligner.train import Epoch, Trained, train
 

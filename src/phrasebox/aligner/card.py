@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from phrasebox.backbones.tuned import shown
+from phrasebox.regions.backbones.finetuned import shown
 
 NOT_STATED = "not stated"
 _IDENTIFIER = re.compile(r"[a-z0-9]+([.\-][a-z0-9]+)*", re.IGNORECASE)

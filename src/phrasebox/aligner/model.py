@@ -12,11 +12,12 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from phrasebox.aligner.score import pair_scores
 from phrasebox.aligner.settings import ModelSettings
-from phrasebox.noise import Dropout
-from phrasebox.wordvectors import DIM
+from phrasebox.text.word_vectors import DIM
+from phrasebox.training.dropout import Dropout
 
 if TYPE_CHECKING:
-    from phrasebox.aligner.data import RegionBatch, WordBatch
+    from phrasebox.aligner.data import WordBatch
+    from phrasebox.training.region_batch import RegionBatch
 
 # The temperature is learned as its logarithm; it starts here and may not pass the second number.
 _TEMPERATURE, _HOTTEST = 15.0, 100.0
@@ -267,17 +268,3 @@ class AlignerModel(nn.Module):
         # The shares of v_i . s_t that the heads have, times their number again: what each thinks by itself.
         own = [self.scores(v.contiguous(), s.contiguous(), lengths, mask) * len(self.heads) for v, s in pairs]
         return torch.stack(own, dim=1)
-
-
-def geometry(boxes: Tensor, width: Tensor, height: Tensor) -> Tensor:
-    """(x1, y1, x2, y2, area) of boxes (B, R, 4), as shares of frames of ``width`` and ``height`` (B,): (B, R, 5).
-
-    Examples
-    --------
-    >>> geometry(torch.tensor([[[0.0, 0.0, 5.0, 10.0]]]), torch.tensor([10]), torch.tensor([20]))
-    tensor([[[0.0000, 0.0000, 0.5000, 0.5000, 0.2500]]])
-    """
-    sides = torch.stack([width, height, width, height], dim=-1)[:, None]  # (B, 1, 4)
-    share = boxes / sides
-    area = (share[..., 2] - share[..., 0]) * (share[..., 3] - share[..., 1])
-    return torch.cat([share, area[..., None]], dim=-1)

@@ -8,7 +8,7 @@ from typing import Literal
 from phrasebox.aligner.loss import Objective
 from phrasebox.checks import at_least, one_of, share
 from phrasebox.errors import SettingsError
-from phrasebox.wordvectors import Kind
+from phrasebox.text.word_vectors import Kind
 
 Encoder = Literal["mlp", "brnn", "lstm", "gru"]
 

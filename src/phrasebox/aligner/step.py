@@ -18,11 +18,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phrasebox import distributed, noise
-from phrasebox.aligner.data import Pairs, RegionBatch, pack
+from phrasebox.aligner.data import Pairs, pack
 from phrasebox.aligner.model import AlignerModel
-from phrasebox.aligner.stored import ahead
-from phrasebox.execution import Execution
+from phrasebox.training import distributed
+from phrasebox.training import dropout as noise
+from phrasebox.training.execution import Execution
+from phrasebox.training.region_batch import RegionBatch
+from phrasebox.training.stored_vectors import ahead
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """From scores (B, L), times the temperature, and the image of every sentence (L,), to a scalar."""

@@ -16,20 +16,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phrasebox import distributed
-from phrasebox.aligner.bank import Bank
 from phrasebox.aligner.collapse import collapse
 from phrasebox.aligner.data import Pairs, epoch_batches, pack
 from phrasebox.aligner.loss import objective
 from phrasebox.aligner.model import AlignerModel
+from phrasebox.aligner.querybank import Bank
 from phrasebox.aligner.settings import ModelSettings, TrainSettings
 from phrasebox.aligner.step import Batches, Gradient, Kept, Plan, Read
-from phrasebox.aligner.stored import sampled_columns
-from phrasebox.checkpoints import CHECKPOINT, TrainingState, cosine_rate
 from phrasebox.errors import DataError, ModelError
-from phrasebox.execution import PLAIN, Execution
-from phrasebox.ranks import ranks_both_ways
-from phrasebox.storage import model_id
+from phrasebox.evaluate.recall import ranks_both_ways
+from phrasebox.io.model_folder import model_id
+from phrasebox.training import distributed
+from phrasebox.training.checkpoint import CHECKPOINT, TrainingState, cosine_rate
+from phrasebox.training.execution import PLAIN, Execution
+from phrasebox.training.stored_vectors import sampled_columns
 
 TAIL_SHARE = 0.05
 """Of the learning rate, for the last blocks of networks: they know much already, and little data is to change it."""
@@ -82,8 +82,8 @@ def train(
 ) -> Trained:
     """Learn to align regions and words from pairs of images and sentences.
 
-    In a group of processes (`phrasebox.distributed`) all call it alike; each computes its share of every batch, the
-    first writes, and all get the same model.
+    In a group of processes (`phrasebox.training.distributed`) all call it alike; each computes its share of every
+    batch, the first writes, and all get the same model.
 
     Parameters
     ----------

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from phrasebox.captioner.lexicon import END, FIRST, START, UNKNOWN
 from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.state import Memory
+from phrasebox.text.vocabulary import END, FIRST, START, UNKNOWN
 
 _NOTHING = -1  # target of padding, and of words that are not in the vocabulary
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from phrasebox.aligner.card import NOT_STATED, front_matter, licence_fields
-from phrasebox.backbones.tuned import shown
+from phrasebox.regions.backbones.finetuned import shown
 
 
 def captioner_card(config: Mapping[str, Any], figures: str = "") -> str:

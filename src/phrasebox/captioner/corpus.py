@@ -8,12 +8,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from phrasebox.aligner.data import RegionBatch, RegionSource, collate, join
-from phrasebox.captioner.lexicon import Lexicon
+from phrasebox.boxes import covers_image, iou
 from phrasebox.captioner.settings import TrainSettings
-from phrasebox.english import names_thing
-from phrasebox.grounding.phrases import covers_image, overlap
-from phrasebox.text import words
+from phrasebox.text.english import names_thing
+from phrasebox.text.vocabulary import Lexicon
+from phrasebox.text.words import words
+from phrasebox.training.region_batch import RegionBatch, RegionSource, collate, join
 from phrasebox.types import Phrase, Regions
 
 MAX_WORDS = 20  # of a sentence; longer ones are cut
@@ -179,7 +179,7 @@ def choose_phrases(
     for phrase in phrases:
         region = phrase.region
         if region < 0:
-            region = int(overlap(np.array(tuple(phrase.box), np.float32), regions.boxes).argmax())
+            region = int(iou(np.array(tuple(phrase.box), np.float32), regions.boxes).argmax())
         if phrase.whole_image or region == 0 or covers_image(regions.box(region), regions.width, regions.height):
             whole += 1
         elif not names_thing(phrase.text):

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from phrasebox.captioner.lexicon import END, START
 from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.settings import SpeechSettings
 from phrasebox.captioner.state import Memory, select
 from phrasebox.captioner.views import Views
+from phrasebox.text.vocabulary import END, START
 
 _REPEATS = ((1, 0), (2, 0), (3, 0), (4, 0), (2, 1), (3, 1), (4, 1))
 """Words of a phrase, and words between, that it is not said twice with: ``a man a man``, ``a man and a man``."""

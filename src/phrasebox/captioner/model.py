@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from phrasebox.captioner.lexicon import FIRST, UNKNOWN
 from phrasebox.captioner.recurrent import RecurrentDecoder
 from phrasebox.captioner.settings import ModelSettings
 from phrasebox.captioner.state import Memory, State
 from phrasebox.captioner.transformer import TransformerDecoder
 from phrasebox.captioner.views import Views
-from phrasebox.noise import Dropout
+from phrasebox.text.vocabulary import FIRST, UNKNOWN
+from phrasebox.training.dropout import Dropout
 
 
 class CaptionerModel(nn.Module):

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from phrasebox.captioner.consensus import CiderD
 from phrasebox.captioner.generate import walk
-from phrasebox.captioner.lexicon import END, START, Lexicon
 from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.views import Views
+from phrasebox.evaluate.cider import CiderD
+from phrasebox.text.vocabulary import END, START, Lexicon
 
 DRAWS = 5  # sentences drawn an image; each is compared with the mean of the others
 

@@ -15,17 +15,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phrasebox import distributed, noise
-from phrasebox.aligner.data import RegionBatch
-from phrasebox.aligner.stored import ahead
 from phrasebox.captioner.batch import cross_entropy, mix_in, pad, targets
 from phrasebox.captioner.corpus import MAX_WORDS, Corpus
-from phrasebox.captioner.lexicon import Lexicon
 from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.reward import Critic, self_critical
 from phrasebox.captioner.settings import TrainSettings
 from phrasebox.captioner.views import Views
-from phrasebox.execution import Execution
+from phrasebox.text.vocabulary import Lexicon
+from phrasebox.training import distributed
+from phrasebox.training import dropout as noise
+from phrasebox.training.execution import Execution
+from phrasebox.training.region_batch import RegionBatch
+from phrasebox.training.stored_vectors import ahead
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,22 +15,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from phrasebox import distributed
-from phrasebox.aligner.data import RegionBatch
-from phrasebox.aligner.stored import sampled_columns
-from phrasebox.captioner.consensus import CiderD
 from phrasebox.captioner.corpus import MAX_WORDS, Corpus
 from phrasebox.captioner.generate import generate
-from phrasebox.captioner.lexicon import Lexicon
 from phrasebox.captioner.model import CaptionerModel
-from phrasebox.captioner.ptb import ptb_tokens
 from phrasebox.captioner.reward import Critic
 from phrasebox.captioner.settings import ModelSettings, SpeechSettings, TrainSettings
 from phrasebox.captioner.step import Batch, Gradient
 from phrasebox.captioner.views import Views
-from phrasebox.checkpoints import CHECKPOINT, TrainingState, cosine_rate
 from phrasebox.errors import DataError, ModelError
-from phrasebox.execution import PLAIN, Execution
+from phrasebox.evaluate.cider import CiderD
+from phrasebox.text.ptb import ptb_tokens
+from phrasebox.text.vocabulary import Lexicon
+from phrasebox.training import distributed
+from phrasebox.training.checkpoint import CHECKPOINT, TrainingState, cosine_rate
+from phrasebox.training.execution import PLAIN, Execution
+from phrasebox.training.region_batch import RegionBatch
+from phrasebox.training.stored_vectors import sampled_columns
 
 _GENERATED = 128  # images described at a time in validation
 _SAME = 0.5  # share of images that may be given one and the same sentence
@@ -86,8 +86,8 @@ def train(
 ) -> Trained:
     """Learn to describe views from sentences about them.
 
-    In a group of processes (`phrasebox.distributed`) all call it alike; each computes its share of every batch, the
-    first writes, and all get the same model.
+    In a group of processes (`phrasebox.training.distributed`) all call it alike; each computes its share of every
+    batch, the first writes, and all get the same model.
 
     Parameters
     ----------

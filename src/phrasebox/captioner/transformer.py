@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from phrasebox.captioner.attention import RegionAttention, join_heads, split_heads
 from phrasebox.captioner.settings import ModelSettings
 from phrasebox.captioner.state import Memory, State
-from phrasebox.noise import Dropout
+from phrasebox.training.dropout import Dropout
 
 POSITIONS = 64
 """Words a transformer can write; the settings of speech ask for fewer."""

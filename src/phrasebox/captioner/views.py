@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from phrasebox.aligner.data import RegionBatch
+from phrasebox.training.region_batch import RegionBatch
 
 _INSIDE = 0.6  # share of a region that must lie in the box for it to be looked at when the box is described
 _LEAST_SIDE = 1e-3  # of a box, as a share of the frame, when others are measured in it

@@ -7,7 +7,7 @@ from phrasebox.cli.app import app, main
 __all__ = ["COMMANDS", "app", "main"]
 
 COMMANDS = {
-    "import": "importing:import_",
+    "import": "import_:import_",
     "regions": "regions:regions",
     "align": "align:align",
     "ground": "ground:ground",

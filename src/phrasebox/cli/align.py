@@ -66,8 +66,8 @@ def align(
         Start anew instead of going on.
     """
     from phrasebox.aligner import PRESETS, Epoch
-    from phrasebox.jobs import align as job
-    from phrasebox.jobs import epoch_json
+    from phrasebox.stages.align import align as job
+    from phrasebox.stages.align import epoch_json
 
     def report(epoch: Epoch) -> None:
         if not opened.silent:

@@ -14,7 +14,7 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 
 from phrasebox.errors import PhraseboxError
-from phrasebox.offline import go_offline, is_offline
+from phrasebox.io.offline import go_offline, is_offline
 
 app = App(
     name="phrasebox",

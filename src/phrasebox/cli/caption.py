@@ -62,8 +62,8 @@ def caption(
         Start anew instead of going on.
     """
     from phrasebox.captioner import PRESETS, Epoch
-    from phrasebox.jobs.captioning import caption as job
-    from phrasebox.jobs.captioning import caption_epoch_json
+    from phrasebox.stages.caption import caption as job
+    from phrasebox.stages.caption import caption_epoch_json
 
     def show(*parts: str) -> None:
         if not opened.silent:

@@ -22,10 +22,10 @@ def demo(ws: Path = Path("demo"), /, *, common: Common = COMMON) -> None:
     ws
         The workspace folder to make.
     """
-    from phrasebox import sample
     from phrasebox.captioner import Captioner
+    from phrasebox.io import sample
     from phrasebox.show.description import descriptions_page
-    from phrasebox.workspace import Workspace
+    from phrasebox.workspace.workspace import Workspace
 
     photographs = sample.images_folder()
     captions = sample.write_captions(Workspace.create(ws).path / "sample.json")

@@ -13,8 +13,8 @@ from phrasebox.cli.shared import PICTURES, EngineName, bulk_engine, check_target
 from phrasebox.errors import DataError, SettingsError
 
 if TYPE_CHECKING:
-    from phrasebox.bulk import Engine
     from phrasebox.captioner import Captioner, Description, SpeechSettings
+    from phrasebox.pipeline import Engine
 
 
 def describe(
@@ -110,7 +110,7 @@ def _folder(
     where: Engine,
 ) -> None:
     """Into JSON lines, from which a page is made if one is wanted."""
-    from phrasebox.jobs.describing import describe_folder, page_of
+    from phrasebox.stages.describe import describe_folder, page_of
     from phrasebox.types import Skipped
 
     if out is None:

@@ -22,7 +22,7 @@ def doctor(
     common: Common = COMMON,
 ) -> None:
     """Look over the machine, a workspace and its data, and say in a line each what to do; 1 if something is broken."""
-    from phrasebox.doctor import examine
+    from phrasebox.stages.doctor import examine
 
     found = []
     for finding in examine(ws, common.device, common.workers):

@@ -34,8 +34,8 @@ def evaluate(
     """
     from rich.console import Console
 
-    from phrasebox.jobs import evaluate as job
-    from phrasebox.jobs.captions_evaluating import evaluate_captions
+    from phrasebox.stages.evaluate import evaluate as job
+    from phrasebox.stages.evaluate_captions import evaluate_captions
 
     tables = []
     with session(ws, common) as opened:

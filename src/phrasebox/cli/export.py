@@ -47,7 +47,7 @@ def export(
     model
         The model to put into it, if the phrases were made with another than the workspace's own.
     """
-    from phrasebox.jobs import export as job
+    from phrasebox.stages.export import export as job
 
     if hub_folder is not None:
         if out is not None or format is not None or split is not None:
@@ -69,7 +69,7 @@ def export(
 
 
 def _to_hub(ws: Path, folder: Path, model: str | None, min_confidence: float, parts_only: bool, common: Common) -> None:
-    from phrasebox.hub import write_hub_folder
+    from phrasebox.stages.hub import write_hub_folder
 
     with session(ws, common, writes=False) as opened:
         found = write_hub_folder(opened.workspace, opened.aligner(model), folder, min_confidence, parts_only)

@@ -31,7 +31,7 @@ def gallery(
     model
         A model's folder or hub id.
     """
-    from phrasebox.jobs import gallery_of
+    from phrasebox.stages.export import gallery_of
 
     check_target(out)
     with session(ws, common, writes=False) as opened:

@@ -32,7 +32,7 @@ def ground(
     address
         Of a Ray cluster, such as auto or HOST:6379; one is started on this machine otherwise.
     """
-    from phrasebox.jobs import ground as job
+    from phrasebox.stages.ground import ground as job
 
     where = bulk_engine(common, engine, address)
     with session(ws, common) as opened:

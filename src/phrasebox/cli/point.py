@@ -40,7 +40,7 @@ def point(
     """
     from phrasebox.aligner import Aligner
     from phrasebox.formats.writing import replacing
-    from phrasebox.images import load_image
+    from phrasebox.io.images import load_image
     from phrasebox.show import draw_grounding
 
     if out is not None:

@@ -78,10 +78,9 @@ def regions(
     fresh
         Make them anew with other settings.
     """
-    from phrasebox.jobs import make_regions
-    from phrasebox.jobs.regions import STAGE
-    from phrasebox.profiling import Profile
-    from phrasebox.region_settings import REGION_PRESETS, RegionSettings, region_settings_of
+    from phrasebox.pipeline.profile import Profile
+    from phrasebox.regions.settings import REGION_PRESETS, RegionSettings, region_settings_of
+    from phrasebox.stages.regions import STAGE, make_regions
 
     if backbone is not None and second is None:
         second = ""  # the preset's two are chosen for each other

@@ -18,7 +18,7 @@ def reproduce(ws: WorkspacePath, /, *, into: Path | None = None, common: Common 
     into
         The workspace that they make; the same folder otherwise.
     """
-    from phrasebox.jobs.reproducing import reproduce as job
+    from phrasebox.stages.reproduce import reproduce as job
 
     with session(ws, common, writes=False) as opened:
         steps = job(opened.workspace, into)

@@ -11,7 +11,7 @@ from phrasebox.cli.app import COMMON, Common
 from phrasebox.cli.export import export
 from phrasebox.cli.gallery import gallery
 from phrasebox.cli.ground import ground
-from phrasebox.cli.importing import import_
+from phrasebox.cli.import_ import import_
 from phrasebox.cli.regions import regions
 from phrasebox.cli.shared import check_target
 
@@ -44,7 +44,7 @@ def run(
     out
         Folder of the exported files; the workspace's own `out` otherwise.
     """
-    from phrasebox.workspace import Workspace
+    from phrasebox.workspace.workspace import Workspace
 
     folder = out or ws / "out"
     check_target(folder / "gallery.html")

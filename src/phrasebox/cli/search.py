@@ -16,7 +16,7 @@ from phrasebox.errors import SettingsError
 if TYPE_CHECKING:
     from phrasebox.search import Hit, SentenceHit, Similar
     from phrasebox.show import Found
-    from phrasebox.workspace import Workspace
+    from phrasebox.workspace.workspace import Workspace
 
 _PAGES = (".html", ".htm")
 
@@ -156,7 +156,7 @@ def _found(ws: Workspace, images: Sequence[Hit]) -> list[Found]:
     import numpy as np
 
     from phrasebox.errors import DataError
-    from phrasebox.images import load_image
+    from phrasebox.io.images import load_image
     from phrasebox.show import Found
     from phrasebox.types import Phrase
 

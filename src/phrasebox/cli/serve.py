@@ -15,7 +15,7 @@ from cyclopts.validators import Number
 from phrasebox.cli.app import COMMON, Common
 from phrasebox.cli.shared import device
 from phrasebox.errors import MissingExtraError, SettingsError
-from phrasebox.places import in_store, place
+from phrasebox.io.paths import in_store, place
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -61,7 +61,7 @@ def serve(
         from phrasebox.web.security import Access, is_loopback
     except ImportError as error:
         raise MissingExtraError((error.name or "nicegui").partition(".")[0], "web") from None
-    from phrasebox.workspace import Workspace
+    from phrasebox.workspace.workspace import Workspace
 
     if token is None and not is_loopback(host):
         token = secrets.token_urlsafe(24)

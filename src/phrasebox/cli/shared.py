@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from phrasebox.aligner import Aligner
-    from phrasebox.bulk import Engine
+    from phrasebox.pipeline import Engine
     from phrasebox.types import Phrase
-    from phrasebox.workspace import Workspace
+    from phrasebox.workspace.workspace import Workspace
 
 EngineName = Literal["local", "ray"]
 
@@ -39,15 +39,15 @@ class Session:
 
     def aligner(self, model: str | None) -> Aligner:
         """The aligner named, else the workspace's own, else the built-in one."""
-        from phrasebox.jobs import workspace_aligner
+        from phrasebox.aligner import Aligner
 
-        return workspace_aligner(self.workspace, model, self.device, self.workers)
+        return Aligner.for_workspace(self.workspace, model, self.device, self.workers)
 
 
 @contextmanager
 def session(ws: Path, common: Common, *, writes: bool = True) -> Iterator[Session]:
     """Open a workspace, and keep other writers out of it if this command ``writes``."""
-    from phrasebox.workspace import Workspace
+    from phrasebox.workspace.workspace import Workspace
 
     workspace = Workspace(ws)
     with workspace.lock() if writes else nullcontext():
@@ -68,7 +68,7 @@ def device(common: Common) -> str:
 
 def bulk_engine(common: Common, name: EngineName, address: str | None) -> Engine:
     """Where a bulk job runs."""
-    from phrasebox.bulk import Engine
+    from phrasebox.pipeline import Engine
 
     return Engine(name, common.workers, address)
 

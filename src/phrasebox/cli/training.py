@@ -15,7 +15,7 @@ from phrasebox.cli.app import Common
 from phrasebox.cli.shared import Session, session
 
 if TYPE_CHECKING:
-    from phrasebox.execution import Execution
+    from phrasebox.training.execution import Execution
 
 
 @Parameter(name="*")
@@ -35,7 +35,7 @@ class Computing:
     @property
     def execution(self) -> Execution:
         """The same for the library."""
-        from phrasebox.execution import Execution, read_size
+        from phrasebox.training.execution import Execution, read_size
 
         memory = None if self.memory is None else read_size(self.memory)
         return Execution(self.micro_batch, self.precision, self.compile, memory)
@@ -47,7 +47,7 @@ COMPUTING = Computing()
 @contextmanager
 def together(ws: Path, common: Common) -> Iterator[tuple[Session, Common]]:
     """Meet the other processes where torchrun started some, and open a workspace; the first locks it and speaks."""
-    from phrasebox import distributed
+    from phrasebox.training import distributed
 
     with distributed.joined(common.device) as device:
         if not distributed.first():

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from phrasebox.captioner.ptb import ptb_tokens
 from phrasebox.errors import DataError
 from phrasebox.evaluate.tables import ResultRow, ResultTable
+from phrasebox.text.ptb import ptb_tokens
 
 BLEU = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4")
 SCORES = (*BLEU, "ROUGE-L", "CIDEr-D", "METEOR", "SPICE")

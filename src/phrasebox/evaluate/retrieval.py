@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from phrasebox.evaluate.recall import RankSummary, ranks_both_ways
 from phrasebox.evaluate.tables import ResultRow, ResultTable
-from phrasebox.ranks import RankSummary, ranks_both_ways
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from phrasebox.english import head_word
+from phrasebox.text.english import head_word
 
 
 class ClassNames:

@@ -12,7 +12,7 @@ from phrasebox.errors import DataError
 from phrasebox.formats.json_stream import array_elements
 from phrasebox.formats.reading import examples, images_folder, split_named
 from phrasebox.formats.writing import Written, append_element, replacing
-from phrasebox.text import words
+from phrasebox.text.words import words
 from phrasebox.types import Example, GroundedImage, Skipped
 
 LAYOUT = 'dataset*.json with "images" and their "sentences"'

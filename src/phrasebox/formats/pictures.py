@@ -11,7 +11,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from phrasebox.errors import DataError
 from phrasebox.formats.reading import is_picture, storable
-from phrasebox.places import in_store, reaching
+from phrasebox.io.paths import in_store, reaching
 from phrasebox.types import Example
 
 LARGEST = 1 << 28  # bytes of a picture's file that is still unpacked

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from phrasebox.boxes import covers_image, iou
 from phrasebox.errors import DataError
-from phrasebox.grounding.heat import Canvas
-from phrasebox.grounding.phrases import covers_image, is_content, overlap
+from phrasebox.grounding.heatmap import Canvas
+from phrasebox.grounding.phrases import is_content
 from phrasebox.types import Box, Phrase, Regions, Span, Word
 
 HEAD = 0.3  # of the last content word's scores in its phrase's, beside the mean of them all
@@ -48,7 +49,7 @@ def localise(
         As `phrasebox.types.Grounding` has them; with them the regions' scores are also solved for where in the image
         they come from.
     photograph : bool
-        The image is composed as photographs are; see `phrasebox.grounding.heat.composition`.
+        The image is composed as photographs are; see `phrasebox.grounding.heatmap.composition`.
 
     Raises
     ------
@@ -64,7 +65,7 @@ def localise(
     found = []
     for span, of, merit in zip(spans, told, merits, strict=True):
         box = Box(*fuse(merit, regions.boxes).tolist())
-        near = overlap(np.array(tuple(box), np.float32), regions.boxes)
+        near = iou(np.array(tuple(box), np.float32), regions.boxes)
         score, nearest = scores[of].mean(0), int(near.argmax())
         text = caption[span[0] : span[1]]
         whole = covers_image(box, regions.width, regions.height)
@@ -124,7 +125,7 @@ def fuse(merit: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     array([1., 0., 8., 8.])
     """
     best = int(merit.argmax())
-    weight = (merit.astype(np.float64) / merit[best]) ** LOYALTY * (overlap(boxes[best], boxes) >= FUSED)
+    weight = (merit.astype(np.float64) / merit[best]) ** LOYALTY * (iou(boxes[best], boxes) >= FUSED)
     used, weight = boxes[weight > 0], weight[weight > 0]
     mean = (weight[:, None] * used).sum(0) / weight.sum()
     return np.clip(mean, used.min(0), used.max(0))  # rounding takes no mean out of what it is of

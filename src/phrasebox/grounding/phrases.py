@@ -7,16 +7,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import regex
 
-from phrasebox.english import DETERMINERS, is_content, is_verb_in_ing, links
+from phrasebox.boxes import covers_image, iou
 from phrasebox.grounding.segments import segments
-from phrasebox.types import Box, Phrase, Regions, Span, Word
+from phrasebox.text.english import DETERMINERS, is_content, is_verb_in_ing, links
+from phrasebox.types import Phrase, Regions, Span, Word
 
 _BREAK = regex.compile(r"[.;:!?。！？।؟\n]")  # a phrase never runs over the end of a sentence
 
 _NEAR = 0.1  # IoU from which on neighbouring words on two boxes are not kept apart
-
-# A box that covers this share of the frame stands for the whole image.
-_WHOLE_IMAGE = 0.9
 
 
 def trim(words: Sequence[Word], start: int, end: int) -> tuple[int, int]:
@@ -29,7 +27,7 @@ def trim(words: Sequence[Word], start: int, end: int) -> tuple[int, int]:
 
     Examples
     --------
-    >>> from phrasebox.text import words
+    >>> from phrasebox.text.words import words
     >>> w = words("with a tabby cat and the")
     >>> trim(w, 0, 6)
     (1, 4)
@@ -108,7 +106,7 @@ def phrase_spans(caption: str, words: Sequence[Word], assignment: np.ndarray, bo
 
     Examples
     --------
-    >>> from phrasebox.text import words
+    >>> from phrasebox.text.words import words
     >>> caption = "A smiling woman holding a helmet stands in front of an American flag ."
     >>> boxes = np.array([[0, 0, 9, 9], [0, 0, 9, 8], [0, 20, 9, 29]], np.float32)
     >>> assignment = np.array([0, 0, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2])
@@ -123,7 +121,7 @@ def phrase_spans(caption: str, words: Sequence[Word], assignment: np.ndarray, bo
             and not _BREAK.search(caption, words[start - 1].end, words[start].start)
             and (
                 any(word.text.lower() in DETERMINERS for word in words[max(before[0], start - 2) : start])
-                or overlap(boxes[before[2]], boxes[[region]])[0] >= _NEAR
+                or iou(boxes[before[2]], boxes[[region]])[0] >= _NEAR
             )
         ):
             joined[-1] = (before[0], end, region)
@@ -170,21 +168,8 @@ def confidence(scores: np.ndarray, region: int, boxes: np.ndarray, temperature: 
     0.667
     """
     weights = np.exp(temperature * (scores - scores.max()))
-    share = weights[overlap(boxes[region], boxes) >= 0.5].sum() / weights.sum()
+    share = weights[iou(boxes[region], boxes) >= 0.5].sum() / weights.sum()
     return min(1.0, float(share))  # the two sums round differently
-
-
-def overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """IoU (R,) of one ``xyxy`` box (4,) with many (R, 4)."""
-    size = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    shared = np.prod(np.clip(size, 0, None), axis=1)
-    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    return shared / (np.prod(box[2:] - box[:2]) + area - shared)
-
-
-def covers_image(box: Box, width: int, height: int) -> bool:
-    """Whether a box is the frame rather than a part of it."""
-    return box.area >= _WHOLE_IMAGE * width * height
 
 
 def _runs(caption: str, words: Sequence[Word], assignment: np.ndarray) -> list[tuple[int, int, int]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from phrasebox.errors import DataError
-from phrasebox.text import words
+from phrasebox.text.words import words
 from phrasebox.types import Box, Span
 
 _LONGEST_NAME = 80  # characters of who decides

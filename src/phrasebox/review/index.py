@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from phrasebox.review.records import phrase_id
-from phrasebox.workspace import Workspace
+from phrasebox.workspace.workspace import Workspace
 
 _TEXTS = 8  # searches whose answers are remembered
 

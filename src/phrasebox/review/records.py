@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from phrasebox.settle import Settled, State
 from phrasebox.types import Box, Span
+from phrasebox.workspace.apply_decisions import Settled, State
 
 
 @dataclass(frozen=True, slots=True)

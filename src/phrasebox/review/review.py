@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from phrasebox import rows
-from phrasebox.decisions import Decision, Decisions, Verdict
+from phrasebox.boxes import covers_image
 from phrasebox.errors import DataError, NotThereError
-from phrasebox.grounding.phrases import covers_image
 from phrasebox.review.edits import box_in, name_of, place_of, span_in
 from phrasebox.review.index import PhraseIndex
 from phrasebox.review.records import PhrasePage, PhraseRecord, Progress, records_of
-from phrasebox.settle import State, settle
 from phrasebox.types import Span
-from phrasebox.workspace import Workspace
+from phrasebox.workspace import schema as rows
+from phrasebox.workspace.apply_decisions import State, settle
+from phrasebox.workspace.decisions import Decision, Decisions, Verdict
+from phrasebox.workspace.workspace import Workspace
 
 
 class Review:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from phrasebox.errors import WorkspaceError
-from phrasebox.search.shards import Entry, Shard, write_shard
+from phrasebox.search.vector_files import Entry, Shard, write_shard
 
 FULL = 131_072
 """Vectors of a shard from which on no entry is added to it; 128 MB of a model that is 512 wide."""

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 
 from phrasebox.search.collection import Collection
-from phrasebox.search.planes import byte_products, from_planes, int8_is_exact, to_planes
+from phrasebox.search.int8 import byte_products, from_planes, int8_is_exact, to_planes
 from phrasebox.search.query import Query, score
-from phrasebox.search.shards import Shard
+from phrasebox.search.vector_files import Shard
 
 _NUMBERS = 1 << 20  # of the (words, regions) table that a thread has at a time, 4 MB
 _AT_ONCE = 64  # images that are scored exactly at a time

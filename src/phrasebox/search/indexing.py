@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from phrasebox.aligner import Aligner
-from phrasebox.bulk import Engine
 from phrasebox.errors import SettingsError
-from phrasebox.pipeline import progress
+from phrasebox.pipeline import Engine
+from phrasebox.pipeline.progress import progress
 from phrasebox.search import exact, lance_index
 from phrasebox.search.backends import check_backend, open_backend
 from phrasebox.search.collection import Collection
 from phrasebox.search.query import Query, share_of
 from phrasebox.search.store import Store
-from phrasebox.text import words
-from phrasebox.workspace import Workspace
+from phrasebox.text.words import words
+from phrasebox.workspace.workspace import Workspace
 
 _QUERIES, _K = 100, 10
 

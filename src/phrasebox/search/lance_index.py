@@ -6,7 +6,7 @@ first principal components, and what its image scores with strangers, so that a 
 that images are ranked by, of one region and the mean word. LanceDB's own multi-vector index would hold every vector
 whole, answer for cosines alone, and look up every word.
 
-What is indexed is told by the shard (see `phrasebox.search.covered`).
+What is indexed is told by the shard (see `phrasebox.search.index_coverage`).
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ import numpy as np
 import pyarrow as pa
 
 from phrasebox.errors import WorkspaceError
-from phrasebox.files import remove_folder, write_json
-from phrasebox.pipeline import Advance
+from phrasebox.io.atomic import remove_folder, write_json
+from phrasebox.pipeline.progress import Advance
 from phrasebox.search import exact
 from phrasebox.search.collection import Collection
-from phrasebox.search.covered import ABOUT, VERSION, Covered, read_about, required_about, shard_id
-from phrasebox.search.planes import from_planes
+from phrasebox.search.index_coverage import ABOUT, VERSION, Covered, read_about, required_about, shard_id
+from phrasebox.search.int8 import from_planes
 from phrasebox.search.query import Query
-from phrasebox.search.shards import Shard
-from phrasebox.tables import LANCE_ERRORS, cause
+from phrasebox.search.vector_files import Shard
+from phrasebox.workspace.lance_tables import LANCE_ERRORS, cause
 
 COMPONENTS = 64
 _SAMPLE = 50_000  # regions whose principal components are taken

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from phrasebox.errors import MissingExtraError, WorkspaceError
-from phrasebox.files import remove_folder, write_json
-from phrasebox.pipeline import Advance
+from phrasebox.io.atomic import remove_folder, write_json
+from phrasebox.pipeline.progress import Advance
 from phrasebox.search import exact
 from phrasebox.search.collection import Collection
-from phrasebox.search.covered import ABOUT, VERSION, Covered, read_about, required_about, shard_id
+from phrasebox.search.index_coverage import ABOUT, VERSION, Covered, read_about, required_about, shard_id
 from phrasebox.search.query import Query
-from phrasebox.search.shards import Shard
+from phrasebox.search.vector_files import Shard
 
 KEY = "QDRANT_API_KEY"
 """The environment variable that a server's key is read from."""

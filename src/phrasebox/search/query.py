@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from phrasebox.aligner import Aligner
-from phrasebox.aligner.bank import SHARE
+from phrasebox.aligner.querybank import SHARE
 from phrasebox.search.collection import Collection
 
 

@@ -9,19 +9,20 @@ import numpy as np
 from PIL import Image
 
 from phrasebox.aligner import Aligner
+from phrasebox.boxes import suppress
 from phrasebox.errors import DataError, SettingsError, WorkspaceError
-from phrasebox.region_reader import RegionReader
 from phrasebox.search.backends import Backend, check_backend, open_backend
 from phrasebox.search.collection import Collection
 from phrasebox.search.hits import Hit, SentenceHit, Similar, WordHit
-from phrasebox.search.planes import from_planes
+from phrasebox.search.int8 import from_planes
 from phrasebox.search.query import Query, score, share_of
 from phrasebox.search.sentences import best_sentences
-from phrasebox.search.shards import Entry
 from phrasebox.search.store import Store, finite
+from phrasebox.search.vector_files import Entry
+from phrasebox.text.word_vectors import Sentence
 from phrasebox.types import Box, Regions, Word
-from phrasebox.wordvectors import Sentence
-from phrasebox.workspace import Workspace
+from phrasebox.workspace.region_reader import RegionReader
+from phrasebox.workspace.workspace import Workspace
 
 _OVERLAP = 0.5  # share of the smaller of two boxes of an image from which on they are one answer
 
@@ -38,7 +39,7 @@ class Searcher:
     def open(
         cls,
         workspace: Workspace,
-        aligner: Aligner,
+        aligner: Aligner | None = None,
         backend: str = "exact",
         url: str | None = None,
         quiet: bool = True,
@@ -48,8 +49,9 @@ class Searcher:
 
         Parameters
         ----------
-        aligner : Aligner
-            The model; the workspace's regions must have been made the way its own are.
+        aligner : Aligner, optional
+            The model; the workspace's regions must have been made the way its own are. Without it the workspace's own
+            model, else the built-in one.
         backend : {"exact", "lancedb", "qdrant"}
             What finds the candidates; all are scored exactly in the end.
         url : str, optional
@@ -69,7 +71,7 @@ class Searcher:
             If the workspace has no regions, or the index of the back end is missing or of another model.
         """
         check_backend(backend, url)
-        store = Store(workspace, aligner, quiet)
+        store = Store(workspace, aligner or Aligner.for_workspace(workspace), quiet)
         return cls(store, images := store.images(), open_backend(backend, store.folder, images, url, all_of_it))
 
     def close(self) -> None:
@@ -131,7 +133,7 @@ class Searcher:
         for entry in self._entries(rows):
             own = from_planes(entry.planes.high, entry.planes.low, entry.planes.step)
             plain = own @ together
-            for i in _apart(entry.boxes, plain)[:k]:
+            for i in suppress(entry.boxes, plain, _OVERLAP, share_of="smaller")[:k]:
                 box, best = Box(*entry.boxes[i].tolist()), float(plain[i])
                 said = _said(sentence.words, [box] * len(vectors), vectors @ own[i])
                 found.append(Hit(entry.key, best - query.share * entry.prior, box, said, best))
@@ -209,15 +211,3 @@ def _at_least_one(k: int) -> int:
 def _said(words: Sequence[Word], boxes: Sequence[Box], scores: np.ndarray) -> tuple[WordHit, ...]:
     found = zip(words, boxes, scores.tolist(), strict=True)
     return tuple(WordHit(word.text, word.start, word.end, box, score) for word, box, score in found)
-
-
-def _apart(boxes: np.ndarray, scores: np.ndarray) -> list[int]:
-    """Boxes from the best to the worst, without those that show what a better one does."""
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
-    kept: list[int] = []
-    for i in np.argsort(-scores, kind="stable").tolist():
-        sides = np.minimum(boxes[kept, 2:], boxes[i, 2:]) - np.maximum(boxes[kept, :2], boxes[i, :2])
-        shared = sides.clip(min=0).prod(1)  # (kept,)
-        if not (shared > _OVERLAP * np.minimum(areas[kept], areas[i])).any():
-            kept.append(i)
-    return kept

@@ -6,7 +6,7 @@ import numpy as np
 
 from phrasebox.search.collection import Collection
 from phrasebox.search.exact import best_of
-from phrasebox.search.planes import from_planes
+from phrasebox.search.int8 import from_planes
 
 _WORDS = 8192  # looked at at a time
 

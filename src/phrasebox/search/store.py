@@ -15,16 +15,16 @@ import torch
 from torch import Tensor
 
 from phrasebox.aligner import Aligner
-from phrasebox.bulk import Engine, Mapped, Mapper, stream
 from phrasebox.errors import ModelError, WorkspaceError
-from phrasebox.pipeline import Advance, progress
+from phrasebox.io.model_folder import model_id
+from phrasebox.pipeline import Engine, Mapped, Mapper, stream
+from phrasebox.pipeline.progress import Advance, progress
 from phrasebox.search.collection import Collection, add
-from phrasebox.search.planes import to_planes
-from phrasebox.search.shards import Entry
-from phrasebox.storage import model_id
-from phrasebox.text import words
+from phrasebox.search.int8 import to_planes
+from phrasebox.search.vector_files import Entry
+from phrasebox.text.words import words
 from phrasebox.types import Regions
-from phrasebox.workspace import Workspace
+from phrasebox.workspace.workspace import Workspace
 
 _KEPT = 2  # models whose vectors are kept
 _IMAGES, _SENTENCES = 32, 512  # embedded at a time

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from phrasebox.captioner.describe import Description
+from phrasebox.captioner.description import Description
 from phrasebox.formats.writing import replacing
 from phrasebox.show.draw import draw_phrases
 from phrasebox.show.pixels import photograph

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from phrasebox import rows
 from phrasebox.errors import DataError, NotThereError, StoreError
-from phrasebox.images import load_image
-from phrasebox.places import in_store, reaching
-from phrasebox.rows import ImageRow
+from phrasebox.io.images import load_image
+from phrasebox.io.paths import in_store, reaching
 from phrasebox.web.limits import BusyError, KindError, Limits, TooLargeError
-from phrasebox.workspace import Workspace
+from phrasebox.workspace import schema as rows
+from phrasebox.workspace.schema import ImageRow
+from phrasebox.workspace.workspace import Workspace
 
 KINDS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """Pillow's names of what is taken: pictures of pixels, whose decoders run nothing and read no other file."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from phrasebox.workspace import Workspace
+from phrasebox.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,24 +13,24 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from phrasebox.captioner.captioner import BUILT_IN as BUILT_IN_CAPTIONER
+from phrasebox.captioner.api import BUILT_IN as BUILT_IN_CAPTIONER
 from phrasebox.errors import DataError, NotThereError, SettingsError
-from phrasebox.jobs.captioning import NAME as CAPTIONER
 from phrasebox.review import PhrasePage, PhraseRecord, Review
+from phrasebox.stages.caption import NAME as CAPTIONER
 from phrasebox.types import Grounding, Regions, Span
 from phrasebox.web.limits import Limits
 from phrasebox.web.pictures import Pictures, decode
 from phrasebox.web.results import Results, read_results
 from phrasebox.web.worker import Worker
-from phrasebox.workspace import Workspace
+from phrasebox.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from phrasebox.aligner import Aligner
     from phrasebox.captioner import Captioner, Description
-    from phrasebox.decisions import Verdict
-    from phrasebox.rows import ImageRow
     from phrasebox.search import Hit, Searcher, Similar
-    from phrasebox.settle import State
+    from phrasebox.workspace.apply_decisions import State
+    from phrasebox.workspace.decisions import Verdict
+    from phrasebox.workspace.schema import ImageRow
 
 ImageArgument = bytes | str
 """An image: the bytes of an upload, or the key of an image of the workspace."""
@@ -272,19 +272,17 @@ class Service:
     def aligner(self) -> Aligner:
         """The aligner; only for the models' thread."""
         from phrasebox.aligner import Aligner
-        from phrasebox.jobs import workspace_aligner
 
         if isinstance(self._aligner, Aligner):
             return self._aligner
         if self._ws is None:
             return Aligner.load(self._aligner, self._device, self._workers)
-        return workspace_aligner(self._ws, self._aligner, self._device, self._workers)
+        return Aligner.for_workspace(self._ws, self._aligner, self._device, self._workers)
 
     @cached_property
     def captioner(self) -> Captioner:
         """The captioner; only for the models' thread."""
         from phrasebox.captioner import Captioner
-        from phrasebox.jobs.captioning import workspace_captioner
 
         if isinstance(self._captioner, Captioner):
             return self._captioner
@@ -292,7 +290,7 @@ class Service:
             raise NotThereError("there is no captioner here; train one with: phrasebox caption WS")
         if self._ws is None:
             return Captioner.load(self._captioner, self._device, self._workers)
-        return workspace_captioner(self._ws, self._captioner, self._device, self._workers)
+        return Captioner.for_workspace(self._ws, self._captioner, self._device, self._workers)
 
     def _ground(self, image: ImageArgument, sentence: str, beta: float | None) -> Grounded:
         found = self.aligner.ground(self._regions_of(image, self.aligner), sentence, beta)

@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from phrasebox import cli, sample
+from phrasebox import cli
+from phrasebox.io import sample
 
 SCREENSHOTS = Path(__file__).parents[3] / "build" / "screenshots"
 EVIL = "<img src=x onerror=pwned()>"

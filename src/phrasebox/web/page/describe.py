@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nicegui import events
 
-from phrasebox.captioner.describe import Description
+from phrasebox.captioner.description import Description
 from phrasebox.errors import PhraseboxError
 from phrasebox.types import Box
 from phrasebox.web.page import views

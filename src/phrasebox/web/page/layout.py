@@ -10,8 +10,8 @@ from typing import Any
 
 from nicegui import ui
 
-from phrasebox import sample
 from phrasebox.errors import MissingExtraError
+from phrasebox.io import sample
 from phrasebox.show.colours import css_rules
 from phrasebox.web.page.parts import Text, box, put
 from phrasebox.web.page.visitors import Visitor

@@ -11,9 +11,9 @@ from fastapi.responses import FileResponse, Response
 from nicegui import Client, ui
 from PIL import Image
 
-from phrasebox import sample
 from phrasebox.errors import NotThereError
-from phrasebox.web.app import tell_errors
+from phrasebox.io import sample
+from phrasebox.web.error_answers import tell_errors
 from phrasebox.web.limits import TooLargeError
 from phrasebox.web.page import layout
 from phrasebox.web.page.describe import DescribeTab

@@ -12,7 +12,7 @@ from nicegui import background_tasks, ui
 from nicegui.elements.mixins.text_element import TextElement
 
 from phrasebox.errors import PhraseboxError
-from phrasebox.web.app import public
+from phrasebox.web.error_answers import public
 from phrasebox.web.service import Service
 
 

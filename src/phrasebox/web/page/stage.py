@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from nicegui import events, ui
 
-from phrasebox import sample
 from phrasebox.errors import PhraseboxError
+from phrasebox.io import sample
 from phrasebox.web.page.layout import samples
 from phrasebox.web.page.parts import Drop, Notice, Picture, Text, box, button, put
 from phrasebox.web.page.visitors import Chosen, Visitor

@@ -1,0 +1,339 @@
+"""The public aligner: images and sentences in, scores and groundings out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from phrasebox.aligner.card import model_card
+from phrasebox.aligner.data import pack
+from phrasebox.aligner.model import AlignerModel
+from phrasebox.aligner.querybank import Bank
+from phrasebox.aligner.settings import ModelSettings
+from phrasebox.errors import DataError, ModelError
+from phrasebox.grounding import clean_phrases, decode_batch, localise, phrase_spans
+from phrasebox.io.model_folder import find_model, read_config, read_weights, write_model
+from phrasebox.regions.compatibility import check_regions
+from phrasebox.regions.extractor import ImageOrRegions as Image
+from phrasebox.regions.extractor import RegionExtractor, regions_of, with_width
+from phrasebox.regions.settings import RegionSettings, settings_inside, settings_with
+from phrasebox.text.word_vectors import Sentence, WordVectors
+from phrasebox.training.region_batch import collate
+from phrasebox.types import Grounding, Phrase, Regions, Span, Word
+from phrasebox.workspace.workspace import Workspace
+
+KIND = "phrasebox aligner"
+BUILT_IN_NAME = "built-in"
+BUILT_IN = Path(str(resources.files("phrasebox") / "pretrained" / "aligner"))
+NAME = "aligner"
+
+
+@dataclass(eq=False)
+class Aligner:
+    """Says which words of a sentence describe which region of an image.
+
+    Attributes
+    ----------
+    model : AlignerModel
+        The network, in evaluation mode.
+    region_settings : RegionSettings
+        How the images it was trained on became regions; its own images must become regions the same way.
+    beta : float
+        Chain strength of the Markov random field, chosen on training images.
+    about : dict
+        Data with its licence, seeds and figures of the training, as the model's config keeps them.
+    bank : Bank or None
+        Training sentences and images that `score` compares with.
+    source : str
+        Where it was loaded from: ``built-in``, a folder or a hub id; empty if it was made in this process.
+    """
+
+    model: AlignerModel
+    region_settings: RegionSettings
+    beta: float = 0.0
+    about: dict[str, Any] = field(default_factory=dict)
+    bank: Bank | None = None
+    device: str = "cpu"
+    workers: int = 2
+    source: str = ""
+
+    @classmethod
+    def load(cls, source: str | Path | None = None, device: str = "cpu", workers: int = 2) -> Aligner:
+        """The built-in aligner, or one from a folder or the hub.
+
+        Parameters
+        ----------
+        source : path or hub id, optional
+            Without it, or with ``built-in``, the model that comes with the package.
+        device : str
+            A torch device.
+        workers : int
+            Processor threads for making regions.
+
+        Raises
+        ------
+        ModelError
+            If the folder is incomplete, damaged, or not an aligner.
+        """
+        folder = BUILT_IN if source in (None, BUILT_IN_NAME) else find_model(source)
+        config = read_config(folder, KIND)
+        try:
+            with torch.device("meta"):  # whatever size the config asks for, nothing is allocated before the file agrees
+                model = AlignerModel(ModelSettings(**config["model"]))
+            regions = settings_inside(folder, config["regions"])
+            beta, about = float(config["beta"]), config.get("about", {})
+            if not 0 <= beta < math.inf or not isinstance(about, dict):
+                raise ValueError("beta is a number from 0, about a table")
+        except (KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
+            raise ModelError(f"the config of {folder} does not describe an aligner of this version: {error}") from error
+        read_weights(folder, model)
+        bank = Bank.load(folder, model.settings.dim)
+        bank = bank.to(device) if bank else None
+        source = BUILT_IN_NAME if source is None else str(source)
+        return cls(model.eval().to(device), regions, beta, about, bank, device, workers, source)
+
+    @classmethod
+    def for_workspace(
+        cls, ws: Workspace, source: str | Path | None = None, device: str = "cpu", workers: int = 2
+    ) -> Aligner:
+        """The aligner to use on a workspace: the one named, else the one trained in it, else the built-in one.
+
+        Raises
+        ------
+        ModelError
+            If the workspace's regions were not made the way the aligner's were.
+        """
+        trained = ws.models / NAME / "config.json"
+        loaded = cls.load(source or (trained.parent if trained.exists() else None), device, workers)
+        check_regions(ws, loaded.region_settings, "model", "align")
+        return loaded
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path, device: str = "cpu", workers: int = 2) -> Aligner:
+        """`load` by the name that libraries around the hub give it; the model is to be named.
+
+        Parameters
+        ----------
+        source : path or hub id
+            A model's folder, or a data set's that has its model inside; ``owner/name`` or ``owner/name@revision`` on
+            the hub.
+        """
+        return cls.load(source, device, workers)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """All but the weights, as plain values."""
+        return {
+            "kind": KIND,
+            "model": asdict(self.model.settings),
+            "regions": asdict(self.region_settings),
+            "beta": self.beta,
+            "about": self.about,
+        }
+
+    def save(self, folder: str | Path, card: str = "") -> None:
+        """Write config, half-precision safetensors and a card, by default `model_card`, into ``folder``."""
+        config = {**self.config, "regions": settings_with(Path(folder), self.region_settings)}
+        write_model(Path(folder), config, self.model.state_dict(), card or model_card(config))
+        if self.bank:
+            self.bank.save(Path(folder))
+
+    def regions(self, image: Image, boxes: np.ndarray | None = None) -> Regions:
+        """The regions of an image, with vectors.
+
+        Parameters
+        ----------
+        image : path, PIL image, (H, W, 3) uint8 array, or Regions
+            Regions that already have vectors are returned as they are.
+        boxes : (N, 4) array, optional
+            Your own boxes, ``xyxy`` pixels, instead of proposed ones; the whole image is added as row 0.
+        """
+        return self.regions_of([image], None if boxes is None else [boxes])[0]
+
+    def regions_of(self, images: Sequence[Image], boxes: Sequence[np.ndarray | None] | None = None) -> list[Regions]:
+        """`regions` of several images in one batch."""
+
+        def extract(places: list[int], pixels: list[np.ndarray]) -> list[Regions]:
+            return self._extractor(pixels, given=None if boxes is None else [boxes[i] for i in places])
+
+        return regions_of(images, lambda r: with_width(r, self.model.settings.vector_dim, "aligner"), extract)
+
+    def score(self, images: Sequence[Image], sentences: Sequence[str], calibrated: bool = False) -> np.ndarray:
+        """S_kl of every image and sentence (PAPER: section 4).
+
+        Parameters
+        ----------
+        calibrated : bool
+            For ranking: take off what an image or a sentence scores with strangers anyway (see `Bank.calibrated`).
+            Without a bank the scores stay what they are.
+
+        Returns
+        -------
+        (K, L) float32
+
+        Raises
+        ------
+        DataError
+            If an argument is one string or image instead of a list.
+        """
+        if isinstance(images, str) or not isinstance(images, Sequence) or isinstance(sentences, str):
+            raise DataError("score takes a list of images and a list of sentences")
+        if not len(images) or not len(sentences):
+            return np.zeros((len(images), len(sentences)), np.float32)
+        v, mask = self.embed_regions(self.regions_of(images))
+        s, lengths = self.embed_words(self.words.encode(list(sentences)))
+        with torch.inference_mode():
+            scores = self.model.scores(v, s, lengths, mask)
+            if calibrated and self.bank:
+                prior = self.bank.image_prior(self.model, v, mask)
+                scores = self.bank.calibrated(self.model, scores, prior, s, lengths)
+            return _finite(scores)
+
+    def ground(
+        self, image: Image, caption: str, beta: float | None = None, spans: Sequence[Span] | None = None
+    ) -> Grounding:
+        """Which words of ``caption`` describe which region of ``image``.
+
+        The decoded chain cuts the caption into phrases. Their boxes are those of its regions for a model of dot
+        products (PAPER: section 6); for one of cosines they are localised as given ``spans`` are.
+
+        Parameters
+        ----------
+        beta : float, optional
+            At least 0; larger makes longer phrases. The model's own without it.
+        spans : sequence of (start, end), optional
+            Characters of phrases to localise instead of decoding phrases: one phrase each, in order.
+
+        Raises
+        ------
+        DataError
+            If the image cannot be read, the caption has no words, or a span holds no word.
+        """
+        regions = self.regions(image)
+        return self.ground_many([regions], [caption], beta, None if spans is None else [spans])[0]
+
+    def ground_many(
+        self,
+        regions: Sequence[Regions],
+        captions: Sequence[str],
+        beta: float | None = None,
+        spans: Sequence[Sequence[Span]] | None = None,
+    ) -> list[Grounding]:
+        """`ground` for pairs of regions and captions, in one batch; nothing of nothing."""
+        if not len(regions) and not len(captions):
+            return []
+        sentences = self.words.encode(list(captions))
+        for caption, sentence in zip(captions, sentences, strict=True):
+            if not sentence.words:
+                raise DataError(f"the caption {caption!r} has no words")
+        return self.ground_tables(regions, sentences, self.word_scores(regions, sentences), beta, spans)
+
+    def ground_tables(
+        self,
+        regions: Sequence[Regions],
+        sentences: Sequence[Sentence],
+        tables: Sequence[np.ndarray],
+        beta: float | None = None,
+        spans: Sequence[Sequence[Span]] | None = None,
+    ) -> list[Grounding]:
+        """`ground_many` for (T, R) tables of v_i . s_t that are there already."""
+        beta = self.beta if beta is None else beta
+        strengths = self._strengths(regions)
+        paths = decode_batch(tables, beta)
+        found = []
+        for i, (r, sentence, table, path) in enumerate(zip(regions, sentences, tables, paths, strict=True)):
+            own, asked = strengths.get(id(r)), None if spans is None else spans[i]
+            phrases = self._phrases(sentence.text, sentence.words, table, path, r, own, asked)
+            best = table.max(1)
+            score = float(best.mean() if self.model.settings.mean else best.sum())
+            found.append(Grounding(sentence.text, sentence.words, r, table, path, phrases, score, beta, r.key, own))
+        return found
+
+    def decoded_again(self, found: Grounding, beta: float) -> Grounding:
+        """A grounding with its words decoded at another beta, from the scores it has: no network runs."""
+        path = decode_batch([found.scores], beta)[0]
+        phrases = self._phrases(found.caption, found.words, found.scores, path, found.regions, found.strengths)
+        return replace(found, assignment=path, phrases=phrases, beta=beta)
+
+    def _phrases(
+        self,
+        text: str,
+        words: Sequence[Word],
+        table: np.ndarray,
+        path: np.ndarray,
+        regions: Regions,
+        strengths: np.ndarray | None,
+        spans: Sequence[Span] | None = None,
+    ) -> tuple[Phrase, ...]:
+        if spans is None and not self.model.settings.normalise:
+            return clean_phrases(text, words, table, path, regions, self.temperature)
+        # The chain says which words belong together; where cosines are compared, all regions say where.
+        cut = phrase_spans(text, words, path, regions.boxes) if spans is None else spans
+        photograph = self.model.settings.photographs
+        return localise(text, words, table, regions, cut, self.temperature, strengths, photograph)
+
+    def _strengths(self, regions: Sequence[Regions]) -> dict[int, np.ndarray]:
+        """By the identity of each, how long the regions' vectors are; of a model that normalises."""
+        unique = _unique(regions)
+        if not unique or not self.model.settings.normalise:
+            return {}
+        with torch.inference_mode():
+            found = _finite(self.model.strengths(collate(self.regions_of(unique))))
+        return {id(r): own[: len(r)] for r, own in zip(unique, found, strict=True)}
+
+    def word_scores(self, regions: Sequence[Regions], sentences: Sequence[Sentence]) -> list[np.ndarray]:
+        """v_i . s_t of each image with its own sentence: one (T, R) float32 a pair."""
+        unique = _unique(regions)
+        v, _ = self.embed_regions(unique)
+        row = {id(r): i for i, r in enumerate(unique)}
+        s, lengths = self.embed_words(sentences)
+        with torch.inference_mode():
+            return [
+                _finite(words @ v[row[id(r)], : len(r)].T)
+                for r, words in zip(regions, s.split(lengths.tolist()), strict=True)
+            ]
+
+    def embed_regions(self, regions: Sequence[Regions]) -> tuple[Tensor, Tensor | None]:
+        """v_i of images (B, R, h), and which are not padding (B, R), None if all."""
+        with torch.inference_mode():
+            return self.model.embed_images(collate(self.regions_of(regions)))
+
+    def embed_words(self, sentences: Sequence[Sentence]) -> tuple[Tensor, Tensor]:
+        """s_t of sentences, packed (T, h), and their lengths (L,)."""
+        with torch.inference_mode():
+            return self.model.embed_sentences(pack([s.vectors for s in sentences]))
+
+    @property
+    def temperature(self) -> float:
+        """Factor on scores in posteriors: the heads' logits add up, and v_i . s_t is the mean of their scores."""
+        return float(self.model.temperature.detach()) * len(self.model.heads)
+
+    @cached_property
+    def words(self) -> WordVectors:
+        """The pretrained word vectors that the model reads."""
+        return WordVectors(self.model.settings.words, self.device)
+
+    @cached_property
+    def _extractor(self) -> RegionExtractor:
+        return RegionExtractor(self.region_settings, self.device, self.workers)
+
+
+def _unique(regions: Sequence[Regions]) -> list[Regions]:
+    """Each once: captions of one image share its regions."""
+    return list({id(r): r for r in regions}.values())
+
+
+def _finite(scores: Tensor) -> np.ndarray:
+    """The scores as an array, if the model is able to give any."""
+    if not torch.isfinite(scores).all():
+        raise ModelError("the model gives scores that are not finite; its weights are damaged, use another --model")
+    return scores.cpu().numpy()

@@ -1,7 +1,0 @@
-"""From pixels to a feature map: the networks and the engines that run them."""
-
-from __future__ import annotations
-
-from phrasebox.backbones.backbone import Backbone, load_backbone, load_network
-
-__all__ = ["Backbone", "load_backbone", "load_network"]

@@ -1,0 +1,72 @@
+"""Geometry of boxes: intersection over union, suppression of near-equal boxes, and which box is the whole image."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from phrasebox.types import Box
+
+WHOLE_IMAGE_SHARE = 0.9
+"""A box that covers this share of the image stands for the whole image."""
+
+
+def intersection(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Area (R,) that one ``xyxy`` box (4,) shares with each of many (R, 4)."""
+    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
+    return np.prod(np.clip(sides, 0, None), axis=1)
+
+
+def area(boxes: np.ndarray) -> np.ndarray:
+    """Area (R,) of ``xyxy`` boxes (R, 4)."""
+    return np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+
+
+def iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Intersection over union (R,) of one ``xyxy`` box (4,) with each of many (R, 4).
+
+    Examples
+    --------
+    >>> iou(np.array([0, 0, 2, 2]), np.array([[0, 0, 2, 2], [1, 0, 3, 2], [5, 5, 6, 6]])).round(3)
+    array([1.   , 0.333, 0.   ])
+    """
+    shared = intersection(box, boxes)
+    return shared / (np.prod(box[2:] - box[:2]) + area(boxes) - shared)
+
+
+def suppress(
+    boxes: np.ndarray, scores: np.ndarray, most: float, *, share_of: Literal["union", "smaller"] = "union"
+) -> list[int]:
+    """Greedy non-maximum suppression: rows from the best to the worst, without those that overlap a better one.
+
+    Parameters
+    ----------
+    boxes : (R, 4)
+        ``xyxy``.
+    scores : (R,)
+        Larger is better; equal ones keep their order.
+    most : float
+        Largest overlap that two kept boxes may have.
+    share_of : {"union", "smaller"}
+        Overlap is the shared area over that of the union (IoU), or over that of the smaller box.
+
+    Examples
+    --------
+    >>> boxes = np.array([[0, 0, 4, 4], [0, 0, 4, 3], [5, 5, 6, 6]])
+    >>> suppress(boxes, np.array([0.5, 0.9, 0.1]), most=0.5)
+    [1, 2]
+    """
+    areas = area(boxes)
+    kept: list[int] = []
+    for i in np.argsort(-scores, kind="stable").tolist():
+        shared = intersection(boxes[i], boxes[kept])
+        whole = np.minimum(areas[kept], areas[i]) if share_of == "smaller" else areas[kept] + areas[i] - shared
+        if not (shared > most * whole).any():
+            kept.append(i)
+    return kept
+
+
+def covers_image(box: Box, width: int, height: int) -> bool:
+    """Whether a box covers so much of the image that it stands for all of it, rather than for a part."""
+    return box.area >= WHOLE_IMAGE_SHARE * width * height

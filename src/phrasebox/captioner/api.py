@@ -1,0 +1,314 @@
+"""The public captioner: images in, sentences and phrases out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from phrasebox.captioner.card import captioner_card
+from phrasebox.captioner.description import DescribedRegion, Description, telling
+from phrasebox.captioner.generate import Sentence, generate
+from phrasebox.captioner.model import CaptionerModel
+from phrasebox.captioner.settings import ModelSettings, SpeechSettings
+from phrasebox.captioner.views import Views
+from phrasebox.errors import DataError, ModelError, SettingsError
+from phrasebox.io.images import load_image
+from phrasebox.io.model_folder import find_model, read_config, read_weights, write_model
+from phrasebox.regions.compatibility import check_regions
+from phrasebox.regions.extractor import ImageOrRegions as Image
+from phrasebox.regions.extractor import RegionExtractor, regions_of, with_width
+from phrasebox.regions.settings import RegionSettings, settings_inside, settings_with
+from phrasebox.text.vocabulary import Lexicon
+from phrasebox.training.region_batch import collate
+from phrasebox.types import Regions
+from phrasebox.workspace.workspace import Workspace
+
+KIND = "phrasebox captioner"
+BUILT_IN = Path(str(resources.files("phrasebox") / "pretrained" / "captioner"))
+NAME = "captioner"
+Boxes = np.ndarray | Sequence[Sequence[float]]
+_VIEWS = 256  # written about at a time
+
+
+@dataclass(eq=False)
+class Captioner:
+    """Describes images and regions in words.
+
+    Attributes
+    ----------
+    model : CaptionerModel
+        The network, in evaluation mode.
+    lexicon : Lexicon
+        The words it knows.
+    region_settings : RegionSettings
+        How the images it was trained on became regions; its own images must become regions the same way.
+    speech : SpeechSettings
+        How it chooses words unless told otherwise.
+    about : dict
+        Data with its licence, seeds and figures of the training, as the model's config keeps them.
+    """
+
+    model: CaptionerModel
+    lexicon: Lexicon
+    region_settings: RegionSettings
+    speech: SpeechSettings = field(default_factory=SpeechSettings)
+    about: dict[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
+    workers: int = 2
+
+    @classmethod
+    def load(cls, source: str | Path | None = None, device: str = "cpu", workers: int = 2) -> Captioner:
+        """The built-in captioner, or one from a folder or the hub.
+
+        Parameters
+        ----------
+        source : path or hub id, optional
+            Without it, the model that comes with the package.
+        device : str
+            A torch device.
+        workers : int
+            Processor threads for making regions.
+
+        Raises
+        ------
+        ModelError
+            If the folder is incomplete, damaged, or not a captioner.
+        """
+        if source is None and not BUILT_IN.is_dir():
+            raise ModelError("this installation has no built-in captioner; train one with: phrasebox caption WS")
+        folder = BUILT_IN if source is None else find_model(source)
+        config = read_config(folder, KIND)
+        try:
+            lexicon = Lexicon(tuple(config["vocabulary"].split()))
+            with torch.device("meta"):  # nothing is allocated before the file agrees
+                model = CaptionerModel(ModelSettings(**config["model"]), len(lexicon))
+            regions, speech = settings_inside(folder, config["regions"]), SpeechSettings(**config["speech"])
+            about = config.get("about", {})
+            if not lexicon.terms or not isinstance(about, dict):
+                raise ValueError("the vocabulary is empty, or about no table")
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError) as error:
+            raise ModelError(
+                f"the config of {folder} does not describe a captioner of this version: {error}"
+            ) from error
+        read_weights(folder, model)
+        return cls(model.eval().to(device), lexicon, regions, speech, about, device, workers)
+
+    @classmethod
+    def for_workspace(
+        cls, ws: Workspace, source: str | Path | None = None, device: str = "cpu", workers: int = 2
+    ) -> Captioner:
+        """The captioner to use on a workspace: the one named, else the one trained in it, else the built-in one.
+
+        Raises
+        ------
+        ModelError
+            If the workspace's regions were not made the way the captioner's were.
+        """
+        trained = ws.models / NAME / "config.json"
+        loaded = cls.load(source or (trained.parent if trained.exists() else None), device, workers)
+        check_regions(ws, loaded.region_settings, "captioner", "caption", first_alone=True)
+        return loaded
+
+    def save(self, folder: str | Path, card: str = "") -> None:
+        """Write config, half-precision safetensors and a card, by default `captioner_card`, into ``folder``."""
+        config = {
+            "kind": KIND,
+            "model": asdict(self.model.settings),
+            "regions": settings_with(Path(folder), self.region_settings),
+            "speech": asdict(self.speech),
+            "about": self.about,
+            "vocabulary": " ".join(self.lexicon.terms),
+        }
+        write_model(Path(folder), config, self.model.state_dict(), card or captioner_card(config))
+
+    def regions(self, image: Image, boxes: Boxes | None = None) -> Regions:
+        """The regions of an image, with vectors; the caller's own boxes, ``xyxy`` pixels, behind the proposed ones.
+
+        Raises
+        ------
+        DataError
+            If the image cannot be read, or a box is not inside it.
+        ModelError
+            If regions are given that have no vectors, or vectors of another backbone. Of vectors that two networks
+            made, the first one's are read.
+        """
+        if boxes is None:
+            return self.regions_of([image])[0]
+        if isinstance(image, Regions):
+            raise DataError("boxes need the picture, as their vectors are made from it; give it instead of regions")
+        pixels = load_image(image)
+        key = str(image) if isinstance(image, str | Path) else ""
+        own = _boxes(boxes, pixels, key)
+        found = replace(self.regions_of([pixels])[0], key=key)
+        return self.with_boxes([found], [pixels], [own])[0]
+
+    def with_boxes(
+        self, regions: Sequence[Regions], pixels: Sequence[np.ndarray], boxes: Sequence[np.ndarray]
+    ) -> list[Regions]:
+        """Regions of images with further boxes (N, 4) of each behind them, their vectors made in one batch."""
+        extra = self._extractor(pixels, boxes, [r.key for r in regions])  # row 0 is the whole image again
+        joined = []
+        for old, new in zip(map(self._checked, regions), extra, strict=True):
+            assert old.vectors is not None
+            assert new.vectors is not None
+            joined.append(
+                replace(
+                    old,
+                    boxes=np.concatenate([old.boxes, new.boxes[1:]]),
+                    scores=np.concatenate([old.scores, new.scores[1:]]),
+                    vectors=np.concatenate([old.vectors, new.vectors[1:]]),
+                    closed=None,  # which a captioner does not read
+                )
+            )
+        return joined
+
+    def regions_of(self, images: Sequence[Image]) -> list[Regions]:
+        """The proposed regions of several images, made in one batch; of a `given` proposer the whole image alone."""
+
+        def extract(places: list[int], pixels: list[np.ndarray]) -> list[Regions]:
+            asked = [images[i] for i in places]
+            keys = [str(image) if isinstance(image, str | Path) else "" for image in asked]
+            nothing = [np.zeros((0, 4), np.float32)] * len(asked) if self.region_settings.proposer == "given" else None
+            return self._extractor(pixels, nothing, keys)
+
+        return regions_of(images, self._checked, extract)
+
+    def _checked(self, regions: Regions) -> Regions:
+        wanted = self.model.settings.vector_dim
+        return with_width(regions.narrowed(wanted), wanted, "captioner")
+
+    def captions(self, images: Sequence[Image], speech: SpeechSettings | None = None) -> list[list[str]]:
+        """One or more sentences about each image, the best first.
+
+        Raises
+        ------
+        DataError
+            If ``images`` is one image instead of a list.
+        """
+        if isinstance(images, str | Path) or not isinstance(images, Sequence):
+            raise DataError("captions takes a list of images")
+        said = self.say(self.regions_of(images), speech=speech)
+        return [[text for text, _ in of_image[0]] for of_image in said]
+
+    def describe(
+        self,
+        image: Image,
+        regions: int = 8,
+        boxes: Boxes | None = None,
+        speech: SpeechSettings | None = None,
+    ) -> Description:
+        """A caption of the image and a phrase for each of its most telling regions.
+
+        Parameters
+        ----------
+        image : path, PIL image, (H, W, 3) uint8 array, or Regions
+        regions : int
+            Phrases wanted at most; 0 for the caption alone.
+        boxes : (N, 4), optional
+            Your own boxes, ``xyxy`` pixels, described in their order instead of chosen regions.
+        speech : SpeechSettings, optional
+            How words are chosen; the captioner's own way without it.
+
+        Raises
+        ------
+        DataError
+            If the image cannot be read, or a box is not inside it.
+        """
+        found = self.regions(image, boxes)
+        if boxes is None:
+            return self.describe_many([found], regions, speech)[0]
+        views = [0, *range(len(found) - len(boxes), len(found))]
+        said = self.say([found], [views], speech)[0]
+        return _description(found, views, said, range(1, len(views)))
+
+    def describe_many(
+        self, images: Sequence[Image], regions: int = 8, speech: SpeechSettings | None = None
+    ) -> list[Description]:
+        """`describe` of several images, all their regions in one batch."""
+        if regions < 0:
+            raise SettingsError(f"regions is {regions}; ask for 0 or more")
+        found = self.regions_of(images)
+        views = [list(range(len(r))) if regions else [0] for r in found]
+        described = []
+        for r, of_image, said in zip(found, views, self.say(found, views, speech), strict=True):
+            chosen: list[int] = []
+            if regions:
+                scores = np.array([math.exp(of_view[0][1].score) for of_view in said])
+                chosen = telling(r, [of_view[0][0] for of_view in said], scores, regions)
+            described.append(_description(r, of_image, said, chosen))
+        return described
+
+    def say(
+        self,
+        regions: Sequence[Regions],
+        views: Sequence[Sequence[int]] | None = None,
+        speech: SpeechSettings | None = None,
+    ) -> list[list[list[tuple[str, Sentence]]]]:
+        """Sentences about any regions of several images, written together.
+
+        Parameters
+        ----------
+        regions : sequence of Regions
+            Of each image, with vectors.
+        views : sequence of sequence of int, optional
+            Which regions of each image are described; the whole of it without.
+
+        Returns
+        -------
+        list
+            For each image and view, its sentences as text and as the model wrote them, the best first.
+        """
+        if not len(regions):
+            return []
+        speech = speech or self.speech
+        views = [[0]] * len(regions) if views is None else views
+        image = torch.tensor([i for i, of_image in enumerate(views) for _ in of_image], dtype=torch.int64)
+        focus = torch.tensor([j for of_image in views for j in of_image], dtype=torch.int64)
+        wanted = Views(collate([self._checked(r) for r in regions]), image, focus)
+        repeatable = torch.from_numpy(self.lexicon.repeatable()).to(self.device)
+        written: list[list[Sentence]] = []
+        for start in range(0, len(wanted), _VIEWS):
+            part = wanted.rows(slice(start, start + _VIEWS)).to(self.device)
+            written += generate(self.model, part, speech, repeatable)
+        texts = iter([[(self.lexicon.sentence(s.words), s) for s in sentences] for sentences in written])
+        return [[next(texts) for _ in of_image] for of_image in views]
+
+    @cached_property
+    def _extractor(self) -> RegionExtractor:
+        return RegionExtractor(self.region_settings, self.device, self.workers)
+
+
+def _description(
+    regions: Regions, views: Sequence[int], said: Sequence[Sequence[tuple[str, Sentence]]], chosen: Sequence[int]
+) -> Description:
+    """The first view is the caption's; of the others those ``chosen`` by their place among the views."""
+    texts = [tuple(text for text, _ in of_view) for of_view in said]
+    scores = [math.exp(of_view[0][1].score) for of_view in said]
+    told = tuple(DescribedRegion(texts[i][0], regions.box(views[i]), scores[i], texts[i]) for i in chosen)
+    return Description(texts[0][0], scores[0], texts[0], told, regions.width, regions.height, regions.key)
+
+
+def _boxes(boxes: Boxes, pixels: np.ndarray, key: str) -> np.ndarray:
+    """The caller's boxes as (N, 4) float32, each with all its pixels in the image."""
+    name, (height, width) = key or "the image", pixels.shape[:2]
+    try:
+        found = np.asarray(boxes, np.float32)
+    except (ValueError, TypeError):
+        found = np.zeros(1, np.float32)
+    if len(boxes) and (found.ndim != 2 or found.shape[-1] != 4):
+        raise DataError(f"boxes are rows of four numbers x1, y1, x2, y2 in pixels, got {boxes!r}")
+    found = found.reshape(-1, 4)
+    for box in found.tolist():
+        x1, y1, x2, y2 = box
+        if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):
+            numbers = ", ".join(f"{x:g}" for x in box)
+            raise DataError(f"box {numbers} is not inside {name}, {width} x {height} pixels; give x1, y1, x2, y2 in it")
+    return found

@@ -1,0 +1,142 @@
+"""Picture files to upright RGB arrays, with one plain reason when a file cannot be used."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from phrasebox.errors import DataError, MissingExtraError, OfflineError, StoreError
+from phrasebox.io.paths import file_system, in_store, place, reaching
+
+ImageSource = str | Path | Image.Image | np.ndarray
+"""What a picture may be given as: a path, a PIL image, or an array."""
+
+_HEADER = 1 << 18  # bytes of a file in a store that are read for its header
+_SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+
+
+def load_image(image: ImageSource, max_pixels: int = 178_956_970) -> np.ndarray:
+    """The upright picture as 8-bit RGB.
+
+    EXIF rotation is applied, transparency is laid over white, 16-bit grey keeps its upper byte, and of an
+    animation the first frame is taken.
+
+    Parameters
+    ----------
+    image : path, PIL image or array
+        An array is (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, of uint8 or uint16.
+    max_pixels : int
+        Largest width times height that is decoded. Pillow's own limit holds as well.
+
+    Returns
+    -------
+    (H, W, 3) uint8
+        A copy: changing it leaves the argument alone.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, empty, damaged, no image or too large, or the array has another shape or type.
+
+    Examples
+    --------
+    >>> load_image(np.full((2, 3), 65535, dtype=np.uint16))[0, 0].tolist()
+    [255, 255, 255]
+    """
+    if isinstance(image, np.ndarray):
+        return _rgb(_from_array(image))
+    if isinstance(image, Image.Image):
+        with _reasons("the given image"):
+            return _decode(image, "the given image", max_pixels)
+    if not isinstance(image, str | os.PathLike) and not in_store(image):
+        raise DataError(f"an image is a path, a PIL image or an array, got {type(image).__name__}")
+    with _reasons(image), _opened(image) as opened:
+        return _decode(opened, image, max_pixels)
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Width and height in pixels of the upright picture, from the file's header alone.
+
+    An EXIF block that a PNG file keeps behind its pixels is not seen.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, empty or no image. Damage behind the header goes unnoticed.
+    """
+    with _reasons(path), _opened(path, header=True) as image:
+        width, height = image.size
+        # Pillow reports TIFF sizes upright already, and would decode a whole PNG to look for an EXIF block.
+        looks = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
+        if looks and image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS:
+            return height, width
+        return width, height
+
+
+@contextmanager
+def _reasons(name: object) -> Iterator[None]:
+    """Turn whatever opening or decoding raises into a `DataError` that names the picture."""
+    try:
+        yield
+    except (DataError, StoreError, OfflineError, MissingExtraError):
+        raise
+    except UnidentifiedImageError as error:
+        there = place(name) if isinstance(name, str | os.PathLike) else name
+        empty = hasattr(there, "stat") and there.stat().st_size == 0  # type: ignore[union-attr]
+        raise DataError(f"{name}: {'the file is empty' if empty else 'not an image, or of an unknown kind'}") from error
+    except FileNotFoundError as error:
+        raise DataError(f"{name}: no such file") from error
+    except Exception as error:  # on damaged files Pillow's decoders raise nearly every kind there is
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+        raise DataError(f"{name}: cannot be read: {reason}") from error
+
+
+def _opened(path: str | os.PathLike[str], header: bool = False) -> Image.Image:
+    there = place(path)
+    if in_store(there):
+        store, name = file_system(there)
+        with reaching(there):
+            return Image.open(BytesIO(store.cat_file(name, start=0, end=_HEADER) if header else store.cat_file(name)))
+    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for ever
+        raise DataError(f"{path}: a directory, a pipe or a device, not a file")
+    return Image.open(path)
+
+
+def _decode(image: Image.Image, name: object, max_pixels: int) -> np.ndarray:
+    if image.width * image.height > max_pixels:
+        raise DataError(f"{name}: {image.width} x {image.height} is more than {max_pixels} pixels; make it smaller")
+    return _rgb(ImageOps.exif_transpose(image))
+
+
+def _rgb(image: Image.Image) -> np.ndarray:
+    """(H, W, 3) uint8 of a Pillow image in any mode."""
+    if image.mode == "F":
+        raise ValueError("floating-point pixels have no known range; save the image with 8 or 16 bits a channel")
+    if image.mode.startswith("I"):  # 16 bits, which older Pillow widens to 32; its own conversion would clip at 255
+        grey = np.clip(np.asarray(image), 0, 65535).astype(np.uint16) >> 8
+        image = Image.fromarray(grey.astype(np.uint8))
+    if image.has_transparency_data:
+        over = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over)
+    return np.array(image.convert("RGB"))
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    if array.dtype == np.uint16:
+        array = (array >> 8).astype(np.uint8)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or channels not in (1, 3, 4) or not array.size:
+        raise DataError(
+            f"an image array is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8 or uint16, "
+            f"got {array.shape} of {array.dtype}"
+        )
+    return Image.fromarray(array)

@@ -1,0 +1,111 @@
+"""The loop of a bulk job: results of batches into commits, each exactly once, wherever the batches are mapped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import closing
+from typing import Any
+
+from phrasebox.pipeline import local
+from phrasebox.pipeline.base import Engine, Source, batches
+from phrasebox.pipeline.commits import Commits
+from phrasebox.pipeline.local import Counts
+from phrasebox.pipeline.mapper import Mapped, Mapper, threads
+from phrasebox.pipeline.processes import over_processes
+from phrasebox.pipeline.progress import Advance
+from phrasebox.types import Skipped
+
+
+def run(
+    source: Source[Any],
+    mapper: Mapper,
+    store: Callable[[list[Any]], object],
+    skip: Callable[[list[Skipped]], object],
+    *,
+    batch: int,
+    engine: Engine,
+    progress: Advance,
+) -> Counts:
+    """Map all items of a source in batches, and store what they become.
+
+    Only this process writes. A batch is stored as a whole or not at all, so that whatever ends the job, and wherever,
+    the items that are not stored are those to be done again, in batches of the same members.
+
+    Parameters
+    ----------
+    source : Source
+        What is to be done; items that are stored already are not in it.
+    mapper : Mapper
+        Called in this process if there is one worker.
+    store, skip : callable
+        Add rows in one commit, and items left out.
+    batch : int
+        Items a batch.
+
+    Returns
+    -------
+    Counts
+
+    Raises
+    ------
+    PeerError
+        If a worker is killed again and again.
+    """
+    commits = Commits(store, skip, mapper.weigh_row, progress)
+    if elsewhere := _elsewhere(source, mapper, batch, engine):
+        with closing(elsewhere) as found:
+            try:
+                for mapped in found:
+                    if mapper.profile is not None:
+                        mapper.profile.add(mapped.spent)
+                    commits.add(mapped)
+            finally:
+                commits.write()  # what is finished is kept, whatever ended the rest
+    else:
+        _here(source, mapper, commits, batch, engine.workers)
+    return commits.counts
+
+
+def stream(source: Source[Any], mapper: Mapper, *, batch: int, engine: Engine) -> Generator[Mapped]:
+    """What the batches of a source become, where it is not rows of a table; nothing is read ahead in this process.
+
+    Raises
+    ------
+    PeerError
+        As `run`.
+    """
+    if elsewhere := _elsewhere(source, mapper, batch, engine):
+        with closing(elsewhere) as found:
+            yield from found
+    else:
+        for items in batches(source, batch):
+            yield mapper([mapper.load(item) for item in items])
+
+
+def _elsewhere(source: Source[Any], mapper: Mapper, batch: int, engine: Engine) -> Generator[Mapped] | None:
+    """Results from other processes; None where this one does it all."""
+    if engine.name == "ray":
+        from phrasebox.pipeline.ray import over_ray
+
+        return over_ray(source, mapper, batch, engine)
+    if count := engine.processes(len(source), batch, mapper.device):
+        return over_processes(batches(source, batch), mapper, count)
+    return None
+
+
+def _here(source: Source[Any], mapper: Mapper, commits: Commits, batch: int, workers: int) -> None:
+    """In this process, whose threads read ahead."""
+    with threads(workers):
+        try:
+            local.run(
+                source,
+                mapper,
+                commits.add,
+                batch=batch,
+                prefetch=mapper.load,
+                weigh=mapper.weigh,
+                skip=lambda skipped: commits.add(Mapped([], skipped)),
+                workers=workers,
+            )
+        finally:
+            commits.write()

@@ -1,0 +1,100 @@
+"""A network in two: what stays as it is, and its last blocks, which can be trained (theta_c; PAPER: section 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from phrasebox.errors import ModelError, SettingsError
+from phrasebox.regions.backbones.network import Body, Network, scaled
+
+_SAME = 1e-3  # of the largest number of a map: how far the two halves may be from the whole
+
+
+class Trunk(nn.Module):
+    """``(B, S, S, 3)`` uint8 -> the map that the tail starts from, ``(B, C, h, w)`` float32."""
+
+    def __init__(self, body: Body, blocks: list[nn.Module]) -> None:
+        super().__init__()
+        self.mean, self.std = body.mean, body.std
+        self.blocks = nn.Sequential(*blocks)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """As the network's body begins."""
+        return self.blocks(scaled(pixels, self.mean, self.std))
+
+
+class Tail(nn.Sequential):
+    """The last blocks of a network: ``(B, C, h, w)`` -> its last map ``(B, D, h', w')``.
+
+    Batch normalisation goes by the statistics it was trained with, also while the weights are trained: a batch of
+    one's own photographs is too small to know better.
+    """
+
+    def train(self, mode: bool = True) -> Tail:
+        """Stay in evaluation mode."""
+        return super().train(False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Halves:
+    """What `cut` makes of a network, with the shape (C, h, w) of the map between them."""
+
+    trunk: Trunk
+    tail: Tail
+    shape: tuple[int, int, int]
+
+
+def cut(network: Network, blocks: int) -> Halves:
+    """Part a network before its last ``blocks`` blocks, the layers behind them included.
+
+    The halves share the network's weights.
+
+    Raises
+    ------
+    SettingsError
+        If it has fewer blocks.
+    ModelError
+        If its blocks do not simply follow each other.
+    """
+    body = network.body
+    assert isinstance(body, Body)
+    first, middle, last = _chain(body.net)
+    if not middle:
+        raise ModelError(
+            f"the blocks of {network.name} cannot be told apart; fine-tune an EfficientNet, ResNet or ConvNeXt"
+        )
+    if not 1 <= blocks <= len(middle):
+        raise SettingsError(
+            f"{network.name} has {len(middle)} blocks; fine-tune 1 to {len(middle)} of them, not {blocks}"
+        )
+    trunk, tail = Trunk(body, [*first, *middle[:-blocks]]).eval(), Tail(*middle[-blocks:], *last).eval()
+    side = network.input_size
+    pixels = torch.arange(side * side * 3).mul(7919).remainder(256).to(torch.uint8).view(1, side, side, 3)
+    with torch.inference_mode():
+        between, whole = trunk(pixels), body(pixels)
+        same = whole.shape == (found := tail(between)).shape
+        if not same or float((found - whole).abs().max()) > _SAME * float(whole.abs().max()):
+            raise ModelError(
+                f"the blocks of {network.name} do not follow each other, so that its last cannot be fine-tuned"
+            )
+    return Halves(trunk, tail, tuple(between.shape[1:]))  # type: ignore[arg-type]
+
+
+def _chain(net: Any) -> tuple[list[nn.Module], list[nn.Module], list[nn.Module]]:
+    """What a timm network runs one after the other: its beginning, its blocks, and what is behind them."""
+    if all(hasattr(net, name) for name in ("conv_stem", "bn1", "blocks", "conv_head")):  # EfficientNet, MobileNetV2
+        return [net.conv_stem, net.bn1], list(net.blocks), [net.conv_head, *_there(net, "bn2")]
+    if all(hasattr(net, name) for name in ("conv1", "bn1", "act1", "maxpool", "layer1")):  # ResNet
+        layers = [getattr(net, f"layer{i}") for i in range(1, 5)]
+        return [net.conv1, net.bn1, net.act1, net.maxpool], layers, []
+    if hasattr(net, "stem") and hasattr(net, "stages"):  # ConvNeXt
+        return [net.stem], list(net.stages), _there(net, "norm_pre")
+    return [], [], []
+
+
+def _there(net: Any, name: str) -> list[nn.Module]:
+    return [getattr(net, name)] if hasattr(net, name) else []

@@ -1,0 +1,73 @@
+"""How a workspace's regions were made, and whether they fit a model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from phrasebox.errors import ModelError, SettingsError, WorkspaceError
+from phrasebox.regions.backbones.finetuned import is_tuned
+from phrasebox.regions.settings import RegionSettings, same_regions
+from phrasebox.workspace.workspace import Workspace
+
+STAGE = "regions"
+
+
+def stage_settings(settings: RegionSettings) -> dict[str, object]:
+    """What the vectors depend on: the engine gives the same numbers, so it may change."""
+    return {name: value for name, value in asdict(settings).items() if name != "engine"}
+
+
+def workspace_regions(ws: Workspace) -> RegionSettings:
+    """The settings the workspace's regions were made with.
+
+    Raises
+    ------
+    WorkspaceError
+        If there are none yet, or their settings cannot be read.
+    """
+    made = ws.stages.get(STAGE)
+    if made is None or not ws.count("regions"):
+        raise WorkspaceError(f"{ws.path} has no regions yet; run: phrasebox regions {ws.path}")
+    try:
+        return RegionSettings(**made)
+    except (SettingsError, TypeError) as error:
+        raise WorkspaceError(
+            f"the settings of {ws.path}'s regions are damaged: {error}; run: phrasebox regions {ws.path} --fresh"
+        ) from error
+
+
+def check_regions(
+    ws: Workspace, settings: RegionSettings, reader: str, command: str, first_alone: bool = False
+) -> None:
+    """Compare how the workspace's regions were made with what a model reads.
+
+    Parameters
+    ----------
+    settings : RegionSettings
+        The model's own.
+    reader, command : str
+        What the model is called in the message, and what trains one.
+    first_alone : bool
+        The model reads the first network's vectors, and does not care whether there is a second.
+
+    Raises
+    ------
+    ModelError
+        If they differ.
+    """
+    if ws.stages.get(STAGE) is None:
+        return
+    made = workspace_regions(ws)
+    if first_alone:
+        made = replace(made, second=settings.second, second_size=settings.second_size)
+    if same_regions(made, settings):
+        return
+    here, there = stage_settings(made), stage_settings(settings)
+    differing = ", ".join(f"{k}={here[k]!r} (model: {v!r})" for k, v in there.items() if here[k] != v)
+    own = Path(settings.backbone).parent.parent if is_tuned(settings.backbone) else None
+    options = f" --like {own}" if own else ""
+    raise ModelError(
+        f"the regions of {ws.path} do not fit the {reader}: {differing}; train one with: phrasebox {command} "
+        f"{ws.path}, or make the regions anew with: phrasebox regions {ws.path}{options} --fresh"
+    )

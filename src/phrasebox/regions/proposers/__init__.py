@@ -1,0 +1,45 @@
+"""Where to look in an image: proposers behind one protocol and one registry.
+
+A new proposer is one file with a class that has `Proposer`'s two members, and a line in `PROPOSERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from phrasebox.errors import SettingsError
+from phrasebox.regions.proposers.base import Proposals, Proposer
+from phrasebox.regions.proposers.detector import Detector
+from phrasebox.regions.proposers.given import Given
+from phrasebox.regions.proposers.grid import Grid
+from phrasebox.regions.proposers.selective_search import SelectiveSearch
+
+__all__ = ["PROPOSERS", "Detector", "Given", "Grid", "Proposals", "Proposer", "SelectiveSearch", "make_proposer"]
+
+PROPOSERS: dict[str, Callable[..., Proposer]] = {
+    "selective_search": SelectiveSearch,
+    "grid": Grid,
+    "detector": Detector,
+    "given": Given,
+}
+
+
+def make_proposer(name: str, **settings: object) -> Proposer:
+    """Build the proposer of this name with its own settings.
+
+    Raises
+    ------
+    SettingsError
+        If the name is unknown, or the proposer has no such setting.
+
+    Examples
+    --------
+    >>> make_proposer("grid", density=27).name
+    'grid-27'
+    """
+    if name not in PROPOSERS:
+        raise SettingsError(f"unknown proposer {name!r}; choose one of {', '.join(PROPOSERS)}")
+    try:
+        return PROPOSERS[name](**settings)
+    except TypeError as error:
+        raise SettingsError(f"proposer {name!r} does not take {settings}: {error}") from None

@@ -1,0 +1,64 @@
+"""What a proposer is: pixels in, boxes with a ranking out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from phrasebox.errors import DataError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Proposals:
+    """Where to look in one image; the whole image is not among them, `phrasebox.regions.extractor` adds it.
+
+    Attributes
+    ----------
+    boxes : (N, 4) float32
+        ``xyxy`` pixels of the image; N may be 0.
+    scores : (N,) float32
+        The proposer's own ranking, larger is better.
+
+    Raises
+    ------
+    DataError
+        If the shapes disagree.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.boxes.ndim != 2 or self.boxes.shape[1] != 4 or self.scores.shape != (len(self.boxes),):
+            raise DataError(f"proposals need (N, 4) boxes and (N,) scores, got {self.boxes.shape}, {self.scores.shape}")
+
+
+class Proposer(Protocol):
+    """Finds boxes worth a vector; called from several threads at once, so it keeps no state between images."""
+
+    @property
+    def name(self) -> str:
+        """The proposer with its settings, such as ``grid-48``: part of what a workspace records."""
+        ...
+
+    def propose(self, image: np.ndarray) -> Proposals:
+        """Boxes of an ``(H, W, 3)`` uint8 RGB image."""
+        ...
+
+
+def by_area(boxes: np.ndarray, width: int, height: int) -> Proposals:
+    """Rank boxes by the share of the image they cover, the largest first.
+
+    Ties keep the order of the corners, so that equal inputs give equal bytes.
+
+    Examples
+    --------
+    >>> by_area(np.array([[0, 0, 2, 2], [0, 0, 4, 2]]), width=4, height=4).scores
+    array([0.5 , 0.25], dtype=float32)
+    """
+    boxes = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
+    scores = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) / (width * height)).astype(np.float32)
+    order = np.lexsort((*boxes.T[::-1], -scores))
+    return Proposals(boxes[order], scores[order])

@@ -1,0 +1,178 @@
+"""The workspace's regions and captions -> a trained aligner in ``models/``."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from phrasebox.aligner import Aligner, Bank, Epoch, ModelSettings, Pairs, Trained, TrainSettings, train
+from phrasebox.aligner.api import NAME
+from phrasebox.aligner.model import AlignerModel
+from phrasebox.errors import WorkspaceError
+from phrasebox.io.atomic import write_json, write_whole
+from phrasebox.regions.compatibility import workspace_regions
+from phrasebox.regions.settings import vector_parts
+from phrasebox.show import Panel, curves
+from phrasebox.stages.choose_beta import BETAS, choose_beta
+from phrasebox.stages.finetune import MAPS, check_tunable, tune
+from phrasebox.stages.models import computed, model_folder
+from phrasebox.stages.origin import origin
+from phrasebox.stages.training_data import VECTORS, forget, training_pairs
+from phrasebox.text.words import Vocabulary
+from phrasebox.training import distributed
+from phrasebox.training.execution import PLAIN, Execution
+from phrasebox.workspace.run_log import Run, versions
+from phrasebox.workspace.workspace import Workspace
+
+STAGE = "align"
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """What a training came to; of its epochs, ``new`` were run now and the others before.
+
+    ``beta`` is NaN in all processes but the first, which alone saves the model.
+    """
+
+    folder: Path
+    epochs: int
+    new: int
+    best: Epoch
+    beta: float
+
+
+def align(
+    ws: Workspace,
+    model: ModelSettings,
+    settings: TrainSettings,
+    name: str = NAME,
+    device: str = "cpu",
+    fresh: bool = False,
+    quiet: bool = False,
+    report: Callable[[Epoch], object] = lambda epoch: None,
+    card: Callable[[dict[str, Any]], str] | None = None,
+    execution: Execution = PLAIN,
+    finetune: int = 0,
+    workers: int = 2,
+) -> Aligned:
+    """Train on the ``train`` split, stop early by retrieval on ``val``, choose beta on training images, and save.
+
+    Interrupted, it goes on after the last finished epoch. Beside the model it leaves ``history.json`` and
+    ``curves.png``. In a group of processes (`phrasebox.training.distributed`) all call it alike, and the first writes.
+
+    Parameters
+    ----------
+    finetune : int
+        Then train the last so many blocks of the networks on together with the aligner (theta_c; PAPER: section 2),
+        see `phrasebox.stages.finetune`. The model's folder then holds the networks, and the model fits regions made
+        with them.
+
+    Raises
+    ------
+    WorkspaceError
+        If there are no regions or no captions to train on.
+    SettingsError
+        If the name is not that of a folder, or the regions' networks cannot be fine-tuned.
+    ModelError
+        If training fails (see `phrasebox.aligner.train.train`).
+    """
+    folder = model_folder(ws, name)
+    if finetune:
+        check_tunable(workspace_regions(ws), finetune)
+    pairs, validation = training_pairs(ws, model, folder, execution, device, quiet)
+    if not len(pairs):
+        raise WorkspaceError(
+            f"no image of {ws.path}'s train split has captions and regions; import some with captions, "
+            f"then run: phrasebox regions {ws.path}"
+        )
+    parts = vector_parts(workspace_regions(ws)) if model.apart else ()
+    model = replace(model, vector_dim=pairs.regions.width, parts=parts)
+    vocabulary = Vocabulary.build(text for batch in ws.images("train") for row in batch for text in row.captions)
+
+    def after(epoch: Epoch) -> None:
+        history.append(epoch)
+        report(epoch)
+
+    if fresh and distributed.first():  # only now, so that a model is not lost where no other can be made
+        forget(folder)
+    history: list[Epoch] = []
+    trained = train(pairs, validation, model, settings, folder, device, after, execution)
+    best = trained.history[trained.best]
+    if not distributed.first():
+        return Aligned(folder, len(trained.history), len(history), best, math.nan)
+    write_history(folder, trained)
+    aligner = Aligner(trained.model.to(device), workspace_regions(ws), device=device)
+    aligner.beta = choose_beta(ws, aligner, BETAS)
+    reads: AlignerModel = aligner.model
+    if finetune:
+        tuned = tune(
+            ws, aligner.model, aligner.region_settings, (pairs, validation), settings, finetune, folder, device,
+            workers, quiet, lambda epoch: after(_later(epoch, trained)), execution,
+        )  # fmt: skip
+        reads, pairs = tuned.model, tuned.pairs
+        later = tuple(_later(epoch, trained) for epoch in tuned.trained.history)
+        trained = replace(trained, history=trained.history + later, best=len(trained.history) + tuned.trained.best)
+        best = trained.history[trained.best]
+        write_history(folder, trained)
+        aligner = replace(aligner, model=reads.aligner().to(device), region_settings=tuned.regions)
+    if model.normalise:
+        aligner.bank = Bank.draw(reads, pairs, settings.seed)
+    aligner.about = _about(ws, pairs, vocabulary, settings, trained, best)
+    if finetune:
+        aligner.about["finetuned_blocks"] = finetune
+    aligner.save(folder, card(aligner.about) if card else "")
+    write_whole(folder / "vocabulary.txt", ("\n".join(vocabulary.terms) + "\n").encode())
+    made = {"model": asdict(model), "train": asdict(settings)}
+    for scratch in (VECTORS, MAPS):
+        shutil.rmtree(folder / scratch, ignore_errors=True)
+    asked = {"name": name, **({"finetune": finetune} if finetune else {}), **computed(device, execution)}
+    ws.made(Run(STAGE, asked, made, settings.seed, f"{ws.models.name}/{name}"), anew=bool(history))
+    return Aligned(folder, len(trained.history), len(history), best, aligner.beta)
+
+
+def _later(epoch: Epoch, before: Trained) -> Epoch:
+    """An epoch of fine-tuning, numbered on from those before it."""
+    return replace(epoch, epoch=epoch.epoch + len(before.history))
+
+
+def epoch_json(epoch: Epoch) -> dict[str, Any]:
+    """An epoch as plain values; JSON has no NaN, so recalls without a validation split are null."""
+    known = epoch.recall == epoch.recall
+    return asdict(epoch) if known else asdict(epoch) | {"image_to_sentence": None, "sentence_to_image": None}
+
+
+def write_history(folder: Path, trained: Trained) -> None:
+    """Leave the training's numbers as JSON and as curves."""
+    epochs = [epoch_json(epoch) for epoch in trained.history]
+    write_json(folder / "history.json", epochs)
+    panels = [Panel("loss", {"train": [e.loss for e in trained.history]})]
+    if trained.history[0].recall == trained.history[0].recall:  # NaN without a validation split
+        forth, back = ([getattr(e, way) for e in trained.history] for way in ("image_to_sentence", "sentence_to_image"))
+        recall = {"image to sentence": [r[0] for r in forth], "sentence to image": [r[0] for r in back]}
+        panels.append(Panel("R@1, val (%)", recall))
+    panels.append(Panel("learning rate", {"": [e.lr for e in trained.history]}))
+    curves(panels, folder / "curves.png")
+
+
+def _about(
+    ws: Workspace, pairs: Pairs, vocabulary: Vocabulary, settings: TrainSettings, trained: Trained, best: Epoch
+) -> dict[str, Any]:
+    data, licence = origin(ws)
+    about = {
+        "data": data,
+        "licence": licence,
+        "images": len(pairs),
+        "captions": len(pairs.sentences),
+        "vocabulary": len(vocabulary.terms),
+        "training": asdict(settings),
+        "epochs": len(trained.history),
+        "versions": versions(),
+    }
+    measured = epoch_json(best)
+    if measured["image_to_sentence"] is not None:
+        about["validation"] = {way: measured[way] for way in ("image_to_sentence", "sentence_to_image")}
+    return about

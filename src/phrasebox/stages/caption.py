@@ -1,0 +1,206 @@
+"""The workspace's regions, captions and decoded phrases -> a trained captioner in ``models/``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from phrasebox.captioner import Captioner, Corpus, Epoch, ModelSettings, SpeechSettings, Trained, TrainSettings, train
+from phrasebox.captioner.api import NAME
+from phrasebox.errors import WorkspaceError
+from phrasebox.io.atomic import write_json
+from phrasebox.regions.compatibility import workspace_regions
+from phrasebox.regions.settings import vector_parts
+from phrasebox.show import Panel, curves
+from phrasebox.stages.models import computed, model_folder
+from phrasebox.stages.origin import origin
+from phrasebox.stages.training_data import corpus_source, forget
+from phrasebox.text.words import words
+from phrasebox.training import distributed
+from phrasebox.training.execution import PLAIN, Execution
+from phrasebox.training.stored_vectors import StoredRegions
+from phrasebox.types import Phrase, Regions
+from phrasebox.workspace.run_log import Run, versions
+from phrasebox.workspace.workspace import Workspace
+
+STAGE = "caption"
+
+
+@dataclass(frozen=True, slots=True)
+class Captioned:
+    """What a training came to; of its epochs, ``new`` were run now and the others before."""
+
+    folder: Path
+    ingredients: str
+    epochs: int
+    new: int
+    best: Epoch
+
+
+def caption(
+    ws: Workspace,
+    model: ModelSettings,
+    settings: TrainSettings,
+    speech: SpeechSettings,
+    name: str = NAME,
+    device: str = "cpu",
+    fresh: bool = False,
+    told: Callable[[str], object] = lambda ingredients: None,
+    report: Callable[[Epoch], object] = lambda epoch: None,
+    execution: Execution = PLAIN,
+) -> Captioned:
+    """Train on the ``train`` split, stop early by CIDEr-D of the captions of ``val``, and save.
+
+    Interrupted, it goes on after the last finished epoch. Beside the model it leaves ``history.json`` and
+    ``curves.png``. In a group of processes (`phrasebox.training.distributed`) all call it alike, and the first writes.
+
+    Parameters
+    ----------
+    told : callable
+        Is given the line that says what went into the training.
+
+    Raises
+    ------
+    WorkspaceError
+        If there are no regions, or nothing to learn from: no captions, or no phrases where regions are wanted.
+    SettingsError
+        If the name is not that of a folder.
+    ModelError
+        If training fails (see `phrasebox.captioner.train.train`).
+    """
+    folder = model_folder(ws, name)
+    width = first_width(ws)
+    fits = execution.fits(sum(corpus_source(ws, split, width)[1] for split in ("train", "val")))
+    corpus = load_corpus(ws, "train", settings, fits)
+    if not len(corpus):
+        raise WorkspaceError(
+            f"no image of {ws.path}'s train split has regions and something to learn from; import captioned images, "
+            f"then run: phrasebox regions {ws.path}"
+        )
+    line = corpus.ingredients.line(_pairs(ws, "train"))
+    told(line)
+    model = replace(model, vector_dim=corpus.regions.width)
+    validation = load_corpus(ws, "val", replace(settings, data="images"), fits)
+
+    def after(epoch: Epoch) -> None:
+        history.append(epoch)
+        report(epoch)
+
+    if fresh and distributed.first():  # only now, so that a model is not lost where no other can be made
+        forget(folder)
+    history: list[Epoch] = []
+    trained = train(corpus, validation, model, settings, folder, device, after, execution)
+    captioned = Captioned(folder, line, len(trained.history), len(history), trained.history[trained.best])
+    if not distributed.first():
+        return captioned
+    write_history(folder, trained)
+    regions = workspace_regions(ws).of_first
+    captioner = Captioner(trained.model.to(device), trained.lexicon, regions, speech, device=device)
+    captioner.about = _about(ws, line, settings, trained)
+    captioner.save(folder)
+    made = {"model": asdict(model), "train": asdict(settings), "speech": asdict(speech)}
+    run = Run(STAGE, {"name": name, **computed(device, execution)}, made, settings.seed, f"{ws.models.name}/{name}")
+    ws.made(run, anew=bool(history))
+    return captioned
+
+
+def load_corpus(ws: Workspace, split: str, settings: TrainSettings, in_memory: bool = True) -> Corpus:
+    """Captions and decoded phrases of the images of a split that have regions; possibly none.
+
+    Vectors are those of the first network, where two made them, which is half to hold. They are in memory, or with
+    ``in_memory`` false read from the workspace whenever they are asked for.
+
+    Raises
+    ------
+    WorkspaceError
+        If the workspace has no regions, or no phrases where they are to be learned.
+    """
+    width = first_width(ws)
+    captions = {row.key: [t for t in row.captions if words(t)] for batch in ws.images(split) for row in batch}
+    phrases: dict[str, list[Phrase]] = {}
+    if settings.data != "images":
+        if not ws.count("phrases", split):
+            raise WorkspaceError(
+                f"{ws.path} has no region phrases to learn from; run: phrasebox ground {ws.path}, or train on whole "
+                "images alone with --data images"
+            )
+        for image in ws.grounded(split):
+            phrases[image.key] = [phrase for caption in image.captions for phrase in caption.phrases]
+    reader = None if in_memory else corpus_source(ws, split, width)[0]
+    if reader is None:
+        return Corpus.gather(seen_regions(ws, split), captions, phrases, settings)
+    places = {key: place for place, key in enumerate(reader.keys)}
+
+    def stored(keys: list[str]) -> StoredRegions:
+        return StoredRegions(reader, np.array([places[key] for key in keys], np.int64))
+
+    return Corpus.gather(seen_regions(ws, split), captions, phrases, settings, stored)
+
+
+def seen_regions(ws: Workspace, split: str, keys: Iterable[str] | None = None) -> Iterator[list[Regions]]:
+    """The regions of a split, or of some of its images, with the vectors that a captioner reads: the first network's.
+
+    Raises
+    ------
+    WorkspaceError
+        If the workspace has no regions.
+    """
+    width = first_width(ws)
+    for batch in ws.regions(split, keys):
+        yield batch if width is None else [regions.narrowed(width) for regions in batch]
+
+
+def first_width(ws: Workspace) -> int | None:
+    """How many numbers of the workspace's vectors its first network made, where there are two.
+
+    Raises
+    ------
+    WorkspaceError
+        If the workspace has no regions.
+    """
+    parts = vector_parts(workspace_regions(ws))
+    return parts[0] if parts else None
+
+
+def caption_epoch_json(epoch: Epoch) -> dict[str, Any]:
+    """An epoch as plain values; JSON has no NaN, so what was not measured is null."""
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in asdict(epoch).items()}
+
+
+def write_history(folder: Path, trained: Trained) -> None:
+    """Leave the training's numbers as JSON and as curves."""
+    write_json(folder / "history.json", [caption_epoch_json(epoch) for epoch in trained.history])
+    panels = [Panel("cross-entropy", {"train": [e.loss for e in trained.history]})]
+    measured = {
+        "val, greedy": [e.cider for e in trained.history],
+        "train, drawn": [e.reward for e in trained.history],
+    }
+    known = {name: values for name, values in measured.items() if not all(map(math.isnan, values))}
+    if known:
+        panels.append(Panel("CIDEr-D", known))
+    panels.append(Panel("learning rate", {"": [e.lr for e in trained.history]}))
+    curves(panels, folder / "curves.png")
+
+
+def _pairs(ws: Workspace, split: str) -> int:
+    return sum(len(row.captions) for batch in ws.images(split) for row in batch)
+
+
+def _about(ws: Workspace, line: str, settings: TrainSettings, trained: Trained) -> dict[str, Any]:
+    data, licence = origin(ws)
+    about = {
+        "data": data,
+        "licence": licence,
+        "ingredients": line,
+        "training": asdict(settings),
+        "epochs": sum(e.phase == "words" for e in trained.history),
+        "reward_epochs": sum(e.phase == "reward" for e in trained.history),
+        "versions": versions(),
+    }
+    cider = trained.history[trained.best].cider
+    return about if math.isnan(cider) else about | {"validation": cider}

@@ -1,0 +1,127 @@
+"""A folder of pictures -> a JSON line a picture, made once for each and gone on with after a stop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from phrasebox.captioner import Captioner, Description, SpeechSettings
+from phrasebox.errors import DataError
+from phrasebox.formats.folder import read as read_folder
+from phrasebox.io.images import load_image
+from phrasebox.pipeline import Engine, Mapped, Mapper, run
+from phrasebox.pipeline.local import Counts
+from phrasebox.pipeline.progress import progress
+from phrasebox.types import Example, Skipped
+
+_BATCH = 8
+_Loaded = tuple[str, np.ndarray]
+
+
+def describe_folder(
+    captioner: Captioner,
+    folder: Path,
+    out: Path,
+    regions: int = 8,
+    speech: SpeechSettings | None = None,
+    quiet: bool = False,
+    skip: Callable[[list[Skipped]], object] = lambda skipped: None,
+    engine: Engine | None = None,
+) -> Counts:
+    """Append a line for every picture below ``folder`` that has none in ``out`` yet.
+
+    Without an ``engine`` it is this machine's with as many workers as the captioner has.
+
+    A line that a stop cut short is taken away and made anew; pictures that cannot be read are given to ``skip``.
+
+    Raises
+    ------
+    DataError
+        If there is no picture, or ``out`` holds something else.
+    """
+    pictures = [item for item in read_folder(folder) if isinstance(item, Example)]
+    if not pictures:
+        raise DataError(f"no pictures in {folder}; give a picture, or a folder of them")
+    done = {line["image"] for line in read_lines(out, mend=True)}
+    todo = [picture for picture in pictures if picture.key not in done]
+    out.parent.mkdir(parents=True, exist_ok=True)
+
+    def append(lines: list[str]) -> None:
+        with out.open("a", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in lines)
+
+    mapper, engine = DescribeMapper(captioner, regions, speech), engine or Engine(workers=captioner.workers)
+    with progress("describe", total=len(todo), quiet=quiet) as advance:
+        return run(todo, mapper, append, skip, batch=_BATCH, engine=engine, progress=advance)
+
+
+@dataclass(eq=False)
+class DescribeMapper(Mapper[Example, str]):
+    """Pictures -> a line of JSON each."""
+
+    captioner: Captioner
+    regions: int
+    speech: SpeechSettings | None
+
+    def __post_init__(self) -> None:
+        self.device = self.captioner.device
+
+    def load(self, item: Example) -> _Loaded:
+        """Decode the picture."""
+        return item.key, load_image(item.image)
+
+    def weigh(self, loaded: _Loaded) -> int:
+        """Bytes of the pixels."""
+        return loaded[1].nbytes
+
+    def __call__(self, batch: list[_Loaded]) -> Mapped[str]:
+        """Describe the pictures in one go."""
+        found = self.captioner.describe_many([pixels for _, pixels in batch], self.regions, self.speech)
+        lines = (d.to_json() | {"image": key} for (key, _), d in zip(batch, found, strict=True))
+        return Mapped([json.dumps(line, ensure_ascii=False) for line in lines])
+
+    def alone(self) -> DescribeMapper:
+        """With a captioner that has loaded nothing but its weights."""
+        return DescribeMapper(replace(self.captioner, workers=1), self.regions, self.speech)
+
+
+def page_of(lines: Path, folder: Path, out: Path) -> int:
+    """One HTML file of all that stands in a file of descriptions; returns the number of pictures."""
+    from phrasebox.show.description import descriptions_page
+
+    found = ((folder / line["image"], Description.from_json(line)) for line in read_lines(lines))
+    return descriptions_page(found, out)
+
+
+def read_lines(out: Path, mend: bool = False) -> Iterator[dict[str, Any]]:
+    """The descriptions in a file of JSON lines; none where there is no file.
+
+    Parameters
+    ----------
+    mend : bool
+        Cut off a last line that has no end.
+
+    Raises
+    ------
+    DataError
+        If a line is not a description.
+    """
+    if not out.exists():
+        return
+    with out.open("r+b" if mend else "rb") as file:
+        whole = file.read()
+        kept = whole[: whole.rfind(b"\n") + 1]
+        if mend and len(kept) < len(whole):
+            file.truncate(len(kept))
+    for number, line in enumerate(kept.splitlines(), start=1):
+        try:
+            found = json.loads(line)
+            Description.from_json(found)
+        except (ValueError, KeyError, TypeError, DataError) as error:
+            raise DataError(f"{out}, line {number}, is not a description; name another file to write") from error
+        yield found

@@ -1,0 +1,125 @@
+"""The tables of a workspace: what is there, what is missing, left out, or of nothing any more."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from phrasebox.errors import WorkspaceError
+from phrasebox.stages.doctor.finding import Finding, counted
+from phrasebox.workspace.run_log import versions
+from phrasebox.workspace.workspace import STAGE_TABLES, Workspace
+
+_REASONS = 3  # told of every stage, the most frequent first
+_REMEDIES = {
+    "images": "import into a new workspace",
+    "truth": "import into a new workspace",
+    "own": "import into a new workspace",
+    "regions": "phrasebox regions {} --fresh",
+    "phrases": "phrasebox ground {} --fresh",
+}
+_NUMERIC = ("numpy", "pillow", "torch", "openvino", "timm", "transformers", "opencv-contrib-python-headless", "machine")
+
+
+def tables(ws: Workspace) -> Iterator[Finding]:
+    """Rows, orphans, what is left to do, what was left out and why, and what was stopped."""
+    images = ws.keys("images")
+    if not images:
+        yield Finding("note", "workspace", f"{ws.path} holds no images", f"phrasebox import SOURCE {ws.path}")
+        return
+    yield _busy(ws)
+    counts = {table: ws.count(table) for table in STAGE_TABLES["import"]}
+    yield Finding("ok", "workspace", "rows: " + ", ".join(f"{n:,} {table}" for table, n in counts.items() if n))
+    for table in _REMEDIES:
+        yield from _keys(ws, table, images)
+    yield from _pictures(ws)
+    yield from _pending(ws)
+    for stage in ("import", *(stage for stage in STAGE_TABLES if stage != "import")):
+        yield from _skipped(ws, stage)
+    yield from _runs(ws)
+    yield from _leftovers(ws)
+
+
+def _busy(ws: Workspace) -> Finding:
+    try:
+        with ws.lock():
+            return Finding("ok", "workspace", "no other command is writing to it")
+    except WorkspaceError:
+        return Finding("note", "workspace", "another command is writing to it", "look again when it is done")
+    except OSError as error:
+        return Finding("broken", "workspace", f"it cannot be written to: {error.strerror}", "change its permissions")
+
+
+def _keys(ws: Workspace, table: str, images: set[str]) -> Iterator[Finding]:
+    """Rows of no image, and images that have two rows where one is right."""
+    remedy = _REMEDIES[table].format(ws.path)
+    keys = images if table == "images" else ws.keys(table)
+    if orphans := sorted(keys - images):
+        what = f"{counted(len(orphans), 'image')} of table {table} not in table images, such as {orphans[0]}"
+        yield Finding("broken", "workspace", what, remedy)
+    if table != "phrases" and (more := ws.count(table) - len(keys)):
+        yield Finding("broken", "workspace", f"{counted(more, 'row')} too many in table {table}", remedy)
+
+
+def _pictures(ws: Workspace) -> Iterator[Finding]:
+    gone = [row.path for batch in ws.images() for row in batch if not os.path.exists(row.path)]
+    if gone:
+        what = f"{counted(len(gone), 'picture')} no longer on the disk, such as {gone[0]}"
+        remedy = "put them back where they were: regions, galleries and exports with pictures read them"
+        yield Finding("note", "workspace", what, remedy)
+
+
+def _pending(ws: Workspace) -> Iterator[Finding]:
+    regioned = ws.keys("regions")
+    for stage, table in (("regions", "regions"), ("ground", "phrases")):
+        todo = ws.pending(table, stage)
+        if stage == "ground":
+            todo = [key for key in todo if key in regioned]
+        if todo:
+            yield Finding(
+                "note", "workspace", f"{counted(len(todo), 'image')} without {table}", f"phrasebox {stage} {ws.path}"
+            )
+
+
+def _skipped(ws: Workspace, stage: str) -> Iterator[Finding]:
+    left_out = ws.skipped(stage)
+    if not left_out:
+        return
+    # A reason mostly starts with the picture's own path, which would keep equal ones apart.
+    reasons = Counter(item.reason.rpartition(": ")[2] for item in left_out).most_common()
+    told = "; ".join(f"{reason} ({count})" for reason, count in reasons[:_REASONS])
+    more = f"; and {counted(len(reasons) - _REASONS, 'other reason')}" if len(reasons) > _REASONS else ""
+    again = f"phrasebox {stage} {ws.path} --fresh" if stage != "import" else "import them again"
+    what = f"{counted(len(left_out), 'item')} left out by {stage}, such as {left_out[0].key}: {told}{more}"
+    yield Finding("note", "workspace", what, f"repair them, then {again}")
+
+
+def _runs(ws: Workspace) -> Iterator[Finding]:
+    runs, here = ws.runs, versions()
+    if not runs:
+        yield Finding("note", "workspace", "nothing says what made it: it is of an older version", "import it anew")
+    stopped = {run.stage for run in runs if not run.finished}
+    if stopped:
+        commands = "; ".join(f"phrasebox {'import SOURCE' if s == 'import' else s} {ws.path}" for s in sorted(stopped))
+        yield Finding("note", "workspace", f"stopped before its end: {', '.join(sorted(stopped))}", commands)
+    for name in _NUMERIC:
+        others = {run.versions[name] for run in runs if run.stage in STAGE_TABLES and name in run.versions}
+        if len(others) > 1 or others - {here.get(name, "none")}:
+            what = f"rows were made with {name} {', '.join(sorted(others))}, here is {here.get(name, 'none')}"
+            yield Finding("note", "workspace", what, "numbers may differ a little; make them anew to be sure")
+
+
+def _leftovers(ws: Workspace) -> Iterator[Finding]:
+    """What a job that was killed left beside what it was writing."""
+    left = [*ws.path.glob("db/*.dropped"), *ws.path.glob("**/*.part"), *ws.path.glob("models/*/*.new")]
+    if left:
+        size = sum(map(_size, left)) / (1 << 20)
+        what = f"{size:.0f} MB that stopped jobs left: {', '.join(str(p.relative_to(ws.path)) for p in left[:3])}"
+        yield Finding("note", "workspace", what, "remove them while no command runs")
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.lstat().st_size for file in files if file.is_file())

@@ -1,0 +1,128 @@
+"""Pictures that stand in two splits: measured on what was trained on, a model looks better than it is.
+
+A picture's perceptual hash is the signs of the lowest 8 x 8 frequencies of its brightness against their median. Two
+hashes that differ in at most three bits share one of four parts, so partners are looked for part by part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from phrasebox.stages.doctor.finding import Finding, counted
+from phrasebox.types import SPLITS
+from phrasebox.workspace.workspace import Workspace
+
+_SIDE, _KEPT = 32, 8
+_BITS = 3  # that may differ
+_PARTS = 4
+_PICTURES = 20_000  # looked at, at most; of larger workspaces an even sample of train
+_AHEAD = 256
+_PAIRS = 1000  # kept
+_COSINES = np.cos(np.pi / _SIDE * np.outer(np.arange(_KEPT), np.arange(_SIDE) + 0.5))
+
+
+def twins(ws: Workspace, workers: int = 2) -> Iterator[Finding]:
+    """Near-duplicate pictures across splits."""
+    keys, paths, splits = _chosen(ws)
+    if len(set(splits)) < 2:
+        return
+    with ThreadPoolExecutor(workers, thread_name_prefix="hash") as pool:
+        found = _in_order(pool, paths)
+        hashes = np.array([0 if h is None else h for h in found], np.uint64)
+    read = hashes != 0  # unreadable, or of one colour: nothing to tell it by
+    places = np.flatnonzero(read)
+    pairs = near_pairs(hashes[places], np.array(splits)[places])
+    what = f"{int(read.sum()):,} pictures compared across splits"
+    if len(paths) < ws.count("images"):
+        what += f", of {ws.count('images'):,}"
+    if not pairs:
+        yield Finding("ok", "data", f"{what}: none stands in two")
+        return
+    first, second = (int(places[i]) for i in pairs[0])
+    what += (
+        f": {counted(len(pairs), 'pair')} nearly alike, such as {keys[first]} ({SPLITS[splits[first]]}) and "
+        f"{keys[second]} ({SPLITS[splits[second]]})"
+    )
+    yield Finding("note", "data", what, "leave one of each out, or figures measured on val and test are too good")
+
+
+def near_pairs(hashes: np.ndarray, splits: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs of places, in different splits, whose 64-bit hashes differ in at most three bits; at most a thousand.
+
+    Parameters
+    ----------
+    hashes : (N,) uint64
+    splits : (N,) int
+
+    Examples
+    --------
+    >>> near_pairs(np.array([0b0111, 0b0000, 0xFFFF, 0b0111], np.uint64), np.array([0, 1, 1, 0]))
+    [(0, 1), (1, 3)]
+    """
+    pairs: set[tuple[int, int]] = set()
+    width = 64 // _PARTS
+    for part in range(_PARTS):
+        band = (hashes >> np.uint64(part * width)) & np.uint64((1 << width) - 1)
+        order = np.argsort(band, kind="stable")
+        cuts = np.flatnonzero(np.diff(band[order])) + 1
+        for members in np.split(order, cuts):
+            if len(members) > 1 and len(set(splits[members].tolist())) > 1:
+                pairs.update(_within(hashes, splits, members))
+            if len(pairs) >= _PAIRS:
+                return sorted(pairs)[:_PAIRS]
+    return sorted(pairs)
+
+
+def _within(hashes: np.ndarray, splits: np.ndarray, members: np.ndarray) -> Iterator[tuple[int, int]]:
+    for i, one in enumerate(members[:-1]):
+        others = members[i + 1 :]
+        near = (_bits(hashes[others] ^ hashes[one]) <= _BITS) & (splits[others] != splits[one])
+        for other in others[near].tolist():
+            yield min(int(one), other), max(int(one), other)
+
+
+def _bits(numbers: np.ndarray) -> np.ndarray:
+    """How many bits of each are set."""
+    return np.unpackbits(numbers.view(np.uint8).reshape(-1, 8), axis=1).sum(1)
+
+
+def perceptual_hash(path: Path) -> int | None:
+    """64 bits that stay when a picture is scaled or saved anew; None if it cannot be read, 0 if it is of one colour."""
+    try:
+        with Image.open(path) as picture:
+            picture.draft("L", (_SIDE * 2, _SIDE * 2))  # JPEG decodes small pictures faster
+            grey = np.asarray(picture.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX), np.float32)
+    except Exception:  # Pillow's decoders raise nearly every kind there is; the stage regions tells of these
+        return None
+    if np.ptp(grey) < 1:
+        return 0
+    frequencies = (_COSINES @ grey @ _COSINES.T).ravel()
+    signs = frequencies > np.median(frequencies[1:])
+    return int(np.packbits(signs).view(">u8")[0])
+
+
+def _chosen(ws: Workspace) -> tuple[list[str], list[Path], list[int]]:
+    """All pictures, or so many of train that the others have room."""
+    counts = {split: ws.count("images", split) for split in SPLITS}
+    others = counts["val"] + counts["test"]
+    keys, paths, splits = [], [], []
+    for number, split in enumerate(SPLITS):
+        room = _PICTURES if split != "train" else max(_PICTURES - others, _PICTURES // 2)
+        step = max(1, -(-counts[split] // room))
+        for row in islice((row for batch in ws.images(split) for row in batch), 0, None, step):
+            keys.append(row.key)
+            paths.append(row.path)
+            splits.append(number)
+    return keys, paths, splits
+
+
+def _in_order(pool: ThreadPoolExecutor, paths: list[Path]) -> Iterator[int | None]:
+    """Hashes of pictures, a few hundred ahead."""
+    for start in range(0, len(paths), _AHEAD):
+        yield from pool.map(perceptual_hash, paths[start : start + _AHEAD])

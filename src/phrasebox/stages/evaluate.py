@@ -1,0 +1,97 @@
+"""The workspace's regions, captions and ground truth -> the tables of `phrasebox.evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from phrasebox.aligner import Aligner, Pairs
+from phrasebox.aligner.train import all_scores
+from phrasebox.errors import WorkspaceError
+from phrasebox.evaluate import (
+    GroundingCase,
+    ResultTable,
+    grounding_report,
+    retrieval,
+    segmentation_report,
+)
+from phrasebox.io.atomic import write_json
+from phrasebox.io.model_folder import model_id
+from phrasebox.stages.baseline import baseline
+from phrasebox.stages.choose_beta import BETAS, score_scale, segmentation_cases, with_regions
+from phrasebox.stages.ground import named_model
+from phrasebox.stages.training_data import load_pairs
+from phrasebox.types import Example
+from phrasebox.workspace.run_log import Run
+from phrasebox.workspace.workspace import Workspace
+
+_EXAMPLES = 64  # images whose ground truth is in memory at a time
+
+
+def evaluate(
+    ws: Workspace, aligner: Aligner, split: str = "val", seed: int = 0, quiet: bool = False
+) -> list[ResultTable]:
+    """Retrieval with its frozen-feature baseline, and, where the split has ground truth, grounding and segmentation.
+
+    The tables are also left in the workspace as ``results/<split>.json``; the caller holds the workspace's lock.
+
+    Raises
+    ------
+    WorkspaceError
+        If the split has no image with regions and captions.
+    """
+    pairs = load_pairs(ws, aligner.model.settings, split, aligner.device, quiet)
+    if not len(pairs):
+        raise WorkspaceError(
+            f"no image of the split {split!r} of {ws.path} has captions and regions; name another with --split"
+        )
+    tables = [retrieval(all_scores(aligner.model, pairs, aligner.bank), pairs.owner).table(split, seed)]
+    if aligner.bank:
+        plain = retrieval(all_scores(aligner.model, pairs), pairs.owner).table(split, seed)
+        tables = [
+            tables[0].named("retrieval, calibrated with training strangers"),
+            plain.named("retrieval, plain S_kl"),
+        ]
+
+    def training() -> Pairs:
+        return pairs if split == "train" else load_pairs(ws, aligner.model.settings, "train", aligner.device, quiet)
+
+    if frozen := baseline(ws, split, aligner.model.settings.words, pairs, training):
+        tables.append(frozen.table(split, seed).named("retrieval, baseline ridge from frozen features"))
+    if ws.count("truth", split):
+        grounding = grounding_report(grounding_cases(ws, aligner, split))
+        tables += [grounding.table(split, seed), grounding.confidence_table(split, seed)]
+        betas = sorted({beta * score_scale(ws, aligner) for beta in BETAS} | {aligner.beta})
+        cases = (case for part in _chunks(ws.truth(split)) for case in segmentation_cases(ws, aligner, part, betas))
+        segmentation = segmentation_report(cases).table(split, seed)
+        tables.append(segmentation.named(f"segmentation, the model's beta is {aligner.beta:g}"))
+    write_json(ws.path / "results" / f"{split}.json", [table.to_json() for table in tables])
+    asked = {"split": split, "model": named_model(ws, aligner), "device": aligner.device}
+    ws.made(Run("evaluate", asked, {"model": model_id(aligner.model)}, seed, f"results/{split}.json"))
+    return tables
+
+
+def grounding_cases(ws: Workspace, aligner: Aligner, split: str) -> Iterator[GroundingCase]:
+    """Every phrase with at least one box, localised by the model, which sees the sentence and the span alone."""
+    for part in _chunks(ws.truth(split)):
+        for example, regions in with_regions(ws, part):
+            captions = [c for c in example.captions if any(p.boxes for p in c.phrases)]
+            boxed = [[p for p in c.phrases if p.boxes] for c in captions]
+            if not captions:
+                continue
+            grounded = aligner.ground_many(
+                [regions] * len(captions), [c.text for c in captions], spans=[[p.span for p in ps] for ps in boxed]
+            )
+            for truths, g in zip(boxed, grounded, strict=True):
+                for truth, found in zip(truths, g.phrases, strict=True):
+                    yield GroundingCase(truth, found.box, regions, example.size, confidence=found.confidence)
+
+
+def _chunks(examples: Iterator[Example]) -> Iterator[Sequence[Example]]:
+    part: list[Example] = []
+    for example in examples:
+        part.append(example)
+        if len(part) == _EXAMPLES:
+            yield part
+            part = []
+    if part:
+        yield part

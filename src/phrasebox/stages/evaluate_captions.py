@@ -1,0 +1,219 @@
+"""A captioner on the workspace's images and ground-truth boxes -> the tables of `phrasebox.evaluate.captions`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from phrasebox.captioner import Captioner
+from phrasebox.errors import DataError, ModelError
+from phrasebox.evaluate.captions import CaptionScores, caption_scores, captions_table
+from phrasebox.evaluate.neighbours import nearest
+from phrasebox.evaluate.tables import ResultTable
+from phrasebox.io.atomic import write_json
+from phrasebox.io.images import load_image
+from phrasebox.pipeline.progress import progress
+from phrasebox.stages.caption import NAME
+from phrasebox.stages.choose_beta import with_regions
+from phrasebox.text.words import words
+from phrasebox.types import Example, Regions
+from phrasebox.workspace.workspace import Workspace
+
+IMAGES_ALONE = "captioner-images"
+"""Name of a model trained on full images alone, to compare with."""
+
+_IMAGES = 32  # described at a time
+_LEAST_SIDE = 1.0  # pixels of a box that can be described
+
+
+def evaluate_captions(
+    ws: Workspace,
+    source: str | Path | None = None,
+    split: str = "val",
+    device: str = "cpu",
+    workers: int = 2,
+    quiet: bool = False,
+) -> list[ResultTable]:
+    """`caption_tables` of the captioner named, the workspace's own, or the built-in one; left in ``results`` too.
+
+    A model called ``captioner-images`` in the workspace, trained on full images alone, is measured beside it. Where no
+    captioner was asked for and none fits the workspace, there are no tables.
+
+    Raises
+    ------
+    ModelError
+        If the captioner named, or the workspace's own, does not fit its regions.
+    """
+    try:
+        captioner = Captioner.for_workspace(ws, source, device, workers)
+    except ModelError:
+        if source is None and not (ws.models / NAME).exists():
+            return []
+        raise
+    captioners = {"generator": captioner}
+    if (ws.models / IMAGES_ALONE / "config.json").exists():
+        captioners["generator of full images alone"] = Captioner.for_workspace(
+            ws, ws.models / IMAGES_ALONE, device, workers
+        )
+    tables = caption_tables(ws, captioners, split, captioner.about.get("training", {}).get("seed", 0), quiet)
+    write_json(ws.path / "results" / f"{split}-captions.json", [table.to_json() for table in tables])
+    return tables
+
+
+def caption_tables(
+    ws: Workspace,
+    captioners: Mapping[str, Captioner],
+    split: str = "val",
+    seed: int = 0,
+    quiet: bool = False,
+    java: bool = True,
+) -> list[ResultTable]:
+    """Captions of whole images, and of ground-truth boxes where the split has them, each beside its nearest neighbour.
+
+    Parameters
+    ----------
+    captioners : mapping of str to Captioner
+        By the name of their row; all read the workspace's regions.
+    """
+    tables = []
+    if found := full_images(ws, captioners, split, quiet, java):
+        missing = {name: why for scores in found.values() for name, why in scores.missing.items()}
+        notes = "".join(f"; {name} n/a: {why}" for name, why in missing.items())
+        tables.append(captions_table(f"captions{notes}", split, seed, "images", found))
+    if ws.count("truth", split) and (found := true_regions(ws, captioners, split, quiet)):
+        tables.append(captions_table("region captions, Entities boxes", split, seed, "regions", found))
+    return tables
+
+
+def full_images(
+    ws: Workspace, captioners: Mapping[str, Captioner], split: str, quiet: bool = False, java: bool = True
+) -> dict[str, CaptionScores]:
+    """Scores by method of one caption an image; empty where no image has regions and captions."""
+    told = _captions(ws, split)
+    width = _width(captioners)
+    said: dict[str, list[str]] = {name: [] for name in captioners}
+    references: list[list[str]] = []
+    looks: list[np.ndarray] = []
+    with progress(f"captions, {split}", total=len(told), quiet=quiet or not told) as advance:
+        for batch in ws.regions(keys=told, batch=_IMAGES):
+            for name, captioner in captioners.items():
+                said[name] += [of_image[0][0][0] for of_image in captioner.say(batch)]
+            references += [told[r.key] for r in batch]
+            looks += [_whole(r, width) for r in batch]
+            advance(len(batch))
+    if not references:
+        return {}
+    training = _captions(ws, "train")
+    known = [text for texts in training.values() for text in texts]
+    found = {name: caption_scores(texts, references, known, java) for name, texts in said.items()}
+    if split != "train" and training:
+        keys, vectors = zip(
+            *((r.key, _whole(r, width)) for batch in ws.regions(keys=training) for r in batch), strict=True
+        )
+        alike = [training[keys[i]][0] for i in nearest(np.stack(looks), np.stack(vectors))]
+        found["nearest neighbour"] = caption_scores(alike, references, known, java)
+    return found
+
+
+@dataclass(slots=True)
+class _Boxes:
+    """What was said of ground-truth boxes, by method, and what people said."""
+
+    said: dict[str, list[str]]
+    references: list[list[str]] = field(default_factory=list)
+    looks: list[np.ndarray] = field(default_factory=list)
+
+
+def true_regions(
+    ws: Workspace, captioners: Mapping[str, Captioner], split: str, quiet: bool = False
+) -> dict[str, CaptionScores]:
+    """Scores by method of one phrase for every ground-truth box, against all phrases of the box's chain.
+
+    The captioner sees the box's own vector and the regions inside it. The nearest neighbour says the decoded phrase of
+    the training region whose vector is most alike; it is left out where nothing was grounded.
+    """
+    found = _Boxes({name: [] for name in captioners})
+    examples = list(ws.truth(split))
+    first = next(iter(captioners.values()))
+    paths = {row.key: row.path for batch in ws.images(split) for row in batch}
+    with progress(f"region captions, {split}", total=len(examples), quiet=quiet) as advance:
+        for start in range(0, len(examples), _IMAGES):
+            part = list(with_regions(ws, examples[start : start + _IMAGES]))
+            items = [(r, boxes) for example, r in part if (boxes := chain_boxes(example, r))]
+            if items:
+                pixels = [load_image(paths[r.key]) for r, _ in items]
+                own = [np.array([box for box, _ in boxes], np.float32) for _, boxes in items]
+                joined = first.with_boxes([r for r, _ in items], pixels, own)
+                views = [list(range(len(r), len(j))) for (r, _), j in zip(items, joined, strict=True)]
+                for name, captioner in captioners.items():
+                    written = captioner.say(joined, views)
+                    found.said[name] += [of_view[0][0] for of_image in written for of_view in of_image]
+                found.references += [texts for _, boxes in items for _, texts in boxes]
+                found.looks += [
+                    v for j, of in zip(joined, views, strict=True) if j.vectors is not None for v in j.vectors[of]
+                ]
+            advance(len(examples[start : start + _IMAGES]))
+    if not found.references:
+        return {}
+    phrases, vectors = _decoded(ws, _width(captioners))
+    scores = {name: caption_scores(texts, found.references, phrases or None) for name, texts in found.said.items()}
+    if split != "train" and phrases:
+        alike = [phrases[i] for i in nearest(np.stack(found.looks), vectors)]
+        scores["nearest neighbour"] = caption_scores(alike, found.references, phrases)
+    return scores
+
+
+def chain_boxes(example: Example, regions: Regions) -> list[tuple[tuple[float, ...], list[str]]]:
+    """Every box of every chain, in pixels of ``regions`` and inside its image, with all phrases of the chain."""
+    told: dict[str, list[str]] = {}
+    boxes: dict[str, dict[tuple[float, ...], None]] = {}
+    width, height = example.size or (regions.width, regions.height)
+    for caption in example.captions:
+        for phrase in caption.phrases:
+            if not phrase.boxes or not words(phrase.text):
+                continue
+            told.setdefault(phrase.chain, []).append(phrase.text)
+            for box in phrase.boxes:
+                x1, y1, x2, y2 = box.scaled(regions.width / width, regions.height / height)
+                x1, y1, x2, y2 = max(x1, 0), max(y1, 0), min(x2, regions.width), min(y2, regions.height)
+                if x2 - x1 >= _LEAST_SIDE and y2 - y1 >= _LEAST_SIDE:
+                    boxes.setdefault(phrase.chain, {})[x1, y1, x2, y2] = None
+    return [(box, told[chain]) for chain, of_chain in boxes.items() for box in of_chain]
+
+
+def _width(captioners: Mapping[str, Captioner]) -> int:
+    """Of the vectors that captioners read; their neighbours are found by no more."""
+    return next(iter(captioners.values())).model.settings.vector_dim
+
+
+def _decoded(ws: Workspace, width: int) -> tuple[list[str], np.ndarray]:
+    """Decoded phrases of parts of training images, and the vector (M, D) of each one's region."""
+    parts = {
+        image.key: [p for caption in image.captions for p in caption.phrases if p.region > 0 and not p.whole_image]
+        for image in ws.grounded("train")
+    }
+    texts: list[str] = []
+    vectors: list[np.ndarray] = []
+    for batch in ws.regions(keys=parts):
+        for r in batch:
+            if r.vectors is not None and parts[r.key]:
+                texts += [p.text for p in parts[r.key]]
+                vectors.append(r.vectors[[p.region for p in parts[r.key]], :width])
+    return texts, np.concatenate(vectors) if vectors else np.zeros((0, 1), np.float16)
+
+
+def _captions(ws: Workspace, split: str) -> dict[str, list[str]]:
+    """Captions with words of every image of a split that has regions and any."""
+    regioned = ws.keys("regions", split)
+    rows: Iterator = (row for batch in ws.images(split) for row in batch if row.key in regioned)
+    found = {row.key: [text for text in row.captions if words(text)] for row in rows}
+    return {key: texts for key, texts in found.items() if texts}
+
+
+def _whole(regions: Regions, width: int) -> np.ndarray:
+    if regions.vectors is None:
+        raise DataError(f"regions of {regions.key} have no vectors; make them anew with: phrasebox regions WS --fresh")
+    return regions.vectors[0, :width].copy()

@@ -1,0 +1,150 @@
+"""The workspace's region-phrase pairs -> files for others, and a gallery to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from phrasebox.aligner import Aligner
+from phrasebox.errors import SettingsError, WorkspaceError
+from phrasebox.formats import CAPTIONS_ONLY, write_target
+from phrasebox.formats.writing import Written
+from phrasebox.io.images import load_image
+from phrasebox.show import GalleryItem, gallery
+from phrasebox.text.words import words
+from phrasebox.types import GroundedCaption, GroundedImage, Phrase
+from phrasebox.workspace.workspace import Workspace
+
+
+def export(
+    ws: Workspace,
+    out: Path,
+    format: str,
+    split: str | None = None,
+    min_confidence: float = 0.0,
+    parts_only: bool = False,
+    reviewed: bool = False,
+) -> Written:
+    """Write region-phrase data, or captions alone in a format that has no place for phrases.
+
+    Phrases that people reviewed are written in place of what was decoded, and those that they rejected are not.
+
+    Parameters
+    ----------
+    format : str
+        A name in `phrasebox.formats.WRITERS`.
+    split : str, optional
+        Only these images.
+    min_confidence : float
+        Leave out phrases below it.
+    parts_only : bool
+        Leave out phrases that describe the whole image.
+    reviewed : bool
+        Only phrases that people accepted, edited or left in a caption that they went over, and what holds any.
+
+    Raises
+    ------
+    DataError
+        If ``out`` cannot be written in this format; nothing is left of it then.
+    SettingsError
+        If the format is unknown, or has no place for phrases and reviewed ones are wanted.
+    WorkspaceError
+        If there is nothing to write: no captions, or no phrases, or none that is not left out.
+    """
+    if format in CAPTIONS_ONLY:
+        if reviewed:
+            raise SettingsError(f"{format} holds captions alone; leave out --reviewed, or name another --format")
+        return write_target(out, _captioned(ws, split), format)
+    return write_target(out, grounded_records(ws, split, min_confidence, parts_only, reviewed), format)
+
+
+def grounded_records(
+    ws: Workspace,
+    split: str | None = None,
+    min_confidence: float = 0.0,
+    parts_only: bool = False,
+    reviewed: bool = False,
+) -> Iterator[GroundedImage]:
+    """Images with the phrases that `export` would write."""
+
+    def wanted(phrase: Phrase) -> bool:
+        if reviewed and not phrase.reviewed:
+            return False
+        return phrase.confidence >= min_confidence and not (parts_only and phrase.whole_image)
+
+    records = _grounded(ws, split, wanted, reviewed)
+    return _holding(records) if reviewed else records
+
+
+def _holding(images: Iterator[GroundedImage]) -> Iterator[GroundedImage]:
+    """The images and captions that hold phrases."""
+    for image in images:
+        if captions := tuple(caption for caption in image.captions if caption.phrases):
+            yield replace(image, captions=captions)
+
+
+def _captioned(ws: Workspace, split: str | None) -> Iterator[GroundedImage]:
+    empty = True
+    for rows in ws.images(split):
+        for row in rows:
+            empty = empty and not row.captions
+            captions = tuple(map(GroundedCaption, row.captions))
+            yield GroundedImage(row.key, row.path, row.split, row.width, row.height, captions)
+    if empty:
+        raise WorkspaceError(f"{_part(ws, split)} has no captions; import some with: phrasebox import SOURCE {ws.path}")
+
+
+def _grounded(
+    ws: Workspace, split: str | None, wanted: Callable[[Phrase], bool], reviewed: bool
+) -> Iterator[GroundedImage]:
+    kept = there = 0
+    for image in ws.grounded(split):
+        captions = tuple(replace(caption, phrases=tuple(filter(wanted, caption.phrases))) for caption in image.captions)
+        there += sum(len(caption.phrases) for caption in image.captions)
+        kept += sum(len(caption.phrases) for caption in captions)
+        yield replace(image, captions=captions)
+    if not there:
+        raise WorkspaceError(f"{_part(ws, split)} has no phrases yet; run: phrasebox ground {ws.path}")
+    if not kept and reviewed:
+        part = _part(ws, split)
+        raise WorkspaceError(
+            f"no phrase of {part} was accepted or edited; look at them with: phrasebox serve {ws.path}"
+        )
+    if not kept:
+        raise WorkspaceError(f"all {there} phrases of {_part(ws, split)} are left out; lower --min-confidence")
+
+
+def gallery_of(
+    ws: Workspace, aligner: Aligner, out: Path, images: int = 24, split: str | None = None, captions: int = 5
+) -> int:
+    """One HTML file with the first ``images`` of a split, all their words, regions and scores.
+
+    Raises
+    ------
+    WorkspaceError
+        If no image has regions and captions.
+    """
+
+    def items() -> Iterator[GalleryItem]:
+        left = images
+        for rows in ws.images(split):
+            told = {row.key: row for row in rows if any(map(words, row.captions))}
+            for batch in ws.regions(keys=told):
+                for regions in batch:
+                    if not left:
+                        return
+                    left -= 1
+                    row = told[regions.key]
+                    texts = [text for text in row.captions if words(text)][:captions]
+                    grounded = aligner.ground_many([regions] * len(texts), texts)
+                    yield GalleryItem(row.key, load_image(row.path), tuple(grounded))
+
+    if not ws.count("regions", split):
+        raise WorkspaceError(f"{_part(ws, split)} has no regions yet; run: phrasebox regions {ws.path}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return gallery(items(), out, title=f"{ws.path.absolute().name}: words and regions")
+
+
+def _part(ws: Workspace, split: str | None) -> str:
+    return f"{ws.path}" if split is None else f"the split {split!r} of {ws.path}"

@@ -1,0 +1,176 @@
+"""Fine-tuning the networks' last blocks together with a trained aligner (theta_c; PAPER: section 2)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from phrasebox.aligner import Epoch, Pairs, Trained, TrainSettings, train
+from phrasebox.aligner.finetuned import MappedRegions, TunedAligner
+from phrasebox.aligner.model import AlignerModel
+from phrasebox.errors import SettingsError
+from phrasebox.io.images import load_image
+from phrasebox.pipeline.progress import progress
+from phrasebox.regions.backbones import load_network
+from phrasebox.regions.backbones.finetuned import NETWORKS, is_tuned, save_tuned, shown
+from phrasebox.regions.backbones.network import Network
+from phrasebox.regions.backbones.runtime import make_engine
+from phrasebox.regions.backbones.tail import Halves, cut
+from phrasebox.regions.extractor import squash
+from phrasebox.regions.settings import RegionSettings
+from phrasebox.stages.own_vectors import BACKBONE
+from phrasebox.training import distributed
+from phrasebox.training.execution import PLAIN, Execution
+from phrasebox.workspace.workspace import Workspace
+
+MAPS = "maps"
+"""Folder in a model's folder that holds what the last blocks start from while they are trained."""
+
+_RATE, _EPOCHS, _DROP = 0.25, 3, 0.0  # of the rate that the aligner was trained with; passes; regions left out
+_BATCH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What came of it: the aligner of the tuned networks' vectors, and how images become regions with those.
+
+    ``model`` still has the networks' last blocks in it, and reads ``pairs``.
+    """
+
+    model: TunedAligner
+    trained: Trained
+    pairs: Pairs
+    regions: RegionSettings
+
+
+def check_tunable(settings: RegionSettings, blocks: int) -> None:
+    """Say before any work is done that networks cannot be fine-tuned.
+
+    Raises
+    ------
+    SettingsError
+        If the vectors do not come from maps of networks at hand, the networks have fewer ``blocks`` or are fine-tuned
+        already, or several processes train.
+    ModelError
+        As `phrasebox.regions.backbones.tail.cut`.
+    """
+    if settings.pooling != "roi" or settings.backbone == BACKBONE:
+        raise SettingsError("only networks whose maps regions are pooled from can be fine-tuned; use --pooling roi")
+    if distributed.world() > 1:
+        raise SettingsError("networks are fine-tuned by one process; run it without torchrun")
+    for name in (settings.backbone, settings.second):
+        if is_tuned(name):
+            raise SettingsError(f"{shown(name)} is fine-tuned already; make the regions with its base, then do it anew")
+    for network in _networks(settings):
+        cut(network, blocks)
+
+
+def _networks(settings: RegionSettings) -> list[Network]:
+    names = [(settings.backbone, settings.size), (settings.second, settings.second_size)]
+    return [load_network(name, size) for name, size in names if name]
+
+
+def tune(
+    ws: Workspace,
+    aligner: AlignerModel,
+    settings: RegionSettings,
+    data: tuple[Pairs, Pairs],
+    trained_with: TrainSettings,
+    blocks: int,
+    folder: Path,
+    device: str = "cpu",
+    workers: int = 2,
+    quiet: bool = False,
+    report: Callable[[Epoch], object] = lambda epoch: None,
+    execution: Execution = PLAIN,
+) -> Tuned:
+    """Train the last ``blocks`` blocks of the networks and the aligner on, and write the networks into ``folder``.
+
+    Stopped, it goes on where it was: after the last batch of maps, or after the last epoch.
+
+    Raises
+    ------
+    SettingsError, ModelError
+        As `phrasebox.regions.backbones.tail.cut`.
+    """
+    networks = _networks(settings)
+    halves = [cut(network, blocks) for network in networks]
+    mapped = [
+        _mapped(ws, pairs, networks, halves, blocks, folder / MAPS, split, device, workers, quiet)
+        for pairs, split in zip(data, ("train", "val"), strict=True)
+    ]
+    start = TunedAligner(aligner.settings, [half.tail for half in halves], settings.bins, trained_with.dropout)
+    start.load_state_dict(aligner.state_dict(), strict=False)
+    again = replace(trained_with, lr=trained_with.lr * _RATE, epochs=_EPOCHS, drop_regions=_DROP, average=0.0)
+    trained = train(mapped[0], mapped[1], aligner.settings, again, folder / "tuning", device, report, execution, start)
+    model = trained.model
+    assert isinstance(model, TunedAligner)
+    own = [
+        str(save_tuned(folder / NETWORKS, network, blocks, tail))  # type: ignore[arg-type]
+        for network, tail in zip(networks, model.tails, strict=True)
+    ]
+    tuned = replace(settings, backbone=own[0], second=own[1] if settings.second else "")
+    return Tuned(model, trained, mapped[0], tuned)
+
+
+def _mapped(
+    ws: Workspace,
+    pairs: Pairs,
+    networks: Sequence[Network],
+    halves: Sequence[Halves],
+    blocks: int,
+    folder: Path,
+    split: str,
+    device: str,
+    workers: int,
+    quiet: bool,
+) -> Pairs:
+    """The pairs with the maps of every network beside the regions."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {row.key: row.path for batch in ws.images(split) for row in batch}
+    files = [paths[key] for key in pairs.keys]
+    maps = []
+    for network, half in zip(networks, halves, strict=True):
+        engine = make_engine("auto", half.trunk, network.input_size, device, workers)
+        label = f"maps, {split}, {Path(network.name).name}"
+        what = json.dumps([network.fingerprint, blocks, list(pairs.keys)]).encode()
+        name = f"{hashlib.blake2b(what, digest_size=8).hexdigest()}.f16"
+        shape = (len(files), *half.shape)
+        size = 2 * int(np.prod(half.shape))
+        with (
+            (folder / name).open("ab") as file,
+            progress(label, total=len(files), quiet=quiet) as advance,
+        ):
+            done = os.fstat(file.fileno()).st_size // size
+            file.truncate(done * size)
+            advance(done)
+            for pixels in _pixels(files[done:], network.input_size, workers):
+                file.write(engine.run(pixels).half().cpu().numpy().tobytes())
+                file.flush()
+                advance(len(pixels))
+        maps.append(np.memmap(folder / name, np.float16, "r", shape=shape) if files else np.zeros(shape, np.float16))
+    return replace(pairs, regions=MappedRegions(pairs.regions, maps))
+
+
+def _pixels(files: Sequence[Path], side: int, workers: int) -> Iterator[np.ndarray]:
+    """Images as a network takes them, a batch at a time and the next one read ahead."""
+
+    def read(file: Path) -> np.ndarray:
+        return squash(load_image(file), side)
+
+    with ThreadPoolExecutor(workers) as threads:
+        waiting = None
+        for first in range(0, len(files), _BATCH):
+            coming = [threads.submit(read, file) for file in files[first : first + _BATCH]]
+            if waiting:
+                yield np.stack([each.result() for each in waiting])
+            waiting = coming
+        if waiting:
+            yield np.stack([each.result() for each in waiting])

@@ -1,0 +1,140 @@
+"""The workspace's regions and captions -> region-phrase pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import starmap
+from pathlib import Path
+from typing import NamedTuple
+
+from phrasebox.aligner import Aligner
+from phrasebox.aligner.api import BUILT_IN_NAME
+from phrasebox.errors import SettingsError, WorkspaceError
+from phrasebox.io.model_folder import model_id
+from phrasebox.pipeline import Engine, Mapped, Mapper, run
+from phrasebox.pipeline.local import Counts
+from phrasebox.pipeline.progress import progress
+from phrasebox.text.words import words
+from phrasebox.types import GroundedCaption, Regions, Skipped
+from phrasebox.workspace.workspace import ImageRow, Workspace
+
+STAGE = "ground"
+_BATCH = 32
+
+
+def ground(
+    ws: Workspace,
+    aligner: Aligner,
+    beta: float | None = None,
+    fresh: bool = False,
+    quiet: bool = False,
+    engine: Engine | None = None,
+) -> Counts:
+    """Decode every caption of every image that has regions and no phrases yet.
+
+    Without an ``engine`` it is this machine's with as many workers as the aligner has.
+
+    Raises
+    ------
+    WorkspaceError
+        If there are no regions, or phrases made by another model or beta and not ``fresh``.
+    SettingsError
+        If beta is negative or NaN.
+    """
+    if not ws.count("regions"):
+        raise WorkspaceError(f"{ws.path} has no regions yet; run: phrasebox regions {ws.path}")
+    given, beta = beta, aligner.beta if beta is None else beta
+    if not beta >= 0:  # before the claim, so that it is not recorded
+        raise SettingsError(f"beta must be at least 0, got {beta}")
+    made = {"model": model_id(aligner.model), "beta": beta}
+    ws.claim(STAGE, made, fresh=fresh)
+    regioned = ws.keys("regions")
+    todo = RegionedImages(ws.path, [key for key in ws.pending("phrases", STAGE) if key in regioned])
+    if not len(todo):
+        return Counts()
+
+    asked = {"model": named_model(ws, aligner), "beta": given, "device": aligner.device}
+
+    def store(found: list[_Grounded]) -> None:
+        ws.append_phrases(dict(found))
+
+    def skip(skipped: list[Skipped]) -> None:
+        ws.append_skipped(skipped, STAGE)
+
+    mapper, engine = GroundMapper(aligner, beta), engine or Engine(workers=aligner.workers)
+    with ws.running(STAGE, asked, made), progress(STAGE, total=len(todo), quiet=quiet) as advance:
+        counts = run(todo, mapper, store, skip, batch=_BATCH, engine=engine, progress=advance)
+    ws.optimize()
+    return counts
+
+
+def ground_batch(aligner: Aligner, batch: Sequence[_Item], beta: float) -> dict[str, list[GroundedCaption]]:
+    """All captions of some images in one go; a caption without words has no phrases."""
+    wanted = [(row.key, regions, text) for row, regions in batch for text in row.captions if words(text)]
+    found: dict[tuple[str, str], GroundedCaption] = {}
+    if wanted:
+        for (key, _, text), g in zip(
+            wanted, aligner.ground_many([r for _, r, _ in wanted], [t for _, _, t in wanted], beta), strict=True
+        ):
+            found[key, text] = GroundedCaption(text, g.phrases)
+    return {row.key: [found.get((row.key, text), GroundedCaption(text)) for text in row.captions] for row, _ in batch}
+
+
+def named_model(ws: Workspace, aligner: Aligner) -> str:
+    """Where the aligner came from; a model of the workspace by its place in it."""
+    if aligner.source in ("", BUILT_IN_NAME) or not Path(aligner.source).is_dir():
+        inside = f"{ws.path}/"  # of a workspace in a store
+        return aligner.source.removeprefix(inside)
+    folder, own = Path(aligner.source).absolute(), ws.path.absolute()
+    return folder.relative_to(own).as_posix() if folder.is_relative_to(own) else str(folder)
+
+
+class _Item(NamedTuple):
+    """An image with its regions."""
+
+    row: ImageRow
+    regions: Regions
+
+    @property
+    def key(self) -> str:
+        return self.row.key
+
+
+_Grounded = tuple[str, list[GroundedCaption]]
+
+
+@dataclass(frozen=True)
+class RegionedImages:
+    """Images of a workspace that have regions, with them."""
+
+    path: Path
+    keys: list[str]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __iter__(self) -> Iterator[_Item]:
+        ws = Workspace(self.path)
+        images = (row for batch in ws.images(keys=self.keys) for row in batch)
+        regions = (found for batch in ws.regions(keys=self.keys) for found in batch)
+        return starmap(_Item, zip(images, regions, strict=True))
+
+
+@dataclass(eq=False)
+class GroundMapper(Mapper[_Item, _Grounded]):
+    """Images with regions -> the phrases of their captions."""
+
+    aligner: Aligner
+    beta: float
+
+    def __post_init__(self) -> None:
+        self.device = self.aligner.device
+
+    def __call__(self, batch: list[_Item]) -> Mapped[_Grounded]:
+        """Ground all captions of the batch in one go."""
+        return Mapped(list(ground_batch(self.aligner, batch, self.beta).items()))
+
+    def alone(self) -> GroundMapper:
+        """With an aligner that has loaded nothing but its weights."""
+        return GroundMapper(replace(self.aligner, workers=1), self.beta)

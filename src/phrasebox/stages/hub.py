@@ -1,0 +1,184 @@
+"""A folder ready for the Hugging Face hub: the pairs as a data set with its card, and the model with its own.
+
+``README.md`` is the data set's card, ``data/<split>-<number>.parquet`` the pairs with their pictures, ``model/`` the
+aligner; `datasets.load_dataset` and `Aligner.from_pretrained` both take the folder itself, here or on the hub.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from phrasebox.aligner import Aligner
+from phrasebox.aligner.api import BUILT_IN, BUILT_IN_NAME
+from phrasebox.aligner.card import front_matter, licence_fields, model_card
+from phrasebox.errors import WorkspaceError
+from phrasebox.formats import Written, write_target
+from phrasebox.formats.writing import replacing_folder
+from phrasebox.io.model_folder import CARD, MODEL, model_id
+from phrasebox.regions.backbones.finetuned import shown
+from phrasebox.stages.export import grounded_records
+from phrasebox.stages.origin import origin
+from phrasebox.types import SPLITS, GroundedImage
+from phrasebox.workspace.run_log import versions
+from phrasebox.workspace.workspace import Workspace
+
+HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
+"""What the hub calls our splits."""
+_IMAGES = 2000  # in a file
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a folder for the hub holds; ``figures`` says whether there were any of this model."""
+
+    captions: int
+    phrases: int
+    files: int
+    figures: bool
+
+
+def write_hub_folder(
+    ws: Workspace, aligner: Aligner, out: Path, min_confidence: float = 0.0, parts_only: bool = False
+) -> Published:
+    """Write the data set, its card and the model; ``out`` appears only when all of it is written.
+
+    Parameters
+    ----------
+    aligner : Aligner
+        The model that grounded the workspace.
+    out : Path
+        A new or an empty folder.
+    min_confidence, parts_only
+        As for `phrasebox.stages.export`.
+
+    Raises
+    ------
+    WorkspaceError
+        If nothing has been grounded, or another model did it.
+    DataError
+        If ``out`` cannot be written, or a picture cannot be read.
+    """
+    if not ws.count("phrases"):
+        raise WorkspaceError(f"{ws.path} has no phrases yet; run: phrasebox ground {ws.path}")
+    if ws.stages.get("ground", {}).get("model") != model_id(aligner.model):
+        raise WorkspaceError(
+            f"the phrases of {ws.path} were made by another model; name it with --model, or run: "
+            f"phrasebox ground {ws.path} --fresh"
+        )
+    figures = measured(ws, aligner)
+    with replacing_folder(out) as part:
+        (part / "data").mkdir()
+        records = grounded_records(ws, min_confidence=min_confidence, parts_only=parts_only)
+        counts = _write_data(records, part / "data")
+        card = dataset_card(ws, aligner, counts, figures, ws.path.absolute().name)
+        (part / CARD).write_text(card, encoding="utf-8")
+        aligner.save(part / MODEL, _model_card(aligner, figures))
+    parts = [one for written in counts.values() for one in written]
+    return Published(sum(w.captions for w in parts), sum(w.phrases for w in parts), len(parts), bool(figures))
+
+
+def _write_data(records: Iterable[GroundedImage], folder: Path) -> dict[str, list[Written]]:
+    """What was written of every split, a file a few thousand images."""
+    written: dict[str, list[Written]] = {split: [] for split in SPLITS}
+    waiting: dict[str, list[GroundedImage]] = {split: [] for split in SPLITS}
+
+    def write(split: str) -> None:
+        name = f"{HUB_SPLITS[split]}-{len(written[split]):05d}.parquet"
+        written[split].append(write_target(folder / name, waiting[split], "parquet"))
+        waiting[split] = []
+
+    for record in records:
+        waiting[record.split].append(record)
+        if len(waiting[record.split]) == _IMAGES:
+            write(record.split)
+    for split in SPLITS:
+        if waiting[split]:
+            write(split)
+    return {split: parts for split, parts in written.items() if parts}
+
+
+def measured(ws: Workspace, aligner: Aligner) -> str:
+    """The tables under ``results/`` that `evaluate` made with this model, in Markdown."""
+    now = model_id(aligner.model)
+    found = []
+    for run in ws.runs:
+        if run.stage == "evaluate" and run.settings.get("model") == now and (ws.path / run.makes).is_file():
+            found += json.loads((ws.path / run.makes).read_text(encoding="utf-8"))
+    return "\n\n".join(map(_markdown, found))
+
+
+def _markdown(table: Mapping[str, Any]) -> str:
+    seeds = ", ".join(map(str, table["seeds"]))
+    lines = [f"**{table['protocol']} · split {table['split']} · seed {seeds}**", ""]
+    if table["rows"]:
+        names = list(table["rows"][0])
+        lines += [_line(names), _line(["---"] * len(names))]
+        lines += [_line([_cell(row.get(name)) for name in names]) for row in table["rows"]]
+    return "\n".join(lines)
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "n/a"
+    return f"{value:.1f}" if isinstance(value, float) else str(value).replace("|", "\\|")
+
+
+def _model_card(aligner: Aligner, figures: str) -> str:
+    if aligner.source == BUILT_IN_NAME:
+        return (BUILT_IN / CARD).read_text(encoding="utf-8")
+    return model_card(aligner.config, figures)
+
+
+def dataset_card(ws: Workspace, aligner: Aligner, counts: Mapping[str, list[Written]], figures: str, name: str) -> str:
+    """The data set's card: where to find the splits, what the columns are, how it was made, and what was measured."""
+    data, licence = origin(ws)
+    files = [{"split": HUB_SPLITS[split], "path": f"data/{HUB_SPLITS[split]}-*.parquet"} for split in counts]
+    fields = {
+        **licence_fields(licence),
+        "pretty_name": name,
+        "task_categories": ["object-detection", "image-to-text"],
+        "tags": ["phrasebox", "visual-grounding", "region-phrase-pairs"],
+        "configs": [{"config_name": "default", "data_files": files}],
+    }
+    splits = "\n".join(
+        _line([HUB_SPLITS[split], f"{sum(w.captions for w in parts):,}", f"{sum(w.phrases for w in parts):,}"])
+        for split, parts in counts.items()
+    )
+    regions = aligner.region_settings
+    reviewed = ws.count("reviewed")
+    corrected = f" Of the captions, {reviewed:,} were corrected by people afterwards." if reviewed else ""
+    if decided := len(ws.decisions.standing()):
+        corrected += f" People accepted, edited or rejected {decided:,} single phrases."
+    made = ", ".join(f"{package} {number}" for package, number in _made_with(ws).items())
+    return (
+        f"{front_matter(fields)}# {name}: region-phrase pairs\n\n"
+        "Captioned pictures in which phrases of every caption point at boxes. **No person drew these boxes**: a model "
+        "that was trained on captions alone decoded which words describe which region. Treat them as noisy labels; "
+        f"each has a confidence.{corrected}\n\n"
+        f"| split | captions | phrases |\n|---|---:|---:|\n{splits}\n\n"
+        '```python\nimport datasets\nimport phrasebox\n\npairs = datasets.load_dataset("THIS_FOLDER_OR_HUB_ID")\n'
+        'aligner = phrasebox.Aligner.from_pretrained("THIS_FOLDER_OR_HUB_ID")\n```\n\n'
+        "Columns: `image`; `text`, the caption; `width` and `height` of the upright picture in pixels; `split`; "
+        "`objects` with, for each phrase, `bbox` (x, y, width, height in pixels), `phrase`, `span` (characters of "
+        "`text`, end exclusive), `score`, `confidence` (0 to 1) and `whole_image`.\n\n"
+        "## How it was made\n\n"
+        f"* Pictures and captions: {data}.\n"
+        f"* Licence of pictures and captions: {licence}.\n"
+        f"* Regions: {regions.proposer}, at most {regions.regions}, vectors of {shown(regions.backbone)}.\n"
+        f"* Model: in `model/`, beta {ws.stages['ground']['beta']:g}, id {model_id(aligner.model)}.\n"
+        f"* Made with {made}.\n\n"
+        "## Figures\n\n" + (figures or "None were measured with this model.") + "\n"
+    )
+
+
+def _made_with(ws: Workspace) -> dict[str, str]:
+    """Versions that made the phrases."""
+    return next((run.versions for run in reversed(ws.runs) if run.stage == "ground"), versions())

@@ -1,0 +1,17 @@
+"""Where a workspace's pictures and captions came from, for the cards of what is made of them."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from phrasebox.aligner.card import NOT_STATED
+from phrasebox.stages.import_ import STAGE
+from phrasebox.workspace.workspace import Workspace
+
+
+def origin(ws: Workspace) -> tuple[str, str]:
+    """Names of the imported sources, and the licences that were stated for them."""
+    imports = [run.arguments for run in ws.runs if run.stage == STAGE]
+    names = dict.fromkeys(PurePosixPath(asked["source"]).name for asked in imports)
+    licences = dict.fromkeys(asked["licence"] or NOT_STATED for asked in imports)
+    return ", ".join(names) or NOT_STATED, "; ".join(licences) or NOT_STATED

@@ -1,0 +1,206 @@
+"""The record of a workspace's runs -> the commands that make it again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from phrasebox.aligner import PRESETS
+from phrasebox.errors import WorkspaceError
+from phrasebox.io.atomic import digest
+from phrasebox.regions.settings import REGION_PRESETS, RegionSettings
+from phrasebox.stages.align import NAME
+from phrasebox.stages.own_vectors import BACKBONE as OWN_VECTORS
+from phrasebox.workspace.run_log import Run, versions
+from phrasebox.workspace.workspace import Workspace
+
+REGION_OPTIONS = {
+    "proposer": "proposer", "regions": "count", "density": "density", "short_side": "short_side",
+    "detector": "detector",
+    "backbone": "backbone", "size": "size", "pooling": "pooling", "second": "second",
+    "second_size": "second_size", "nms": "nms", "rank": "rank", "engine": "runtime",
+}  # fmt: skip
+"""Options of the command ``regions``, by the setting that they set."""
+ALIGN_OPTIONS = ("encoder", "dim", "photographs", "epochs", "batch", "lr", "drop_regions", "objective", "patience")
+"""Options of the command ``align``, named like their setting."""
+COMPUTED = ("micro_batch", "precision", "compile")
+"""Options of the commands that train, by which results differ in rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command, its words unquoted, and what keeps it from giving the same again, if anything does."""
+
+    command: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def reproduce(ws: Workspace, into: Path | None = None) -> list[Step]:
+    """The commands that make the rows, models and results of ``ws`` again, in the order they were run.
+
+    Parameters
+    ----------
+    into : Path, optional
+        The workspace that the commands make; the same path without it.
+
+    Raises
+    ------
+    WorkspaceError
+        If nothing is recorded: it is empty, or was made before runs were.
+    """
+    if not ws.runs:
+        raise WorkspaceError(f"{ws.path} has no record of what made it; make it anew with: phrasebox import SOURCE")
+    target = into or ws.path
+    steps: list[Step] = []
+    trained: set[str] = set()
+    for run in ws.runs:
+        options, notes = _OPTIONS.get(run.stage, _as_asked)(run, target)
+        if run.stage == "import":
+            notes += _lost_source(run, ws.path)
+        if run.stage in ("ground", "evaluate"):
+            notes += _lost_model(run, trained)
+        if not run.finished:
+            notes.append("this run was stopped before its end; the command goes to the end")
+        if odd := _other_versions(run):
+            notes.append(f"made with {odd}")
+        trained.add(run.makes)
+        processes = run.arguments.get("processes", 1)
+        launcher = ["torchrun", "--nproc-per-node", str(processes), "-m"] if processes > 1 else []
+        options = [_moved(word, ws.path, target) for word in options]
+        words = [*launcher, "phrasebox", run.stage, *_source(run), str(target), *options]
+        if (device := run.arguments.get("device", "cpu")) != "cpu":
+            words += ["--device", device]
+        if run.seed:
+            words += ["--seed", str(run.seed)]
+        step = Step(tuple(words), tuple(notes))
+        if not steps or steps[-1] != step:
+            steps.append(step)
+    return steps
+
+
+_Options = tuple[list[str], list[str]]
+
+
+def _moved(word: str, ws: Path, target: Path) -> str:
+    """A path inside the workspace, inside the one that is made: a network that was fine-tuned in it."""
+    inside = f"{ws}{os.sep}"
+    return str(target / word.removeprefix(inside)) if word.startswith(inside) else word
+
+
+def _source(run: Run) -> list[str]:
+    return [run.arguments["source"]] if "source" in run.arguments else []
+
+
+def _lost_source(run: Run, ws: Path) -> list[str]:
+    source = Path(run.arguments["source"])
+    if not source.exists():
+        return [f"{source} is no longer there"]
+    return [] if digest(source, without=ws) == run.settings.get("digest") else [f"{source} has changed since"]
+
+
+def _regions(run: Run, target: Path) -> _Options:
+    """The preset that leaves the fewest options to give, and those."""
+    made = dict(run.settings)
+    if made["backbone"] == OWN_VECTORS:  # which is no choice of the user's
+        made = {name: value for name, value in made.items() if name not in ("backbone", "second", "second_size")}
+    starts = []
+    for name, preset in REGION_PRESETS.items():
+        start, given = preset, [] if name == "modern" else ["--preset", name]
+        if made["proposer"] != preset.proposer:  # as the command does it
+            start, given = RegionSettings.of_proposer(made["proposer"]), [*given, "--proposer", made["proposer"]]
+        begun = asdict(start)
+        if made.get("backbone", start.backbone) != start.backbone:
+            begun["second"] = ""
+        starts.append((given, _differing(begun, made)))
+    given, differing = min(starts, key=lambda each: len(each[0]) + 2 * len(each[1]))
+    options, notes = _options({name: made[name] for name in differing}, REGION_OPTIONS)
+    return given + options, notes
+
+
+def _align(run: Run, target: Path) -> _Options:
+    made = {**run.settings["model"], **run.settings["train"]}
+    starts = []
+    for name, preset in PRESETS.items():
+        # The width of the vectors and its parts come from the regions, and the seed is an option of every command.
+        start = asdict(preset.model) | asdict(preset.train)
+        start |= {name: made[name] for name in ("vector_dim", "parts", "seed")}
+        starts.append(([] if name == "modern" else ["--preset", name], _differing(start, made)))
+    given, differing = min(starts, key=lambda each: len(each[0]) + 2 * len(each[1]))
+    options, notes = _options({name: made[name] for name in differing}, {name: name for name in ALIGN_OPTIONS})
+    name = run.arguments["name"]
+    asked = ("finetune", *COMPUTED)
+    computed, _ = _options({k: v for k, v in _given(run).items() if k in asked}, {name: name for name in asked})
+    options += computed
+    return given + options + ([] if name == NAME else ["--name", name]), notes
+
+
+def _ground(run: Run, target: Path) -> _Options:
+    asked = _given(run)
+    model = run.arguments["model"]
+    if model not in ("", f"models/{NAME}"):
+        asked["model"] = str(target / model) if model.startswith("models/") else model
+    return _options(asked, {name: name for name in asked})
+
+
+def _as_asked(run: Run, target: Path) -> _Options:
+    asked = _given(run)
+    return _options(asked, {name: name for name in asked})
+
+
+def _given(run: Run) -> dict[str, Any]:
+    """The options that were given, but for those that every step has."""
+    own = ("source", "model", "device", "processes")
+    return {k: v for k, v in run.arguments.items() if k not in own and not (v is None or v is False or v == [])}
+
+
+_OPTIONS: Mapping[str, Callable[[Run, Path], _Options]] = {
+    "regions": _regions,
+    "align": _align,
+    "ground": _ground,
+    "evaluate": _ground,
+}
+
+
+def _differing(start: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
+    return [name for name in start if name in made and made[name] != start[name]]
+
+
+def _options(values: Mapping[str, Any], named: Mapping[str, str]) -> _Options:
+    """The options that give these values, and a note for every value that no option gives."""
+    words: list[str] = []
+    notes: list[str] = []
+    for name, value in values.items():
+        if name not in named or value is None:
+            notes.append(f"{name}={value!r} was set from Python; no option sets it")
+            continue
+        option = f"--{'no-' * (value is False)}{named[name].replace('_', '-')}"
+        words += [option] if isinstance(value, bool) else [w for one in _each(value) for w in (option, str(one))]
+    return words, notes
+
+
+def _each(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _lost_model(run: Run, trained: set[str]) -> list[str]:
+    model = run.arguments["model"]
+    if not model:
+        return ["it was run from Python with a model that was not saved"]
+    if model.startswith("models/") and model not in trained:
+        return [f"the {model} that it was run with is no longer there, or was trained anew since"]
+    return []
+
+
+def _other_versions(run: Run) -> str:
+    """Versions that differ from those here, phrased as `torch 2.6 (here 2.7)`."""
+    here = versions()
+    return ", ".join(_version_notes(run.versions, here))
+
+
+def _version_notes(there: Mapping[str, str], here: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted(there.keys() | here.keys()):
+        if there.get(name) != here.get(name):
+            yield f"{name} {there.get(name, 'missing')} (here {here.get(name, 'missing')})"

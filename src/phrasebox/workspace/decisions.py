@@ -1,0 +1,267 @@
+"""What people decided about decoded phrases: a log that only grows, whole after any stop, shared by processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, get_args
+from uuid import uuid4
+
+from phrasebox.errors import DataError, WorkspaceError
+from phrasebox.io.paths import in_store, reaching
+from phrasebox.types import Box, Span
+
+NAME = "decisions.jsonl"
+LOCK = "decisions.lock"
+Verdict = Literal["accept", "reject", "edit"]
+Place = tuple[str, str, Span, tuple[float, ...]]
+"""What a decision is about: image, caption, and the phrase's characters and box, to 1/100 pixel, as they were found."""
+_PATIENCE = 10.0  # seconds to wait for another process that is writing a line
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person made of one phrase.
+
+    Attributes
+    ----------
+    key, caption : str
+        The image, and the caption's text.
+    found, found_box : Span, Box
+        The phrase as it was found.
+    span, box : Span, Box
+        The phrase as it is to be; as found where it was not edited.
+    size : (int, int)
+        Width and height in pixels that the boxes refer to.
+    whole_image : bool
+        The phrase is about the frame.
+    who, when : str
+        The person, and the time in ISO 8601.
+    """
+
+    verdict: Verdict
+    key: str
+    caption: str
+    found: Span
+    found_box: Box
+    span: Span
+    box: Box
+    size: tuple[int, int]
+    who: str
+    whole_image: bool = False
+    when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    id: str = field(default_factory=lambda: uuid4().hex)
+
+    def __post_init__(self) -> None:
+        for start, end in (self.found, self.span):
+            if not 0 <= start < end <= len(self.caption):
+                raise DataError(f"span {(start, end)} is outside the caption {self.caption!r}")
+        if self.verdict not in get_args(Verdict) or min(self.size) < 1:
+            raise DataError(f"verdict {self.verdict!r} on a picture of {self.size} pixels is no decision")
+
+    @property
+    def place(self) -> Place:
+        """What it is about."""
+        return self.key, self.caption, self.found, tuple(round(x, 2) for x in self.found_box)
+
+    def to_json(self) -> dict[str, Any]:
+        """A line of the log."""
+        return {
+            "id": self.id,
+            "when": self.when,
+            "who": self.who,
+            "verdict": self.verdict,
+            "image": self.key,
+            "caption": self.caption,
+            "text": self.caption[slice(*self.span)],
+            "span": list(self.span),
+            "box": list(self.box),
+            "found": {"span": list(self.found), "box": list(self.found_box)},
+            "size": list(self.size),
+            "whole_image": self.whole_image,
+        }
+
+    @classmethod
+    def from_json(cls, line: Mapping[str, Any]) -> Decision:
+        """What `to_json` wrote."""
+        (start, end), (first, last), (width, height) = line["span"], line["found"]["span"], line["size"]
+        return cls(
+            line["verdict"],
+            line["image"],
+            line["caption"],
+            (first, last),
+            Box(*line["found"]["box"]),
+            (start, end),
+            Box(*line["box"]),
+            (width, height),
+            line["who"],
+            line["whole_image"],
+            line["when"],
+            line["id"],
+        )
+
+
+class Decisions:
+    """The decisions in a workspace's folder, as they stand now; safe for threads, and beside other processes.
+
+    A line is on the disk before `add` returns. One that a stop cut short is passed over by every reader. In an object
+    store, where nothing can be added to a file, the log is read once, and nothing is decided.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file, self._lock_file = folder / NAME, folder / LOCK
+        self._in_store = in_store(folder)
+        self._guard = threading.RLock()
+        self._changed: set[str] = set()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._at, self._inode = 0, 0
+        self._made: dict[str, Decision] = {}  # in the order of the log, without those undone
+        self._history: dict[Place, list[Decision]] = defaultdict(list)
+        self._of_image: dict[str, dict[Place, None]] = defaultdict(dict)
+
+    def changed(self) -> set[str]:
+        """Images about which anything was decided or taken back since the last time this was asked, by whomever."""
+        with self._guard:
+            self.refresh()
+            changed, self._changed = self._changed, set()
+            return changed
+
+    def refresh(self) -> None:
+        """Take in what was written since, by whomever."""
+        with self._guard:
+            if self._in_store:
+                self._read_store()
+                return
+            try:
+                file = self._file.open("rb")
+            except FileNotFoundError:
+                self._changed |= set(self._of_image)
+                self._forget()
+                return
+            with file:
+                state = os.fstat(file.fileno())
+                if state.st_size < self._at or (self._inode and state.st_ino != self._inode):
+                    self._changed |= set(self._of_image)
+                    self._forget()
+                self._inode = state.st_ino
+                file.seek(self._at)
+                new = file.read() if state.st_size > self._at else b""
+            whole = new[: new.rfind(b"\n") + 1]
+            self._at += len(whole)
+            self._take_all(whole)
+
+    def _read_store(self) -> None:
+        if self._at:
+            return
+        self._at = 1
+        with suppress(FileNotFoundError), reaching(self._file):
+            self._take_all(self._file.read_bytes())
+
+    def _take_all(self, lines: bytes) -> None:
+        for line in lines.splitlines():
+            with suppress(ValueError, LookupError, TypeError, AttributeError, DataError):  # cut short
+                self._changed.add(self._take(json.loads(line)))
+
+    def _take(self, line: Mapping[str, Any]) -> str:
+        if "undo" in line:
+            undone = self._made.pop(line["undo"])
+            self._history[undone.place].remove(undone)
+            return undone.key
+        decision = Decision.from_json(line)
+        self._made[decision.id] = decision
+        self._history[decision.place].append(decision)
+        self._of_image[decision.key][decision.place] = None
+        return decision.key
+
+    @property
+    def keys(self) -> list[str]:
+        """Images that anything was ever decided about."""
+        with self._guard:
+            return list(self._of_image)
+
+    def of(self, key: str) -> list[Decision]:
+        """The decision that holds for every phrase of an image that has one."""
+        with self._guard:
+            places = self._of_image.get(key, {})
+            return [self._history[place][-1] for place in places if self._history[place]]
+
+    def standing(self) -> list[Decision]:
+        """The decision that holds for every phrase that has one."""
+        with self._guard:
+            return [made[-1] for made in self._history.values() if made]
+
+    def add(self, decision: Decision) -> None:
+        """Keep a decision.
+
+        Raises
+        ------
+        WorkspaceError
+            If another process does not let go of the log.
+        OSError
+            If it cannot be written; nothing is kept then.
+        """
+        with self._guard:
+            self._append(lambda: decision.to_json())
+
+    def undo(self, who: str) -> Decision | None:
+        """Take back the last decision of a person that is not taken back yet; None if there is none."""
+        with self._guard:
+            found: list[Decision] = []
+
+            def line() -> dict[str, Any] | None:
+                found.extend([made for made in self._made.values() if made.who == who][-1:])
+                if not found:
+                    return None
+                when = datetime.now(UTC).isoformat(timespec="seconds")
+                return {"id": uuid4().hex, "when": when, "who": who, "undo": found[0].id}
+
+            self._append(line)
+            return found[0] if found else None
+
+    def _append(self, line: Any) -> None:
+        """Write what ``line()`` gives, called once all is known that others wrote."""
+        from filelock import FileLock, Timeout
+
+        if self._in_store:
+            raise WorkspaceError("nothing can be decided in a store; copy the workspace to this machine for the review")
+        try:
+            with FileLock(self._lock_file, timeout=_PATIENCE):
+                self.refresh()
+                if (made := line()) is not None:
+                    _write_line(self._file, json.dumps(made, ensure_ascii=True))
+        except Timeout:
+            raise WorkspaceError("another process does not let go of the decisions; stop it and try again") from None
+        self.refresh()
+
+
+def _write_line(file: Path, line: str) -> None:
+    """One write at the end, on the disk; what came before and has no end is ended."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        size = os.fstat(descriptor).st_size
+        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        data = b"\n" * torn + line.encode() + b"\n"
+        try:
+            if os.write(descriptor, data) < len(data):
+                raise OSError(28, "No space left on device", str(file))
+            os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, size)
+            raise
+    finally:
+        os.close(descriptor)
+    if not size:  # the file's name must be on the disk too
+        folder = os.open(file.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

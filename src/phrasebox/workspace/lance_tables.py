@@ -1,0 +1,221 @@
+"""LanceDB tables in a folder: one commit a change, streams in the order written, rows by their key."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from phrasebox.errors import WorkspaceError
+from phrasebox.io.atomic import remove_folder
+from phrasebox.io.paths import in_store, table_options, unreachable
+
+_CACHE = 16 << 20  # bytes of Lance's caches, each
+_SCAN_ROWS = 65_536  # rows of a narrow column read at a time
+_STORE_FAILS = re.compile(r"(Generic \w+ error|RetryError|error sending request|Unauthenticated|PermissionDenied).*")
+LANCE_ERRORS = (RuntimeError, ValueError, OSError)  # all that Lance raises, whatever is wrong
+
+
+class Tables:
+    """The tables of a workspace, in its folder ``db``."""
+
+    def __init__(self, workspace: Path, may_write: Callable[[], object] = lambda: None) -> None:
+        self._workspace = workspace
+        self._may_write = may_write
+        self._folder = workspace / "db"
+
+    @cached_property
+    def _db(self) -> Any:
+        # Merging pieces would read several of them ahead: memory that grows with a table of wide rows.
+        os.environ.setdefault("LANCE_DEFAULT_FRAGMENT_READAHEAD", "1")
+        import lancedb
+
+        # Its caches would grow with every commit, to gigabytes over a long job.
+        session = lancedb.Session(index_cache_size_bytes=_CACHE, metadata_cache_size_bytes=_CACHE)
+        return lancedb.connect(str(self._folder), session=session, storage_options=table_options(self._folder) or None)
+
+    def open(self, table: str) -> Any:
+        """The Lance table as it is now, or None where there is none, or one whose making was cut short.
+
+        Raises
+        ------
+        WorkspaceError
+            If it is damaged.
+        """
+        try:
+            return self._db.open_table(table)
+        except LANCE_ERRORS as error:
+            if "not found" in str(error):
+                return None
+            self._blame_store(error)
+            raise WorkspaceError(
+                f"table {table!r} of {self._workspace} cannot be opened: {cause(error)}; make it anew with --fresh"
+            ) from error
+
+    def version(self, name: str) -> tuple[int, int]:
+        """Lance's version of a table and what tells it from another made in its place: of its folder, the number."""
+        table = self.open(name)
+        if table is None:
+            return 0, 0
+        folder = self._folder / f"{name}.lance"
+        return table.version, table.count_rows() if in_store(folder) else folder.stat().st_ino
+
+    def append(self, name: str, new: pa.Table) -> None:
+        """Add rows in one commit; the table is made if it is not there.
+
+        Raises
+        ------
+        WorkspaceError
+            If they are not of the columns that are there, or cannot be written.
+        """
+        if not len(new):
+            return
+        table = self.open(name)
+        if table is not None and table.schema != new.schema:
+            raise WorkspaceError(
+                f"{name} of {self._workspace} hold vectors of another width; make them anew with --fresh"
+            )
+        with self._written(name):
+            if table is None:
+                table = self._db.create_table(name, schema=new.schema, exist_ok=True)
+            before = table.version
+            table.add(new)
+            with _or_back_to(table, before):
+                table.take_offsets([table.count_rows() - 1]).select(["key"]).to_arrow()
+
+    def put(self, name: str, new: pa.Table, on: Sequence[str]) -> None:
+        """Add rows in one commit, each in place of the one that has the same values in the columns ``on``."""
+        table = self.open(name)
+        if table is None or not len(new):
+            self.append(name, new)
+        else:
+            table.merge_insert(list(on)).when_matched_update_all().when_not_matched_insert_all().execute(new)
+
+    def drop(self, name: str) -> None:
+        """Remove a table, whole."""
+        if not in_store(self._folder):
+            remove_folder(self._folder / f"{name}.lance", self._folder / f"{name}.dropped")
+        elif self.open(name) is not None:
+            with self._written(name):
+                self._db.drop_table(name)
+
+    def optimize(self, name: str) -> None:
+        """Merge the small pieces of a table, and free the space of its old versions."""
+        if table := self.open(name):
+            before = table.version
+            with self._written(name):
+                table.optimize(cleanup_older_than=timedelta(days=10_000))
+                with _or_back_to(table, before):
+                    for _ in table.search().select(["key"]).to_batches(_SCAN_ROWS):
+                        pass
+                table.optimize(cleanup_older_than=timedelta(milliseconds=1))  # 0 would warn about those readers
+
+    def scan(self, name: str, columns: list[str], batch: int = _SCAN_ROWS) -> Iterator[pa.RecordBatch]:
+        """All rows in the order they were written; for narrow columns only, as Lance reads far ahead.
+
+        Raises
+        ------
+        WorkspaceError
+            If they cannot be read.
+        """
+        if table := self.open(name):
+            with _reading(name):
+                yield from table.search().select(columns).to_batches(batch)
+
+    def _blame_store(self, error: Exception) -> None:
+        """Raise a `StoreError` in place of what Lance says of a store that fails."""
+        if in_store(self._folder) and (found := _STORE_FAILS.search(str(error))):
+            raise unreachable(self._workspace, found[0]) from error
+
+    @contextmanager
+    def _written(self, name: str) -> Iterator[None]:
+        try:
+            self._may_write()
+            yield
+        except LANCE_ERRORS as error:
+            self._blame_store(error)
+            raise WorkspaceError(
+                f"table {name!r} of {self._workspace} cannot be written: {cause(error)}; "
+                "make room or give the permission, then run the same command again"
+            ) from error
+
+
+@contextmanager
+def _or_back_to(table: Any, version: int) -> Iterator[None]:
+    """Undo what was written if it cannot be read: on a full disk Lance may lose the end of a file and say nothing."""
+    try:
+        yield
+    except LANCE_ERRORS as error:
+        table.restore(version)
+        raise RuntimeError("what was written cannot be read back, as when the disk is full") from error
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    try:
+        yield
+    except LANCE_ERRORS as error:
+        raise WorkspaceError(
+            f"table {name!r} cannot be read: {cause(error)}; if another command was writing to it, run this one "
+            "again, else make it anew with --fresh"
+        ) from error
+
+
+def cause(error: Exception) -> str:
+    """What Lance says in the end: the system's own words, or the first line."""
+    text = str(error)
+    found = re.search(r"[\w ]+ \(os error \d+\)", text)
+    return found[0].strip() if found else re.sub(r", /\S+:\d+:\d+$", "", text.partition("\n")[0])
+
+
+def places_of(keys: pa.Array, among: pa.Array) -> pa.Array:
+    """Index of every key in ``among``, null where it is not there."""
+    return pc.call_function("index_in", [keys], pc.SetLookupOptions(value_set=among))
+
+
+def locate(table: Any, wanted: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Where the rows of the wanted keys are.
+
+    Returns
+    -------
+    offsets : (N,) int64
+        Positions in the table, sorted by the key's place in ``wanted``, then by position.
+    places : (N,) int64
+        The key's place in ``wanted``.
+    """
+    parts = [np.empty(0, dtype=np.int64)]
+    with _reading(table.name):
+        for part in table.search().select(["key"]).to_batches(_SCAN_ROWS):
+            parts.append(places_of(part["key"], wanted).fill_null(-1).to_numpy().astype(np.int64))
+    found = np.concatenate(parts)
+    offsets = np.argsort(found, kind="stable")[np.count_nonzero(found < 0) :]
+    return offsets, found[offsets]
+
+
+def widths(table: Any, column: str) -> Iterator[tuple[pa.Array, np.ndarray]]:
+    """Keys of all rows, and how many items each has in a column of short lists."""
+    with _reading(table.name):
+        for part in table.search().select(["key", column]).to_batches(_SCAN_ROWS):
+            yield part["key"], part[column].value_lengths().fill_null(0).to_numpy().astype(np.int64)
+
+
+def take(table: Any, offsets: np.ndarray) -> pa.Table:
+    """Rows at these offsets, in their order; memory is bounded by what is asked for."""
+    columns = [*table.schema.names, "_rowoffset"]
+    with _reading(table.name):
+        found = table.take_offsets(offsets.tolist()).select(columns).to_arrow()
+    at = found["_rowoffset"].to_numpy().astype(np.int64)
+    found = found.drop_columns(["_rowoffset"])
+    if np.array_equal(at, offsets):  # else Lance returned another order, and the rows have to be copied
+        return found
+    by_offset = np.argsort(at)
+    return found.take(by_offset[np.searchsorted(at[by_offset], offsets)])

@@ -1,0 +1,353 @@
+"""The workspace's tables: their columns, and the values that travel between rooms as rows of them and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from phrasebox.errors import DataError
+from phrasebox.io.paths import place
+from phrasebox.types import WHOLE_IMAGE, Box, Caption, Example, GroundedCaption, Phrase, Regions, TruePhrase
+
+_BOX = pa.list_(pa.float32(), 4)
+_SIZE = {"width": pa.int32(), "height": pa.int32()}
+_TRUE_PHRASE = {
+    "text": pa.string(),
+    "start": pa.int32(),
+    "end": pa.int32(),
+    "chain": pa.string(),
+    "types": pa.list_(pa.string()),
+    "boxes": pa.list_(_BOX),
+}
+_TRUE_CAPTION = {"text": pa.string(), "phrases": pa.list_(pa.struct(_TRUE_PHRASE))}
+
+IMAGES = pa.schema(
+    {
+        "key": pa.string(),
+        "split": pa.string(),
+        "path": pa.string(),
+        **_SIZE,
+        "captions": pa.list_(pa.string()),
+        "given": pa.list_(_BOX),
+    }
+)
+TRUTH = pa.schema({"key": pa.string(), **_SIZE, "captions": pa.list_(pa.struct(_TRUE_CAPTION))})
+OWN = pa.schema({"key": pa.string(), "boxes": pa.list_(_BOX), "vectors": pa.list_(pa.list_(pa.float16()))})
+PHRASES = pa.schema(
+    {
+        "id": pa.string(),
+        "key": pa.string(),
+        "caption": pa.int32(),
+        "text": pa.string(),
+        "start": pa.int32(),
+        "end": pa.int32(),
+        **{name: pa.float32() for name in ("x1", "y1", "x2", "y2", "score", "confidence")},
+        "whole_image": pa.bool_(),
+        "region": pa.int32(),
+    }
+)
+_REVIEWED_PHRASE = {"start": pa.int32(), "end": pa.int32(), "whole_image": pa.bool_(), "boxes": pa.list_(_BOX)}
+REVIEWED = pa.schema(
+    {"key": pa.string(), "caption": pa.string(), **_SIZE, "phrases": pa.list_(pa.struct(_REVIEWED_PHRASE))}
+)
+SKIPPED = pa.schema({"key": pa.string(), "stage": pa.string(), "reason": pa.string()})
+
+
+def regions_schema(dim: int) -> pa.Schema:
+    """Columns of the regions table for vectors of ``dim`` numbers."""
+    vector = pa.list_(pa.float16(), dim)
+    return pa.schema(
+        {
+            "key": pa.string(),
+            **_SIZE,
+            "boxes": pa.list_(_BOX),
+            "scores": pa.list_(pa.float32()),
+            "vectors": pa.list_(vector),
+            "closed": pa.list_(pa.float32()),
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """An image of the workspace.
+
+    ``width`` and ``height`` are of the upright image, 0 where unknown; ``given`` are the user's own boxes.
+    """
+
+    key: str
+    split: str
+    path: Path
+    width: int
+    height: int
+    captions: tuple[str, ...]
+    given: tuple[Box, ...]
+
+
+def images_to_rows(examples: Sequence[Example], sizes: Sequence[tuple[int, int]]) -> pa.Table:
+    """Rows of the images table."""
+    rows = [
+        {
+            "key": example.key,
+            "split": example.split,
+            "path": example.image.absolute().as_posix(),
+            "width": width,
+            "height": height,
+            "captions": [caption.text for caption in example.captions],
+            "given": [tuple(box) for box in example.boxes],
+        }
+        for example, (width, height) in zip(examples, sizes, strict=True)
+    ]
+    return pa.Table.from_pylist(rows, schema=IMAGES)
+
+
+def rows_to_images(rows: pa.Table) -> list[ImageRow]:
+    """The images that rows of the images table stand for."""
+    return [row_to_image(row) for row in rows.to_pylist()]
+
+
+def row_to_image(row: dict[str, Any]) -> ImageRow:
+    """The image that a row of the images table stands for."""
+    return ImageRow(
+        row["key"],
+        row["split"],
+        place(row["path"]),
+        row["width"],
+        row["height"],
+        tuple(row["captions"]),
+        tuple(Box(*box) for box in row["given"]),
+    )
+
+
+def truth_to_rows(examples: Sequence[Example]) -> pa.Table:
+    """Rows of the truth table; examples without phrases have none."""
+
+    def phrase_row(phrase: TruePhrase) -> dict[str, Any]:
+        return {
+            "text": phrase.text,
+            "start": phrase.span[0],
+            "end": phrase.span[1],
+            "chain": phrase.chain,
+            "types": phrase.types,
+            "boxes": [tuple(box) for box in phrase.boxes],
+        }
+
+    rows = [
+        {
+            "key": example.key,
+            "width": example.size[0] if example.size else 0,
+            "height": example.size[1] if example.size else 0,
+            "captions": [{"text": c.text, "phrases": [phrase_row(p) for p in c.phrases]} for c in example.captions],
+        }
+        for example in examples
+        if any(caption.phrases for caption in example.captions)
+    ]
+    return pa.Table.from_pylist(rows, schema=TRUTH)
+
+
+def row_to_example(image: ImageRow, row: dict[str, Any]) -> Example:
+    """The example that an image and its row of the truth table stand for."""
+
+    def phrase(row: dict[str, Any]) -> TruePhrase:
+        boxes = tuple(Box(*box) for box in row["boxes"])
+        return TruePhrase(row["text"], (row["start"], row["end"]), boxes, tuple(row["types"]), row["chain"])
+
+    captions = tuple(Caption(row["text"], tuple(map(phrase, row["phrases"]))) for row in row["captions"])
+    size = (row["width"], row["height"]) if row["width"] else None
+    return Example(image.key, image.path, captions, image.split, image.given, size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnRegions:
+    """The user's own regions of an image: (N, 4) float32 boxes, ``xyxy`` pixels, and (N, D) float16 vectors or None."""
+
+    boxes: np.ndarray
+    vectors: np.ndarray | None
+
+
+def own_to_rows(examples: Sequence[Example]) -> pa.Table:
+    """Rows of the table of own regions; examples without boxes have none."""
+    own = [example for example in examples if example.boxes]
+    rows = [{"key": example.key, "boxes": [tuple(box) for box in example.boxes]} for example in own]
+    vectors = [None if example.vectors is None else example.vectors.astype(np.float16) for example in own]
+    # Nested arrays of their parts, as millions of Python numbers would take seconds.
+    outer = np.cumsum([0, *(0 if one is None else len(one) for one in vectors)], dtype=np.int32)
+    widths = [one.shape[1] for one in vectors if one is not None for _ in one]
+    inner = np.cumsum([0, *widths], dtype=np.int32)
+    flat = [one.ravel() for one in vectors if one is not None] or [np.empty(0, np.float16)]
+    nested = pa.ListArray.from_arrays(
+        pa.array(outer),
+        pa.ListArray.from_arrays(pa.array(inner), pa.array(np.concatenate(flat))),
+        mask=pa.array([one is None for one in vectors], pa.bool_()),
+    )
+    return pa.Table.from_pylist(rows, schema=OWN).set_column(2, OWN.field("vectors"), nested)
+
+
+def rows_to_own(rows: pa.Table) -> Iterator[tuple[str, OwnRegions]]:
+    """Keys with their own regions, of rows of that table."""
+    for row in rows.to_batches():
+        for key, boxes, vectors in zip(row["key"].to_pylist(), row["boxes"], row["vectors"], strict=True):
+            corners = boxes.values.flatten().to_numpy().reshape(-1, 4)
+            own = vectors.values.flatten().to_numpy().reshape(len(corners), -1) if vectors.is_valid else None
+            yield key, OwnRegions(corners, own)
+
+
+def regions_to_rows(regions: Sequence[Regions]) -> pa.Table:
+    """Rows of the regions table, without a detour through Python numbers.
+
+    Raises
+    ------
+    DataError
+        If a key is blank, vectors are missing, or are not all of one width.
+    """
+    vectors = []
+    for one in regions:
+        if not one.key or one.vectors is None:
+            raise DataError(f"regions of {one.key or 'an unnamed image'} need a key and vectors to be stored")
+        vectors.append(one.vectors.astype(np.float16, copy=False))
+    dim = vectors[0].shape[1]
+    if odd := next((one for one in regions if one.vectors is not None and one.vectors.shape[1] != dim), None):
+        raise DataError(f"vectors of {odd.key} have another width than the {dim} of {regions[0].key}")
+    ends = np.cumsum([0, *map(len, regions)], dtype=np.int32)
+
+    def lists(parts: list[np.ndarray], width: int) -> pa.Array:
+        flat = pa.array(np.concatenate(parts).ravel())
+        return pa.ListArray.from_arrays(pa.array(ends), pa.FixedSizeListArray.from_arrays(flat, width))
+
+    return pa.Table.from_arrays(
+        [
+            pa.array([one.key for one in regions], pa.string()),
+            pa.array([one.width for one in regions], pa.int32()),
+            pa.array([one.height for one in regions], pa.int32()),
+            lists([one.boxes.astype(np.float32, copy=False) for one in regions], 4),
+            pa.ListArray.from_arrays(
+                pa.array(ends), pa.array(np.concatenate([one.scores for one in regions]), pa.float32())
+            ),
+            lists(vectors, dim),
+            _closed(regions, ends),
+        ],
+        schema=regions_schema(dim),
+    )
+
+
+def rows_to_regions(rows: pa.RecordBatch) -> Iterator[Regions]:
+    """The regions that rows of the regions table stand for; their arrays are read-only views into ``rows``."""
+    ends = np.cumsum([0, *rows["scores"].value_lengths().to_pylist()])
+    scores = rows["scores"].flatten().to_numpy()
+    boxes = rows["boxes"].flatten().flatten().to_numpy().reshape(-1, 4)
+    vectors = rows["vectors"].flatten().flatten().to_numpy().reshape(len(scores), -1)
+    keys, widths, heights = (rows[name].to_pylist() for name in ("key", "width", "height"))
+    told = rows["closed"] if "closed" in rows.schema.names else None  # which an older workspace does not tell
+    for i, key in enumerate(keys):
+        part = slice(ends[i], ends[i + 1])
+        closed = told[i].values.to_numpy() if told is not None and told[i].is_valid else None
+        yield Regions(boxes[part], scores[part], widths[i], heights[i], vectors[part], key, closed)
+
+
+def _closed(regions: Sequence[Regions], ends: np.ndarray) -> pa.Array:
+    """What is known of each image's boxes, null where nothing is."""
+    known = [np.zeros(len(one), np.float32) if one.closed is None else one.closed for one in regions]
+    values = pa.array(np.concatenate(known), pa.float32())
+    return pa.ListArray.from_arrays(pa.array(ends), values, mask=pa.array([one.closed is None for one in regions]))
+
+
+def phrases_to_rows(key: str, captions: Sequence[GroundedCaption]) -> list[dict[str, Any]]:
+    """Rows of the phrases table for one image; a row with an empty text marks a caption that gave nothing.
+
+    An image without captions has one marker, of caption -1.
+    """
+
+    def row(caption: int, phrase: Phrase) -> dict[str, Any]:
+        start, end = phrase.span
+        x1, y1, x2, y2 = phrase.box
+        return {
+            "id": f"{key}#{caption}#{start}-{end}",
+            "key": key,
+            "caption": caption,
+            "text": phrase.text,
+            "start": start,
+            "end": end,
+            "x1": x1,
+            "y1": y1,
+            "x2": x2,
+            "y2": y2,
+            "score": phrase.score,
+            "confidence": phrase.confidence,
+            "whole_image": phrase.whole_image,
+            "region": phrase.region,
+        }
+
+    def marker(caption: int) -> dict[str, Any]:
+        return {"id": f"{key}#{caption}#", "key": key, "caption": caption, "text": ""}
+
+    rows = []
+    for i, caption in enumerate(captions):
+        rows += [row(i, phrase) for phrase in caption.phrases] or [marker(i)]
+    return rows or [marker(-1)]
+
+
+def rows_to_captions(texts: Sequence[str], rows: Sequence[dict[str, Any]]) -> tuple[GroundedCaption, ...]:
+    """All captions of an image with the phrases that its rows of the phrases table stand for."""
+    phrases: list[list[Phrase]] = [[] for _ in texts]
+    for row in rows:
+        if row["text"]:
+            box = Box(row["x1"], row["y1"], row["x2"], row["y2"])
+            span = (row["start"], row["end"])
+            phrases[row["caption"]].append(
+                Phrase(row["text"], span, box, row["score"], row["confidence"], row["whole_image"], row["region"])
+            )
+    return tuple(GroundedCaption(text, tuple(found)) for text, found in zip(texts, phrases, strict=True))
+
+
+def reviewed_to_rows(examples: Sequence[Example]) -> pa.Table:
+    """Rows of the reviewed table, one a reviewed caption; of other captions there are none."""
+
+    def phrase_row(phrase: TruePhrase) -> dict[str, Any]:
+        return {
+            "start": phrase.span[0],
+            "end": phrase.span[1],
+            "whole_image": WHOLE_IMAGE in phrase.types,
+            "boxes": [tuple(box) for box in phrase.boxes],
+        }
+
+    found = [
+        {
+            "key": example.key,
+            "caption": caption.text,
+            "width": example.size[0] if example.size else 0,
+            "height": example.size[1] if example.size else 0,
+            "phrases": [phrase_row(phrase) for phrase in caption.phrases],
+        }
+        for example in examples
+        for caption in example.captions
+        if caption.reviewed
+    ]
+    return pa.Table.from_pylist(found, schema=REVIEWED)
+
+
+def with_reviewed(
+    captions: Sequence[GroundedCaption], rows: Sequence[dict[str, Any]], width: int, height: int
+) -> tuple[GroundedCaption, ...]:
+    """The captions of an image with what people made of them, by its rows of the reviewed table, in their place.
+
+    Boxes are scaled to ``width`` and ``height`` if they refer to another size.
+    """
+
+    def phrases(text: str, row: dict[str, Any]) -> Iterator[Phrase]:
+        scale = (width / row["width"], height / row["height"]) if width and row["width"] else (1.0, 1.0)
+        for found in row["phrases"]:
+            span = (found["start"], found["end"])
+            for box in found["boxes"]:
+                placed = Box(*box).scaled(*scale)
+                yield Phrase(text[slice(*span)], span, placed, 1.0, 1.0, found["whole_image"], reviewed=True)
+
+    by_text = {row["caption"]: row for row in rows}
+    return tuple(
+        GroundedCaption(one.text, tuple(phrases(one.text, by_text[one.text]))) if one.text in by_text else one
+        for one in captions
+    )

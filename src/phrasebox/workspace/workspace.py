@@ -1,0 +1,474 @@
+"""The folder on disk that a data set is worked on in: tables, models, and what each stage was run with.
+
+``db/`` holds LanceDB tables, ``models/`` trained models, ``manifest.json`` the settings of every stage,
+``decisions.jsonl`` what people decided about single phrases. A table only ever changes by one Lance commit at a time,
+so a job that is killed leaves whole rows or none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from phrasebox.errors import WorkspaceError
+from phrasebox.io.atomic import remove_folder
+from phrasebox.io.paths import holds_any, in_store, place, reaching
+from phrasebox.io.store_lock import Lease
+from phrasebox.types import Example, GroundedCaption, GroundedImage, Regions, Skipped
+from phrasebox.workspace import decisions, manifest
+from phrasebox.workspace import run_log as runs
+from phrasebox.workspace import schema as rows
+from phrasebox.workspace.apply_decisions import with_decisions
+from phrasebox.workspace.decisions import Decisions
+from phrasebox.workspace.lance_tables import Tables, locate, places_of, take
+from phrasebox.workspace.manifest import Manifest
+from phrasebox.workspace.region_reader import RegionReader
+from phrasebox.workspace.run_log import Run
+from phrasebox.workspace.schema import ImageRow, OwnRegions
+
+TABLES = ("images", "truth", "own", "regions", "phrases", "reviewed", "skipped")
+STAGE_TABLES = {
+    "import": ("images", "truth", "own", "regions", "phrases", "reviewed"),
+    "regions": ("regions", "phrases"),
+    "ground": ("phrases",),
+}
+"""The tables that are made anew when a stage is: first its own, then what is made from them."""
+
+OWN_TABLES = {"import": ("images", "truth", "own", "reviewed"), "regions": ("regions",), "ground": ("phrases",)}
+"""The tables that a stage adds to."""
+
+MADE_FROM = {"regions": ("align", "caption", "evaluate"), "ground": ("caption",)}
+"""The stages that make models and results, by the stage whose rows they read."""
+
+_NOWHERE = np.empty(0, np.int64)
+_OWN_NAMES = {"db", "models", "lock", manifest.NAME, f"{manifest.NAME}.new", decisions.NAME, decisions.LOCK}
+
+
+class Workspace:
+    """An existing workspace folder; reading goes in import order, in batches that bound the memory it takes.
+
+    Raises
+    ------
+    WorkspaceError
+        If the folder is not a workspace, or was made by a newer version.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = place(path)
+        self._manifest = Manifest(self.path)
+        self._lease = Lease(self.path) if in_store(self.path) else None
+        self._tables = Tables(self.path, self._lease.check_if_held if self._lease else lambda: None)
+        self.decisions = Decisions(self.path)
+
+    @classmethod
+    def create(cls, path: str | Path) -> Workspace:
+        """Open the workspace at ``path``, or make one there.
+
+        Raises
+        ------
+        WorkspaceError
+            If the path is a file, or a folder with something else in it.
+        """
+        folder = place(path)
+        if in_store(folder):
+            return cls._create_in_store(folder)
+        if folder.is_file():
+            raise WorkspaceError(f"{folder} is a file; name a folder for the workspace")
+        if not (folder / manifest.NAME).exists():
+            if folder.exists() and {entry.name for entry in folder.iterdir()} - _OWN_NAMES:
+                raise WorkspaceError(f"{folder} is not empty and no workspace; name a new or an empty folder")
+            (folder / "models").mkdir(parents=True, exist_ok=True)
+            Manifest.create(folder)
+        return cls(folder)
+
+    @classmethod
+    def _create_in_store(cls, folder: Path) -> Workspace:
+        """The same, where there are no folders, only names that begin alike."""
+        with reaching(folder):
+            if not (folder / manifest.NAME).exists():
+                if holds_any(folder):
+                    raise WorkspaceError(f"{folder} is not empty and no workspace; name a new or an empty folder")
+                Manifest.create(folder)
+        return cls(folder)
+
+    @property
+    def models(self) -> Path:
+        """The folder of trained models."""
+        return self.path / "models"
+
+    @property
+    def search_folder(self) -> Path:
+        """The folder of what search made from the regions and captions; it can be made anew at any time."""
+        if not in_store(self.path):
+            return self.path / "search"
+        name = hashlib.sha256(str(self.path).encode()).hexdigest()[:16]
+        near = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "phrasebox", "search")
+        near.mkdir(parents=True, exist_ok=True)
+        return near / name  # it is mapped into memory
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep every other writer out; the lock ends with the process, however it ends.
+
+        Raises
+        ------
+        WorkspaceError
+            If another process, or another `lock` of this one, holds it.
+        """
+        if self._lease:
+            with self._lease.held():
+                yield
+            return
+        from filelock import FileLock, Timeout
+
+        held = FileLock(self.path / "lock")
+        try:
+            held.acquire(timeout=0)
+        except Timeout as error:
+            message = f"another phrasebox command is writing to {self.path}; wait for it or stop it"
+            raise WorkspaceError(message) from error
+        try:
+            yield
+        finally:
+            held.release()
+
+    # What each stage was run with
+
+    @property
+    def stages(self) -> dict[str, dict[str, Any]]:
+        """The settings that every stage so far was run with."""
+        return self._manifest.read()["stages"]
+
+    def claim(self, stage: str, settings: Mapping[str, Any], *, fresh: bool = False) -> None:
+        """Record the settings of a stage, so that going on with other settings is noticed.
+
+        Parameters
+        ----------
+        stage : str
+            Name of the job.
+        settings : mapping
+            What the stage's results depend on, as JSON values.
+        fresh : bool
+            Forget what the stage made and skipped before, and all that was made from it (`STAGE_TABLES`).
+
+        Raises
+        ------
+        WorkspaceError
+            If the stage was run with other settings before and ``fresh`` is not asked for.
+        """
+        forgotten: set[str] = set()
+        if fresh:
+            tables = STAGE_TABLES.get(stage, ())
+            for table in reversed(tables):
+                self.drop(table)
+            forgotten = {stage} | {other for other, own in STAGE_TABLES.items() if own[0] in tables}
+            for name in forgotten:
+                self._forget_skipped(name)
+            forgotten |= {later for name in forgotten for later in MADE_FROM.get(name, ())}
+        # Written last: if this is cut short, results are missing, never results under settings they were not made with.
+        self._manifest.claim(stage, settings, forgotten)
+
+    @property
+    def runs(self) -> list[Run]:
+        """What made the rows and models that are there, in the order it was run (see `phrasebox.workspace.run_log`)."""
+        return self._manifest.runs()
+
+    @contextmanager
+    def running(
+        self,
+        stage: str,
+        arguments: Mapping[str, Any],
+        settings: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+    ) -> Iterator[None]:
+        """Record a run of a stage while it adds rows; if it is killed, the record says that it did not finish.
+
+        Parameters
+        ----------
+        stage, arguments, settings, seed
+            As `phrasebox.workspace.run_log.Run`, as JSON values.
+        """
+        before, first = self.runs, self._state(stage)
+        new = Run(
+            stage,
+            dict(arguments),
+            dict(settings or {}),
+            seed,
+            first={name: rows for name, (rows, _) in first.items()},
+        )
+        self._manifest.keep_runs(runs.began(before, new))
+
+        def end(finished: bool) -> None:
+            self._manifest.keep_runs(runs.ended(before, new, self._state(stage) != first, finished))
+
+        try:
+            yield
+        except GeneratorExit:
+            # Never left, and now collected, on whatever thread that happens: were it Lance's own, a question to a
+            # table would wait for itself. The record says already that the run did not finish.
+            raise
+        except BaseException:
+            end(finished=False)
+            raise
+        end(finished=True)
+
+    def made(self, run: Run, anew: bool = True) -> None:
+        """Record a finished run that made a model or a result, in place of the one that had made it before.
+
+        Parameters
+        ----------
+        anew : bool
+            False if it was there already and the run found nothing to do.
+        """
+        self._manifest.keep_runs(runs.made(self.runs, run, anew))
+
+    # Writing: each call is one commit
+
+    def append_images(self, examples: Sequence[Example], sizes: Sequence[tuple[int, int]]) -> None:
+        """Add images whose key is not in ``keys("images")``, each with (width, height), (0, 0) where unknown."""
+        self._tables.append("images", rows.images_to_rows(examples, sizes))
+
+    def append_truth(self, examples: Sequence[Example]) -> None:
+        """Add the ground truth of examples whose key is not in ``keys("truth")``; those without phrases have none.
+
+        This and `append_images` are two commits: a stop in between leaves one of them ahead, so that a job which
+        goes on has to look at the keys of each.
+        """
+        self._tables.append("truth", rows.truth_to_rows(examples))
+
+    def append_own(self, examples: Sequence[Example]) -> None:
+        """Add the user's own regions of examples whose key is not in ``keys("own")``; those without boxes have none."""
+        self._tables.append("own", rows.own_to_rows(examples))
+
+    def append_regions(self, regions: Sequence[Regions]) -> None:
+        """Add regions, with key and vectors, of images that have none yet.
+
+        Raises
+        ------
+        DataError
+            If a key is blank, or vectors are missing or of different widths.
+        WorkspaceError
+            If the vectors are of another width than those already there.
+        """
+        if regions:
+            new, table = rows.regions_to_rows(regions), self._tables.open("regions")
+            if table is not None and "closed" not in table.schema.names:  # of an older version, which did not tell
+                new = new.drop_columns(["closed"])
+            self._tables.append("regions", new)
+
+    def append_phrases(self, grounded: Mapping[str, Sequence[GroundedCaption]]) -> None:
+        """Add what the captions of some images came to: by key, all captions of the image in the workspace's order.
+
+        A caption without phrases, and an image without captions, leave a marker that they are done.
+        """
+        found = [row for key, captions in grounded.items() for row in rows.phrases_to_rows(key, captions)]
+        self._tables.append("phrases", pa.Table.from_pylist(found, schema=rows.PHRASES))
+
+    def put_reviewed(self, examples: Sequence[Example]) -> None:
+        """Keep what people made of reviewed captions, in place of what they made of the same ones before.
+
+        It outlives the phrases: `grounded` gives it in place of what is decoded, however often that is done anew.
+        """
+        self._tables.put("reviewed", rows.reviewed_to_rows(examples), ("key", "caption"))
+
+    def append_skipped(self, skipped: Sequence[Skipped], stage: str) -> None:
+        """Add what a stage left out and why; what is there already is not repeated."""
+        there = {(item.key, item.reason) for item in self.skipped(stage)}
+        told = ((_unicode(item.key), _unicode(item.reason)) for item in skipped)
+        new = dict.fromkeys(pair for pair in told if pair not in there)
+        found = [{"key": key, "stage": stage, "reason": reason} for key, reason in new]
+        self._tables.append("skipped", pa.Table.from_pylist(found, schema=rows.SKIPPED))
+
+    def drop(self, table: str) -> None:
+        """Remove a table, whole, and first what search made from it."""
+        if table in ("images", "regions"):
+            remove_folder(self.search_folder)
+        self._tables.drop(table)
+
+    def optimize(self) -> None:
+        """Merge the small pieces that appending left, and free the space of old versions.
+
+        Takes up to twice the largest table's space while it runs; whoever is reading meanwhile must start over.
+        """
+        for name in TABLES:
+            self._tables.optimize(name)
+
+    # Asking
+
+    def keys(self, table: str, split: str | None = None) -> set[str]:
+        """Keys of the images that have a row in ``table``."""
+        found = {key for batch in self._tables.scan(table, ["key"]) for key in batch["key"].unique().to_pylist()}
+        return found if split is None else found.intersection(self._wanted(split, None).to_pylist())
+
+    def count(self, table: str, split: str | None = None) -> int:
+        """Number of rows of ``table``; of ``phrases``, of region-phrase pairs."""
+        wanted = None if split is None else self._wanted(split, None)
+        total = 0
+        for batch in self._tables.scan(table, ["key", "text"] if table == "phrases" else ["key"]):
+            if table == "phrases":
+                batch = batch.filter(pc.field("text") != "")
+            total += len(batch) if wanted is None else len(batch) - places_of(batch["key"], wanted).null_count
+        return total
+
+    def pending(self, table: str, stage: str, split: str | None = None) -> list[str]:
+        """Keys of the images that have no row in ``table`` and were not skipped by ``stage``, in import order."""
+        done = self.keys(table) | {item.key for item in self.skipped(stage)}
+        return [key for key in self._wanted(split, None).to_pylist() if key not in done]
+
+    def has_own_vectors(self) -> bool:
+        """Whether the user's own regions of any image have vectors."""
+        table = self._tables.open("own")
+        return table is not None and table.count_rows("vectors IS NOT NULL") > 0
+
+    def skipped(self, stage: str) -> list[Skipped]:
+        """What a stage left out, and why."""
+        found = [row for batch in self._tables.scan("skipped", ["key", "stage", "reason"]) for row in batch.to_pylist()]
+        return [Skipped(row["key"], row["reason"]) for row in found if row["stage"] == stage]
+
+    # Reading, in batches
+
+    def images(
+        self, split: str | None = None, keys: Iterable[str] | None = None, batch: int = 256
+    ) -> Iterator[list[ImageRow]]:
+        """Images of a split; with ``keys`` those alone, in the order given."""
+        for found in self._stream("images", self._wanted(split, keys), batch):
+            yield rows.rows_to_images(found)
+
+    def with_own(self, keys: Sequence[str], batch: int = 64) -> Iterator[tuple[ImageRow, OwnRegions | None]]:
+        """Images with the user's own regions, where there are some, in the order of ``keys``."""
+        wanted = pa.array(keys, pa.string())
+        own = (item for part in self._stream("own", wanted, batch) for item in rows.rows_to_own(part))
+        key, found = next(own, ("", None))
+        for images in self.images(keys=keys, batch=batch):
+            for image in images:
+                if image.key == key:
+                    yield image, found
+                    key, found = next(own, ("", None))
+                else:
+                    yield image, None
+
+    def truth(self, split: str | None = None, batch: int = 256) -> Iterator[Example]:
+        """Images that have ground truth, with it. For measuring only."""
+        for image, (found,) in self._join(("truth",), split, batch):
+            yield rows.row_to_example(image, found[0])
+
+    def regions(
+        self, split: str | None = None, keys: Iterable[str] | None = None, batch: int = 64
+    ) -> Iterator[list[Regions]]:
+        """Regions of the images that have any; with ``keys`` of those alone, in the order given.
+
+        The arrays are read-only views into the batch's memory: keeping one keeps the batch.
+        """
+        for found in self._stream("regions", self._wanted(split, keys), batch):
+            yield [regions for part in found.to_batches() for regions in rows.rows_to_regions(part)]
+
+    def region_reader(self, split: str | None = None, width: int | None = None) -> RegionReader | None:
+        """Regions of the images of a split by their place, in import order; None where there is no table of them.
+
+        ``width`` takes only so many numbers of each vector, the first.
+        """
+        table = self._tables.open("regions")
+        return None if table is None else RegionReader(table, self._wanted(split, None), width)
+
+    def grounded(self, split: str | None = None, batch: int = 256) -> Iterator[GroundedImage]:
+        """Grounded or reviewed images with all their captions, those without phrases too.
+
+        A caption that people reviewed has the phrases that they left in it; of single phrases, those that they rejected
+        are gone, and those that they accepted or edited are as they left them (see `apply_decisions`).
+        The size of an image that was not there at import is the one its regions were made at.
+        """
+        sizes: dict[str, tuple[int, int]] = {}
+        self.decisions.refresh()
+        for image, (found, reviewed) in self._join(("phrases", "reviewed"), split, batch, self.decisions.keys):
+            if not image.width and not sizes:
+                for part in self._tables.scan("regions", ["key", "width", "height"]):
+                    sizes |= {row["key"]: (row["width"], row["height"]) for row in part.to_pylist()}
+            width, height = (image.width, image.height) if image.width else sizes.get(image.key, (0, 0))
+            captions = rows.with_reviewed(rows.rows_to_captions(image.captions, found), reviewed, width, height)
+            whole = {row["caption"] for row in reviewed}
+            captions = with_decisions(captions, self.decisions.of(image.key), (width, height), whole)
+            yield GroundedImage(image.key, image.path, image.split, width, height, captions)
+
+    def phrases(self, batch: int = 4096) -> Iterator[pa.RecordBatch]:
+        """Rows of the phrases table, one a region-phrase pair as it was decoded, in the order they were made."""
+        for part in self._tables.scan("phrases", rows.PHRASES.names, batch):
+            yield part.filter(pc.field("text") != "")
+
+    def scan(self, table: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        """Some columns of all rows of a table, in the order of writing."""
+        return self._tables.scan(table, columns)
+
+    def rows_at(self, table: str, places: Sequence[int]) -> list[dict[str, Any]]:
+        """Rows of a table by their places in the order of writing, as plain values."""
+        opened = self._tables.open(table)
+        return [] if opened is None or not len(places) else take(opened, np.asarray(places, np.int64)).to_pylist()
+
+    def version(self, table: str) -> tuple[int, int]:
+        """Numbers that change whenever the table does, also if it is made anew; zeros where there is none."""
+        return self._tables.version(table)
+
+    # Underneath
+
+    def _state(self, stage: str) -> dict[str, tuple[int, int]]:
+        """Rows and version of the tables that a stage adds to."""
+        tables = {name: self._tables.open(name) for name in OWN_TABLES[stage]}
+        return {name: (table.count_rows(), table.version) if table else (0, 0) for name, table in tables.items()}
+
+    def _forget_skipped(self, stage: str) -> None:
+        if table := self._tables.open("skipped"):
+            table.delete("stage = '{}'".format(stage.replace("'", "''")))
+
+    def _wanted(self, split: str | None, keys: Iterable[str] | None) -> pa.Array:
+        """Keys of a split, or those of ``keys`` that are in it, each once; in import order, or that of ``keys``."""
+        asked = None if keys is None else pa.array(list(keys), pa.string()).unique()
+        if split is None and asked is not None:
+            return asked
+        parts = [pa.array([], pa.string())]
+        for part in self._tables.scan("images", ["key", "split"]):
+            parts.append((part if split is None else part.filter(pc.field("split") == split))["key"])
+        present = pa.concat_arrays(parts).unique()
+        return present if asked is None else asked.filter(places_of(asked, present).is_valid())
+
+    def _stream(self, name: str, wanted: pa.Array, batch: int) -> Iterator[pa.Table]:
+        """One row for every wanted key that has one, in the order of ``wanted``."""
+        if table := self._tables.open(name):
+            offsets, places = locate(table, wanted)
+            offsets = offsets[np.unique(places, return_index=True)[1]]
+            for first in range(0, len(offsets), batch):
+                yield take(table, offsets[first : first + batch])
+
+    def _join(
+        self, names: Sequence[str], split: str | None, batch: int, more: Sequence[str] = ()
+    ) -> Iterator[tuple[ImageRow, list[list[dict[str, Any]]]]]:
+        """Every image of a split that has rows in one of the tables or is among ``more``, with its rows of each."""
+        wanted = self._wanted(split, None)
+        tables = [self._tables.open(name) for name in names]
+        at = [(_NOWHERE, _NOWHERE) if table is None else locate(table, wanted) for table in tables]
+        further = places_of(pa.array(more, pa.string()), wanted).drop_null().to_numpy()
+        present = np.unique(np.concatenate([*(places for _, places in at), further.astype(np.int64)]))
+        first = 0
+        for images in self.images(keys=wanted.take(pa.array(present)).to_pylist(), batch=batch):
+            last = first + len(images)
+            found: list[dict[str, list[dict[str, Any]]]] = [defaultdict(list) for _ in tables]
+            for table, (offsets, places), by_key in zip(tables, at, found, strict=True):
+                part = slice(*np.searchsorted(places, [present[first], present[last - 1] + 1]))
+                if len(offsets[part]):
+                    for row in take(table, offsets[part]).to_pylist():
+                        by_key[row["key"]].append(row)
+            for image in images:
+                yield image, [by_key[image.key] for by_key in found]
+            first = last
+
+
+def _unicode(text: str) -> str:
+    """The text with half characters, as file names may hold them, spelled out: tables cannot keep them."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,48 @@
+"""Merging the pieces of a table: memory does not grow with it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import sys, threading
+from pathlib import Path
+import numpy as np, pyarrow as pa
+from phrasebox.workspace.lance_tables import Tables
+
+def private():
+    line = next(line for line in open("/proc/self/status") if line.startswith("RssAnon"))
+    return int(line.split()[1]) // 1024
+
+tables, piece = Tables(Path(sys.argv[1])), 64
+for start in range(0, int(sys.argv[2]), piece):
+    numbers = pa.array(np.random.default_rng(start).integers(0, 255, piece * 50 * 2560).astype(np.float16))
+    regions = pa.FixedSizeListArray.from_arrays(numbers, 2560)
+    vectors = pa.ListArray.from_arrays(np.arange(0, piece * 50 + 1, 50, dtype=np.int32), regions)
+    tables.append("wide", pa.table({"key": [str(start + i) for i in range(piece)], "vectors": vectors}))
+before, most, done = private(), [0], threading.Event()
+
+def watch():
+    while not done.wait(0.01):
+        most[0] = max(most[0], private())
+
+watcher = threading.Thread(target=watch)
+watcher.start()
+tables.optimize("wide")
+done.set()
+watcher.join()
+print(most[0] - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_wide_rows_are_merged_a_few_at_a_time(tmp_path):
+    # 1,024 images' regions are 262 MB; read several pieces ahead, they would take 300 MB.
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(tmp_path), "1024"], capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 220

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from phrasebox.errors import DataError
+from phrasebox.io.images import image_size, load_image
+
+RED, WHITE = [255, 0, 0], [255, 255, 255]
+
+
+def corner(width=40, height=24):
+    """A blue picture whose top left corner is red."""
+    pixels = np.zeros((height, width, 3), dtype=np.uint8)
+    pixels[..., 2] = 255
+    pixels[: height // 2, : width // 2] = RED
+    return Image.fromarray(pixels)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "size", "red"),
+    [
+        (1, (40, 24), "top left"),
+        (2, (40, 24), "top right"),
+        (3, (40, 24), "bottom right"),
+        (4, (40, 24), "bottom left"),
+        (5, (24, 40), "top left"),
+        (6, (24, 40), "top right"),
+        (7, (24, 40), "bottom right"),
+        (8, (24, 40), "bottom left"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_exif_rotation_is_applied(tmp_path, orientation, size, red, suffix):
+    path = tmp_path / f"picture.{suffix}"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    corner().save(path, exif=exif)
+    pixels = load_image(path)
+    assert pixels.shape == (size[1], size[0], 3)
+    assert image_size(path) == size
+    y = 2 if "top" in red else -3
+    x = 2 if "left" in red else -3
+    assert pixels[y, x, 0] > 200, f"red should be at the {red}"
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        pytest.param(Image.new("L", (3, 2), 128), [128] * 3, id="grey"),
+        pytest.param(Image.new("1", (3, 2), 1), WHITE, id="black and white"),
+        pytest.param(Image.new("RGB", (3, 2), "red").convert("P"), RED, id="palette"),
+        pytest.param(Image.new("CMYK", (3, 2), (0, 255, 255, 0)), RED, id="CMYK"),
+        pytest.param(Image.new("RGBA", (3, 2), (0, 0, 0, 0)), WHITE, id="transparent is white"),
+        pytest.param(Image.new("RGBA", (3, 2), (255, 0, 0, 255)), RED, id="opaque keeps its colour"),
+        pytest.param(Image.new("LA", (3, 2), (0, 127)), [128] * 3, id="half-transparent black is grey"),
+        pytest.param(Image.new("I", (3, 2), 65535), WHITE, id="16 bit in a 32-bit mode"),
+        pytest.param(Image.new("I;16", (3, 2), 0x8000), [128] * 3, id="16 bit"),
+    ],
+)
+def test_modes(image, expected):
+    assert load_image(image)[0, 0].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (np.full((2, 3), 7, np.uint8), [7, 7, 7]),
+        (np.full((2, 3, 1), 7, np.uint8), [7, 7, 7]),
+        (np.full((2, 3, 3), RED, np.uint8), RED),
+        (np.zeros((2, 3, 4), np.uint8), WHITE),
+        (np.full((2, 3, 3), 65535, np.uint16), WHITE),
+    ],
+)
+def test_arrays(array, expected):
+    pixels = load_image(array)
+    assert pixels.shape == (2, 3, 3)
+    assert pixels[1, 2].tolist() == expected
+
+
+def test_a_given_array_is_copied():
+    array = np.zeros((2, 3, 3), np.uint8)
+    load_image(array)[:] = 9
+    assert not array.any()
+
+
+def test_transparent_palette_file(tmp_path):
+    path = tmp_path / "p.gif"
+    Image.new("P", (3, 2), 0).save(path, transparency=0)
+    assert load_image(path)[0, 0].tolist() == WHITE
+
+
+def test_16_bit_file(tmp_path):
+    path = tmp_path / "deep.png"
+    Image.fromarray(np.full((2, 3), 0xFF00, np.uint16)).save(path)
+    assert load_image(path)[0, 0].tolist() == WHITE
+
+
+def damaged(folder, kind):
+    path = folder / "picture.jpg"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    if kind == "truncated":
+        Image.fromarray(noise).save(path)
+        path.write_bytes(path.read_bytes()[:3000])
+    elif kind == "empty":
+        path.touch()
+    elif kind == "text":
+        path.write_text("not a picture")
+    elif kind == "folder":
+        path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "seen_in_header"),
+    [
+        ("truncated", "truncated", False),
+        ("empty", "the file is empty", True),
+        ("text", "not an image", True),
+        ("missing", "no such file", True),
+        ("folder", "directory", True),
+    ],
+)
+def test_unusable_files_are_named_with_the_reason(tmp_path, kind, reason, seen_in_header):
+    path = damaged(tmp_path, kind)
+    with pytest.raises(DataError, match=reason) as caught:
+        load_image(path)
+    assert str(path) in str(caught.value)
+    if seen_in_header:
+        with pytest.raises(DataError, match=reason):
+            image_size(path)
+    else:
+        assert image_size(path) == (64, 64)
+
+
+def test_too_many_pixels(tmp_path):
+    path = tmp_path / "big.png"
+    corner().save(path)
+    assert load_image(path, max_pixels=40 * 24).shape == (24, 40, 3)
+    with pytest.raises(DataError, match=r"big\.png: 40 x 24"):
+        load_image(path, max_pixels=40 * 24 - 1)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        pytest.param(np.zeros((2, 3), np.float32), id="array of floats"),
+        pytest.param(np.zeros((2, 3, 2), np.uint8), id="two channels"),
+        pytest.param(np.zeros((0, 3, 3), np.uint8), id="no pixels"),
+        pytest.param(Image.new("F", (3, 2)), id="floating-point image"),
+        pytest.param(42, id="no image at all"),
+    ],
+)
+def test_unusable_arguments(image):
+    with pytest.raises(DataError):
+        load_image(image)

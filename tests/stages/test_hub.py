@@ -1,0 +1,150 @@
+"""Folders for the hub, read back by the libraries that people use."""
+
+from __future__ import annotations
+
+import json
+
+import datasets
+import pytest
+import yaml
+from huggingface_hub.errors import RepositoryNotFoundError
+
+from phrasebox.aligner import Aligner
+from phrasebox.workspace.workspace import Workspace
+
+SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27")
+
+
+@pytest.fixture
+def published(at, call, model, tmp_path):
+    """A grounded and measured workspace, and its folder for the hub."""
+    ws = at("ground")
+    assert call("evaluate", ws, "--model", model, "--quiet").code == 0
+    done = call("export", ws, "--hub-folder", tmp_path / "hub", "--model", model, "--json")
+    assert (done.code, done.err) == (0, "")
+    return Workspace(ws), tmp_path / "hub", done.json
+
+
+def matter(card):
+    _, block, text = card.read_text().split("---\n", 2)
+    return yaml.safe_load(block), text
+
+
+def test_datasets_loads_the_folder(published, tmp_path):
+    ws, folder, told = published
+    loaded = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
+    assert {name: len(part) for name, part in loaded.items()} == {"train": 6, "validation": 4}
+    row = loaded["validation"][0]
+    assert row["image"].size == (row["width"], row["height"])
+    for start_end, phrase in zip(row["objects"]["span"], row["objects"]["phrase"], strict=True):
+        assert row["text"][slice(*start_end)] == phrase
+    phrases = sum(len(row["objects"]["phrase"]) for part in loaded.values() for row in part)
+    assert phrases == told["phrases"] == ws.count("phrases")
+    assert told["files"] == 2
+
+
+def test_the_cards_name_data_licence_and_figures(published):
+    _, folder, told = published
+    fields, text = matter(folder / "README.md")
+    assert fields["license"] == "unknown"
+    assert [each["split"] for each in fields["configs"][0]["data_files"]] == ["train", "validation"]
+    assert "captions.json" in text
+    assert "No person drew these boxes" in text
+    assert told["figures"]
+    figures = json.loads((folder.parent / "ws" / "results" / "val.json").read_text())
+    first = next(value for value in figures[0]["rows"][0].values() if isinstance(value, float))
+    assert f"| {first:.1f} |" in text
+    fields, text = matter(folder / "model" / "README.md")
+    assert fields["library_name"] == "phrasebox"
+    assert "Licence of the data: not stated" in text
+    assert f"| {first:.1f} |" in text
+
+
+def test_the_model_loads_back(published, model, data):
+    _, folder, _ = published
+    there, back = Aligner.load(model), Aligner.from_pretrained(folder)
+    assert back.config == there.config
+    picture = data / "images" / "coffee.png"
+    assert (back.score([picture], ["A cup"]) == there.score([picture], ["A cup"])).all()
+    assert Aligner.from_pretrained(folder / "model").config == there.config
+
+
+@pytest.mark.parametrize("kind", ["model", "dataset"])
+def test_a_hub_id_is_fetched_with_the_bank(published, kind, monkeypatch):
+    _, folder, _ = published
+    asked = []
+
+    def fetch(name, *, repo_type, revision, allow_patterns, local_files_only):
+        asked.append((name, repo_type, revision, local_files_only))
+        if repo_type != kind:
+            raise RepositoryNotFoundError.__new__(RepositoryNotFoundError)  # made by the client from an answer
+        assert {"config.json", "*.safetensors", "model/config.json", "model/*.safetensors"} <= set(allow_patterns)
+        return str(folder)
+
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
+    loaded = Aligner.from_pretrained("owner/pairs@v1")
+    assert loaded.source == "owner/pairs@v1"
+    assert asked[-1] == ("owner/pairs", kind, "v1", False)
+
+
+def test_a_stated_licence_is_repeated(photographs, karpathy, call, tmp_path, small_preset, model):
+    ws = tmp_path / "ws"
+    for command in (
+        ["import", karpathy(), ws, "--licence", "Flickr terms of use"],
+        ["regions", ws],
+        ["align", ws, "--epochs", "1", "--batch", "2", "--dim", "16"],
+        ["ground", ws],
+        ["export", ws, "--hub-folder", tmp_path / "hub"],
+    ):
+        done = call(*command, "--quiet")
+        assert (done.code, done.err) == (0, "")
+    for card in ("README.md", "model/README.md"):
+        fields, _ = matter(tmp_path / "hub" / card)
+        assert (fields["license"], fields["license_name"]) == ("other", "Flickr terms of use")
+    about = Aligner.load(tmp_path / "hub").about
+    assert (about["data"], about["licence"]) == ("captions.json", "Flickr terms of use")
+    assert about["versions"]["torch"]
+
+
+class TestBadInput:
+    def test_phrases_of_another_model(self, at, call, tmp_path, model):
+        ws = at("ground")
+        aligner = Aligner.load(model)
+        aligner.model.heads[0].regions.linear.bias.data += 1
+        aligner.save(ws / "models" / "aligner")
+        reason = call("export", ws, "--hub-folder", tmp_path / "hub").reason
+        assert "were made by another model; name it with --model" in reason
+        assert not (tmp_path / "hub").exists()
+
+    def test_a_folder_with_something_in_it(self, at, call, tmp_path, model):
+        (tmp_path / "hub").mkdir()
+        (tmp_path / "hub" / "mine").touch()
+        reason = call("export", at("ground"), "--hub-folder", tmp_path / "hub", "--model", model).reason
+        assert "is a folder with something in it" in reason
+        assert [file.name for file in (tmp_path / "hub").iterdir()] == ["mine"]
+
+    def test_nothing_is_grounded(self, at, call, tmp_path, model):
+        reason = call("export", at("regions"), "--hub-folder", tmp_path / "hub", "--model", model).reason
+        assert "has no phrases yet; run: phrasebox ground" in reason
+
+    def test_a_picture_that_is_gone(self, photographs, karpathy, call, tmp_path, model):
+        ws = tmp_path / "ws"
+        call("import", karpathy(), ws, "--quiet")
+        call(
+            "regions",
+            ws,
+            *SMALL,
+            "--quiet",
+        )
+        call("ground", ws, "--model", model, "--quiet")
+        (photographs / "coffee.png").unlink()
+        assert "coffee.png" in call("export", ws, "--hub-folder", tmp_path / "hub", "--model", model).reason
+        assert not (tmp_path / "hub").exists()
+
+    @pytest.mark.parametrize("extra", [["out.jsonl"], ["--format", "odvg"], ["--split", "val"]])
+    def test_both_kinds_of_target(self, at, call, tmp_path, extra):
+        assert "leave those out" in call("export", at("ground"), *extra, "--hub-folder", tmp_path / "hub").reason
+
+    def test_no_target(self, at, call):
+        assert "or give --hub-folder" in call("export", at("ground")).reason

@@ -1,0 +1,120 @@
+"""What `phrasebox regions` makes, skips and refuses, and how it goes on after a stop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from phrasebox.stages import regions as job
+from phrasebox.types import Box, Example
+from phrasebox.workspace.workspace import Workspace
+
+SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27")
+
+
+def vectors(ws):
+    return {r.key: r.vectors for batch in Workspace(ws).regions() for r in batch}
+
+
+def test_all_images_and_a_second_time(at, call):
+    ws = at("imported")
+    first = call("regions", ws, *SMALL, "--json")
+    assert (first.code, first.err) == (0, "")
+    assert (first.json["images"], first.json["new"], first.json["skipped"]) == (5, 5, 0)
+    made = vectors(ws)
+    assert {v.shape for v in made.values()} == {(27, 1280)}
+    assert "5 images have regions, 0 of them new" in call("regions", ws, *SMALL).out
+    assert all(np.array_equal(v, made[key]) for key, v in vectors(ws).items())
+
+
+def test_stopped_it_goes_on_to_the_same_rows(at, call, stages, monkeypatch):
+    ws = at("imported")
+    monkeypatch.setattr(job, "_BATCH", 2)
+    append, calls = Workspace.append_regions, []
+
+    def stop_at_the_second(self, regions):
+        calls.append(len(regions))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        append(self, regions)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Workspace, "append_regions", stop_at_the_second)
+        stopped = call("regions", ws, *SMALL)
+    assert stopped.code == 130
+    assert stopped.err.splitlines()[-1] == "phrasebox: stopped; run the same command again to go on"
+    assert len(vectors(ws)) == 2
+    assert call("regions", ws, *SMALL, "--json").json["new"] == 3
+    uninterrupted = vectors(stages / "regions")
+    for key, found in vectors(ws).items():  # batches of another size add up in another order
+        np.testing.assert_allclose(found, uninterrupted[key], atol=2e-2)
+
+
+def test_other_settings_need_fresh(at, call):
+    ws = at("regions")
+    refused = call("regions", ws, *SMALL[:-1], "20").reason
+    assert "regions=27 (now 20)" in refused
+    assert "--fresh" in refused
+    assert {len(v) for v in vectors(ws).values()} == {27}
+    assert call("regions", ws, *SMALL[:-1], "20", "--fresh").code == 0
+    assert {len(v) for v in vectors(ws).values()} == {20}
+
+
+def test_settings_that_cannot_work_are_not_recorded(at, call):
+    ws = at("imported")
+    assert "nonsense" in call("regions", ws, "--backbone", "nonsense").reason
+    assert call("regions", ws, *SMALL).code == 0
+
+
+def test_fresh_with_settings_that_cannot_work_drops_nothing(at, call):
+    ws = at("regions")
+    assert "nonsense" in call("regions", ws, "--backbone", "nonsense", "--fresh").reason
+    assert len(vectors(ws)) == 5
+
+
+def test_another_proposer_starts_from_what_suits_it(at, call):
+    ws = at("imported")
+    done = call("regions", ws, "--proposer", "grid", *SMALL[:4], "--json")
+    assert (done.code, done.json["settings"]["rank"], done.json["settings"]["nms"]) == (0, "proposer", 1.0)
+    assert {len(v) for v in vectors(ws).values()} == {48}  # a grid is kept whole
+
+
+def test_a_truncated_image_is_left_out_with_its_reason(photographs, karpathy, call, tmp_path):
+    whole = (photographs / "rocket.jpg").read_bytes()
+    (photographs / "rocket.jpg").write_bytes(whole[: len(whole) // 2])
+    assert call("import", karpathy(), tmp_path / "ws").code == 0
+    done = call("regions", tmp_path / "ws", *SMALL)
+    assert done.code == 0
+    assert "4 images have regions, 4 of them new\n1 left out:\n  rocket.jpg: " in done.out
+    (skipped,) = Workspace(tmp_path / "ws").skipped("regions")
+    assert skipped.key == "rocket.jpg"
+    assert "truncated" in skipped.reason
+    assert call("regions", tmp_path / "ws", *SMALL, "--json").json["new"] == 0
+
+
+def test_own_boxes_outside_their_image_leave_that_image_out(data, call, tmp_path):
+    ws = Workspace.create(tmp_path / "ws")
+    inside, outside = (Box(0, 0, 40, 40),), (Box(500, 500, 900, 900),)
+    own = {"coffee.png": inside, "rocket.jpg": outside, "chelsea.png": ()}
+    examples = [Example(key, data / "images" / key, boxes=boxes) for key, boxes in own.items()]
+    ws.append_images(examples, [(0, 0)] * 3)
+    assert call("regions", ws.path, *SMALL, "--json").json["new"] == 2
+    assert {key: len(v) for key, v in vectors(ws.path).items()} == {"coffee.png": 2, "chelsea.png": 27}
+    assert [item.key for item in ws.skipped("regions")] == ["rocket.jpg"]
+
+
+def test_where_all_images_are_bad_it_fails_every_time(photographs, karpathy, call, tmp_path):
+    source = karpathy({"rocket.jpg": ["A rocket ."], "coffee.png": ["A cup ."]})
+    assert call("import", source, tmp_path / "ws").code == 0
+    for name in ("rocket.jpg", "coffee.png"):
+        (photographs / name).write_bytes(b"")
+    for _ in range(2):
+        failed = call("regions", tmp_path / "ws", *SMALL, "--quiet").reason
+        assert "none of the 2 images" in failed
+        assert "rocket.jpg: the file is empty" in failed
+        assert "--fresh" in failed
+
+
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_the_engine_may_change(at, call, engine):
+    assert call("regions", at("regions"), *SMALL, "--runtime", engine).code == 0
