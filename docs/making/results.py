@@ -1,8 +1,12 @@
-"""Measured numbers -> tables. A file of ``docs/results/`` holds what one command measured:
+"""Measured numbers -> Markdown tables.
 
+    python docs/making/results.py
+
+brings the tables of ``README.md`` and ``docs/results.md`` up to date: what stands between ``<!-- results NAME -->`` and
+``<!-- end -->`` is replaced by the tables of ``docs/results/NAME.json``. Such a file holds what one command measured:
 ``{"title", "about", "command", "tables": [{"protocol" or "title": text, "rows": [{column: value, ...}, ...]}, ...]}``,
-its tables as `phrasebox.evaluate.ResultTable.to_json` gives them; ``benchmarks/recording.py`` writes it. Or
-``"results"``, a record for each run, of numbers, of numbers by name, and of records by name, beside what all share.
+its tables as `phrasebox.evaluate.ResultTable.to_json` gives them. ``benchmarks/recording.py`` writes it. A file may
+instead hold ``"results"``: one record for each run, with the settings that all runs share beside it.
 """
 
 from __future__ import annotations
@@ -17,15 +21,18 @@ DOCS = Path(__file__).parent.parent
 FOLDER = DOCS / "results"
 
 
+_WRITTEN = re.compile(r"(<!-- results (.+?) -->\n).*?(<!-- end -->)", re.S)
+
+
+def updated(page: str) -> str:
+    """The page with its written tables as the files have them now."""
+    return _WRITTEN.sub(lambda found: f"{found[1]}\n{tables(found[2])}\n\n{found[3]}", page)
+
+
 def tables(name: str) -> str:
-    """Tables as Markdown: all of a file, of ``NAME / PROTOCOL`` some, of ``*`` those of files that no page names."""
-    if name != "*":
-        name, _, protocol = name.partition(" / ")
-        return _markdown(name, protocol)
-    pages = [page.read_text(encoding="utf-8") for page in DOCS.rglob("*.md")]
-    named = {found for page in pages for found in re.findall(r"\{\{results ([\w-]+)\}\}", page)}
-    others = sorted(path.stem for path in FOLDER.glob("*.json") if path.stem not in named)
-    return "\n\n".join(f"## {_load(other).get('title', other)}\n\n{_markdown(other)}" for other in others)
+    """Tables as Markdown: all of the file ``NAME``, or with ``NAME / PROTOCOL`` those whose title begins so."""
+    name, _, protocol = name.partition(" / ")
+    return _markdown(name, protocol)
 
 
 def figure(given: str) -> str:
@@ -54,17 +61,19 @@ def _markdown(name: str, protocol: str = "") -> str:
     found = _load(name)
     parts = [found["about"]] if found.get("about") and not protocol else []
     if found.get("command") and not protocol:
-        parts.append(f"Printed by `{found['command']}`.")
+        parts.append("Printed by " + ", ".join(f"`{each}`" for each in found["command"].split("; ")) + ".")
     chosen = [table for table in found["tables"] if _title(table).startswith(protocol)]
     if not chosen:
         raise ValueError(f"{FOLDER / name}.json has no table {protocol!r}")
     for table in chosen:
-        columns = list(dict.fromkeys(column for row in table["rows"] for column in row))
+        measured = dict.fromkeys(column for row in table["rows"] for column, value in row.items() if value is not None)
+        columns = [column for column in measured if not column.endswith(" sd")]
         numbers = [all(not isinstance(row.get(column), str) for row in table["rows"]) for column in columns]
         head = "| " + " | ".join(columns) + " |"
         rule = "|" + "|".join("---:" if number else "---" for number in numbers) + "|"
-        body = ["| " + " | ".join(_cell(row.get(column)) for column in columns) + " |" for row in table["rows"]]
-        parts.append(f"**{_title(table)}**\n\n" + "\n".join([head, rule, *body]))
+        body = ["| " + " | ".join(_entry(row, column) for column in columns) + " |" for row in table["rows"]]
+        title = [f"**{_title(table)}**\n"] if _title(table) else []
+        parts.append("\n".join([*title, head, rule, *body]))
     return "\n\n".join(parts)
 
 
@@ -75,8 +84,16 @@ def _title(table: dict[str, Any]) -> str:
     return f"{table['protocol']} · split {table['split']} · seed{'s' if len(table['seeds']) > 1 else ''} {seeds}"
 
 
+def _entry(row: dict[str, Any], column: str) -> str:
+    """A value, with its standard deviation over the seeds where the row has one."""
+    value, deviation = row.get(column), row.get(f"{column} sd")
+    if isinstance(value, float) and (column == "beta" or column.startswith("recall@")):
+        return f"{value:.3g}"
+    return _cell(value) + ("" if deviation is None else f" ± {deviation:.1f}")
+
+
 def _cell(value: str | float | None) -> str:
-    """Numbers from 1,000 without decimals, others with one, and small ones, as beta is, with three that count."""
+    """No decimals from 1,000 on, three significant digits below 0.1 (beta), one decimal otherwise."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -107,7 +124,7 @@ def _about(found: dict[str, Any]) -> str:
 
 
 def _nested(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A table of every run's numbers, and for each name that holds records a table of these, a row a run and record."""
+    """One table of every run's numbers; and for each name that holds records, a table with one row a run and record."""
     runs: list[dict[str, Any]] = []
     inner: dict[str, list[dict[str, Any]]] = {}
     for result in results:
@@ -122,3 +139,8 @@ def _nested(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 row |= {f"{name} {key}": each for key, each in value.items()}
         runs.append({name.replace("_", " "): value for name, value in row.items()})
     return [*({"title": name, "rows": rows} for name, rows in inner.items()), {"title": "runs", "rows": runs}]
+
+
+if __name__ == "__main__":
+    for page in (DOCS.parent / "README.md", DOCS / "results.md"):
+        page.write_text(updated(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,9 +1,13 @@
-"""What mkdocs asks while it builds the site: figures from files, pictures from the library, formulas as MathML.
+"""The hooks that mkdocs calls while it builds the site: figures from files, pictures from the library, MathML formulas.
 
-A page may hold, on a line of its own, ``{{results NAME}}`` (the tables of ``docs/results/NAME.json``),
-``{{results NAME / PROTOCOL}}`` (some of them), ``{{results *}}`` (those of every file that no page names),
-``{{commands}}``, ``{{formats}}``, or ``{{picture NAME | what it shows}}``; and anywhere
-``{{figure NAME / PROTOCOL / LABEL, ... / COLUMN}}``, one number of such a file.
+A page may hold these markers, each on a line of its own:
+
+* ``{{results NAME}}``: the tables of ``docs/results/NAME.json``; ``{{results NAME / PROTOCOL}}``: some of them;
+* ``{{root NAME.md}}``: a page of the repository's root, such as the README, with its links made to work in the site;
+* ``{{commands}}``, ``{{formats}}``: the command line and the formats, from the code;
+* ``{{picture NAME | what it shows}}``: a picture that `pictures` draws.
+
+``{{figure NAME / PROTOCOL / LABEL, ... / COLUMN}}``, one number of such a file, may stand anywhere.
 """
 
 from __future__ import annotations
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
 
 _MARKER = re.compile(r"\{\{(\w+)\s*(.*?)\}\}", re.S)
 _LOADED = re.compile(r"""(?:\bsrc=|<link[^>]+href=|url\()["']?(?:https?:)?//[^"'\s>)]+""")
+ROOT_PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+_ROOT_LINK = re.compile(rf"\]\((?:docs/([^)]*(?=\)))|({'|'.join(map(re.escape, ROOT_PAGES))}))")
 _drawn = cache(pictures.draw)  # once, however often `mkdocs serve` builds
 
 
@@ -42,6 +48,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     fill = {
         "results": results.tables,
         "figure": results.figure,
+        "root": root_page,
         "commands": commands.page,
         "formats": formats.page,
         "picture": _picture,
@@ -66,6 +73,12 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     if found := _LOADED.search(output):
         raise ValueError(f"{page.file.src_uri} loads {found.group()}; keep it in the site, or leave it out")
     return output
+
+
+def root_page(name: str) -> str:
+    """A page of the repository's root: links into ``docs/`` and to other such pages lead to the site's pages."""
+    text = (results.DOCS.parent / name).read_text(encoding="utf-8")
+    return _ROOT_LINK.sub(lambda link: f"]({link[1] or ROOT_PAGES[link[2]]}", text)
 
 
 def _picture(given: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from phrasebox.aligner import Aligner
     from phrasebox.captioner import Captioner, Description
+    from phrasebox.search import Searcher
     from phrasebox.workspace.workspace import Workspace
 
 from phrasebox.types import Box, Caption, Example, GroundedCaption, GroundedImage, Grounding, Phrase, Regions
@@ -15,6 +16,7 @@ _LAZY = {
     "Aligner": "phrasebox.aligner",
     "Captioner": "phrasebox.captioner",
     "Description": "phrasebox.captioner",
+    "Searcher": "phrasebox.search",
     "Workspace": "phrasebox.workspace.workspace",
 }
 
@@ -30,6 +32,7 @@ __all__ = [
     "Grounding",
     "Phrase",
     "Regions",
+    "Searcher",
     "Workspace",
 ]
 

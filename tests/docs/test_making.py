@@ -56,12 +56,25 @@ def test_one_number_of_a_file(folder):
         results.tables("one / retrieval")
 
 
-def test_files_that_no_page_names_are_shown_all_the_same(folder):
-    (folder / "later.json").write_text(json.dumps({"title": "Later", "tables": [TABLE]}), encoding="utf-8")
-    (folder / "regions.json").write_text(json.dumps({"title": "On its own page", "tables": [TABLE]}), encoding="utf-8")
-    text = results.tables("*")
-    assert text.startswith("## Later")
-    assert "On its own page" not in text
+def test_written_tables_are_replaced(folder):
+    (folder / "one.json").write_text(json.dumps([TABLE]), encoding="utf-8")
+    page = "Before\n\n<!-- results one -->\nold\n<!-- end -->\n\nAfter\n"
+    updated = results.updated(page)
+    assert updated.startswith("Before\n\n<!-- results one -->\n\n**grounding")
+    assert "old" not in updated
+    assert updated.endswith("|  |\n\n<!-- end -->\n\nAfter\n")
+    assert results.updated(updated) == updated
+
+
+def test_columns_of_deviations_and_of_nothing(folder):
+    rows = [{"method": "model", "CIDEr-D": 46.06, "CIDEr-D sd": 1.91, "SPICE": None, "recall@10": 0.987}]
+    table = {"title": "captions", "rows": rows}
+    (folder / "one.json").write_text(json.dumps([table]), encoding="utf-8")
+    assert results.tables("one").splitlines()[-3:] == [
+        "| method | CIDEr-D | recall@10 |",
+        "|---|---:|---:|",
+        "| model | 46.1 ± 1.9 | 0.987 |",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def evaluate(
     if aligner.bank:
         plain = retrieval(all_scores(aligner.model, pairs), pairs.owner).table(split, seed)
         tables = [
-            tables[0].named("retrieval, calibrated with training strangers"),
+            tables[0].named("retrieval, calibrated with the query bank"),
             plain.named("retrieval, plain S_kl"),
         ]
 
