@@ -12,7 +12,7 @@ from phrasebox.captioner import SpeechSettings, TrainSettings, Views, generate, 
 from phrasebox.captioner.reward import Critic
 from phrasebox.captioner.train import sameness
 from phrasebox.errors import DataError, ModelError, SettingsError
-from phrasebox.evaluate.cider import CiderD
+from phrasebox.evaluate.caption_metrics import CiderD
 
 QUICK = TrainSettings(
     min_count=1, epochs=10, reward_epochs=0, batch=8, patience=0, warmup=5, dropout=0.0, lr=2e-2, average=0.8,

@@ -10,7 +10,7 @@ from torch import Tensor
 from phrasebox.captioner.generate import walk
 from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.views import Views
-from phrasebox.evaluate.cider import CiderD
+from phrasebox.evaluate.caption_metrics import CiderD
 from phrasebox.text.vocabulary import END, START, Lexicon
 
 DRAWS = 5  # sentences drawn an image; each is compared with the mean of the others

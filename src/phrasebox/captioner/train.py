@@ -23,7 +23,7 @@ from phrasebox.captioner.settings import ModelSettings, SpeechSettings, TrainSet
 from phrasebox.captioner.step import Batch, Gradient
 from phrasebox.captioner.views import Views
 from phrasebox.errors import DataError, ModelError
-from phrasebox.evaluate.cider import CiderD
+from phrasebox.evaluate.caption_metrics import CiderD
 from phrasebox.text.ptb import ptb_tokens
 from phrasebox.text.vocabulary import Lexicon
 from phrasebox.training import distributed
