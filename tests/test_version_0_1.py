@@ -1,4 +1,4 @@
-"""A workspace and two models of version 0.1 still open and give the numbers that 0.1 printed, kept in ``tests/data``."""
+"""A workspace and two models of version 0.1 still open and give the numbers of 0.1, kept in ``tests/data``."""
 
 from __future__ import annotations
 
