@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from phrasebox.errors import DataError
-from phrasebox.formats import caption_table, detect, lines
+from phrasebox.formats import _lines, caption_table, detect
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_columns_and_delimiters(table, sort_out, text, name, columns):
 
 
 def test_rows_that_cannot_be_used(table, sort_out, monkeypatch):
-    monkeypatch.setattr(lines, "LONGEST", 1 << 18)
+    monkeypatch.setattr(_lines, "LONGEST", 1 << 18)
     rows = [
         b"image,caption,split",
         b"a.jpg,fine,val",

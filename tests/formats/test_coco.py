@@ -7,7 +7,7 @@ from pycocotools.coco import COCO
 
 from phrasebox.errors import DataError
 from phrasebox.formats import coco, coco_detection, detect
-from phrasebox.formats.writing import Written
+from phrasebox.formats._writing import Written
 from phrasebox.types import Box
 
 

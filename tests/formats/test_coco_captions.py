@@ -5,7 +5,7 @@ import json
 from pycocotools.coco import COCO
 
 from phrasebox.formats import coco_captions, coco_results
-from phrasebox.formats.writing import Written
+from phrasebox.formats._writing import Written
 
 TWICE = "a dog beside a dog, zwei Hunde – 犬"
 

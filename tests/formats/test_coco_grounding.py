@@ -5,7 +5,7 @@ import json
 from pycocotools.coco import COCO
 
 from phrasebox.formats import coco_grounding
-from phrasebox.formats.writing import Written
+from phrasebox.formats._writing import Written
 
 
 def test_pycocotools_reads_what_is_written(records, tmp_path):

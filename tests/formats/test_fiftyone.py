@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from phrasebox.formats import fiftyone
-from phrasebox.formats.writing import Written
+from phrasebox.formats._writing import Written
 
 
 def test_labels_and_where_the_pictures_are(records, tmp_path):

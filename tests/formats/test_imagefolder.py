@@ -7,7 +7,7 @@ from PIL import Image
 
 from phrasebox.errors import DataError
 from phrasebox.formats import detect, imagefolder
-from phrasebox.formats.writing import Written
+from phrasebox.formats._writing import Written
 from phrasebox.types import Box
 
 

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from phrasebox.errors import DataError
-from phrasebox.formats import json_stream
-from phrasebox.formats.json_stream import array_elements
+from phrasebox.formats import _json_stream as json_stream
+from phrasebox.formats._json_stream import array_elements
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),

@@ -11,8 +11,8 @@ from transformers.models.kosmos2.processing_kosmos2 import (
 )
 
 from phrasebox.formats import kosmos
+from phrasebox.formats._writing import Written
 from phrasebox.formats.kosmos import grounded_text, patch_indices
-from phrasebox.formats.writing import Written
 from phrasebox.types import Box, GroundedCaption, Phrase
 
 

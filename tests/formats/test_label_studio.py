@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 import pytest
 
 from phrasebox.errors import DataError
-from phrasebox.formats import detect, label_studio, label_studio_writing
-from phrasebox.formats.label_studio_writing import CONFIG
-from phrasebox.formats.writing import Written
+from phrasebox.formats import detect, label_studio
+from phrasebox.formats._writing import Written
+from phrasebox.formats.label_studio import CONFIG
 from phrasebox.types import WHOLE_IMAGE, Box
 
 TWICE = "a dog beside a dog, zwei Hunde – 犬"
@@ -18,7 +18,7 @@ TWICE = "a dog beside a dog, zwei Hunde – 犬"
 
 @pytest.fixture
 def tasks(records, tmp_path):
-    assert label_studio_writing.write(tmp_path / "tasks", records) == Written(captions=3, phrases=6, dropped=1)
+    assert label_studio.write(tmp_path / "tasks", records) == Written(captions=3, phrases=6, dropped=1)
     return json.loads((tmp_path / "tasks" / "tasks.json").read_text(encoding="utf-8"))
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import json
 
-from phrasebox.formats import lines, odvg
-from phrasebox.formats.writing import Written
+from phrasebox.formats import _lines, odvg
+from phrasebox.formats._writing import Written
 from phrasebox.types import Box
 
 
@@ -72,7 +72,7 @@ def test_lines_of_one_image_are_one_image(tmp_path, sort_out):
 
 
 def test_bad_lines_are_reported(tmp_path, sort_out, monkeypatch):
-    monkeypatch.setattr(lines, "LONGEST", 1 << 16)
+    monkeypatch.setattr(_lines, "LONGEST", 1 << 16)
     good = '{"filename": "%s", "grounding": {"caption": "a dog", "regions": []}}'
     rows = [
         "\ufeff" + good % "a.jpg",

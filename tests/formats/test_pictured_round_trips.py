@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from phrasebox.formats import read_source, write_target
-from phrasebox.formats.writing import FittedRecords
+from phrasebox.formats._writing import FittedRecords
 from phrasebox.io.images import image_size
 from phrasebox.types import Box, Example, GroundedCaption, GroundedImage, Phrase
 

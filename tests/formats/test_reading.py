@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from phrasebox.errors import DataError
-from phrasebox.formats.reading import SplitLists, examples, images_folder, text_lines
+from phrasebox.formats._reading import SplitLists, examples, images_folder, text_lines
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from phrasebox.errors import DataError
-from phrasebox.formats import detect, pictures, webdataset, webdataset_writing
-from phrasebox.formats.writing import Written
+from phrasebox.formats import _pictures, detect, webdataset
+from phrasebox.formats._writing import Written
 
 
 def picture(colour: str = "red") -> bytes:
@@ -39,8 +39,8 @@ def read(tmp_path, sort_out):
 
 
 def test_webdataset_reads_what_is_written(records, tmp_path, monkeypatch):
-    monkeypatch.setattr(webdataset_writing, "_SHARD_SAMPLES", 1)
-    assert webdataset_writing.write(tmp_path / "out", records) == Written(captions=3, phrases=6, dropped=1)
+    monkeypatch.setattr(webdataset, "_SHARD_SAMPLES", 1)
+    assert webdataset.write(tmp_path / "out", records) == Written(captions=3, phrases=6, dropped=1)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["00000.tar", "00001.tar"]
     wds = pytest.importorskip("webdataset")
     samples = list(wds.WebDataset(str(tmp_path / "out" / "{00000..00001}.tar"), shardshuffle=False).decode("pil"))
@@ -63,7 +63,7 @@ def test_webdataset_reads_what_is_written(records, tmp_path, monkeypatch):
 
 def test_equal_data_gives_equal_bytes(records, tmp_path):
     for name in "ab":
-        webdataset_writing.write(tmp_path / name, records)
+        webdataset.write(tmp_path / name, records)
     assert (tmp_path / "a" / "00000.tar").read_bytes() == (tmp_path / "b" / "00000.tar").read_bytes()
 
 
@@ -93,7 +93,7 @@ def linked(name: str, to: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo
 
 
 def test_members_that_are_no_good(shard, read, tmp_path, monkeypatch):
-    monkeypatch.setattr(pictures, "LARGEST", 1 << 20)
+    monkeypatch.setattr(_pictures, "LARGEST", 1 << 20)
     monkeypatch.setattr(webdataset, "LARGEST", 1 << 20)
     grounding = {"file_name": "../../evil.jpg", "captions": []}
     members = [

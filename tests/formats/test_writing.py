@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasebox.errors import DataError
-from phrasebox.formats.writing import FittedRecords, Written, fit_box, replacing, replacing_folder, xywh
+from phrasebox.formats._writing import FittedRecords, Written, fit_box, replacing, replacing_folder, xywh
 from phrasebox.types import Box
 
 numbers = st.floats(-50, 250, width=32)
@@ -40,7 +40,7 @@ def test_counts(records):
 @pytest.mark.parametrize("writing", [replacing, replacing_folder])
 def test_two_processes_do_not_write_one_target(writing, tmp_path):
     program = (
-        "import sys\nfrom pathlib import Path\nfrom phrasebox.formats import writing\n"
+        "import sys\nfrom pathlib import Path\nfrom phrasebox.formats import _writing as writing\n"
         "try:\n    with getattr(writing, sys.argv[1])(Path(sys.argv[2])):\n        pass\n"
         "except Exception as error:\n    sys.exit(str(error))\n"
     )

@@ -9,7 +9,7 @@ import yaml
 
 from phrasebox.errors import DataError
 from phrasebox.formats import yolo
-from phrasebox.formats.writing import Written
+from phrasebox.formats._writing import Written
 from phrasebox.types import Box, GroundedCaption, Phrase
 
 

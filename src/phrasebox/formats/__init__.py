@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from phrasebox.errors import DataError, SettingsError
-from phrasebox.formats.writing import Written
+from phrasebox.formats._writing import Written
 from phrasebox.types import Example, GroundedImage, Skipped
 
 __all__ = ["CAPTIONS_ONLY", "READERS", "WRITERS", "Written", "detect", "read_source", "write_target"]
@@ -28,7 +28,7 @@ READERS = {
     "odvg": "odvg",
     "imagefolder": "imagefolder",
     "webdataset": "webdataset",
-    "parquet": "parquet_reading",
+    "parquet": "parquet",
     "label-studio": "label_studio",
     "csv": "caption_table",
     "npy": "npy",
@@ -39,14 +39,14 @@ WRITERS = {
     "coco-detection": "coco_detection",
     "coco-grounding": "coco_grounding",
     "coco-results": "coco_results",
-    "entities": "entities_writing",
+    "entities": "entities",
     "fiftyone": "fiftyone",
     "imagefolder": "imagefolder",
     "karpathy": "karpathy",
     "kosmos": "kosmos",
-    "label-studio": "label_studio_writing",
+    "label-studio": "label_studio",
     "visual-genome": "visual_genome",
-    "webdataset": "webdataset_writing",
+    "webdataset": "webdataset",
     "yolo": "yolo",
     "odvg": "odvg",
     "parquet": "parquet",

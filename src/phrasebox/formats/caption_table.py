@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phrasebox.errors import DataError
-from phrasebox.formats.assembling import RawCaption, assemble
-from phrasebox.formats.gathering import Gathered
-from phrasebox.formats.lines import head, lines
-from phrasebox.formats.reading import SplitLists, chosen_split, images_folder, only_file, split_in_name
+from phrasebox.formats._assembling import RawCaption, assemble
+from phrasebox.formats._disk_grouping import Gathered
+from phrasebox.formats._lines import head, lines
+from phrasebox.formats._reading import SplitLists, chosen_split, images_folder, only_file, split_in_name
 from phrasebox.types import Example, Skipped
 
 LAYOUT = "*.csv, *.tsv or captions*.txt whose first line names columns such as image,caption (others: --columns)"

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from phrasebox.formats.assembling import RawCaption, RawPhrase, about_box, assemble
-from phrasebox.formats.gathering import Gathered
-from phrasebox.formats.json_stream import arrays
-from phrasebox.formats.reading import files_like, images_folder, only_file, split_in_name
+from phrasebox.formats._assembling import RawCaption, RawPhrase, about_box, assemble
+from phrasebox.formats._disk_grouping import Gathered
+from phrasebox.formats._json_stream import arrays
+from phrasebox.formats._reading import files_like, images_folder, only_file, split_in_name
 from phrasebox.types import Example, Skipped
 
 LAYOUT = '*.json with "images" (file_name, id) and "annotations" (image_id and caption or bbox), as COCO has them'

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from phrasebox.formats.writing import Written, append_element, replacing
+from phrasebox.formats._writing import Written, append_element, replacing
 from phrasebox.types import GroundedImage
 
 

@@ -9,8 +9,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from phrasebox.formats.gathering import Numbered
-from phrasebox.formats.writing import FittedRecords, Written, append_element, replacing, xywh
+from phrasebox.formats._disk_grouping import Numbered
+from phrasebox.formats._writing import FittedRecords, Written, append_element, replacing, xywh
 from phrasebox.types import GroundedImage
 
 _ONE = "phrase"

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import TextIO
 
-from phrasebox.formats.writing import FittedRecords, Written, append_element, replacing, xywh
+from phrasebox.formats._writing import FittedRecords, Written, append_element, replacing, xywh
 from phrasebox.types import GroundedImage
 
 _PHRASE = {"id": 1, "name": "phrase"}

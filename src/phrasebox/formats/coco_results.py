@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from phrasebox.formats.writing import Written, append_element, replacing
+from phrasebox.formats._writing import Written, append_element, replacing
 from phrasebox.types import GroundedImage
 
 

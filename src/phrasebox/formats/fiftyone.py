@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from phrasebox.formats.class_names import ClassNames
-from phrasebox.formats.writing import FittedRecords, UniqueStems, Written, append_member, replacing_folder
+from phrasebox.formats._class_names import ClassNames
+from phrasebox.formats._writing import FittedRecords, UniqueStems, Written, append_member, replacing_folder
 from phrasebox.types import GroundedCaption, GroundedImage, Phrase
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from phrasebox.errors import DataError
-from phrasebox.formats.lines import LONGEST, lines
-from phrasebox.formats.reading import SplitLists, examples, images_folder, is_picture
+from phrasebox.formats._lines import LONGEST, lines
+from phrasebox.formats._reading import SplitLists, examples, images_folder, is_picture
 from phrasebox.types import Example, Skipped
 
 LAYOUT = "*.token.txt or *.token with <file>#<n>, a tab and a caption a line"

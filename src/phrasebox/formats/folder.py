@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from phrasebox.errors import DataError
-from phrasebox.formats.reading import examples, is_picture, read_whole, split_named, text_lines
+from phrasebox.formats._reading import examples, is_picture, read_whole, split_named, text_lines
 from phrasebox.types import Example, Skipped
 
 LAYOUT = "pictures at any depth, captions in <stem>.txt beside them"

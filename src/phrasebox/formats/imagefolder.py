@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from phrasebox.errors import DataError
-from phrasebox.formats.assembling import assemble
-from phrasebox.formats.gathering import Gathered
-from phrasebox.formats.hub_rows import objects_of, row_captions, row_objects
-from phrasebox.formats.lines import head, json_objects
-from phrasebox.formats.pictures import upright_bytes
-from phrasebox.formats.reading import chosen_split, split_named
-from phrasebox.formats.writing import FittedRecords, Written, replacing_folder
+from phrasebox.formats._assembling import assemble
+from phrasebox.formats._disk_grouping import Gathered
+from phrasebox.formats._hub_rows import objects_of, row_captions, row_objects
+from phrasebox.formats._lines import head, json_objects
+from phrasebox.formats._pictures import upright_bytes
+from phrasebox.formats._reading import chosen_split, split_named
+from phrasebox.formats._writing import FittedRecords, Written, replacing_folder
 from phrasebox.types import Example, GroundedImage, Skipped
 
 LAYOUT = "metadata.jsonl with file_name and text a line, in a folder of pictures or in its folders (imagefolder)"

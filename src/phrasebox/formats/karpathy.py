@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from phrasebox.errors import DataError
-from phrasebox.formats.json_stream import array_elements
-from phrasebox.formats.reading import examples, images_folder, split_named
-from phrasebox.formats.writing import Written, append_element, replacing
+from phrasebox.formats._json_stream import array_elements
+from phrasebox.formats._reading import examples, images_folder, split_named
+from phrasebox.formats._writing import Written, append_element, replacing
 from phrasebox.text.words import words
 from phrasebox.types import Example, GroundedImage, Skipped
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from phrasebox.formats.writing import FittedRecords, Written, replacing, without_overlap
+from phrasebox.formats._writing import FittedRecords, Written, replacing, without_overlap
 from phrasebox.types import Box, GroundedCaption, GroundedImage, Phrase
 
 _CELLS = 32  # on each side of the grid

@@ -1,24 +1,47 @@
-"""Label Studio: what people made of the phrases and boxes that were written as predictions."""
+"""Label Studio: phrases and boxes as predictions for people to correct, and their corrections read back."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Container, Generator, Iterator, Mapping, Sequence
+from collections.abc import Container, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from phrasebox.errors import DataError
-from phrasebox.formats.gathering import Gathered
-from phrasebox.formats.json_stream import list_elements
-from phrasebox.formats.label_studio_writing import PART
-from phrasebox.formats.lines import head
-from phrasebox.formats.reading import images_folder, storable
-from phrasebox.types import SPLITS, WHOLE_IMAGE, Box, Caption, Example, Skipped, Span, TruePhrase
+from phrasebox.formats._disk_grouping import Gathered
+from phrasebox.formats._json_stream import list_elements
+from phrasebox.formats._lines import head
+from phrasebox.formats._reading import images_folder, storable
+from phrasebox.formats._writing import FittedRecords, Written, append_element, replacing_folder
+from phrasebox.types import (
+    SPLITS,
+    WHOLE_IMAGE,
+    Box,
+    Caption,
+    Example,
+    GroundedCaption,
+    GroundedImage,
+    Phrase,
+    Skipped,
+    Span,
+    TruePhrase,
+)
 
 LAYOUT = "a JSON list of Label Studio tasks"
 _OWN_ID = re.compile(r"(\d{1,9})-(\d{1,9})-\d+")  # start and end of the phrase's span, and the number of the box
+CONFIG = """<View>
+  <Text name="caption" value="$caption"/>
+  <Image name="image" value="$image" zoom="true"/>
+  <RectangleLabels name="box" toName="image">
+    <Label value="part" background="#d1495b"/>
+    <Label value="whole image" background="#30638e"/>
+  </RectangleLabels>
+  <TextArea name="phrase" toName="image" perRegion="true" required="true" editable="true" displayMode="region-list"/>
+</View>
+"""
+PART = "part"
 
 
 def recognises(source: Path) -> bool:
@@ -220,3 +243,87 @@ def _span(caption: str, text: str, was: int | None, taken: Container[Span]) -> S
 
 def _cuts_word(text: str, at: int) -> bool:
     return 0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum()
+
+
+def write(path: Path, records: Iterable[GroundedImage]) -> Written:
+    """Write a new folder with ``tasks.json``, a task a caption, and ``config.xml``, the project's labelling interface.
+
+    Phrases are predictions: a rectangle in percent of the image, and a text area of the same id with the phrase.
+    Pictures are not copied: a task names them as ``/data/local-files/?d=<images folder>/<key>``, so that Label Studio
+    finds them with ``LOCAL_FILES_SERVING_ENABLED=true``, ``LOCAL_FILES_DOCUMENT_ROOT`` at the folder above the images
+    folder, and the images folder connected to the project as local storage. What people made of the tasks is exported
+    from there as JSON and read back by `label_studio.read`.
+
+    Raises
+    ------
+    DataError
+        If ``path`` is not a new or empty folder, or cannot be written.
+    """
+    fitted = FittedRecords(records)
+    tasks = 0
+    with replacing_folder(path) as part, (part / "tasks.json").open("w", encoding="utf-8", newline="\n") as file:
+        (part / "config.xml").write_text(CONFIG, encoding="utf-8", newline="\n")
+        file.write("[")
+        for record in fitted:
+            for caption in record.captions:
+                tasks += 1
+                append_element(file, _task(record, caption), first=tasks == 1)
+        file.write("\n]\n")
+    return fitted.report()
+
+
+def _task(record: GroundedImage, caption: GroundedCaption) -> dict[str, Any]:
+    boxes: dict[Span, int] = {}
+    result = []
+    for phrase in caption.phrases:
+        boxes[phrase.span] = boxes.get(phrase.span, 0) + 1
+        result += _region(phrase, boxes[phrase.span], record.width, record.height)
+    confidences = [phrase.confidence for phrase in caption.phrases]
+    prediction = {
+        "model_version": "phrasebox",
+        "score": sum(confidences) / len(confidences) if confidences else 0.0,
+        "result": result,
+    }
+    return {
+        "data": {
+            "image": f"/data/local-files/?d={quote(_served(record))}",
+            "caption": caption.text,
+            "key": record.key,
+            "split": record.split,
+            "width": record.width,
+            "height": record.height,
+        },
+        "predictions": [prediction],
+    }
+
+
+def _region(phrase: Phrase, number: int, width: int, height: int) -> list[dict[str, Any]]:
+    box = phrase.box
+    place = {
+        "x": 100 * box.x1 / width,
+        "y": 100 * box.y1 / height,
+        "width": 100 * box.width / width,
+        "height": 100 * box.height / height,
+        "rotation": 0,
+    }
+    common = {
+        "id": f"{phrase.span[0]}-{phrase.span[1]}-{number}",
+        "to_name": "image",
+        "original_width": width,
+        "original_height": height,
+        "image_rotation": 0,
+        "score": phrase.confidence,
+    }
+    label = WHOLE_IMAGE if phrase.whole_image else PART
+    return [
+        common | {"from_name": "box", "type": "rectanglelabels", "value": place | {"rectanglelabels": [label]}},
+        common | {"from_name": "phrase", "type": "textarea", "value": place | {"text": [phrase.text]}},
+    ]
+
+
+def _served(record: GroundedImage) -> str:
+    """The images folder's name and the key; the file's own folder where the key is not the end of its path."""
+    image = record.image.as_posix()
+    if image.endswith(f"/{record.key}"):
+        return f"{PurePosixPath(image.removesuffix(f'/{record.key}')).name}/{record.key}"
+    return f"{record.image.parent.name}/{record.image.name}"

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from phrasebox.errors import DataError
-from phrasebox.formats.assembling import assemble
-from phrasebox.formats.pictures import LARGEST
-from phrasebox.formats.reading import IMAGE_SUFFIXES, images_folder, is_picture
+from phrasebox.formats._assembling import assemble
+from phrasebox.formats._pictures import LARGEST
+from phrasebox.formats._reading import IMAGE_SUFFIXES, images_folder, is_picture
 from phrasebox.types import Example, Skipped
 
 LAYOUT = "<stem>.npy with (N, 4) boxes of <stem>.jpg, in the folder or in boxes/, (N, D) vectors in vectors/"

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from phrasebox.formats.assembling import RawCaption, RawPhrase, as_list, assemble
-from phrasebox.formats.gathering import Gathered
-from phrasebox.formats.lines import json_objects
-from phrasebox.formats.reading import files_like, images_folder, only_file, split_in_name
-from phrasebox.formats.writing import FittedRecords, Written, replacing
+from phrasebox.formats._assembling import RawCaption, RawPhrase, as_list, assemble
+from phrasebox.formats._disk_grouping import Gathered
+from phrasebox.formats._lines import json_objects
+from phrasebox.formats._reading import files_like, images_folder, only_file, split_in_name
+from phrasebox.formats._writing import FittedRecords, Written, replacing
 from phrasebox.types import Example, GroundedImage, Phrase, Skipped, Span
 
 LAYOUT = '*.jsonl with "filename" and "grounding" (or "detection") a line (ODVG)'

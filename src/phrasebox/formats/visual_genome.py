@@ -7,11 +7,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from phrasebox.formats.assembling import about_box, as_list, assemble
-from phrasebox.formats.gathering import Numbered
-from phrasebox.formats.json_stream import list_elements
-from phrasebox.formats.reading import files_like, images_folder, only_file, split_in_name
-from phrasebox.formats.writing import FittedRecords, Written, append_element, replacing, xywh
+from phrasebox.formats._assembling import about_box, as_list, assemble
+from phrasebox.formats._disk_grouping import Numbered
+from phrasebox.formats._json_stream import list_elements
+from phrasebox.formats._reading import files_like, images_folder, only_file, split_in_name
+from phrasebox.formats._writing import FittedRecords, Written, append_element, replacing, xywh
 from phrasebox.types import Example, GroundedImage, Skipped
 
 LAYOUT = '*.json, a list of images with "regions" and their "phrase" (Visual Genome region descriptions)'

@@ -1,4 +1,4 @@
-"""WebDataset shards, as img2dataset writes them: ``<key>.jpg``, ``.txt``, ``.json``; and our ``.grounding.json``."""
+"""WebDataset shards as img2dataset writes them, with the phrases of each picture in ``<key>.grounding.json``."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ import json
 import re
 import tarfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
+from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from phrasebox.errors import DataError
-from phrasebox.formats.assembling import RawCaption, RawPhrase, as_list, assemble
-from phrasebox.formats.gathering import Numbered
-from phrasebox.formats.lines import LONGEST
-from phrasebox.formats.pictures import LARGEST, needs_folder, unpack
-from phrasebox.formats.reading import IMAGE_SUFFIXES, chosen_split, split_in_name, split_named
-from phrasebox.types import Example, Skipped
+from phrasebox.formats._assembling import RawCaption, RawPhrase, as_list, assemble
+from phrasebox.formats._disk_grouping import Numbered
+from phrasebox.formats._lines import LONGEST
+from phrasebox.formats._pictures import LARGEST, needs_folder, unpack, upright_bytes
+from phrasebox.formats._reading import IMAGE_SUFFIXES, chosen_split, split_in_name, split_named
+from phrasebox.formats._writing import FittedRecords, Written, replacing_folder
+from phrasebox.types import Example, GroundedImage, Phrase, Skipped
 
 LAYOUT = "*.tar with <key>.jpg and <key>.txt or <key>.json (WebDataset)"
 _SUFFIXES = (".tar", ".tar.gz", ".tgz")
@@ -27,6 +30,8 @@ _PICTURES = tuple(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
 _TEXTS = ("txt", "json", "grounding.json")
 _NAME = re.compile(r"(?P<key>(?:.*/)?[^./]+)\.(?P<kind>[^/]*)", re.DOTALL)
 _LOOK = 20  # members looked at to recognise a shard
+_SHARD_SAMPLES = 10_000
+_SHARD_BYTES = 1 << 30
 
 
 def recognises(source: Path) -> bool:
@@ -204,3 +209,93 @@ def _opened(shard: Path) -> Iterator[tarfile.TarFile]:
                 yield tar
     except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise DataError(f"{shard} cannot be read to its end: {error}") from None
+
+
+def write(path: Path, records: Iterable[GroundedImage]) -> Written:
+    """Write a folder of shards ``00000.tar``, ``00001.tar``, ... of at most 10,000 pictures and about a GiB.
+
+    A sample is an image that has captions: the picture, turned upright where EXIF asks for it; ``txt``, its first
+    caption; ``json`` with img2dataset's names (``caption``, ``key``, ``status``, ``width``, ``height``, ...) and all
+    ``captions``; ``grounding.json`` with ``file_name`` (the image's key), ``split``, ``width``, ``height`` and
+    ``captions``, each with its ``phrases``: ``phrase``, ``span``, ``bbox`` (absolute ``xyxy``), ``score``,
+    ``confidence`` and ``whole_image``.
+
+    Raises
+    ------
+    DataError
+        If ``path`` cannot be written, or a picture cannot be read.
+    """
+    fitted = FittedRecords(record for record in records if record.captions)
+    with replacing_folder(path) as part, closing(_Shards(part)) as shards:
+        for number, record in enumerate(fitted):
+            key = f"{number:09d}"
+            about = {
+                "caption": record.captions[0].text,
+                "captions": [caption.text for caption in record.captions],
+                "url": None,
+                "key": key,
+                "status": "success",
+                "error_message": None,
+                "width": record.width,
+                "height": record.height,
+                "original_width": record.width,
+                "original_height": record.height,
+            }
+            members = {
+                record.image.suffix[1:].lower(): upright_bytes(record.image),
+                "txt": record.captions[0].text.encode(),
+                "json": _json_bytes(about),
+                "grounding.json": _json_bytes(_grounding_json(record)),
+            }
+            shards.add({f"{key}.{kind}": data for kind, data in members.items()})
+    return fitted.report()
+
+
+class _Shards:
+    """Numbered tar files; the next one is begun when one is full."""
+
+    def __init__(self, folder: Path) -> None:
+        self._numbers = (folder / f"{number:05d}.tar" for number in count())
+        self._tar: tarfile.TarFile | None = None
+        self._samples = 0
+
+    def add(self, members: dict[str, bytes]) -> None:
+        if self._tar is None or self._samples == _SHARD_SAMPLES or self._tar.offset >= _SHARD_BYTES:
+            self.close()
+            self._tar, self._samples = tarfile.TarFile(next(self._numbers), "w", format=tarfile.USTAR_FORMAT), 0
+        for name, data in members.items():
+            about = tarfile.TarInfo(name)  # of the year 1970, so that equal data gives equal bytes
+            about.size = len(data)
+            self._tar.addfile(about, BytesIO(data))
+        self._tar.members.clear()  # type: ignore[attr-defined] # it would keep all of them
+        self._samples += 1
+
+    def close(self) -> None:
+        if self._tar is not None:
+            self._tar.close()
+
+
+def _grounding_json(record: GroundedImage) -> dict[str, Any]:
+    return {
+        "file_name": record.key,
+        "split": record.split,
+        "width": record.width,
+        "height": record.height,
+        "captions": [{"caption": c.text, "phrases": list(_phrases(c.phrases))} for c in record.captions],
+    }
+
+
+def _phrases(phrases: Iterable[Phrase]) -> Iterator[dict[str, Any]]:
+    for phrase in phrases:
+        yield {
+            "phrase": phrase.text,
+            "span": list(phrase.span),
+            "bbox": list(phrase.box),
+            "score": phrase.score,
+            "confidence": phrase.confidence,
+            "whole_image": phrase.whole_image,
+        }
+
+
+def _json_bytes(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()

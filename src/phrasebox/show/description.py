@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from phrasebox.captioner.description import Description
-from phrasebox.formats.writing import replacing
+from phrasebox.formats._writing import replacing
 from phrasebox.show.draw import draw_phrases
 from phrasebox.show.pixels import photograph
 from phrasebox.show.wording import number

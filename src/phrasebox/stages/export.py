@@ -9,7 +9,7 @@ from pathlib import Path
 from phrasebox.aligner import Aligner
 from phrasebox.errors import SettingsError, WorkspaceError
 from phrasebox.formats import CAPTIONS_ONLY, write_target
-from phrasebox.formats.writing import Written
+from phrasebox.formats._writing import Written
 from phrasebox.io.images import load_image
 from phrasebox.show import GalleryItem, gallery
 from phrasebox.text.words import words

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from phrasebox.errors import DataError
 from phrasebox.formats import read_source
-from phrasebox.formats.gathering import Numbered
-from phrasebox.formats.reading import storable
+from phrasebox.formats._disk_grouping import Numbered
+from phrasebox.formats._reading import storable
 from phrasebox.io.atomic import digest
 from phrasebox.io.images import image_size
 from phrasebox.io.paths import in_store, local_file, place

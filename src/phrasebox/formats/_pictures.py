@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import ExifTags, Image, ImageOps
 
 from phrasebox.errors import DataError
-from phrasebox.formats.reading import is_picture, storable
+from phrasebox.formats._reading import is_picture, storable
 from phrasebox.io.paths import in_store, reaching
 from phrasebox.types import Example
 

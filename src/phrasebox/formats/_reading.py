@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from phrasebox.errors import DataError
-from phrasebox.formats.lines import head
+from phrasebox.formats._lines import head
 from phrasebox.types import Caption, Example, Skipped
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})

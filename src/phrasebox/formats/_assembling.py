@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from phrasebox.errors import DataError
-from phrasebox.formats.reading import storable
+from phrasebox.formats._reading import storable
 from phrasebox.types import Box, Caption, Example, Skipped, Span, TruePhrase
 
 Layout = Literal["xyxy", "xywh"]

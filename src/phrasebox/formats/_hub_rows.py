@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from phrasebox.formats.assembling import RawCaption, RawPhrase, as_list
-from phrasebox.formats.writing import xywh
+from phrasebox.formats._assembling import RawCaption, RawPhrase, as_list
+from phrasebox.formats._writing import xywh
 from phrasebox.types import Phrase
 
 TEXTS = ("text", "caption", "captions", "sentences", "sentence")
