@@ -128,7 +128,7 @@ def _folder(
 
 
 def _write(out: Path, kind: str, described: list[tuple[Path, Description]]) -> None:
-    from phrasebox.formats._writing import replacing
+    from phrasebox.io.atomic import replacing
     from phrasebox.show.description import descriptions_page, draw_description
 
     if kind == ".html":

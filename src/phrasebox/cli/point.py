@@ -39,7 +39,7 @@ def point(
         Chain strength; larger makes longer phrases.
     """
     from phrasebox.aligner import Aligner
-    from phrasebox.formats._writing import replacing
+    from phrasebox.io.atomic import replacing
     from phrasebox.io.images import load_image
     from phrasebox.show import draw_grounding
 

@@ -140,7 +140,7 @@ def _corners(box: object) -> str:
 
 
 def _draw(ws: Workspace, images: Sequence[Hit], title: str, out: Path) -> None:
-    from phrasebox.formats._writing import replacing
+    from phrasebox.io.atomic import replacing
     from phrasebox.show import sheet, sheet_page
 
     found = list(_found(ws, images))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from io import BytesIO
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from phrasebox.errors import DataError
 from phrasebox.formats._reading import is_picture, storable
+from phrasebox.io.atomic import whole_file
 from phrasebox.io.paths import in_store, reaching
 from phrasebox.types import Example
 
@@ -74,9 +74,8 @@ def unpack(data: bytes, folder: Path, name: str) -> Path:
         if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.part")
-        part.write_bytes(data)
-        os.replace(part, path)
+        with whole_file(path, sync=False) as part:  # waiting for the disk at every picture would take most of the time
+            part.write_bytes(data)
     except OSError as error:
         if error.errno in _FULL:
             raise

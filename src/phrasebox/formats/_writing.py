@@ -1,12 +1,9 @@
-"""What several writers share: boxes that fit their image, counts, and files that appear only when whole."""
+"""What several writers share: boxes clipped to their image, counts, JSON arrays, zip files and names of files."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import TextIO
 
 from phrasebox.errors import DataError
+from phrasebox.io.atomic import replacing, replacing_folder
 from phrasebox.types import Box, GroundedCaption, GroundedImage, Phrase, Span
 
 
@@ -108,16 +106,27 @@ def without_overlap(phrases: Iterable[Phrase]) -> list[tuple[Span, list[Phrase]]
     return kept
 
 
-def append_element(file: TextIO, element: object, first: bool) -> None:
-    """Add one element, on a line of its own, to a JSON array whose opening bracket is written."""
-    file.write(("\n" if first else ",\n") + json.dumps(element, ensure_ascii=False))
+class JsonArray:
+    """Adds elements, each on a line of its own, to a JSON array whose opening bracket is written."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file, self._separator = file, "\n"
+
+    def add(self, element: object) -> None:
+        """Write one element."""
+        self._write(json.dumps(element, ensure_ascii=False))
+
+    def _write(self, text: str) -> None:
+        self._file.write(self._separator + text)
+        self._separator = ",\n"
 
 
-def append_member(file: TextIO, name: str, value: object, first: bool) -> None:
-    """Add one name and value, on a line of its own, to a JSON object whose opening brace is written."""
-    file.write(
-        f"{'' if first else ','}\n{json.dumps(name, ensure_ascii=False)}: {json.dumps(value, ensure_ascii=False)}"
-    )
+class JsonObject(JsonArray):
+    """Adds names with values, each on a line of its own, to a JSON object whose opening brace is written."""
+
+    def put(self, name: str, value: object) -> None:
+        """Write one name and its value."""
+        self._write(f"{json.dumps(name, ensure_ascii=False)}: {json.dumps(value, ensure_ascii=False)}")
 
 
 class UniqueStems:
@@ -144,53 +153,6 @@ class UniqueStems:
             name = f"{stem}_{number}"
         self._taken.add(name.casefold())
         return name
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A ``.part`` file beside ``path`` that takes its place when all went well, and vanishes if not.
-
-    Raises
-    ------
-    DataError
-        If ``path`` is a folder or lies inside a file, or the system refuses to write (no space, no permission).
-    """
-    if path.is_dir():
-        raise DataError(f"{path} is a folder; give the name of a file to write")
-    part = _part(path)
-    with _alone(path):
-        try:
-            with _refusals(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                yield part
-                part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-
-
-@contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
-    """A new ``.part`` folder beside ``path`` that takes its place when all went well, and vanishes if not.
-
-    Raises
-    ------
-    DataError
-        If ``path`` is a file, a folder with something in it, or lies inside a file, or the system refuses to write.
-    """
-    if path.is_dir() and any(path.iterdir()):
-        raise DataError(f"{path} is a folder with something in it; name a new one, or remove it first")
-    if path.exists() and not path.is_dir():
-        raise DataError(f"{path} is a file; name a new folder to write")
-    part = _part(path)
-    with _alone(path):
-        try:
-            with _refusals(path):
-                shutil.rmtree(part, ignore_errors=True)  # left by a write that was killed
-                part.mkdir(parents=True)
-                yield part
-                part.replace(path)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
 
 
 @contextmanager
@@ -232,36 +194,3 @@ def copy_picture(picture: Path, to: Path) -> None:
         to.parent.mkdir(parents=True, exist_ok=True)
         with to.open("wb") as file:
             shutil.copyfileobj(source, file)
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Keep other processes of this user from writing to the same place meanwhile.
-
-    The lock lies among the temporary files, not beside the target, and ends with the process that holds it.
-    """
-    from filelock import FileLock, Timeout
-
-    user = os.getuid() if hasattr(os, "getuid") else 0
-    name = hashlib.sha256(f"{user} {path.absolute()}".encode(errors="surrogateescape")).hexdigest()[:24]
-    try:
-        with FileLock(Path(tempfile.gettempdir()) / f"phrasebox-{name}.lock", timeout=0):
-            yield
-    except Timeout:
-        raise DataError(f"another phrasebox command is writing {path}; wait for it or stop it") from None
-
-
-def _part(path: Path) -> Path:
-    inside = next((parent for parent in path.parents if parent.exists()), None)
-    if inside is not None and not inside.is_dir():
-        raise DataError(f"{inside} is a file, so {path} cannot be written; name another folder")
-    return path.with_name(f"{path.name}.part")
-
-
-@contextmanager
-def _refusals(path: Path) -> Iterator[None]:
-    """Turn what the system refuses while ``path`` is written into a line that names it."""
-    try:
-        yield
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}; make room or name another place") from error

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from phrasebox.formats._assembling import RawCaption, RawPhrase, about_box, assemble
 from phrasebox.formats._disk_grouping import Gathered
 from phrasebox.formats._json_stream import arrays
 from phrasebox.formats._reading import files_like, images_folder, only_file, split_in_name
-from phrasebox.types import Example, Skipped
+from phrasebox.formats._writing import JsonArray
+from phrasebox.io.atomic import replacing_text
+from phrasebox.types import Example, GroundedImage, Skipped
 
 LAYOUT = '*.json with "images" (file_name, id) and "annotations" (image_id and caption or bbox), as COCO has them'
 
@@ -92,6 +97,36 @@ def _captions(image: dict[str, Any], annotations: Sequence[dict[str, Any]]) -> I
             yield about_box(entry["caption"], entry["bbox"])
         elif "caption" in entry:
             yield RawCaption(entry["caption"])
+
+
+@contextmanager
+def writing(path: Path, finish: Callable[[TextIO], object], begin: str = "") -> Iterator[tuple[JsonArray, JsonArray]]:
+    """The arrays ``images`` and ``annotations`` of a new COCO file, to be filled in any order.
+
+    Annotations wait in a temporary file beside ``path``, so memory does not grow with the data.
+
+    Parameters
+    ----------
+    finish : callable
+        Writes what follows the last annotation.
+    begin : str
+        Members of the file before ``images``.
+    """
+    with (
+        replacing_text(path) as file,
+        tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n", dir=path.parent) as spool,
+    ):
+        file.write(f'{{{begin}"images": [')
+        yield JsonArray(file), JsonArray(spool)
+        file.write('\n], "annotations": [')
+        spool.seek(0)
+        shutil.copyfileobj(spool, file)
+        finish(file)
+
+
+def image_entry(image_id: int, record: GroundedImage) -> dict[str, Any]:
+    """The entry of an image; ``file_name`` is its key, so it is relative to the images folder."""
+    return {"id": image_id, "file_name": record.key, "width": record.width, "height": record.height}
 
 
 def _files(source: Path) -> list[Path]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from phrasebox.formats._disk_grouping import Numbered
-from phrasebox.formats._writing import FittedRecords, Written, append_element, replacing, xywh
+from phrasebox.formats._writing import FittedRecords, JsonArray, Written, xywh
+from phrasebox.formats.coco import image_entry, writing
 from phrasebox.types import GroundedImage
 
 _ONE = "phrase"
@@ -18,8 +18,6 @@ _ONE = "phrase"
 
 def write(path: Path, records: Iterable[GroundedImage], categories: bool = True) -> Written:
     """Write one JSON file with one entry an image; captions have no place in it, pictures are named, not copied.
-
-    ``file_name`` is the image's key. Annotations and categories wait on disk, so memory does not grow with the data.
 
     Parameters
     ----------
@@ -33,29 +31,23 @@ def write(path: Path, records: Iterable[GroundedImage], categories: bool = True)
         If ``path`` cannot be written.
     """
     fitted = FittedRecords(records)
-    with (
-        replacing(path) as part,
-        part.open("w", encoding="utf-8", newline="\n") as file,
-        tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n", dir=path.parent) as spool,
-        Numbered() as names,
-    ):
+    with Numbered() as names, writing(path, partial(_finish, names)) as (images, annotations):
         if not categories:
             names.of(_ONE)
         annotation_ids = count(1)
-        file.write('{"images": [')
         for image_id, record in enumerate(fitted, start=1):
-            entry = {"id": image_id, "file_name": record.key, "width": record.width, "height": record.height}
-            append_element(file, entry, first=image_id == 1)
+            images.add(image_entry(image_id, record))
             for annotation in _annotations(record, image_id, annotation_ids, names if categories else None):
-                append_element(spool, annotation, first=annotation["id"] == 1)
-        file.write('\n], "annotations": [')
-        spool.seek(0)
-        shutil.copyfileobj(spool, file)
-        file.write('\n], "categories": [')
-        for number, name in names:
-            append_element(file, {"id": number, "name": name}, first=number == 1)
-        file.write("\n]}\n")
+                annotations.add(annotation)
     return fitted.report()
+
+
+def _finish(names: Numbered, file: TextIO) -> None:
+    file.write('\n], "categories": [')
+    categories = JsonArray(file)
+    for number, name in names:
+        categories.add({"id": number, "name": name})
+    file.write("\n]}\n")
 
 
 def _annotations(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from phrasebox.formats._writing import Written, append_element, replacing
+from phrasebox.formats._writing import JsonArray, Written
+from phrasebox.io.atomic import replacing_text
 from phrasebox.types import GroundedImage
 
 
@@ -21,11 +22,12 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
         If ``path`` cannot be written.
     """
     captions = 0
-    with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+    with replacing_text(path) as file:
         file.write("[")
+        results = JsonArray(file)
         for image_id, record in enumerate(records, start=1):
             for caption in record.captions:
                 captions += 1
-                append_element(file, {"image_id": image_id, "caption": caption.text}, first=captions == 1)
+                results.add({"image_id": image_id, "caption": caption.text})
         file.write("\n]\n")
     return Written(captions)

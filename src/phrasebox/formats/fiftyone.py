@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from phrasebox.formats._class_names import ClassNames
-from phrasebox.formats._writing import FittedRecords, UniqueStems, Written, append_member, replacing_folder
+from phrasebox.formats._writing import FittedRecords, JsonObject, UniqueStems, Written
+from phrasebox.io.atomic import replacing_folder
 from phrasebox.types import GroundedCaption, GroundedImage, Phrase
 
 
@@ -32,13 +33,14 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
     ):
         labels.write('{"labels": {')
         data.write("{")
-        for number, record in enumerate(fitted):
+        all_labels, all_data = JsonObject(labels), JsonObject(data)
+        for record in fitted:
             stem = stems.of(record.key)
             detections = [
                 _detection(phrase, caption, record, names) for caption in record.captions for phrase in caption.phrases
             ]
-            append_member(labels, stem, detections, first=number == 0)
-            append_member(data, stem, str(record.image), first=number == 0)
+            all_labels.put(stem, detections)
+            all_data.put(stem, str(record.image))
         labels.write(f'\n}}, "classes": {json.dumps(list(names), ensure_ascii=False)}}}\n')
         data.write("\n}\n")
     return fitted.report()

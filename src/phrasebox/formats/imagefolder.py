@@ -15,7 +15,8 @@ from phrasebox.formats._hub_rows import objects_of, row_captions, row_objects
 from phrasebox.formats._lines import head, json_objects
 from phrasebox.formats._pictures import upright_bytes
 from phrasebox.formats._reading import chosen_split, split_named
-from phrasebox.formats._writing import FittedRecords, Written, replacing_folder
+from phrasebox.formats._writing import FittedRecords, Written
+from phrasebox.io.atomic import replacing_folder
 from phrasebox.types import Example, GroundedImage, Skipped
 
 LAYOUT = "metadata.jsonl with file_name and text a line, in a folder of pictures or in its folders (imagefolder)"

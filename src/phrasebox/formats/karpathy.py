@@ -11,7 +11,8 @@ from typing import Any
 from phrasebox.errors import DataError
 from phrasebox.formats._json_stream import array_elements
 from phrasebox.formats._reading import examples, images_folder, split_named
-from phrasebox.formats._writing import Written, append_element, replacing
+from phrasebox.formats._writing import JsonArray, Written
+from phrasebox.io.atomic import replacing_text
 from phrasebox.text.words import words
 from phrasebox.types import Example, GroundedImage, Skipped
 
@@ -68,10 +69,11 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
     """
     sentence_ids = count()
     captions = 0
-    with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+    with replacing_text(path) as file:
         file.write(f'{{"dataset": {json.dumps(path.stem, ensure_ascii=False)}, "images": [')
+        entries = JsonArray(file)
         for number, record in enumerate(records):
-            append_element(file, _image_entry(record, number, sentence_ids), first=number == 0)
+            entries.add(_image_entry(record, number, sentence_ids))
             captions += len(record.captions)
         file.write("\n]}\n")
     return Written(captions)

@@ -7,7 +7,8 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from phrasebox.formats._writing import FittedRecords, Written, replacing, without_overlap
+from phrasebox.formats._writing import FittedRecords, Written, without_overlap
+from phrasebox.io.atomic import replacing_text
 from phrasebox.types import Box, GroundedCaption, GroundedImage, Phrase
 
 _CELLS = 32  # on each side of the grid
@@ -26,7 +27,7 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
         If ``path`` cannot be written.
     """
     fitted = FittedRecords(records)
-    with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+    with replacing_text(path) as file:
         for record in fitted:
             for caption in record.captions:
                 line = {

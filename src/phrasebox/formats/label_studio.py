@@ -14,7 +14,8 @@ from phrasebox.formats._disk_grouping import Gathered
 from phrasebox.formats._json_stream import list_elements
 from phrasebox.formats._lines import head
 from phrasebox.formats._reading import images_folder, storable
-from phrasebox.formats._writing import FittedRecords, Written, append_element, replacing_folder
+from phrasebox.formats._writing import FittedRecords, JsonArray, Written
+from phrasebox.io.atomic import replacing_folder
 from phrasebox.types import (
     SPLITS,
     WHOLE_IMAGE,
@@ -260,14 +261,13 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
         If ``path`` is not a new or empty folder, or cannot be written.
     """
     fitted = FittedRecords(records)
-    tasks = 0
     with replacing_folder(path) as part, (part / "tasks.json").open("w", encoding="utf-8", newline="\n") as file:
         (part / "config.xml").write_text(CONFIG, encoding="utf-8", newline="\n")
         file.write("[")
+        tasks = JsonArray(file)
         for record in fitted:
             for caption in record.captions:
-                tasks += 1
-                append_element(file, _task(record, caption), first=tasks == 1)
+                tasks.add(_task(record, caption))
         file.write("\n]\n")
     return fitted.report()
 

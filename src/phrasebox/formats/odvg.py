@@ -11,7 +11,8 @@ from phrasebox.formats._assembling import RawCaption, RawPhrase, as_list, assemb
 from phrasebox.formats._disk_grouping import Gathered
 from phrasebox.formats._lines import json_objects
 from phrasebox.formats._reading import files_like, images_folder, only_file, split_in_name
-from phrasebox.formats._writing import FittedRecords, Written, replacing
+from phrasebox.formats._writing import FittedRecords, Written
+from phrasebox.io.atomic import replacing_text
 from phrasebox.types import Example, GroundedImage, Phrase, Skipped, Span
 
 LAYOUT = '*.jsonl with "filename" and "grounding" (or "detection") a line (ODVG)'
@@ -91,7 +92,7 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
         If ``path`` is a folder.
     """
     fitted = FittedRecords(records)
-    with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+    with replacing_text(path) as file:
         for record in fitted:
             for caption in record.captions:
                 line = {

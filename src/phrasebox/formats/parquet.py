@@ -30,7 +30,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from phrasebox.formats._hub_rows import row_objects
-from phrasebox.formats._writing import FittedRecords, Written, replacing
+from phrasebox.formats._writing import FittedRecords, Written
+from phrasebox.io.atomic import replacing
 from phrasebox.types import GroundedCaption, GroundedImage
 
 if TYPE_CHECKING:

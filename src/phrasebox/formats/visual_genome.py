@@ -11,7 +11,8 @@ from phrasebox.formats._assembling import about_box, as_list, assemble
 from phrasebox.formats._disk_grouping import Numbered
 from phrasebox.formats._json_stream import list_elements
 from phrasebox.formats._reading import files_like, images_folder, only_file, split_in_name
-from phrasebox.formats._writing import FittedRecords, Written, append_element, replacing, xywh
+from phrasebox.formats._writing import FittedRecords, JsonArray, Written, xywh
+from phrasebox.io.atomic import replacing_text
 from phrasebox.types import Example, GroundedImage, Skipped
 
 LAYOUT = '*.json, a list of images with "regions" and their "phrase" (Visual Genome region descriptions)'
@@ -96,10 +97,11 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
     """
     fitted = FittedRecords(records)
     own_ids, region_ids = count(_FIRST_OWN_ID), count(1)
-    with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+    with replacing_text(path) as file:
         file.write("[")
-        for number, record in enumerate(fitted):
-            append_element(file, _entry(record, own_ids, region_ids), first=number == 0)
+        entries = JsonArray(file)
+        for record in fitted:
+            entries.add(_entry(record, own_ids, region_ids))
         file.write("\n]\n")
     return fitted.report()
 

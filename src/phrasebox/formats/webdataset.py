@@ -21,7 +21,8 @@ from phrasebox.formats._disk_grouping import Numbered
 from phrasebox.formats._lines import LONGEST
 from phrasebox.formats._pictures import LARGEST, needs_folder, unpack, upright_bytes
 from phrasebox.formats._reading import IMAGE_SUFFIXES, chosen_split, split_in_name, split_named
-from phrasebox.formats._writing import FittedRecords, Written, replacing_folder
+from phrasebox.formats._writing import FittedRecords, Written
+from phrasebox.io.atomic import replacing_folder
 from phrasebox.types import Example, GroundedImage, Phrase, Skipped
 
 LAYOUT = "*.tar with <key>.jpg and <key>.txt or <key>.json (WebDataset)"

@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
 from phrasebox.formats._class_names import ClassNames
-from phrasebox.formats._writing import FittedRecords, UniqueStems, Written, copy_picture, replacing_folder
+from phrasebox.formats._writing import FittedRecords, UniqueStems, Written, copy_picture
+from phrasebox.io.atomic import replacing_folder
 from phrasebox.types import SPLITS, GroundedCaption, GroundedImage, Phrase
 
 

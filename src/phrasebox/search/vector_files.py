@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from phrasebox.errors import WorkspaceError
+from phrasebox.io.atomic import whole_file
 from phrasebox.search.int8 import Planes, from_planes
 from phrasebox.search.prefetch import will_read
 
@@ -71,14 +71,11 @@ def write_shard(path: Path, entries: Sequence[Entry]) -> None:
         "keys": np.frombuffer(b"".join(keys), np.uint8).copy(),
         "key_ends": np.cumsum([len(key) for key in keys], dtype=np.int64),
     }
-    new = path.with_name(path.name + ".new")
     try:
-        save_file({name: torch.from_numpy(array) for name, array in arrays.items()}, new, {"format": FORMAT})
+        with whole_file(path) as part:
+            save_file({name: torch.from_numpy(array) for name, array in arrays.items()}, part, {"format": FORMAT})
     except SafetensorError as error:  # whatever the system refuses
         raise OSError(str(error)) from error
-    with new.open("rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(new, path)
 
 
 class Shard:

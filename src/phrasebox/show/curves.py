@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phrasebox.errors import SettingsError
+from phrasebox.io.atomic import whole_file
 from phrasebox.show.colours import colour
 
 
@@ -70,7 +71,6 @@ def curves(panels: Sequence[Panel], out: Path) -> None:
         axes.grid(alpha=0.25, lw=0.6)
         if len(panel.columns) > 1:
             axes.legend(frameon=False, fontsize="small")
-    part = out.with_name(out.name + ".part")
-    # Without the version stamp the same log gives the same bytes.
-    figure.savefig(part, format="png", metadata={"Software": None})
-    part.replace(out)
+    with whole_file(out) as part:
+        # Without the version stamp the same log gives the same bytes.
+        figure.savefig(part, format="png", metadata={"Software": None})

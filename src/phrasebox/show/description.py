@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from phrasebox.captioner.description import Description
-from phrasebox.formats._writing import replacing
+from phrasebox.io.atomic import replacing_text
 from phrasebox.show.draw import draw_phrases
 from phrasebox.show.pixels import photograph
 from phrasebox.show.wording import number
@@ -82,7 +82,7 @@ def descriptions_page(described: Iterable[tuple[Path, Description]], out: Path) 
         The number of images on the page.
     """
     count = 0
-    with replacing(out) as part, part.open("w", encoding="utf-8", newline="\n") as page:
+    with replacing_text(out) as page:
         page.write(_HEAD)
         for path, description in described:
             jpeg = io.BytesIO()

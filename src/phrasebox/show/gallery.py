@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from phrasebox.errors import DataError
+from phrasebox.io.atomic import whole_file
 from phrasebox.show.colours import css_class, css_rules
 from phrasebox.show.layout import nested, place_labels
 from phrasebox.show.matrix import columns, matrix
@@ -81,18 +82,13 @@ def gallery(items: Iterable[GalleryItem], out: Path, title: str = "Words and reg
     """
     head, tail = _asset("gallery.html").split("$items")
     fixed = {"title": escape(title), "style": _asset("gallery.css"), "palette": css_rules()}
-    part = out.with_name(out.name + ".part")
     count = 0
-    try:
-        with part.open("w", encoding="utf-8", newline="\n") as page:
-            page.write(Template(head).substitute(fixed))
-            for item in items:
-                page.write(_article(item, f"g{count}"))
-                count += 1
-            page.write(Template(tail).substitute(script=_asset("gallery.js"), count=count))
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(out) as part, part.open("w", encoding="utf-8", newline="\n") as page:
+        page.write(Template(head).substitute(fixed))
+        for item in items:
+            page.write(_article(item, f"g{count}"))
+            count += 1
+        page.write(Template(tail).substitute(script=_asset("gallery.js"), count=count))
     return count
 
 

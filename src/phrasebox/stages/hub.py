@@ -17,7 +17,7 @@ from phrasebox.aligner.api import BUILT_IN, BUILT_IN_NAME
 from phrasebox.aligner.card import front_matter, licence_fields, model_card
 from phrasebox.errors import WorkspaceError
 from phrasebox.formats import Written, write_target
-from phrasebox.formats._writing import replacing_folder
+from phrasebox.io.atomic import replacing_folder
 from phrasebox.io.model_folder import CARD, MODEL, model_id
 from phrasebox.regions.backbones.finetuned import shown
 from phrasebox.stages.export import grounded_records

@@ -50,7 +50,10 @@ MADE_FROM = {"regions": ("align", "caption", "evaluate"), "ground": ("caption",)
 """The stages that make models and results, by the stage whose rows they read."""
 
 _NOWHERE = np.empty(0, np.int64)
-_OWN_NAMES = {"db", "models", "lock", manifest.NAME, f"{manifest.NAME}.new", decisions.NAME, decisions.LOCK}
+_OWN_NAMES = {"db", "models", "lock", decisions.NAME, decisions.LOCK} | {
+    f"{manifest.NAME}{unfinished}"
+    for unfinished in ("", ".part", ".new")  # .new: of version 0.1
+}
 
 
 class Workspace:
