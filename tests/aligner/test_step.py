@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from aligner_together import gradient, work
 
-import processes
+import ranked_processes
 from phrasebox.aligner import AlignerModel, ModelSettings, TrainSettings
 from phrasebox.aligner.data import epoch_batches, pack
 from phrasebox.aligner.loss import objective
@@ -60,7 +60,7 @@ def together(request, tasks, tmp_path_factory):
     """What two or three processes make of the tasks: a result of each by the task's name."""
     folder = tmp_path_factory.mktemp("together")
     (folder / "tasks.pkl").write_bytes(pickle.dumps(list(tasks.values())))
-    processes.run(request.param, Path(__file__).parent / "aligner_together.py", folder)
+    ranked_processes.run(request.param, Path(__file__).parent / "aligner_together.py", folder)
     results = [pickle.loads((folder / f"{rank}.pkl").read_bytes()) for rank in range(request.param)]
     return dict(zip(tasks, zip(*results, strict=True), strict=True))
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from captioner_together import gradient, work
 
-import processes
+import ranked_processes
 from phrasebox.captioner import TrainSettings
 from phrasebox.training.execution import PLAIN, Execution
 
@@ -46,7 +46,7 @@ def together(tasks, tmp_path_factory):
     """What two processes make of the tasks: a result of each by the task's name."""
     folder = tmp_path_factory.mktemp("together")
     (folder / "tasks.pkl").write_bytes(pickle.dumps(list(tasks.values())))
-    processes.run(WORLD, Path(__file__).parent / "captioner_together.py", folder)
+    ranked_processes.run(WORLD, Path(__file__).parent / "captioner_together.py", folder)
     results = [pickle.loads((folder / f"{rank}.pkl").read_bytes()) for rank in range(WORLD)]
     return dict(zip(tasks, zip(*results, strict=True), strict=True))
 

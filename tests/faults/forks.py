@@ -30,7 +30,7 @@ SMALL = (
 """Options of ``regions`` for which the forks have the network in memory."""
 
 _PATIENCE = 600.0  # seconds after which a command counts as hanging, on however busy a machine
-_SMALL_BATCHES = {f"phrasebox.stages.{job}._BATCH": 4 for job in ("importing", "regions", "grounding")}
+_SMALL_BATCHES = {f"phrasebox.stages.{job}._BATCH": 4 for job in ("import_", "regions", "ground")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +106,18 @@ def _load() -> None:
     """Import what every command imports, and read the networks; nothing here may leave a thread behind."""
     import torch
 
-    from phrasebox import cli, features, jobs, sample, show, wordvectors  # noqa: F401
+    from phrasebox import cli, show, stages  # noqa: F401
+    from phrasebox.io import sample  # noqa: F401
+    from phrasebox.regions import extractor
     from phrasebox.regions.backbones import load_backbone
+    from phrasebox.text.word_vectors import WordVectors
 
     for name in ("lancedb", "matplotlib.backends.backend_agg", "pyarrow.parquet", "safetensors.torch"):
         importlib.import_module(name)
     torch.set_num_threads(1)
-    features.load_backbone = functools.cache(load_backbone)
-    features.load_backbone("efficientnet-lite0", "torch", "cpu", input_size=96, threads=2)
-    wordvectors.WordVectors()
+    extractor.load_backbone = functools.cache(load_backbone)
+    extractor.load_backbone("efficientnet-lite0", "torch", "cpu", input_size=96, threads=2)
+    WordVectors()
     for name, value in _SMALL_BATCHES.items():
         module, _, attribute = name.rpartition(".")
         setattr(importlib.import_module(module), attribute, value)

@@ -7,6 +7,5 @@ from pathlib import Path
 
 sys.path[:0] = [
     str(Path(__file__).parent),
-    str(Path(__file__).parents[1] / "jobs"),
     str(Path(__file__).parents[1] / "faults"),
 ]

@@ -130,7 +130,7 @@ def test_interrupt_keeps_what_was_finished_and_ends_the_threads():
 
 def test_lines_where_there_is_no_terminal(capsys, monkeypatch):
     now = 0.0
-    monkeypatch.setattr(pipeline.time, "monotonic", lambda: now)
+    monkeypatch.setattr("time.monotonic", lambda: now)
     with progress("regions", total=100) as advance:
         now = 5.0
         advance(5)  # too soon for a line
@@ -146,7 +146,7 @@ def test_lines_where_there_is_no_terminal(capsys, monkeypatch):
 
 def test_lines_where_the_total_is_unknown(capsys, monkeypatch):
     now = 0.0
-    monkeypatch.setattr(pipeline.time, "monotonic", lambda: now)
+    monkeypatch.setattr("time.monotonic", lambda: now)
     with progress("import", total=None) as advance:
         now = 10.0
         advance(5)
@@ -162,7 +162,7 @@ def test_quiet_prints_nothing(capsys):
 
 
 def test_bar_on_a_terminal(capsys, monkeypatch):
-    monkeypatch.setattr(pipeline.sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with progress("regions", total=4) as advance:
         advance(1)
         advance(3)
@@ -170,7 +170,7 @@ def test_bar_on_a_terminal(capsys, monkeypatch):
 
 
 def test_bar_where_the_total_is_unknown(capsys, monkeypatch):
-    monkeypatch.setattr(pipeline.sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with progress("import", total=None) as advance:
         advance(3)
     assert "3/?" in capsys.readouterr().err

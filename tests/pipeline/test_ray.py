@@ -31,7 +31,7 @@ from phrasebox.workspace.workspace import Workspace
 SETTINGS = RegionSettings(
     proposer="grid", density=27, regions=27, nms=1.0, rank="proposer", backbone="efficientnet-lite0", size=96
 )
-PLACES = os.pathsep.join(str(Path(__file__).parents[1] / name) for name in ("bulk", "faults"))
+PLACES = os.pathsep.join(str(Path(__file__).parents[1] / name) for name in ("pipeline", "faults"))
 
 
 @pytest.fixture(scope="module")

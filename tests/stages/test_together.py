@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-import processes
+import ranked_processes
 
 EPOCHS = 40
 ALIGN = ("align", "--epochs", EPOCHS, "--batch", 2, "--dim", 16, "--patience", 0)
@@ -41,21 +41,21 @@ def losses(ws, name):
 
 
 def two(ws, command, name):
-    return processes.start(2, "-m", "phrasebox", command[0], ws, *command[1:], "--name", name)
+    return ranked_processes.start(2, "-m", "phrasebox", command[0], ws, *command[1:], "--name", name)
 
 
 @pytest.fixture
 def torchrun():
     """Run a command in two processes under torchrun."""
 
-    def run(*arguments) -> processes.Ended:
+    def run(*arguments) -> ranked_processes.Ended:
         done = subprocess.run(
             [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone",
              "-m", "phrasebox", *map(str, arguments)],
             env=os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
-            capture_output=True, text=True, timeout=processes.PATIENCE,
+            capture_output=True, text=True, timeout=ranked_processes.PATIENCE,
         )  # fmt: skip
-        return processes.Ended(done.returncode, done.stdout, done.stderr)
+        return ranked_processes.Ended(done.returncode, done.stdout, done.stderr)
 
     return run
 
@@ -80,14 +80,14 @@ def test_two_processes_align_as_one_and_go_on_after_a_kill(at, call, torchrun):
         told.append(first.stderr.readline())
         assert told[-1], told
     other.kill()
-    ended = processes.end([first, other])
+    ended = ranked_processes.end([first, other])
     assert ended[0].code == 1
     last = ended[0].err.splitlines()[-1]
     assert last.startswith("phrasebox, process 0: another process of this training (of 2, this is 0) ended")
     assert last.endswith("run the same command again to go on")
     assert not (ws / "models/killed/config.json").exists()
 
-    resumed = processes.end(two(ws, ALIGN, "killed"))
+    resumed = ranked_processes.end(two(ws, ALIGN, "killed"))
     assert [e.code for e in resumed] == [0, 0], resumed
     assert "epoch 2:" not in resumed[0].err
     assert resumed[1].out == ""
@@ -101,7 +101,7 @@ def test_two_processes_align_as_one_and_go_on_after_a_kill(at, call, torchrun):
 def test_two_processes_caption_as_one(at, call):
     ws = at("regions")
     assert call("caption", ws, *CAPTION[1:], "--name", "alone", "--quiet").code == 0
-    together = processes.end(two(ws, (*CAPTION, "--micro-batch", 1, "--memory", "1KB"), "together"))
+    together = ranked_processes.end(two(ws, (*CAPTION, "--micro-batch", 1, "--memory", "1KB"), "together"))
     assert [e.code for e in together] == [0, 0], together
     assert together[1].out == ""
     assert "val CIDEr-D" in together[0].err
@@ -109,6 +109,6 @@ def test_two_processes_caption_as_one(at, call):
 
 
 def test_what_is_wrong_is_said_by_each(at):
-    for rank, ended in enumerate(processes.end(two(at("imported"), ALIGN, "none"))):
+    for rank, ended in enumerate(ranked_processes.end(two(at("imported"), ALIGN, "none"))):
         assert ended.code == 1
         assert ended.err.splitlines()[-1].startswith(f"phrasebox, process {rank}: ")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-import processes
+import ranked_processes
 from phrasebox.errors import PeerError
 from phrasebox.training import distributed
 
@@ -35,7 +35,7 @@ def test_a_process_of_its_own_exchanges_nothing():
 
 
 def test_three_processes_exchange_rows():
-    ended = processes.end(processes.start(3, SCRIPT, "exchange"))
+    ended = ranked_processes.end(ranked_processes.start(3, SCRIPT, "exchange"))
     assert [e.code for e in ended] == [0, 0, 0], ended
     assert [e.out for e in ended] == [
         "[[0.0], [2.0], [2.0]] 3.0 [0, 1, 1, 2, 2, 2] first True\n",
@@ -45,8 +45,8 @@ def test_three_processes_exchange_rows():
 
 
 def test_the_end_of_one_is_told_by_the_others():
-    started = processes.start(2, SCRIPT, "die")
-    first, other = processes.end(started)
+    started = ranked_processes.start(2, SCRIPT, "die")
+    first, other = ranked_processes.end(started)
     assert other.code == -9
     assert first.code == 1
     assert first.err.startswith("another process of this training (of 2, this is 0) ended, or was silent too long: ")
@@ -54,33 +54,33 @@ def test_the_end_of_one_is_told_by_the_others():
 
 
 def test_the_silence_of_one_is_not_waited_out_for_ever():
-    speaking, silent = processes.start(2, SCRIPT, "fall-silent")
+    speaking, silent = ranked_processes.start(2, SCRIPT, "fall-silent")
     try:
-        _, err = speaking.communicate(timeout=processes.PATIENCE)
+        _, err = speaking.communicate(timeout=ranked_processes.PATIENCE)
         assert speaking.returncode == 1
         assert "ended, or was silent too long" in err
-        silent.communicate(timeout=processes.PATIENCE)  # closes its input, which it waits for
+        silent.communicate(timeout=ranked_processes.PATIENCE)  # closes its input, which it waits for
     finally:
         for process in (speaking, silent):
             process.kill()
 
 
 def test_a_launcher_that_ends_a_process_is_named():
-    started = processes.start(2, SCRIPT, "wait")
+    started = ranked_processes.start(2, SCRIPT, "wait")
     for process in started:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
     started[0].terminate()
-    err = started[0].communicate(timeout=processes.PATIENCE)[1]
+    err = started[0].communicate(timeout=ranked_processes.PATIENCE)[1]
     assert started[0].returncode == 1
     assert err.startswith("told to stop, as when another process")
-    processes.end(started[1:])
+    ranked_processes.end(started[1:])
 
 
 def test_nobody_to_meet():
-    lonely = processes.start(2, SCRIPT, "lonely")
+    lonely = ranked_processes.start(2, SCRIPT, "lonely")
     lonely[1].kill()
-    (ended,) = processes.end(lonely[:1])
+    (ended,) = ranked_processes.end(lonely[:1])
     lonely[1].communicate()
     assert ended.code == 1
     assert "another process of this training" in ended.err
