@@ -31,7 +31,8 @@ from pathlib import Path
 import numpy as np
 
 from phrasebox.aligner import Aligner
-from phrasebox.captioner import PRESETS, Captioner, Corpus, Epoch, ModelSettings, TrainSettings, train
+from phrasebox.captioner import PRESETS, Captioner, Corpus, Epoch, ModelSettings, TrainSettings
+from phrasebox.captioner.train import train
 from phrasebox.evaluate import ResultTable, combine
 from phrasebox.evaluate.captions import CaptionScores, captions_table
 from phrasebox.grounding.phrases import trim

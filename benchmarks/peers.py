@@ -84,7 +84,7 @@ def naive() -> Run:
     """Selective search at 200 pixels, then every box cut out and through EfficientNet-Lite2 at 260 in torch."""
     settings = RegionSettings(
         "selective_search", regions=CROPS, rank="proposer", pooling="crops", crop_size=260, short_side=200,
-        engine="torch",
+        runtime="torch",
     )  # fmt: skip
     extractor = RegionExtractor(settings)
     return lambda images: [extractor([image]) for image in images]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from phrasebox.aligner import Aligner
@@ -10,15 +10,8 @@ if TYPE_CHECKING:
     from phrasebox.search import Searcher
     from phrasebox.workspace.workspace import Workspace
 
+from phrasebox.io.lazy import lazy
 from phrasebox.types import Box, Caption, Example, GroundedCaption, GroundedImage, Grounding, Phrase, Regions
-
-_LAZY = {
-    "Aligner": "phrasebox.aligner",
-    "Captioner": "phrasebox.captioner",
-    "Description": "phrasebox.captioner",
-    "Searcher": "phrasebox.search",
-    "Workspace": "phrasebox.workspace.workspace",
-}
 
 __all__ = [
     "Aligner",
@@ -36,11 +29,13 @@ __all__ = [
     "Workspace",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Load what needs torch or LanceDB when it is first asked for, so that importing the package is quick."""
-    if name in _LAZY:
-        from importlib import import_module
-
-        return getattr(import_module(_LAZY[name]), name)
-    raise AttributeError(f"module 'phrasebox' has no attribute {name!r}")
+__getattr__ = lazy(
+    __name__,
+    {
+        "Aligner": "aligner",
+        "Captioner": "captioner",
+        "Description": "captioner",
+        "Searcher": "search",
+        "Workspace": "workspace.workspace",
+    },
+)

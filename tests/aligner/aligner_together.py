@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from phrasebox.aligner import AlignerModel, train
+from phrasebox.aligner import AlignerModel
 from phrasebox.aligner.data import epoch_batches
 from phrasebox.aligner.loss import objective
 from phrasebox.aligner.step import Batches, Gradient, Kept
+from phrasebox.aligner.train import train
 from phrasebox.training import distributed
 
 

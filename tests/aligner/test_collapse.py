@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
-from phrasebox.aligner import PRESETS, AlignerModel, ModelSettings, TrainSettings, train
+from phrasebox.aligner import PRESETS, AlignerModel, ModelSettings, TrainSettings
 from phrasebox.aligner.collapse import _SILENT, _sign, collapse
+from phrasebox.aligner.train import train
 
 SETTINGS = ModelSettings(vector_dim=32, dim=24, hidden=24, encoder="brnn", normalise=False, geometry=False)
 

@@ -269,7 +269,7 @@ def test_heads_learn_apart():
     ("settings", "told"),
     [
         ({"vector_dim": 6, "parts": (4, 3)}, "do not add up to 6"),
-        ({"vector_dim": 6, "parts": (6, 0)}, "do not add up to 6"),
+        ({"vector_dim": 6, "parts": (6, 0)}, "parts must be at least 1, got 0"),
         ({"vector_dim": 6, "parts": (2, 2, 2), "dim": 4}, "3 heads need a multiple"),
     ],
 )

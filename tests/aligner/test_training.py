@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from phrasebox.aligner import PRESETS, AlignerModel, ModelSettings, Pairs, TrainSettings, train
-from phrasebox.aligner.train import CHECKPOINT, all_scores, recalls
+from phrasebox.aligner import PRESETS, AlignerModel, ModelSettings, Pairs, TrainSettings
+from phrasebox.aligner.train import CHECKPOINT, all_scores, recalls, train
 from phrasebox.errors import DataError, ModelError
 
 MODEL = ModelSettings(vector_dim=32, dim=24, hidden=24)

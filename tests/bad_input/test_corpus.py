@@ -25,7 +25,7 @@ from phrasebox.workspace.workspace import Workspace
 
 SETTINGS = RegionSettings(
     proposer="grid", density=27, regions=27, nms=1.0, rank="proposer", backbone="efficientnet-lite0", size=96,
-    engine="torch",
+    runtime="torch",
 )  # fmt: skip
 SMALL = (
     "--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27",

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from phrasebox.captioner import CaptionerModel, train
+from phrasebox.captioner import CaptionerModel
 from phrasebox.captioner.reward import Critic
 from phrasebox.captioner.step import Gradient
+from phrasebox.captioner.train import train
 from phrasebox.training import distributed
 
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from phrasebox.captioner import SpeechSettings, TrainSettings, Views, generate, train
+from phrasebox.captioner import SpeechSettings, TrainSettings, Views
+from phrasebox.captioner.generate import generate
 from phrasebox.captioner.reward import Critic
-from phrasebox.captioner.train import sameness
+from phrasebox.captioner.train import sameness, train
 from phrasebox.errors import DataError, ModelError, SettingsError
 from phrasebox.evaluate.caption_metrics import CiderD
 
@@ -116,9 +117,9 @@ def test_the_rarest_words_weigh_most():
     [
         ({"data": "nothing"}, "must be one of both, images, regions"),
         ({"data": "regions", "reward_epochs": 2}, "needs images with whole captions"),
-        ({"dropout": 1.0}, "dropout must be in"),
+        ({"dropout": 1.0}, "dropout must be below 1, got 1.0"),
         ({"epochs": 0}, "epochs must be at least 1"),
-        ({"lr": 0}, "must be positive"),
+        ({"lr": 0}, "lr must be above 0, got 0"),
     ],
 )
 def test_settings_that_make_no_sense(settings, message):

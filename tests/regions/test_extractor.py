@@ -22,7 +22,7 @@ from phrasebox.regions.straddling import closed
 
 # Loading a network takes longer than running it: every test shares the loaded ones.
 load_once = functools.cache(load_backbone)
-SMALL = {"backbone": "efficientnet-lite0", "size": 96, "engine": "torch"}
+SMALL = {"backbone": "efficientnet-lite0", "size": 96, "runtime": "torch"}
 
 
 def load_small(size: int) -> Backbone:
@@ -227,7 +227,7 @@ class TestRegionExtractor:
             extractor([cat])
 
     def test_fingerprint_follows_the_settings_but_not_the_engine(self, searching: RegionExtractor) -> None:
-        same = RegionExtractor(replace(searching.settings, engine="openvino"))
+        same = RegionExtractor(replace(searching.settings, runtime="openvino"))
         other = RegionExtractor(replace(searching.settings, regions=7))
         assert searching.fingerprint == same.fingerprint != other.fingerprint
 
@@ -238,7 +238,7 @@ class TestRegionExtractor:
         {"proposer": "psychic"},
         {"pooling": "max"},
         {"rank": "luck"},
-        {"engine": "steam"},
+        {"runtime": "steam"},
         {"regions": 0},
         {"bins": 0},
         {"size": 8},
@@ -264,6 +264,6 @@ def test_rank_by_a_missing_classifier_is_refused(monkeypatch: pytest.MonkeyPatch
         return load_backbone(name, *arguments, **options, pretrained=False)
 
     monkeypatch.setattr("phrasebox.regions.extractor.load_backbone", without_weights)
-    settings = RegionSettings(backbone="timm:test_vit", size=96, engine="torch", rank="classifier")
+    settings = RegionSettings(backbone="timm:test_vit", size=96, runtime="torch", rank="classifier")
     with pytest.raises(SettingsError, match="rank='proposer'"):
         RegionExtractor(settings)

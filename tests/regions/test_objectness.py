@@ -35,7 +35,7 @@ def test_no_boxes_and_a_blank_map_give_finite_scores() -> None:
 
 def test_an_extractor_ranks_by_it_and_keeps_the_whole_image_first() -> None:
     settings = RegionSettings(
-        "grid", regions=8, backbone="efficientnet-lite0", size=96, rank="contrast", engine="torch"
+        "grid", regions=8, backbone="efficientnet-lite0", size=96, rank="contrast", runtime="torch"
     )
     (found,) = RegionExtractor(settings)([data.chelsea()])
     assert tuple(found.boxes[0]) == (0, 0, 451, 300)

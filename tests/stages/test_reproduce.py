@@ -121,7 +121,7 @@ REGION_CASES = [
     *REGION_PRESETS.values(),
     replace(REGION_PRESETS["paper"], regions=5, rank="proposer"),
     RegionSettings("grid", density=101, nms=0.5),
-    RegionSettings("given", engine="torch", pooling="crops"),
+    RegionSettings("given", runtime="torch", pooling="crops"),
     RegionSettings(),
     RegionSettings(backbone="efficientnet-lite1", second="efficientnet-lite0"),
     RegionSettings("grid", second="efficientnet-lite1", second_size=96),

@@ -1,11 +1,16 @@
 """Learning which words describe which region, from pairs of images and captions alone (PAPER: sections 2 to 5)."""
 
-from phrasebox.aligner.api import Aligner
-from phrasebox.aligner.data import Pairs
-from phrasebox.aligner.model import AlignerModel
-from phrasebox.aligner.querybank import Bank
-from phrasebox.aligner.settings import PRESETS, ModelSettings, Preset, TrainSettings
-from phrasebox.aligner.train import Epoch, Trained, train
+from typing import TYPE_CHECKING
+
+from phrasebox.io.lazy import lazy
+
+if TYPE_CHECKING:
+    from phrasebox.aligner.api import Aligner
+    from phrasebox.aligner.data import Pairs
+    from phrasebox.aligner.model import AlignerModel
+    from phrasebox.aligner.querybank import Bank
+    from phrasebox.aligner.settings import PRESETS, ModelSettings, Preset, TrainSettings
+    from phrasebox.aligner.train import Epoch, Trained
 
 __all__ = [
     "PRESETS",
@@ -18,5 +23,20 @@ __all__ = [
     "Preset",
     "TrainSettings",
     "Trained",
-    "train",
 ]
+
+__getattr__ = lazy(
+    __name__,
+    {
+        "Aligner": "api",
+        "AlignerModel": "model",
+        "Bank": "querybank",
+        "Epoch": "train",
+        "ModelSettings": "settings",
+        "PRESETS": "settings",
+        "Pairs": "data",
+        "Preset": "settings",
+        "TrainSettings": "settings",
+        "Trained": "train",
+    },
+)

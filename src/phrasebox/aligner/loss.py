@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Objective = Literal["margin-sum", "margin-hardest", "margin-annealed", "infonce"]
+from phrasebox.aligner.settings import Objective
 
 
 def margin_loss(scores: Tensor, owner: Tensor, margin: float = 1.0, hardest: float = 0.0) -> Tensor:

@@ -1,69 +1,48 @@
-"""What an aligner is and how it is trained: typed settings and the two presets."""
+"""What an aligner is and how it is trained: the settings classes, which are the options of ``align``, and presets."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
-from phrasebox.aligner.loss import Objective
-from phrasebox.checks import at_least, one_of, share
+from pydantic import Field
+
 from phrasebox.errors import SettingsError
-from phrasebox.text.word_vectors import Kind
+from phrasebox.io.settings import DERIVED, PRESET_NAMES, preset_table, settings, with_values
 
+Objective = Literal["infonce", "margin-sum", "margin-hardest", "margin-annealed"]
 Encoder = Literal["mlp", "brnn", "lstm", "gru"]
 
 
-@dataclass(frozen=True, slots=True)
+@settings
 class ModelSettings:
-    """The shape of an aligner; saved with it.
+    """The shape of an aligner; saved with it."""
 
-    Attributes
-    ----------
-    vector_dim : int
-        Width of the region vectors CNN(I_b) it reads.
-    parts : tuple of int
-        Widths of the parts of a region vector that come from different networks; each part has a head of its own.
-        Empty for one head over all.
-    apart : bool
-        Whether parts get heads, where the regions have parts.
-    dim : int
-        h, the width of v_i and s_t, over all heads.
-    encoder : {"mlp", "brnn", "lstm", "gru"}
-        What turns word vectors into s_t: a residual perceptron a word, the paper's ReLU BRNN, or a bidirectional
-        LSTM or GRU.
-    words : {"contextual", "static"}
-        Which pretrained word vectors x_t are read.
-    hidden : int
-        Width inside the sentence encoder.
-    normalise : bool
-        v_i and s_t have length 1, so that v_i . s_t is a cosine; then the score has a learned temperature.
-    mean : bool
-        The score is the mean over words instead of the paper's sum.
-    geometry : bool
-        The box (x1, y1, x2, y2, area, as shares of the frame) is added to the projected region vector.
-    photographs : bool
-        Images are composed as photographs are, with what captions speak of standing low and near the middle; phrases
-        are localised with that in mind. Not for pictures without an up and a down, as from above.
-    """
-
-    vector_dim: int = 1280
-    parts: tuple[int, ...] = ()
+    vector_dim: Annotated[int, Field(ge=1), DERIVED] = 1280
+    "Width of the region vectors CNN(I_b) that it reads."
+    parts: Annotated[tuple[Annotated[int, Field(ge=1)], ...], DERIVED] = ()
+    "Widths of the parts of a region vector that come from different networks, each read by its own head; none for one."
     apart: bool = True
-    dim: int = 512
+    "Read the vectors of two networks by a head each; otherwise by one head over both."
+    dim: Annotated[int, Field(ge=1)] = 512
+    "h, the width of the common space of v_i and s_t, over all heads."
     encoder: Encoder = "mlp"
-    words: Kind = "contextual"
-    hidden: int = 1024
+    "What turns word vectors into s_t: a perceptron a word, the paper's ReLU BRNN, or a bidirectional LSTM or GRU."
+    words: Literal["contextual", "static"] = "contextual"
+    "Pretrained word vectors x_t: those of a word in its sentence, or of the word alone, as in the paper."
+    hidden: Annotated[int, Field(ge=1)] = 1024
+    "Units inside the sentence encoder."
     normalise: bool = True
+    "Give v_i and s_t length 1, so that v_i . s_t is a cosine with a learned temperature; otherwise dot products."
     mean: bool = True
+    "Score by the mean over the words of a sentence; otherwise by the paper's sum."
     geometry: bool = True
+    "Add the box (x1, y1, x2, y2, area, as fractions of the image) to the region vector."
     photographs: bool = True
+    "Prefer boxes low and near the middle, where photographs have what captions name; not for pictures from above."
 
     def __post_init__(self) -> None:
-        at_least(self, 1, "vector_dim", "dim", "hidden")
-        one_of("encoder", self.encoder, ("mlp", "brnn", "lstm", "gru"))
-        one_of("words", self.words, ("contextual", "static"))
-        object.__setattr__(self, "parts", tuple(self.parts))  # a list, where it was read from JSON
-        if self.parts and (min(self.parts) < 1 or sum(self.parts) != self.vector_dim):
+        if self.parts and sum(self.parts) != self.vector_dim:
             raise SettingsError(f"parts {list(self.parts)} of a region vector do not add up to {self.vector_dim}")
         if self.dim % len(self.widths):
             raise SettingsError(f"dim is {self.dim}; {len(self.widths)} heads need a multiple of their number")
@@ -78,94 +57,56 @@ class ModelSettings:
         return replace(self, vector_dim=self.widths[number], parts=(), dim=self.dim // len(self.widths))
 
 
-@dataclass(frozen=True, slots=True)
+@settings
 class TrainSettings:
-    """How an aligner is trained.
-
-    Attributes
-    ----------
-    objective : str
-        ``infonce``, or max-margin over the sum of negatives (``margin-sum``, the paper), over the hardest
-        (``margin-hardest``), or annealed from one to the other (``margin-annealed``).
-    margin : float
-        Of the max-margin objectives.
-    optimiser : {"adamw", "sgd"}
-        ``sgd`` has momentum 0.9.
-    lr : float
-        Largest learning rate; it warms up over the first ``warmup`` steps and falls as a cosine to a hundredth.
-    batch : int
-        Images a step.
-    captions : int
-        Captions of each image a step, at most; an epoch shows every caption once.
-    epochs : int
-        Passes over all captions.
-    patience : int
-        Stop after so many epochs without a better mean recall on the validation split; 0 never stops early.
-    dropout : float
-        On region vectors (whole channels of an image), and inside the sentence encoder; never on recurrent connections.
-    drop_words, drop_regions : float
-        Share of a caption's words, and of an image's regions, left out of a step at random.
-    weight_decay : float
-        Of ``adamw``.
-    clip : float
-        Largest gradient, element by element (the paper's 5).
-    average : float
-        Decay of the running average of the weights, which is what is kept; 0 keeps the last weights.
-    warmup : int
-        Steps.
-    seed : int
-        Of everything random in training.
-    """
+    """How an aligner is trained."""
 
     objective: Objective = "infonce"
-    margin: float = 1.0
+    "The loss: contrastive, or max-margin over all negatives (the paper) or the hardest, or annealed between these."
+    margin: Annotated[float, Field(ge=0)] = 1.0
+    "Margin of the max-margin losses, in units of the score."
     optimiser: Literal["adamw", "sgd"] = "adamw"
-    lr: float = 2e-3
-    batch: int = 64
-    captions: int = 5
-    epochs: int = 8
-    patience: int = 5
-    dropout: float = 0.3
-    drop_words: float = 0.0
-    drop_regions: float = 0.35
-    weight_decay: float = 0.01
-    clip: float = 5.0
-    average: float = 0.0
-    warmup: int = 100
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        one_of("objective", self.objective, ("infonce", "margin-sum", "margin-hardest", "margin-annealed"))
-        one_of("optimiser", self.optimiser, ("adamw", "sgd"))
-        at_least(self, 1, "batch", "captions", "epochs")
-        if self.batch < 2:
-            raise SettingsError("batch must be at least 2: ranking needs a negative")
-        share(self, "dropout", "drop_words", "drop_regions", "average")
-        if self.lr <= 0 or self.clip <= 0:
-            raise SettingsError("lr and clip must be positive")
+    "AdamW, or the paper's SGD with momentum 0.9."
+    lr: Annotated[float, Field(gt=0)] = 2e-3
+    "Largest learning rate; it rises over the warm-up steps and falls as a cosine to a hundredth."
+    batch: Annotated[int, Field(ge=2)] = 64
+    "Images a step, of all processes together; at least 2, as ranking needs a negative."
+    captions: Annotated[int, Field(ge=1)] = 5
+    "Captions of each image a step, at most; an epoch shows every caption once."
+    epochs: Annotated[int, Field(ge=1)] = 8
+    "Passes over all captions."
+    patience: Annotated[int, Field(ge=0)] = 5
+    "Stop after this many epochs without a better mean recall on the val split; 0 never stops early."
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    "Dropout on region vectors (whole channels of an image) and inside the sentence encoder, not on recurrences."
+    drop_words: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    "Fraction of a caption's words that a step leaves out at random."
+    drop_regions: Annotated[float, Field(ge=0, lt=1)] = 0.35
+    "Fraction of an image's regions that a step leaves out at random; it saves that fraction of the time."
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    "Weight decay of AdamW."
+    clip: Annotated[float, Field(gt=0)] = 5.0
+    "Largest gradient, element by element, as in the paper."
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    "Decay of the running average of the weights, which is what is kept; 0 keeps the last weights."
+    warmup: Annotated[int, Field(ge=0)] = 100
+    "Number of warm-up steps."
+    seed: Annotated[int, DERIVED] = 0
+    "Seed of everything random in training."
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A named pair of model and training settings, and the regions they are meant for."""
+    """A named pair of model and training settings."""
 
     model: ModelSettings
     train: TrainSettings
 
 
-PRESETS = {
-    # PAPER sections 3 to 5 to the letter: fixed word vectors, ReLU BRNN, dot products, sum of margins, SGD in
-    # batches of 100 pairs. h, which may be anything, is 256 to save time. The loss here is C / 100, so that the paper's
-    # clip of 5 is one of 0.05; with a larger one every ReLU of the sentence side dies in the first epoch.
-    "paper": Preset(
-        ModelSettings(
-            dim=256, encoder="brnn", words="static", hidden=300, normalise=False, mean=False, geometry=False,
-            apart=False, photographs=False,
-        ),
-        TrainSettings(
-            objective="margin-sum", optimiser="sgd", lr=2e-3, batch=100, captions=1, epochs=12, dropout=0.1,
-            weight_decay=0.0, drop_regions=0.0, clip=0.05, warmup=50,
-        ),
-    ),
-    "modern": Preset(ModelSettings(), TrainSettings()),
-}  # fmt: skip
+def preset(name: str) -> Preset:
+    """The settings of a file in ``phrasebox/presets``."""
+    table = preset_table(name, "align")
+    return Preset(with_values(ModelSettings, table), with_values(TrainSettings, table))
+
+
+PRESETS = {name: preset(name) for name in PRESET_NAMES}

@@ -1,14 +1,19 @@
 """Describing images and regions in words (PAPER: section 7)."""
 
-from phrasebox.captioner.api import Captioner
-from phrasebox.captioner.corpus import Corpus
-from phrasebox.captioner.description import DescribedRegion, Description
-from phrasebox.captioner.generate import Sentence, generate
-from phrasebox.captioner.model import CaptionerModel
-from phrasebox.captioner.settings import PRESETS, ModelSettings, Preset, SpeechSettings, TrainSettings
-from phrasebox.captioner.train import Epoch, Trained, train
-from phrasebox.captioner.views import Views
-from phrasebox.text.vocabulary import Lexicon
+from typing import TYPE_CHECKING
+
+from phrasebox.io.lazy import lazy
+
+if TYPE_CHECKING:
+    from phrasebox.captioner.api import Captioner
+    from phrasebox.captioner.corpus import Corpus
+    from phrasebox.captioner.description import DescribedRegion, Description
+    from phrasebox.captioner.generate import Sentence
+    from phrasebox.captioner.model import CaptionerModel
+    from phrasebox.captioner.settings import PRESETS, ModelSettings, Preset, SpeechSettings, TrainSettings
+    from phrasebox.captioner.train import Epoch, Trained
+    from phrasebox.captioner.views import Views
+    from phrasebox.text.vocabulary import Lexicon
 
 __all__ = [
     "PRESETS",
@@ -26,6 +31,25 @@ __all__ = [
     "TrainSettings",
     "Trained",
     "Views",
-    "generate",
-    "train",
 ]
+
+__getattr__ = lazy(
+    __name__,
+    {
+        "Captioner": "api",
+        "CaptionerModel": "model",
+        "Corpus": "corpus",
+        "DescribedRegion": "description",
+        "Description": "description",
+        "Epoch": "train",
+        "Lexicon": "corpus",
+        "ModelSettings": "settings",
+        "PRESETS": "settings",
+        "Preset": "settings",
+        "Sentence": "generate",
+        "SpeechSettings": "settings",
+        "TrainSettings": "settings",
+        "Trained": "train",
+        "Views": "views",
+    },
+)

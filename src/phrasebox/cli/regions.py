@@ -86,7 +86,7 @@ def regions(
         second = ""  # the preset's two are chosen for each other
     given = {"proposer": proposer, "regions": count, "density": density, "short_side": short_side,
              "detector": detector, "backbone": backbone, "size": size, "pooling": pooling, "second": second,
-             "second_size": second_size, "nms": nms, "rank": rank, "engine": runtime}  # fmt: skip
+             "second_size": second_size, "nms": nms, "rank": rank, "runtime": runtime}  # fmt: skip
     chosen = REGION_PRESETS[preset] if like is None else region_settings_of(like)
     if proposer not in (None, chosen.proposer):
         chosen = RegionSettings.of_proposer(proposer)  # type: ignore[arg-type]

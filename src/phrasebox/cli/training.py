@@ -35,10 +35,9 @@ class Computing:
     @property
     def execution(self) -> Execution:
         """The same for the library."""
-        from phrasebox.training.execution import Execution, read_size
+        from phrasebox.training.execution import Execution
 
-        memory = None if self.memory is None else read_size(self.memory)
-        return Execution(self.micro_batch, self.precision, self.compile, memory)
+        return Execution(self.micro_batch, self.precision, self.compile, self.memory)  # type: ignore[arg-type]
 
 
 COMPUTING = Computing()

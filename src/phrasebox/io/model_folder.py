@@ -16,6 +16,7 @@ from torch import Tensor
 from phrasebox.errors import ModelError
 from phrasebox.io.atomic import write_json, write_whole
 from phrasebox.io.offline import is_offline
+from phrasebox.io.old_names import current
 from phrasebox.io.paths import file_system, in_store, place, reaching
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
@@ -140,7 +141,7 @@ def read_config(folder: Path, kind: str = "") -> dict[str, Any]:
     found = config.get("kind") if isinstance(config, dict) else None
     if found is None or kind not in ("", found):
         raise ModelError(f"{path} describes {found or 'no phrasebox model'}; expected {kind or 'a model'}")
-    return config
+    return {name: current(name, part) if isinstance(part, dict) else part for name, part in config.items()}
 
 
 def read_weights(folder: Path, into: torch.nn.Module) -> None:

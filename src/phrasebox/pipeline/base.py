@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
-from phrasebox.checks import at_least, one_of
+from pydantic import Field
+
 from phrasebox.errors import SettingsError
+from phrasebox.io.settings import settings
 
 LEAST = 8  # batches a process has to have before it is worth the seconds that it takes to start
 
@@ -23,7 +24,7 @@ class Source(Protocol[T_co]):
     def __len__(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
+@settings
 class Engine:
     """Where a bulk job runs.
 
@@ -44,12 +45,10 @@ class Engine:
     """
 
     name: Literal["local", "ray"] = "local"
-    workers: int = 2
+    workers: Annotated[int, Field(ge=1)] = 2
     address: str | None = None
 
     def __post_init__(self) -> None:
-        one_of("engine", self.name, ("local", "ray"))
-        at_least(self, 1, "workers")
         if self.address is not None and self.name != "ray":
             raise SettingsError(f"--address {self.address} is of a Ray cluster; add --engine ray")
 

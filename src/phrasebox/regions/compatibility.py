@@ -14,8 +14,8 @@ STAGE = "regions"
 
 
 def stage_settings(settings: RegionSettings) -> dict[str, object]:
-    """What the vectors depend on: the engine gives the same numbers, so it may change."""
-    return {name: value for name, value in asdict(settings).items() if name != "engine"}
+    """What the vectors depend on: the runtime gives the same numbers, so it may change."""
+    return {name: value for name, value in asdict(settings).items() if name != "runtime"}
 
 
 def workspace_regions(ws: Workspace) -> RegionSettings:

@@ -108,7 +108,7 @@ class RegionExtractor:
             raise SettingsError(f"workers is {workers}; give 1 or more")
 
         def load_network(name: str, size: int | None) -> Backbone:
-            return load_backbone(name, settings.engine, device, input_size=size, threads=workers)
+            return load_backbone(name, settings.runtime, device, input_size=size, threads=workers)
 
         self.settings = settings
         self.device = device
@@ -126,7 +126,7 @@ class RegionExtractor:
         self.parts = (loaded[0].dim, self._second.dim) if self._second else ()
         self.dim = sum(self.parts) or loaded[0].dim
         # The engine does not change the numbers, and the size in use is part of the network's own fingerprint.
-        plain = replace(settings, engine="auto", size=None, second_size=None)
+        plain = replace(settings, runtime="auto", size=None, second_size=None)
         made_by = [repr(plain), self._proposer.name if self._proposer else "given"]
         made_by += [backbone.fingerprint for backbone in (*loaded, self._second) if backbone is not None]
         self.fingerprint = hashlib.sha256("\n".join(made_by).encode()).hexdigest()[:16]

@@ -3,98 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from phrasebox.errors import ModelError, SettingsError
 from phrasebox.io.model_folder import find_model, read_config
-from phrasebox.regions.backbones import load_network
-from phrasebox.regions.backbones.finetuned import found_with, keep_with, same_network
-from phrasebox.regions.proposers import PROPOSERS
-from phrasebox.regions.proposers.grid import LEVELS
-from phrasebox.regions.proposers.selective_search import SMALLEST_SIDE
+from phrasebox.io.settings import PRESET_NAMES, preset_table, settings, with_values
+
+# What needs torch is imported where it is used: the command line reads this module for every --help.
+
+DENSITIES = (27, 48, 101)
+"""Numbers of boxes of the grid, as in `phrasebox.regions.proposers.grid.LEVELS`."""
 
 
-@dataclass(frozen=True, slots=True)
+@settings
 class RegionSettings:
-    """How an image becomes a set of region vectors.
+    """How an image becomes a set of region vectors."""
 
-    Attributes
-    ----------
-    proposer : str
-        Where boxes come from: ``selective_search``, ``grid``, ``detector`` or ``given``.
-    regions : int
-        Regions kept an image, the whole image included; given boxes are all kept.
-    backbone : str
-        The network, as for `phrasebox.regions.backbones.load_backbone`.
-    size : int or None
-        Side in pixels to which the whole image is squashed for the network; None is the network's own.
-    pooling : {"roi", "crops"}
-        ``roi`` runs the network once and pools every box from its map; ``crops`` runs it on every box.
-    crop_size : int
-        Side in pixels to which every box is squashed with ``crops``.
-    second : str
-        A second network, which reads the whole image and whose vectors of the kept boxes are put behind those of
-        ``backbone``; empty for none. An aligner learns from each apart (`phrasebox.aligner.AlignerModel`).
-    second_size : int or None
-        As ``size``, for the second network.
-    bins : int
-        RoI-align takes ``bins * bins`` cells of a box and averages them.
-    nms : float
-        A box that overlaps a better one (or the whole image) by more than this IoU is dropped; 1 keeps all.
-    rank : {"contrast", "classifier", "proposer"}
-        What makes a box better: its contrast with what is around it on the network's map
-        (`phrasebox.regions.objectness`), the largest class probability of its vector, or the proposer's score.
-    density : int
-        Boxes of the ``grid`` proposer, the whole image included: 27, 48 or 101.
-    short_side : int
-        Pixels of the short side of the copy on which ``selective_search`` looks for boxes.
-    detector : str
-        The model of the proposer ``detector``, as for `phrasebox.regions.proposers.Detector`.
-    engine : {"auto", "openvino", "torch"}
-        What runs the network.
-
-    Raises
-    ------
-    SettingsError
-        If a setting lies outside its range or contradicts another.
-    """
-
-    proposer: str = "selective_search"
-    regions: int = 50
+    proposer: Literal["selective_search", "grid", "detector", "given"] = "selective_search"
+    "What proposes boxes; given takes your own. Another than the preset's starts from the defaults that suit it."
+    regions: Annotated[int, Field(ge=1)] = 50
+    "Regions kept for an image, the whole image included; given boxes are all kept."
     backbone: str = "efficientnet-lite2"
-    size: int | None = None
+    "Network: efficientnet-lite0, -lite1, -lite2, timm:MODEL, or the folder of a fine-tuned one."
+    size: Annotated[int, Field(ge=32)] | None = None
+    "Side in pixels to which the image is squashed for the network; the network's own by default."
     pooling: Literal["roi", "crops"] = "roi"
-    crop_size: int = 128
+    "roi runs the network once and pools every box from its map; crops runs it on every box, as in the paper."
+    crop_size: Annotated[int, Field(ge=32)] = 128
+    "Side in pixels to which every box is squashed with crops."
     second: str = ""
-    second_size: int | None = None
-    bins: int = 3
-    nms: float = 0.7
+    "Second network, whose vectors stand behind the first's; empty for none. Preset modern: efficientnet-lite0."
+    second_size: Annotated[int, Field(ge=32)] | None = None
+    "As size, for the second network."
+    bins: Annotated[int, Field(ge=1)] = 3
+    "Cells along a side of a box that RoI-align samples and averages."
+    nms: Annotated[float, Field(gt=0, le=1)] = 0.7
+    "Largest overlap (IoU) of two boxes that are kept, and of a box with the whole image; 1 keeps all."
     rank: Literal["contrast", "classifier", "proposer"] = "contrast"
+    "What makes a box better: contrast with its surroundings on the map, the largest class probability, or its score."
     density: int = 48
-    short_side: int = 128
+    "Boxes of the grid, the whole image included: 27, 48 or 101."
+    short_side: Annotated[int, Field(ge=16)] = 128
+    "Pixels of the short side of the copy on which selective_search looks for boxes."
     detector: str = ""
-    engine: Literal["auto", "openvino", "torch"] = "auto"
+    "Model of the detector: torchvision:NAME, torchvision:NAME=WEIGHTS, or a folder or hub id for transformers."
+    runtime: Literal["auto", "openvino", "torch"] = "auto"
+    "What runs the network: OpenVINO where it can, or one of the two."
 
     def __post_init__(self) -> None:
-        for name, allowed in {
-            "proposer": tuple(PROPOSERS),
-            "pooling": ("roi", "crops"),
-            "rank": ("contrast", "classifier", "proposer"),
-            "density": tuple(LEVELS),
-            "engine": ("auto", "openvino", "torch"),
-        }.items():
-            if getattr(self, name) not in allowed:
-                raise SettingsError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(map(str, allowed))}")
-        for name, least in {"regions": 1, "bins": 1, "crop_size": 32, "size": 32, "second_size": 32,
-                            "short_side": SMALLEST_SIDE}.items():  # fmt: skip
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, int) and value >= least):
-                raise SettingsError(f"{name} is {value!r}; give {least} or more")
-        if not 0 < self.nms <= 1:
-            raise SettingsError(f"nms is {self.nms}; give an IoU above 0, up to 1")
+        if self.density not in DENSITIES:
+            raise SettingsError(f"density must be {', '.join(map(str, DENSITIES))}, got {self.density}")
         for name, owner, value in (("density", "proposer", "grid"), ("short_side", "proposer", "selective_search"),
                                    ("detector", "proposer", "detector"),
                                    ("crop_size", "pooling", "crops")):  # fmt: skip
@@ -112,21 +75,14 @@ class RegionSettings:
     @classmethod
     def of_proposer(cls, proposer: str) -> RegionSettings:
         """The settings that suit a proposer: a grid, found in no image, is kept whole; a detector knows its best."""
-        if proposer == "grid":
-            return cls(proposer, regions=max(LEVELS), nms=1.0, rank="proposer", second=SECOND)
-        if proposer == "detector":
-            return cls(proposer, rank="proposer", second=SECOND)
-        return cls(proposer, second=SECOND)
+        suited = {
+            "grid": {"regions": max(DENSITIES), "nms": 1.0, "rank": "proposer"},
+            "detector": {"rank": "proposer"},
+        }.get(proposer, {})
+        return with_values(cls, {**preset_table("modern", "regions"), "proposer": proposer, **suited})
 
 
-SECOND = "efficientnet-lite0"
-"""Another network sees other things: its vectors are worth more than a larger network or a larger picture."""
-
-REGION_PRESETS = {
-    # PAPER section 2: a detector's 19 best boxes and the whole image.
-    "paper": RegionSettings("selective_search", regions=20, rank="classifier", nms=0.6, short_side=200),
-    "modern": RegionSettings(second=SECOND),
-}
+REGION_PRESETS = {name: with_values(RegionSettings, preset_table(name, "regions")) for name in PRESET_NAMES}
 
 
 @cache  # every split that is read asks, and each time would read both networks' weights
@@ -138,6 +94,8 @@ def vector_parts(settings: RegionSettings) -> tuple[int, ...]:
     ModelError
         If a network cannot be loaded.
     """
+    from phrasebox.regions.backbones import load_network
+
     if not settings.second:
         return ()
     return tuple(load_network(name).dim for name in (settings.backbone, settings.second))
@@ -145,12 +103,16 @@ def vector_parts(settings: RegionSettings) -> tuple[int, ...]:
 
 def settings_with(folder: Path, settings: RegionSettings) -> dict[str, Any]:
     """The settings as a model in ``folder`` keeps them; fine-tuned networks are copied to it."""
+    from phrasebox.regions.backbones.finetuned import keep_with
+
     kept = {"backbone": keep_with(folder, settings.backbone), "second": keep_with(folder, settings.second)}
     return asdict(settings) | kept
 
 
 def settings_inside(folder: Path, kept: Mapping[str, Any]) -> RegionSettings:
     """What `settings_with` wrote, with the networks found in ``folder``, wherever that is now."""
+    from phrasebox.regions.backbones.finetuned import found_with
+
     settings = RegionSettings(**kept)
     return replace(settings, backbone=found_with(folder, settings.backbone), second=found_with(folder, settings.second))
 
@@ -173,9 +135,11 @@ def region_settings_of(model: str | Path) -> RegionSettings:
 
 def same_regions(one: RegionSettings, other: RegionSettings) -> bool:
     """Whether both give the same vectors: wherever fine-tuned networks are, and whatever runs them."""
+    from phrasebox.regions.backbones.finetuned import same_network
+
     here, there = asdict(one), asdict(other)
     return (
-        all(here[name] == there[name] for name in here.keys() - {"engine", "backbone", "second"})
+        all(here[name] == there[name] for name in here.keys() - {"runtime", "backbone", "second"})
         and same_network(one.backbone, other.backbone)
         and same_network(one.second, other.second)
     )

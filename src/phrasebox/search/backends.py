@@ -7,7 +7,6 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from phrasebox.checks import one_of
 from phrasebox.errors import SettingsError
 from phrasebox.search import exact
 from phrasebox.search.collection import Collection
@@ -45,7 +44,8 @@ class Exact:
 
 def check_backend(name: str, url: str | None) -> None:
     """Raise `SettingsError` if there is no such back end, or it has no use for a URL."""
-    one_of("backend", name, BACKENDS)
+    if name not in BACKENDS:
+        raise SettingsError(f"backend is {name!r}; it must be one of {', '.join(BACKENDS)}")
     if url is not None and name != "qdrant":
         raise SettingsError(f"a URL is that of a Qdrant server; it goes with --backend qdrant, not {name}")
 

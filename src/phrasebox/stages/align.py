@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from phrasebox.aligner import Aligner, Bank, Epoch, ModelSettings, Pairs, Trained, TrainSettings, train
+from phrasebox.aligner import Aligner, Bank, Epoch, ModelSettings, Pairs, Trained, TrainSettings
 from phrasebox.aligner.api import NAME
 from phrasebox.aligner.model import AlignerModel
+from phrasebox.aligner.train import train
 from phrasebox.errors import WorkspaceError
 from phrasebox.io.atomic import write_json, write_whole
 from phrasebox.regions.compatibility import workspace_regions

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from phrasebox.captioner import Captioner, Corpus, Epoch, ModelSettings, SpeechSettings, Trained, TrainSettings, train
+from phrasebox.captioner import Captioner, Corpus, Epoch, ModelSettings, SpeechSettings, Trained, TrainSettings
 from phrasebox.captioner.api import NAME
+from phrasebox.captioner.train import train
 from phrasebox.errors import WorkspaceError
 from phrasebox.io.atomic import write_json
 from phrasebox.regions.compatibility import workspace_regions

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from phrasebox.aligner import Epoch, Pairs, Trained, TrainSettings, train
+from phrasebox.aligner import Epoch, Pairs, Trained, TrainSettings
 from phrasebox.aligner.finetuned import MappedRegions, TunedAligner
 from phrasebox.aligner.model import AlignerModel
+from phrasebox.aligner.train import train
 from phrasebox.errors import SettingsError
 from phrasebox.io.images import load_image
 from phrasebox.pipeline.progress import progress

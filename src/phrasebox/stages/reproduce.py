@@ -21,7 +21,7 @@ REGION_OPTIONS = {
     "proposer": "proposer", "regions": "count", "density": "density", "short_side": "short_side",
     "detector": "detector",
     "backbone": "backbone", "size": "size", "pooling": "pooling", "second": "second",
-    "second_size": "second_size", "nms": "nms", "rank": "rank", "engine": "runtime",
+    "second_size": "second_size", "nms": "nms", "rank": "rank", "runtime": "runtime",
 }  # fmt: skip
 """Options of the command ``regions``, by the setting that they set."""
 ALIGN_OPTIONS = ("encoder", "dim", "photographs", "epochs", "batch", "lr", "drop_regions", "objective", "patience")

@@ -5,49 +5,32 @@ from __future__ import annotations
 import os
 import re
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
+from pydantic import ByteSize, Field
 
-from phrasebox.checks import at_least, one_of
-from phrasebox.errors import SettingsError
-from phrasebox.training import distributed
+from phrasebox.io.settings import settings
 
-Precision = Literal["fp32", "bf16", "fp16"]
-_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+if TYPE_CHECKING:
+    import torch
+
 _SHARE = 0.5  # of the memory that is free, for vectors
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 _CGROUP = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
 
 
-@dataclass(frozen=True, slots=True)
+@settings
 class Execution:
-    """How a training is computed.
+    """How a training is computed."""
 
-    Attributes
-    ----------
-    micro_batch : int
-        Images that a process takes through the networks at a time; 0 for all of its share of a batch. The result is
-        that of the whole batch, but for rounding.
-    precision : {"fp32", "bf16", "fp16"}
-        Of the products in the networks; weights, losses and validation are in single precision always.
-    compile : bool
-        Compile the networks with ``torch.compile``.
-    memory : int or None
-        Bytes that the vectors of a process may take; if they are more they are read as they are needed, with the same
-        result. None for half of what is free.
-    """
-
-    micro_batch: int = 0
-    precision: Precision = "fp32"
+    micro_batch: Annotated[int, Field(ge=0)] = 0
+    "Images that a process takes through the networks at a time, for batches larger than memory; 0 takes its share."
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    "Precision of the products in the networks; weights, losses and validation are always in single precision."
     compile: bool = False
-    memory: int | None = None
-
-    def __post_init__(self) -> None:
-        at_least(self, 0, "micro_batch")
-        one_of("precision", self.precision, ("fp32", "bf16", "fp16"))
+    "Compile the networks with torch.compile."
+    memory: ByteSize | None = None
+    "Size such as 4GB that the vectors of a process may take; more are read as needed. Half of what is free by default."
 
     def parts(self, own: slice) -> list[slice]:
         """Cut a process's rows of a batch into those of one pass each; an empty share is one empty part.
@@ -65,10 +48,15 @@ class Execution:
         """The precision of what is computed inside."""
         if self.precision == "fp32":
             return nullcontext()
-        return torch.autocast(torch.device(device).type, _TYPES[self.precision])
+        import torch
+
+        kind = torch.bfloat16 if self.precision == "bf16" else torch.float16
+        return torch.autocast(torch.device(device).type, kind)
 
     def scaler(self, device: str) -> torch.amp.GradScaler:
         """Keeps small gradients of ``fp16`` from vanishing on a GPU; elsewhere it does nothing."""
+        import torch
+
         kind = torch.device(device).type
         return torch.amp.GradScaler(kind, enabled=self.precision == "fp16" and kind == "cuda")
 
@@ -85,30 +73,13 @@ class Execution:
 
     def fits(self, size: int) -> bool:
         """Whether so many bytes of vectors are held in memory."""
+        from phrasebox.training import distributed
+
         limit = _free() * _SHARE / distributed.neighbours() if self.memory is None else self.memory
         return size <= limit
 
 
 PLAIN = Execution()
-
-
-def read_size(text: str) -> int:
-    """Bytes of a size such as ``4GB``, ``512 MiB`` or ``1000000``.
-
-    Raises
-    ------
-    SettingsError
-        If it is none.
-
-    Examples
-    --------
-    >>> read_size("4GB"), read_size("1.5 MiB")
-    (4000000000, 1572864)
-    """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([KMGT]I?)?B?\s*", text.upper())
-    if not found:
-        raise SettingsError(f"memory {text!r} is no size; give one such as 4GB or 512MB")
-    return int(float(found[1]) * _UNITS[found[2] or ""])
 
 
 def _free() -> int:

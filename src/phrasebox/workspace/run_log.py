@@ -15,6 +15,8 @@ from functools import cache
 from importlib import metadata
 from typing import Any
 
+from phrasebox.io.old_names import current
+
 _PACKAGES = (
     "phrasebox",
     "numpy",
@@ -87,7 +89,8 @@ class Run:
     def from_json(cls, values: Mapping[str, Any]) -> Run:
         """A run as the manifest keeps it; what newer versions add is passed over."""
         known = {one.name for one in fields(cls)}
-        return cls(**{name: value for name, value in values.items() if name in known})
+        run = cls(**{name: value for name, value in values.items() if name in known})
+        return replace(run, settings=current(run.stage, run.settings))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``json.dumps``."""

@@ -81,7 +81,7 @@ def test_the_threshold_leaves_out_the_unsure(model: str, cat: np.ndarray) -> Non
 
 def test_an_extractor_keeps_its_best(model: str, cat: np.ndarray) -> None:
     settings = RegionSettings(
-        "detector", detector=model, regions=4, rank="proposer", backbone="efficientnet-lite0", size=96, engine="torch"
+        "detector", detector=model, regions=4, rank="proposer", backbone="efficientnet-lite0", size=96, runtime="torch"
     )
     (regions,) = RegionExtractor(settings)([cat])
     assert 1 <= len(regions) <= 4
