@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from phrasebox.errors import ModelError, SettingsError
-from phrasebox.io.model_folder import find_model, read_config
 from phrasebox.io.settings import PRESET_NAMES, preset_table, settings, with_values
 
 # What needs torch is imported where it is used: the command line reads this module for every --help.
@@ -125,6 +124,8 @@ def region_settings_of(model: str | Path) -> RegionSettings:
     ModelError
         If there is no such model, or its config does not say.
     """
+    from phrasebox.io.model_folder import find_model, read_config
+
     folder = find_model(model)
     config = read_config(folder)
     try:
