@@ -1,4 +1,4 @@
-"""The table of formats, from the registry and the modules themselves."""
+"""The page of formats, generated from the registry and the format modules."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from phrasebox.formats import CAPTIONS_ONLY, READERS, WRITERS
 
 
 def page(_: str = "") -> str:
-    """What is read, by what it is recognised, and what is written."""
+    """One table of the formats that are read, with how they are recognised, and one of those that are written."""
     read = [f"| `{name}` | {_cell(_module(module).LAYOUT)} |" for name, module in READERS.items()]
     written = [f"| `{name}` | {_first_line(module)} |" for name, module in sorted(WRITERS.items())]
     return "\n".join(
         [
             "## Read",
             "",
-            "A source that suits several is taken by the first; `--format` names one.",
+            "The format is detected; if several fit, the first of the table is taken. `--format` names one.",
             "",
             "| format | what it looks for |",
             "|---|---|",
@@ -25,7 +25,7 @@ def page(_: str = "") -> str:
             "",
             "## Written",
             "",
-            f"{', '.join(f'`{name}`' for name in sorted(CAPTIONS_ONLY))} hold captions alone.",
+            f"{', '.join(f'`{name}`' for name in sorted(CAPTIONS_ONLY))} contain captions only, no phrases.",
             "",
             "| format | what it writes |",
             "|---|---|",

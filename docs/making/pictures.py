@@ -35,25 +35,25 @@ LEARN = Path(__file__).parent.parent / "learn"
 
 @cache
 def aligner() -> Aligner:
-    """The built-in one."""
+    """The built-in aligner."""
     return Aligner.load()
 
 
 @cache
 def photograph(name: str) -> np.ndarray:
-    """One of the sample's."""
+    """A photograph of the sample."""
     return load_image(images_folder() / name)
 
 
 @cache
 def grounded(name: str, sentence: int) -> Grounding:
-    """A sentence of the sample on its photograph."""
+    """A sentence of the sample grounded in its photograph."""
     return aligner().ground(photograph(name), CAPTIONS[name][sentence].removesuffix(" ."))
 
 
 @cache
 def session(page: str) -> dict[str, Any]:
-    """What the examples of a page leave behind."""
+    """The variables that the examples of a page define."""
     examples = doctest.DocTestParser().get_examples((LEARN / f"{page}.md").read_text(encoding="utf-8"))
     names: dict[str, Any] = {}
     for example in examples:
@@ -62,7 +62,7 @@ def session(page: str) -> dict[str, Any]:
 
 
 def regions(figure: Figure, ink: str) -> None:
-    """All that is proposed, and what is kept of it."""
+    """All proposals, and the regions that are kept."""
     image = photograph("coffee.png")
     proposed = SelectiveSearch(short_side=REGION_PRESETS["modern"].short_side).propose(image).boxes
     kept = aligner().regions(image).boxes[1:13]
@@ -70,11 +70,11 @@ def regions(figure: Figure, ink: str) -> None:
         _photograph(axes, image)
         for i, box in enumerate(boxes):
             _box(axes, Box(*box.tolist()), fixed or colour(i).fill, 0.6 if fixed else 1.8)
-        axes.set_title(f"{len(boxes)} proposed" if fixed else "the 12 that stand out most", color=ink)
+        axes.set_title(f"{len(boxes)} proposed" if fixed else "the best 12 by objectness", color=ink)
 
 
 def vectors(figure: Figure, ink: str) -> None:
-    """A box, its weights on the map, and the map's three main directions as colours."""
+    """A box, its RoI-align weights, and the feature map's first three principal components as colours."""
     image = photograph("chelsea.png")
     box = grounded("chelsea.png", 0).phrases[0].box
     height, width = image.shape[:2]
@@ -100,7 +100,7 @@ def vectors(figure: Figure, ink: str) -> None:
 
 
 def score(figure: Figure, ink: str) -> None:
-    """Words by regions, the best of each row framed, with the crops of the best regions above."""
+    """The score matrix with the best region of each word framed, and crops of the regions above."""
     found = grounded("astronaut.png", 0)
     image = photograph("astronaut.png")
     best = found.scores.argmax(1)
@@ -125,7 +125,7 @@ def score(figure: Figure, ink: str) -> None:
 
 
 def loss(figure: Figure, ink: str) -> None:
-    """The sample's photographs with its sentences."""
+    """Scores of the sample's photographs with its sentences."""
     names = list(CAPTIONS)
     sentences = [text.removesuffix(" .") for name in names for text in CAPTIONS[name]]
     scores = aligner().score([photograph(name) for name in names], sentences)
@@ -168,22 +168,24 @@ def markov(figure: Figure, ink: str) -> None:
 
 
 def enlarging(figure: Figure, ink: str) -> None:
-    """What one sentence became."""
+    """The phrases of one sentence with their boxes."""
     found = grounded("motorcycle_left.png", 0)
-    phrases = [(p.text, p.box, f"{p.score:.2f}  sure {100 * p.confidence:.0f} %") for p in found.phrases]
-    _told(figure, ink, photograph("motorcycle_left.png"), found.caption, phrases)
+    phrases = [(p.text, p.box, f"{p.score:.2f}  conf. {100 * p.confidence:.0f} %") for p in found.phrases]
+    _captioned(figure, ink, photograph("motorcycle_left.png"), found.caption, phrases)
 
 
 def describing(figure: Figure, ink: str) -> None:
-    """What the built-in captioner says."""
+    """Caption and region phrases of the built-in captioner."""
     image = photograph("motorcycle_left.png")
     found = Captioner.load().describe(image, regions=5)
     regions = [(r.text, r.box, f"{r.score:.2f}") for r in found.regions]
-    _told(figure, ink, image, f"{found.caption}  {found.score:.2f}", regions)
+    _captioned(figure, ink, image, f"{found.caption}  {found.score:.2f}", regions)
 
 
-def _told(figure: Figure, ink: str, image: np.ndarray, sentence: str, phrases: Sequence[tuple[str, Box, str]]) -> None:
-    """A photograph with boxes, and beside it the sentence and a line for each: what it says, and numbers."""
+def _captioned(
+    figure: Figure, ink: str, image: np.ndarray, sentence: str, phrases: Sequence[tuple[str, Box, str]]
+) -> None:
+    """A photograph with boxes; beside it the sentence, and a line for each box with its text and numbers."""
     left, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
     _photograph(left, image)
     right.set(xlim=(0, 1), ylim=(max(len(phrases), 3) + 0.2, -1.6))
@@ -198,7 +200,7 @@ def _told(figure: Figure, ink: str, image: np.ndarray, sentence: str, phrases: S
 
 
 def generator(figure: Figure, ink: str) -> None:
-    """The page's own small network, step by step."""
+    """Next-word probabilities of the page's small network, step by step."""
     names = session("generator")
     torch, memory_of, model = names["torch"], names["Memory"], names["model"]
     terms, rows = ("END", *names["lexicon"].terms), [0, 3, 4, 5]
