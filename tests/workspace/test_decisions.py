@@ -107,7 +107,7 @@ def test_a_full_disk_leaves_the_log_as_it_was(tmp_path, monkeypatch):
     [
         ({"found": (3, 3)}, "outside the caption"),
         ({"found": (0, 99)}, "outside the caption"),
-        ({"verdict": "maybe"}, "no decision"),
+        ({"verdict": "maybe"}, "not a valid decision"),
     ],
 )
 def test_refused(changes, told):

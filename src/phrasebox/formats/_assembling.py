@@ -1,4 +1,4 @@
-"""Captions, spans and boxes as outside files say them -> validated examples; what cannot be used is told apart."""
+"""Build validated examples from the raw captions, spans and boxes of a file; report what cannot be used."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _REPR.maxstring = _REPR.maxother = 60
 
 @dataclass(frozen=True, slots=True)
 class RawPhrase:
-    """A phrase as a file says it, of values that nobody has looked at.
+    """A phrase with the values of a file, not validated yet.
 
     Attributes
     ----------
     text : object
-        The words; they tell the place in the caption where ``spans`` do not.
+        The phrase's words; searched for in the caption if ``spans`` is missing.
     spans : object
-        Pieces ``[[start, end], ...]`` of the caption, in characters; the phrase goes from the first to the last.
+        Character spans ``[[start, end], ...]`` in the caption; the phrase reaches from the first to the last.
     boxes : object
         A list of boxes of four numbers.
     """
@@ -42,14 +42,14 @@ class RawPhrase:
 
 @dataclass(frozen=True, slots=True)
 class RawCaption:
-    """A caption as a file says it."""
+    """A caption with the values of a file, not validated yet."""
 
     text: object
     phrases: Sequence[RawPhrase] = ()
 
 
 def about_box(text: object, box: object) -> RawCaption:
-    """A caption that is about one box as a whole."""
+    """A caption that describes one box: its only phrase is the whole text."""
     if not isinstance(text, str) or not text.strip():
         return RawCaption(text)
     start = len(text) - len(text.lstrip())
@@ -62,7 +62,7 @@ def pixel_box(numbers: object, layout: Layout) -> Box:
     Raises
     ------
     DataError
-        If that is not what ``numbers`` are.
+        If ``numbers`` are not four numbers.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def pixel_box(numbers: object, layout: Layout) -> Box:
 
 
 def pixel_boxes(values: object, layout: Layout, reasons: list[str]) -> tuple[Box, ...]:
-    """All boxes of a list that can be used; why others cannot is added to ``reasons``."""
+    """The valid boxes of a list; why others are not valid is appended to ``reasons``."""
     if values is None:
         return ()
     if not isinstance(values, Sequence) or isinstance(values, str):
@@ -103,20 +103,20 @@ def assemble(
     image: Path | None = None,
     vectors: np.ndarray | None = None,
 ) -> Iterator[Example | Skipped]:
-    """One image with its captions; captions, phrases and boxes that cannot be used come out as `Skipped`.
+    """Yield the image as an `Example`, and a `Skipped` for each of its captions, phrases and boxes that is not valid.
 
     Parameters
     ----------
     key : object
         The image's name in ``folder``.
     layout : {"xyxy", "xywh"}
-        What the four numbers of every box are, in pixels.
+        Meaning of the four numbers of a box, in pixels.
     size : object
         Width and height of the image that the boxes of phrases refer to, if both are known.
     boxes : object
         The user's own regions.
     image : Path, optional
-        The picture's file, if it is not ``folder / key``.
+        Path of the image file, if it is not ``folder / key``.
     vectors : (N, D) float array, optional
         A vector for every box of ``boxes``: then a box that cannot be used leaves the whole image out.
     """
@@ -190,7 +190,7 @@ def _size(size: object) -> tuple[int, int] | None:
 
 
 def as_list(value: Any) -> list[Any]:
-    """A list as it is, and nothing of anything else."""
+    """The value if it is a list, else an empty list."""
     return value if isinstance(value, list) else []
 
 

@@ -1,4 +1,4 @@
-"""Classes for formats that have no phrases: every phrase stands under its head word."""
+"""Class names for detection formats: the class of a phrase is its head word."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from phrasebox.text.english import head_word
 
 
 class ClassNames:
-    """Head words in the order they come up, each with its index.
+    """Head words in order of first use, each with its index.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What belongs together but stands apart in a file of any length: gathered on disk, so that memory stays flat."""
+"""Group records by key, or number names, on disk (SQLite): memory does not grow with the file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CACHE_KIB = 16_384
 
 
 class _OnDisk:
-    """A database that only this object sees; SQLite keeps it in memory while it is small, then in a temporary file."""
+    """A private SQLite database; it is in memory while it is small, then in a temporary file."""
 
     def __init__(self, *tables: str) -> None:
         self._db = sqlite3.connect("", isolation_level=None)
@@ -33,12 +33,12 @@ class _OnDisk:
         self._db.close()
 
 
-class Numbered(_OnDisk):
+class NumberedNames(_OnDisk):
     """Numbers from 1 for names, in the order of their first appearance.
 
     Examples
     --------
-    >>> with Numbered() as numbers:
+    >>> with NumberedNames() as numbers:
     ...     [numbers.of(name) for name in ("a dog", "a cat", "a dog")], list(numbers)
     ([1, 2, 1], [(1, 'a dog'), (2, 'a cat')])
     """
@@ -71,12 +71,12 @@ class Numbered(_OnDisk):
                 yield number, _decode(name)
 
 
-class Gathered(_OnDisk):
+class GroupedOnDisk(_OnDisk):
     """JSON values under keys; read back key by key, in the order in which the keys first appeared.
 
     Examples
     --------
-    >>> with Gathered() as captions:
+    >>> with GroupedOnDisk() as captions:
     ...     for key, text in (("b", "a dog"), ("a", "a cat"), ("b", "a hound")):
     ...         captions.add(key, text)
     ...     list(captions)

@@ -1,4 +1,4 @@
-"""Rows of image-caption data on the Hugging Face hub: what imagefolder and Parquet have in common."""
+"""Rows of image-caption data sets on the Hugging Face hub, shared by imagefolder and Parquet."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def row_objects(phrases: Sequence[Phrase]) -> dict[str, list[Any]]:
 
 @dataclass(frozen=True)
 class Objects:
-    """What the column ``objects`` of a row says: phrases with their boxes, or boxes alone."""
+    """The column ``objects`` of a row: phrases with their boxes, or boxes alone."""
 
     phrases: list[RawPhrase] = field(default_factory=list)
     boxes: list[Any] = field(default_factory=list)
 
 
 def objects_of(row: Mapping[str, Any]) -> Objects:
-    """The phrases of a row; where none are named, its boxes are regions alone.
+    """The phrases of a row; without phrases or spans, its boxes are the user's own regions.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def objects_of(row: Mapping[str, Any]) -> Objects:
     [[1, 2, 3, 4]]
     """
     objects = row.get("objects")
-    if isinstance(objects, list):  # one object with its members each
+    if isinstance(objects, list):  # a list of objects instead of an object of lists
         objects = {
             name: [one.get(name) for one in objects if isinstance(one, dict)] for name in ("bbox", "phrase", "span")
         }

@@ -1,4 +1,4 @@
-"""The elements of arrays in a large JSON file, one at a time: the file is never in memory as a whole."""
+"""Read the elements of arrays in a large JSON file one at a time, in bounded memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BLANKS = " \t\n\r"
 def array_elements(path: Path, name: str) -> Iterator[Any]:
     """Yield the elements of the array ``name`` of the object that a JSON file holds.
 
-    A fault in the file is raised when it is reached, after the elements before it.
+    An error in the file is raised when it is reached, after the elements before it.
 
     Raises
     ------
@@ -30,13 +30,13 @@ def array_elements(path: Path, name: str) -> Iterator[Any]:
 
 
 def arrays(path: Path, names: Collection[str]) -> Iterator[tuple[str, Any]]:
-    """`array_elements` of several arrays in one go, each element with the name of its array, in the file's order."""
+    """Elements of several arrays in one pass, each with the name of its array, in file order."""
     with _opened(path) as reader:
         yield from _members(reader, path, names)
 
 
 def list_elements(path: Path) -> Iterator[Any]:
-    """`array_elements` of a file that holds nothing but an array."""
+    """Elements of a file whose top level is an array."""
     with _opened(path) as reader:
         if reader.peek() != "[":
             raise DataError(f"{path}: expected a JSON array at the top")

@@ -1,4 +1,4 @@
-"""Lines of text files of any length, and the JSON object that each line of a JSONL file holds."""
+"""Read the lines of a text file, or the JSON objects of a JSONL file, in bounded memory."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def lines(path: Path) -> Iterator[bytes | None]:
 
 
 def json_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]] | Skipped]:
-    """The object of every line with its place, such as ``metadata.jsonl:12``; `Skipped` for a line without one.
+    """The JSON object of every line with its place, such as ``metadata.jsonl:12``; `Skipped` for a line that has none.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Pictures that are written into data sets, and pictures that are unpacked from them."""
+"""Image files that are written into data sets or unpacked from them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def upright_bytes(picture: Path) -> bytes:
-    """The picture's file as it is; turned and encoded anew if its EXIF block says that it lies on its side.
+    """The bytes of an image file; rotated and encoded again if its EXIF orientation is not upright.
 
-    Boxes are those of the upright picture, and not every reader looks at EXIF.
+    Boxes refer to the upright image, and not every reader applies EXIF.
 
     Raises
     ------
@@ -48,7 +48,7 @@ _QUALITY = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
 
 
 def unpack(data: bytes, folder: Path, name: str) -> Path:
-    """Write a picture into the workspace's own folder; one that is there already is left alone.
+    """Write an image file into a folder, unless the same file is there already.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What several readers share: pictures, text, captions and split lists."""
+"""Shared by readers: image folders, text lines, captions and split lists."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def images_folder(images: Path | None, beside: Path) -> Path:
 
 
 def only_file(source: Path, files: Sequence[Path], layout: str) -> Path:
-    """The source, if it is no folder; else the one file of ``files`` that it holds in the layout.
+    """The source if it is a file, else the only one of ``files``, the files of this layout in it.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def files_like(
 
 
 def read_whole(file: IO[bytes], most: int = 1 << 24) -> bytes:
-    """All of a file that is small by its nature.
+    """The content of a file that should be small.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def text_lines(data: bytes) -> list[str]:
 
 
 def examples(key: str, image: Path, captions: Iterable[tuple[int, str]], split: str) -> Iterator[Example | Skipped]:
-    """One image with its numbered captions; what cannot be used comes out as `Skipped`, the rest stays.
+    """Yield the image with its numbered captions, and a `Skipped` for each that is not valid.
 
     Parameters
     ----------
@@ -128,12 +128,12 @@ def examples(key: str, image: Path, captions: Iterable[tuple[int, str]], split: 
 
 
 def storable(text: str) -> str:
-    """The text itself, if a table or a file can hold it.
+    """The text, if it is valid Unicode.
 
     Raises
     ------
     DataError
-        If it holds half a character, as broken JSON escapes and undecodable file names do.
+        If it holds a lone surrogate, as from a broken JSON escape or an undecodable file name.
     """
     try:
         text.encode("utf-8")
@@ -159,7 +159,7 @@ _SPLIT_PART = re.compile(
 
 
 def split_in_name(name: str) -> str | None:
-    """The split that a part of a file's name tells, or None.
+    """The split named in a file's name, or None.
 
     Examples
     --------
@@ -171,12 +171,12 @@ def split_in_name(name: str) -> str | None:
 
 
 def chosen_split(named: object, otherwise: str | None) -> str:
-    """The split that a data set names, else another one, else ``train``.
+    """The split ``named`` by a data set, else ``otherwise``, else ``train``.
 
     Raises
     ------
     DataError
-        If it is named otherwise than the splits are.
+        If the name is not that of a split.
     """
     if named is None or named == "":
         return otherwise or "train"

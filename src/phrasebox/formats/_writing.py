@@ -18,9 +18,9 @@ from phrasebox.types import Box, GroundedCaption, GroundedImage, Phrase, Span
 
 @dataclass(frozen=True)
 class Written:
-    """What a writer wrote; ``dropped`` phrases had no box inside the image after clipping and rounding.
+    """Counts of what was written; ``dropped`` phrases had no box left inside the image after clipping and rounding.
 
-    Formats that hold nothing but captions write no phrases and drop none.
+    Formats of captions alone write no phrases and drop none.
     """
 
     captions: int = 0
@@ -31,7 +31,7 @@ class Written:
 class FittedRecords:
     """Iterate over records with every box clipped to its image and rounded to 1/100 pixel, and count them.
 
-    Phrases whose box has nothing left are taken out. `report` is what a writer returns at its end.
+    Phrases whose box is empty after clipping are dropped. A writer returns `report` at its end.
     """
 
     def __init__(self, records: Iterable[GroundedImage]) -> None:
@@ -130,7 +130,7 @@ class JsonObject(JsonArray):
 
 
 class UniqueStems:
-    """Names without an ending for the files of an image; no two are the same, in any case of letters.
+    """File names without an ending, unique even where upper and lower case are the same.
 
     Examples
     --------
@@ -179,7 +179,7 @@ def replacing_folder_or_zip(path: Path) -> Iterator[Callable[[str, bytes], objec
 
 
 def copy_picture(picture: Path, to: Path) -> None:
-    """Copy a picture's file as it is, into folders that are made.
+    """Copy an image file unchanged; folders are made.
 
     Raises
     ------

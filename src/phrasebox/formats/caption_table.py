@@ -9,7 +9,7 @@ from pathlib import Path
 
 from phrasebox.errors import DataError
 from phrasebox.formats._assembling import RawCaption, assemble
-from phrasebox.formats._disk_grouping import Gathered
+from phrasebox.formats._disk_grouping import GroupedOnDisk
 from phrasebox.formats._lines import head, lines
 from phrasebox.formats._reading import SplitLists, chosen_split, images_folder, only_file, split_in_name
 from phrasebox.types import Example, Skipped
@@ -59,7 +59,7 @@ def read(
     folder = images_folder(images, file.parent)
     lists = SplitLists.load(split_files, file.parent) if split_files else None
     unlisted = 0
-    with Gathered() as captions:
+    with GroupedOnDisk() as captions:
         yield from _gather(file, _header(file, columns), captions)
         for key, rows in captions:
             try:
@@ -77,7 +77,7 @@ def read(
 
 @dataclass(frozen=True)
 class _Header:
-    """How a table is to be read: its delimiter, and the numbers of its columns."""
+    """A table's delimiter, its number of columns, and the indices of those that are read."""
 
     delimiter: str
     width: int
@@ -86,7 +86,7 @@ class _Header:
     split: int | None
 
 
-def _gather(file: Path, header: _Header, captions: Gathered) -> Iterator[Skipped]:
+def _gather(file: Path, header: _Header, captions: GroupedOnDisk) -> Iterator[Skipped]:
     """Fill ``captions`` with (text, split) under file names; yield the rows that cannot be used."""
     numbers: list[int] = []  # of lines that are too long to be read
 
@@ -94,7 +94,7 @@ def _gather(file: Path, header: _Header, captions: Gathered) -> Iterator[Skipped
         for number, line in enumerate(lines(file), start=1):
             if line is None:
                 numbers.append(number)
-            # Bytes that are not UTF-8 become half characters, and their caption is told by name.
+            # Bytes that are not UTF-8 become lone surrogates, and the caption is reported as not valid.
             yield "" if line is None else line.decode("utf-8", "surrogateescape")
 
     rows = _reader(texts(), header.delimiter)

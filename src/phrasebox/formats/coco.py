@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from phrasebox.formats._assembling import RawCaption, RawPhrase, about_box, assemble
-from phrasebox.formats._disk_grouping import Gathered
+from phrasebox.formats._disk_grouping import GroupedOnDisk
 from phrasebox.formats._json_stream import arrays
 from phrasebox.formats._reading import files_like, images_folder, only_file, split_in_name
 from phrasebox.formats._writing import JsonArray
@@ -48,7 +48,7 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
     file = only_file(source, _files(source), LAYOUT)
     folder = images_folder(images, file.parent)
     split = split_in_name(file.name) or "train"
-    with Gathered() as by_id, Gathered() as by_name:
+    with GroupedOnDisk() as by_id, GroupedOnDisk() as by_name:
         yield from _gather(file, by_id)
         for image_id, entries in by_id:
             named = [entry for kind, entry in entries if kind == "images"]
@@ -71,7 +71,7 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
             yield from assemble(key, folder, captions, split, "xywh", size, boxes)
 
 
-def _gather(file: Path, by_id: Gathered) -> Iterator[Skipped]:
+def _gather(file: Path, by_id: GroupedOnDisk) -> Iterator[Skipped]:
     """Put all entries under the id of their image, with what they are and only what is read of them."""
     wanted = {
         "images": ("id", "file_name", "width", "height", "caption"),

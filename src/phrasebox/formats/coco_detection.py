@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TextIO
 
-from phrasebox.formats._disk_grouping import Numbered
+from phrasebox.formats._disk_grouping import NumberedNames
 from phrasebox.formats._writing import FittedRecords, JsonArray, Written, xywh
 from phrasebox.formats.coco import image_entry, writing
 from phrasebox.types import GroundedImage
@@ -31,7 +31,7 @@ def write(path: Path, records: Iterable[GroundedImage], categories: bool = True)
         If ``path`` cannot be written.
     """
     fitted = FittedRecords(records)
-    with Numbered() as names, writing(path, partial(_finish, names)) as (images, annotations):
+    with NumberedNames() as names, writing(path, partial(_finish, names)) as (images, annotations):
         if not categories:
             names.of(_ONE)
         annotation_ids = count(1)
@@ -42,7 +42,7 @@ def write(path: Path, records: Iterable[GroundedImage], categories: bool = True)
     return fitted.report()
 
 
-def _finish(names: Numbered, file: TextIO) -> None:
+def _finish(names: NumberedNames, file: TextIO) -> None:
     file.write('\n], "categories": [')
     categories = JsonArray(file)
     for number, name in names:
@@ -51,7 +51,7 @@ def _finish(names: Numbered, file: TextIO) -> None:
 
 
 def _annotations(
-    record: GroundedImage, image_id: int, ids: Iterator[int], names: Numbered | None
+    record: GroundedImage, image_id: int, ids: Iterator[int], names: NumberedNames | None
 ) -> Iterator[dict[str, Any]]:
     for caption in record.captions:
         for phrase in caption.phrases:

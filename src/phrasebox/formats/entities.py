@@ -88,7 +88,7 @@ def read(source: Path, images: Path | None = None, split_files: Sequence[Path] =
 
 @dataclass(frozen=True)
 class Annotation:
-    """What one XML says: the picture's name, its size in pixels, and the boxes of every chain id."""
+    """One annotation file: the image's file name, its size in pixels, and the boxes of every chain id."""
 
     size: tuple[int, int]
     boxes: Mapping[str, tuple[Box, ...]]
@@ -170,7 +170,7 @@ def parse_sentence(line: str, boxes: Mapping[str, tuple[Box, ...]]) -> Caption:
 
 
 def _annotation(root: Path | zipfile.Path, name: str) -> Annotation | DataError:
-    """What the XML says, or why it cannot be used."""
+    """The parsed annotation, or the error that says why it cannot be used."""
     try:
         return parse_annotation(_bytes(root, f"Annotations/{name}.xml"))
     except DataError as error:
@@ -207,7 +207,7 @@ def _bytes(root: Path | zipfile.Path, member: str) -> bytes:
 
 
 def _ids(root: Path | zipfile.Path) -> list[str]:
-    """Ids that have sentences or an annotation, sorted; one that has only one of them is reported when it is read."""
+    """Ids with sentences or an annotation, sorted; a missing one of the two is reported when the id is read."""
     kinds = (("Sentences", ".txt"), ("Annotations", ".xml"))
     names = {
         member.stem

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from phrasebox.errors import DataError
 from phrasebox.formats._assembling import assemble
-from phrasebox.formats._disk_grouping import Gathered
+from phrasebox.formats._disk_grouping import GroupedOnDisk
 from phrasebox.formats._hub_rows import objects_of, row_captions, row_objects
 from phrasebox.formats._lines import head, json_objects
 from phrasebox.formats._pictures import upright_bytes
@@ -87,7 +87,7 @@ def read(source: Path) -> Iterator[Example | Skipped]:
     if not files:
         raise DataError(f"{source}: no {LAYOUT}")
     root = source if source.is_dir() else source.parent
-    with Gathered() as gathered:
+    with GroupedOnDisk() as gathered:
         for file in files:
             inside = file.parent.relative_to(root)
             for item in json_objects(file):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from phrasebox.errors import DataError
-from phrasebox.formats._disk_grouping import Gathered
+from phrasebox.formats._disk_grouping import GroupedOnDisk
 from phrasebox.formats._json_stream import list_elements
 from phrasebox.formats._lines import head
 from phrasebox.formats._reading import images_folder, storable
@@ -70,7 +70,7 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
         If the file is not valid JSON (with line and column) or no list.
     """
     folder = images_folder(images, source.parent)
-    with Gathered() as found:
+    with GroupedOnDisk() as found:
         for number, task in enumerate(list_elements(source)):
             key = _key(task)
             if key is None:
@@ -125,7 +125,7 @@ class _Region(NamedTuple):
     text: str
     whole_image: bool
     was: int | None
-    """Where the phrase began when it was written, if the region still tells."""
+    """Start of the phrase when it was exported, if the region's id still has it."""
 
 
 def _example(key: str, tasks: Sequence[Mapping[str, Any]], folder: Path) -> Iterator[Example | Skipped]:
@@ -152,7 +152,7 @@ def _example(key: str, tasks: Sequence[Mapping[str, Any]], folder: Path) -> Iter
 def _corrected(
     key: str, caption: str, result: Sequence[Any], size: tuple[int, int] | None
 ) -> Generator[Skipped, None, tuple[TruePhrase, ...]]:
-    """The phrases of one annotation in reading order; regions that cannot be used are reported."""
+    """The phrases of one annotation in reading order; yields a `Skipped` for each region that is not valid."""
     found: dict[Span, list[_Region]] = {}
     for region_id, parts in _by_id(result).items():
         try:
@@ -173,7 +173,7 @@ def _phrase(caption: str, span: Span, regions: Sequence[_Region]) -> TruePhrase:
 
 
 def _size(task: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Pixels of the image: what Label Studio saw, else what the task says."""
+    """Image size in pixels: the one Label Studio measured, else that of the task."""
     for place, width, height in (
         *((part, "original_width", "original_height") for part in task["result"] or () if isinstance(part, dict)),
         (task["data"], "width", "height"),
@@ -185,7 +185,7 @@ def _size(task: Mapping[str, Any]) -> tuple[int, int] | None:
 
 
 def _by_id(result: Sequence[Any]) -> dict[str, list[Mapping[str, Any]]]:
-    """Parts of an annotation that belong to one region, by its id."""
+    """The parts of an annotation by the id of their region."""
     regions: dict[str, list[Mapping[str, Any]]] = {}
     for part in result:
         if isinstance(part, dict) and isinstance(part.get("value"), dict):
@@ -229,7 +229,7 @@ def _box(value: Mapping[str, Any], width: int, height: int) -> Box:
 
 
 def _span(caption: str, text: str, was: int | None, taken: Container[Span]) -> Span | None:
-    """Where a text stands in a caption: nearest to where it was, else the first place that is not taken."""
+    """Span of a text in a caption: the one nearest to where it was, else the first that is not taken."""
     loose = r"\s+".join(map(re.escape, text.split()))
     # Looking ahead finds places that overlap: "a dog a" twice in "a dog a dog a".
     places = [match.span(1) for match in re.finditer(f"(?=({loose}))", caption, re.IGNORECASE)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from phrasebox.formats._assembling import RawCaption, RawPhrase, as_list, assemble
-from phrasebox.formats._disk_grouping import Gathered
+from phrasebox.formats._disk_grouping import GroupedOnDisk
 from phrasebox.formats._lines import json_objects
 from phrasebox.formats._reading import files_like, images_folder, only_file, split_in_name
 from phrasebox.formats._writing import FittedRecords, Written
@@ -45,7 +45,7 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
     file = only_file(source, _files(source), LAYOUT)
     folder = images_folder(images, file.parent)
     split = split_in_name(file.name) or "train"
-    with Gathered() as gathered:
+    with GroupedOnDisk() as gathered:
         for item in json_objects(file):
             if isinstance(item, Skipped):
                 yield item

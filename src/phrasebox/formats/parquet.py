@@ -13,7 +13,7 @@ from PIL import Image
 
 from phrasebox.errors import DataError
 from phrasebox.formats._assembling import assemble
-from phrasebox.formats._disk_grouping import Gathered, Numbered
+from phrasebox.formats._disk_grouping import GroupedOnDisk, NumberedNames
 from phrasebox.formats._hub_rows import TEXTS, objects_of, row_captions
 from phrasebox.formats._lines import head
 from phrasebox.formats._pictures import LARGEST, needs_folder, unpack
@@ -77,7 +77,7 @@ def read(source: Path, images: Path | None = None, unpack_to: Path | None = None
     files = _files(source)
     if not files:
         raise DataError(f"{source}: no {LAYOUT}")
-    with Gathered() as gathered, Numbered() as seen:
+    with GroupedOnDisk() as gathered, NumberedNames() as seen:
         for file in files:
             folder = images_folder(images, file.parent)
             for number, row in _rows(file):
@@ -186,7 +186,7 @@ def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _refuse_giants(parquet: pq.ParquetFile, file: Path, columns: list[str]) -> None:
-    """Arrow would hold a whole value in memory, however large."""
+    """Reject columns whose values are too large: Arrow reads a whole value into memory."""
     for number in range(parquet.metadata.num_row_groups):
         group = parquet.metadata.row_group(number)
         for i in range(group.num_columns):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from phrasebox.formats._assembling import about_box, as_list, assemble
-from phrasebox.formats._disk_grouping import Numbered
+from phrasebox.formats._disk_grouping import NumberedNames
 from phrasebox.formats._json_stream import list_elements
 from phrasebox.formats._reading import files_like, images_folder, only_file, split_in_name
 from phrasebox.formats._writing import FittedRecords, JsonArray, Written, xywh
@@ -46,7 +46,7 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
     file = only_file(source, _files(source), LAYOUT)
     folder = images_folder(images, file.parent)
     split = split_in_name(file.name) or "train"
-    with Numbered() as seen:
+    with NumberedNames() as seen:
         for number, entry in enumerate(list_elements(file)):
             key = _key(entry, folder)
             if key is None:

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, cast
 
 from phrasebox.errors import DataError
 from phrasebox.formats._assembling import RawCaption, RawPhrase, as_list, assemble
-from phrasebox.formats._disk_grouping import Numbered
+from phrasebox.formats._disk_grouping import NumberedNames
 from phrasebox.formats._lines import LONGEST
 from phrasebox.formats._pictures import LARGEST, needs_folder, unpack, upright_bytes
 from phrasebox.formats._reading import IMAGE_SUFFIXES, chosen_split, split_in_name, split_named
@@ -63,7 +63,7 @@ def read(source: Path, unpack_to: Path | None = None) -> Iterator[Example | Skip
     shards = _shards(source)
     if not shards:
         raise DataError(f"{source}: no {LAYOUT} in it")
-    with Numbered() as seen:
+    with NumberedNames() as seen:
         for shard in shards:
             try:
                 for item in _samples(shard):
@@ -77,7 +77,7 @@ def read(source: Path, unpack_to: Path | None = None) -> Iterator[Example | Skip
 
 @dataclass
 class _Sample:
-    """Members of one key; ``reasons`` is why some of them are not in ``parts``."""
+    """The members of one key; ``reasons`` says why some are not in ``parts``."""
 
     key: str
     parts: dict[str, bytes] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class _Sample:
 
 
 def _samples(shard: Path) -> Iterator[_Sample | Skipped]:
-    """Members that follow one another under one key."""
+    """Samples of a shard: consecutive members with one key."""
     sample = None
     with _opened(shard) as tar:
         while (member := tar.next()) is not None:
@@ -115,7 +115,7 @@ def _samples(shard: Path) -> Iterator[_Sample | Skipped]:
         yield sample
 
 
-def _examples(sample: _Sample, shard: Path, folder: Path, seen: Numbered) -> Iterator[Example | Skipped]:
+def _examples(sample: _Sample, shard: Path, folder: Path, seen: NumberedNames) -> Iterator[Example | Skipped]:
     place = f"{shard.name}/{_shown(sample.key)}"
     yield from (Skipped(place, reason) for reason in sample.reasons)
     kind = next((kind for kind in _PICTURES if kind in sample.parts), None)
@@ -189,7 +189,7 @@ def _looks_right(shard: Path) -> bool:
 
 
 class _Guarded:
-    """A file that refuses to be read in pieces so large that only a forged header asks for them."""
+    """A file that rejects reads larger than any member may be, which only a forged header asks for."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.seek, self.tell, self.close, self._read = file.seek, file.tell, file.close, file.read
@@ -253,7 +253,7 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
 
 
 class _Shards:
-    """Numbered tar files; the next one is begun when one is full."""
+    """NumberedNames tar files; the next one is begun when one is full."""
 
     def __init__(self, folder: Path) -> None:
         self._numbers = (folder / f"{number:05d}.tar" for number in count())

@@ -1,4 +1,4 @@
-"""Picture files to upright RGB arrays, with one plain reason when a file cannot be used."""
+"""Load image files as upright RGB arrays; a file that cannot be used is a `DataError` that says why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model on disk: safetensors, a config and a card in one folder; never pickle."""
+"""Read and write a model folder: weights as safetensors, a config and a model card; never pickle."""
 
 from __future__ import annotations
 

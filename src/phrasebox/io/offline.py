@@ -1,4 +1,4 @@
-"""Working without a network, and holding every library to it."""
+"""Offline mode: refuse network connections of this process, whichever library makes them."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def in_store(where: object) -> bool:
 
 @contextmanager
 def reaching(where: object) -> Iterator[None]:
-    """Say of a store that does not answer that it is the store, not the file; of this machine's files nothing.
+    """Raise `StoreError` when an object store fails; errors of local files pass unchanged.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def unreachable(where: object, reason: str) -> StoreError:
 
 
 def table_options(where: object) -> dict[str, str]:
-    """What Lance is told of a store beside what it finds in the environment."""
+    """Options for Lance's object store client, beside what it reads from the environment."""
     if not in_store(where):
         return {}
     plain = os.environ.get("AWS_ENDPOINT_URL", os.environ.get("AWS_ENDPOINT", "")).startswith("http://")
@@ -105,7 +105,7 @@ def table_options(where: object) -> dict[str, str]:
 
 @contextmanager
 def local_file(source: Path) -> Iterator[Path]:
-    """A file of a store as one of this machine, meanwhile; a place of this machine as it is.
+    """A temporary local copy of a file in an object store; a local path is given unchanged.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Keeping other writers out of a folder of an object store, where no file can be locked.
+"""A lock for a folder of an object store, where files cannot be locked: a lease that is renewed.
 
 Whoever writes holds the numbered object ``lock.N`` of the highest number. A new one is made only where there is none of
 this number, which a store decides for one of two that try at once; it says until when it holds, and its holder puts
@@ -20,7 +20,7 @@ from phrasebox.errors import WorkspaceError
 from phrasebox.io.paths import file_system, reaching
 
 SECONDS = 300.0
-"""How long a lease holds after it was last put off."""
+"""Seconds that a lease is valid after it was last renewed."""
 
 _PREFIX = "lock."
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from phrasebox.errors import DataError
 from phrasebox.formats import read_source
-from phrasebox.formats._disk_grouping import Numbered
+from phrasebox.formats._disk_grouping import NumberedNames
 from phrasebox.formats._reading import storable
 from phrasebox.io.atomic import digest
 from phrasebox.io.images import image_size
@@ -171,8 +171,8 @@ def _digest(source: Path, ws: Path) -> str:
         return digest(here, without=ws)
 
 
-def _keys(ws: Workspace, table: str) -> Numbered:
-    keys = Numbered()
+def _keys(ws: Workspace, table: str) -> NumberedNames:
+    keys = NumberedNames()
     for key in ws.keys(table):
         keys.of(key)
     return keys

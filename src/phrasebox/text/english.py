@@ -1,4 +1,4 @@
-"""The little that is known here of English: which words name nothing, and what a phrase is about."""
+"""English function words, and the head word of a phrase."""
 
 from __future__ import annotations
 

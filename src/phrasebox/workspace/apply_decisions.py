@@ -1,4 +1,4 @@
-"""Decoded phrases and what people decided about them -> the phrases as they stand."""
+"""Apply reviewers' decisions to the decoded phrases of an image."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from phrasebox.workspace.decisions import Decision
 
 State = Literal["open", "accepted", "rejected", "edited"]
 _STATES: dict[str, State] = {"accept": "accepted", "reject": "rejected", "edit": "edited"}
-_SAME = 0.5  # pixels between sides of boxes that are the same
+_SAME = 0.5  # pixels; sides of equal boxes differ by less
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A phrase of an image with what was decided about it.
+    """A phrase of an image with the decision about it.
 
     Attributes
     ----------
     caption : int
-        Place of its caption among those of the image.
+        Index of its caption among those of the image.
     phrase : Phrase
-        As it stands; its score and confidence are the model's, 1 where the model has none.
+        The phrase after the decision; score and confidence are the model's, 1 where the model has none.
     found, found_box : Span, Box
-        As it was found.
+        The phrase as it was decoded.
     decision : Decision or None
-        The one that holds, None while nobody has looked.
+        The latest decision about it, None while nobody has reviewed it.
     """
 
     caption: int
@@ -44,22 +44,22 @@ def settle(
     size: tuple[int, int],
     reviewed: Collection[str] = (),
 ) -> list[Settled]:
-    """All phrases of an image in the order of its captions and of their words, the rejected ones too.
+    """All phrases of an image, the rejected ones too, in the order of its captions and words.
 
-    A decision is about a phrase of the same words and the same box. Where that is found no more, because the captions
-    were decoded anew, an accepted or edited phrase stays, in place of any decoded one of the same words; a rejected one
-    is gone. In a caption that was ``reviewed`` as a whole only phrases that are left in it stay.
+    A decision belongs to the phrase with the same words and the same box. If the captions were decoded again and there
+    is no such phrase, an accepted or edited phrase replaces any decoded one of the same words, and a rejected one is
+    dropped. A caption that was ``reviewed`` as a whole keeps only the phrases that the reviewer left in it.
 
     Parameters
     ----------
     captions : sequence of GroundedCaption
-        With the phrases that were decoded, or that were left by who reviewed the caption.
+        With the decoded phrases, or those that a reviewer of the whole caption left.
     decisions : iterable of Decision
-        Those that hold for phrases of the image.
+        The latest decision for each phrase of the image.
     size : (int, int)
         Width and height in pixels of the image; boxes that refer to another size are scaled.
     reviewed : collection of str
-        Captions that people went over as a whole.
+        Texts of the captions that were reviewed as a whole.
     """
     by_caption: dict[str, list[Decision]] = {}
     for decision in decisions:
@@ -90,7 +90,7 @@ def with_decisions(
     size: tuple[int, int],
     reviewed: Collection[str] = (),
 ) -> tuple[GroundedCaption, ...]:
-    """The captions of an image without what was rejected, and with what was accepted or edited as people left it.
+    """The captions of an image without rejected phrases, and with accepted and edited ones as reviewers left them.
 
     Parameters
     ----------

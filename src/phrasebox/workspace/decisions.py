@@ -1,4 +1,4 @@
-"""What people decided about decoded phrases: a log that only grows, whole after any stop, shared by processes."""
+"""Reviewers' decisions about decoded phrases: an append-only log that survives a crash and that processes share."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ NAME = "decisions.jsonl"
 LOCK = "decisions.lock"
 Verdict = Literal["accept", "reject", "edit"]
 Place = tuple[str, str, Span, tuple[float, ...]]
-"""What a decision is about: image, caption, and the phrase's characters and box, to 1/100 pixel, as they were found."""
-_PATIENCE = 10.0  # seconds to wait for another process that is writing a line
+"""Identifies the phrase of a decision: image, caption, and the span and box (to 1/100 pixel) as they were decoded."""
+_LOCK_TIMEOUT = 10.0  # seconds to wait for another process that is writing a line
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a person made of one phrase.
+    """A reviewer's decision about one phrase.
 
     Attributes
     ----------
     key, caption : str
-        The image, and the caption's text.
+        Key of the image, and text of the caption.
     found, found_box : Span, Box
-        The phrase as it was found.
+        The phrase as it was decoded.
     span, box : Span, Box
-        The phrase as it is to be; as found where it was not edited.
+        The phrase after the decision; as decoded where it was not edited.
     size : (int, int)
         Width and height in pixels that the boxes refer to.
     whole_image : bool
-        The phrase is about the frame.
+        The phrase describes the whole image.
     who, when : str
-        The person, and the time in ISO 8601.
+        Name of the reviewer, and time in ISO 8601.
     """
 
     verdict: Verdict
@@ -64,11 +64,11 @@ class Decision:
             if not 0 <= start < end <= len(self.caption):
                 raise DataError(f"span {(start, end)} is outside the caption {self.caption!r}")
         if self.verdict not in get_args(Verdict) or min(self.size) < 1:
-            raise DataError(f"verdict {self.verdict!r} on a picture of {self.size} pixels is no decision")
+            raise DataError(f"verdict {self.verdict!r} on a picture of {self.size} pixels is not a valid decision")
 
     @property
     def place(self) -> Place:
-        """What it is about."""
+        """Identifies the phrase that it is about."""
         return self.key, self.caption, self.found, tuple(round(x, 2) for x in self.found_box)
 
     def to_json(self) -> dict[str, Any]:
@@ -109,10 +109,10 @@ class Decision:
 
 
 class Decisions:
-    """The decisions in a workspace's folder, as they stand now; safe for threads, and beside other processes.
+    """The decisions of a workspace; safe with several threads and processes.
 
-    A line is on the disk before `add` returns. One that a stop cut short is passed over by every reader. In an object
-    store, where nothing can be added to a file, the log is read once, and nothing is decided.
+    A line is on the disk before `add` returns; readers ignore a line that a crash cut short. In an object store, where
+    a file cannot be appended to, the log is read once and is read-only.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -129,14 +129,14 @@ class Decisions:
         self._of_image: dict[str, dict[Place, None]] = defaultdict(dict)
 
     def changed(self) -> set[str]:
-        """Images about which anything was decided or taken back since the last time this was asked, by whomever."""
+        """Keys of the images with a decision made or undone by anybody since the last call."""
         with self._guard:
             self.refresh()
             changed, self._changed = self._changed, set()
             return changed
 
     def refresh(self) -> None:
-        """Take in what was written since, by whomever."""
+        """Read the lines that any process has appended since."""
         with self._guard:
             if self._in_store:
                 self._read_store()
@@ -184,36 +184,36 @@ class Decisions:
 
     @property
     def keys(self) -> list[str]:
-        """Images that anything was ever decided about."""
+        """Keys of the images that ever had a decision."""
         with self._guard:
             return list(self._of_image)
 
     def of(self, key: str) -> list[Decision]:
-        """The decision that holds for every phrase of an image that has one."""
+        """The latest decision for each reviewed phrase of an image."""
         with self._guard:
             places = self._of_image.get(key, {})
             return [self._history[place][-1] for place in places if self._history[place]]
 
     def standing(self) -> list[Decision]:
-        """The decision that holds for every phrase that has one."""
+        """The latest decision for each reviewed phrase."""
         with self._guard:
             return [made[-1] for made in self._history.values() if made]
 
     def add(self, decision: Decision) -> None:
-        """Keep a decision.
+        """Append a decision to the log.
 
         Raises
         ------
         WorkspaceError
-            If another process does not let go of the log.
+            If another process keeps the log locked.
         OSError
-            If it cannot be written; nothing is kept then.
+            If it cannot be written; the log is unchanged then.
         """
         with self._guard:
             self._append(lambda: decision.to_json())
 
     def undo(self, who: str) -> Decision | None:
-        """Take back the last decision of a person that is not taken back yet; None if there is none."""
+        """Undo a reviewer's last decision that is not undone yet and return it; None if there is none."""
         with self._guard:
             found: list[Decision] = []
 
@@ -228,23 +228,23 @@ class Decisions:
             return found[0] if found else None
 
     def _append(self, line: Any) -> None:
-        """Write what ``line()`` gives, called once all is known that others wrote."""
+        """Append the line that ``line()`` returns; it is called under the lock, after the log is read to its end."""
         from filelock import FileLock, Timeout
 
         if self._in_store:
-            raise WorkspaceError("nothing can be decided in a store; copy the workspace to this machine for the review")
+            raise WorkspaceError("decisions cannot be written to an object store; copy the workspace here to review it")
         try:
-            with FileLock(self._lock_file, timeout=_PATIENCE):
+            with FileLock(self._lock_file, timeout=_LOCK_TIMEOUT):
                 self.refresh()
                 if (made := line()) is not None:
                     _write_line(self._file, json.dumps(made, ensure_ascii=True))
         except Timeout:
-            raise WorkspaceError("another process does not let go of the decisions; stop it and try again") from None
+            raise WorkspaceError("another process keeps the decisions locked; stop it and try again") from None
         self.refresh()
 
 
 def _write_line(file: Path, line: str) -> None:
-    """One write at the end, on the disk; what came before and has no end is ended."""
+    """Append a line in one write and wait for the disk; an unfinished line before it is ended first."""
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         size = os.fstat(descriptor).st_size

@@ -1,4 +1,4 @@
-"""LanceDB tables in a folder: one commit a change, streams in the order written, rows by their key."""
+"""LanceDB tables in a folder: a commit for every change, scans in the order written, rows by key."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ class Tables:
 
 @contextmanager
 def _or_back_to(table: Any, version: int) -> Iterator[None]:
-    """Undo what was written if it cannot be read: on a full disk Lance may lose the end of a file and say nothing."""
+    """Undo a commit that cannot be read back: on a full disk Lance may cut a file short without an error."""
     try:
         yield
     except LANCE_ERRORS as error:
@@ -171,7 +171,7 @@ def _reading(name: str) -> Iterator[None]:
 
 
 def cause(error: Exception) -> str:
-    """What Lance says in the end: the system's own words, or the first line."""
+    """The cause of a Lance error: the operating system's message, or the first line."""
     text = str(error)
     found = re.search(r"[\w ]+ \(os error \d+\)", text)
     return found[0].strip() if found else re.sub(r", /\S+:\d+:\d+$", "", text.partition("\n")[0])

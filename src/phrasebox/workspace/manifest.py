@@ -1,4 +1,4 @@
-"""What a workspace says about itself: its format, and the settings that each of its stages was run with."""
+"""The workspace's manifest: its format, and the settings and runs of its stages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LARGEST = 1 << 24  # bytes
 
 
 class Manifest:
-    """The file ``manifest.json`` of a workspace; it only ever changes as a whole.
+    """The file ``manifest.json`` of a workspace; it is always replaced as a whole.
 
     Raises
     ------
@@ -43,7 +43,7 @@ class Manifest:
         return cls(folder)
 
     def read(self) -> dict[str, Any]:
-        """All of it, as it is on disk now."""
+        """The whole manifest, as it is on disk now."""
         try:
             with reaching(self._folder), (self._folder / NAME).open("rb") as file:
                 found = json.loads(file.read(_LARGEST))
@@ -61,14 +61,14 @@ class Manifest:
             raise WorkspaceError(f"{self._folder / NAME} is damaged: {error}; import into a new folder") from error
 
     def runs(self) -> list[Run]:
-        """What made all that is there, in the order it was run; empty where an older version made it."""
+        """The runs that made what is there, in order; empty for a workspace of an older version."""
         try:
             return [Run.from_json(run) for run in self.read().get("runs", [])]
         except (TypeError, AttributeError) as error:
             raise WorkspaceError(f"{self._folder / NAME} is damaged: {error}; import into a new folder") from error
 
     def keep_runs(self, runs: Iterable[Run]) -> None:
-        """Write the runs anew."""
+        """Replace the runs."""
         write_json(self._folder / NAME, self.read() | {"runs": [run.to_json() for run in runs]})
 
     def claim(self, stage: str, settings: Mapping[str, Any], forgotten: Collection[str] = ()) -> None:

@@ -1,4 +1,4 @@
-"""Regions of images by their place, read from the workspace's table when they are asked for."""
+"""Random access to the regions table: regions of an image by its index, read when they are needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The workspace's tables: their columns, and the values that travel between rooms as rows of them and back."""
+"""Columns of the workspace's tables, and conversion between typed values and rows."""
 
 from __future__ import annotations
 
@@ -107,12 +107,12 @@ def images_to_rows(examples: Sequence[Example], sizes: Sequence[tuple[int, int]]
 
 
 def rows_to_images(rows: pa.Table) -> list[ImageRow]:
-    """The images that rows of the images table stand for."""
+    """Images from rows of the images table."""
     return [row_to_image(row) for row in rows.to_pylist()]
 
 
 def row_to_image(row: dict[str, Any]) -> ImageRow:
-    """The image that a row of the images table stands for."""
+    """An image from a row of the images table."""
     return ImageRow(
         row["key"],
         row["split"],
@@ -151,7 +151,7 @@ def truth_to_rows(examples: Sequence[Example]) -> pa.Table:
 
 
 def row_to_example(image: ImageRow, row: dict[str, Any]) -> Example:
-    """The example that an image and its row of the truth table stand for."""
+    """The example of an image and its row of the truth table."""
 
     def phrase(row: dict[str, Any]) -> TruePhrase:
         boxes = tuple(Box(*box) for box in row["boxes"])
@@ -236,7 +236,7 @@ def regions_to_rows(regions: Sequence[Regions]) -> pa.Table:
 
 
 def rows_to_regions(rows: pa.RecordBatch) -> Iterator[Regions]:
-    """The regions that rows of the regions table stand for; their arrays are read-only views into ``rows``."""
+    """Regions from rows of the regions table; their arrays are read-only views into ``rows``."""
     ends = np.cumsum([0, *rows["scores"].value_lengths().to_pylist()])
     scores = rows["scores"].flatten().to_numpy()
     boxes = rows["boxes"].flatten().flatten().to_numpy().reshape(-1, 4)
@@ -257,7 +257,7 @@ def _closed(regions: Sequence[Regions], ends: np.ndarray) -> pa.Array:
 
 
 def phrases_to_rows(key: str, captions: Sequence[GroundedCaption]) -> list[dict[str, Any]]:
-    """Rows of the phrases table for one image; a row with an empty text marks a caption that gave nothing.
+    """Rows of the phrases table for one image; a row with an empty text marks a caption without phrases.
 
     An image without captions has one marker, of caption -1.
     """

@@ -1,8 +1,8 @@
-"""The folder on disk that a data set is worked on in: tables, models, and what each stage was run with.
+"""The workspace folder of a data set: tables, trained models, and the settings and runs of each stage.
 
 ``db/`` holds LanceDB tables, ``models/`` trained models, ``manifest.json`` the settings of every stage,
-``decisions.jsonl`` what people decided about single phrases. A table only ever changes by one Lance commit at a time,
-so a job that is killed leaves whole rows or none.
+``decisions.jsonl`` reviewers' decisions about single phrases. A table changes by one Lance commit at a time, so a job
+that is killed leaves whole rows or none.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Workspace(WorkspaceReader):
 
     @property
     def search_folder(self) -> Path:
-        """The folder of what search made from the regions and captions; it can be made anew at any time."""
+        """Folder of the search index, which can be made again at any time."""
         if not in_store(self.path):
             return self.path / "search"
         name = hashlib.sha256(str(self.path).encode()).hexdigest()[:16]

@@ -22,7 +22,7 @@ _NOWHERE = np.empty(0, np.int64)
 
 
 class WorkspaceReader:
-    """What can be asked of a workspace; rows come in import order, in batches that bound the memory it takes.
+    """Read access to a workspace; rows come in import order, in batches that bound the memory it takes.
 
     Parameters
     ----------
