@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasebox.text.words import Vocabulary, words
+from phrasebox.text.words import words
 
 
 @pytest.mark.parametrize(
@@ -48,22 +48,3 @@ def test_offsets_are_exact_ordered_and_apart(text):
 def test_no_letter_is_lost(text):
     covered = {i for w in words(text) for i in range(w.start, w.end)}
     assert not [c for i, c in enumerate(text) if c.isalpha() and i not in covered]
-
-
-def test_vocabulary_is_ordered_by_frequency_then_alphabet():
-    captions = ["The dog sees the cat", "the CAT sees a bird", "rare"]
-    vocabulary = Vocabulary.build(captions, min_count=2)
-    assert vocabulary.terms == ("the", "cat", "sees")
-    assert len(vocabulary) == 4
-    assert vocabulary.indices(["THE", "cat", "bird", "sees"]) == [1, 2, 0, 3]
-    assert vocabulary == Vocabulary.build(captions[::-1], min_count=2)
-
-
-def test_default_vocabulary_wants_five():
-    assert Vocabulary.build(["dog"] * 5 + ["cat"] * 4).terms == ("dog",)
-
-
-def test_empty_vocabulary_knows_nothing():
-    vocabulary = Vocabulary.build([])
-    assert len(vocabulary) == 1
-    assert vocabulary.indices(["dog"]) == [0]

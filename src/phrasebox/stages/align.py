@@ -23,7 +23,7 @@ from phrasebox.stages.finetune import MAPS, check_tunable, tune
 from phrasebox.stages.models import computed, model_folder
 from phrasebox.stages.origin import origin
 from phrasebox.stages.training_data import VECTORS, forget, training_pairs
-from phrasebox.text.words import Vocabulary
+from phrasebox.text.vocabulary import Vocabulary
 from phrasebox.training import distributed
 from phrasebox.training.execution import PLAIN, Execution
 from phrasebox.workspace.run_log import Run, versions

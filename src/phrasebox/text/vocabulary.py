@@ -1,30 +1,31 @@
-"""Words to numbers and back: the captioner's vocabulary with its START and END."""
+"""The words of the training captions as numbers, and back."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import regex
 
-from phrasebox.text.words import Vocabulary, words
+from phrasebox.text.words import words
 
 END, UNKNOWN, START = 0, 1, 2
 FIRST = 3
-"""Index of the first real word; END, UNKNOWN and START stand before it."""
+"""Index of the first word; END, UNKNOWN and START come before it."""
 
 _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}][\p{M}ー]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Lexicon:
-    """The words of the training captions, most frequent first, behind END, UNKNOWN and START.
+class Vocabulary:
+    """The words of the training captions, most frequent first, after END, UNKNOWN and START.
 
     Examples
     --------
-    >>> lexicon = Lexicon.build(["A dog runs", "a dog sits"], min_count=2)
-    >>> lexicon.encode("The dog").tolist(), lexicon.sentence([3, 4])
+    >>> vocabulary = Vocabulary.build(["A dog runs", "a dog sits"], min_count=2)
+    >>> vocabulary.encode("The dog").tolist(), vocabulary.sentence([3, 4])
     ([1, 4], 'a dog')
     """
 
@@ -35,9 +36,14 @@ class Lexicon:
         object.__setattr__(self, "_index", {term: i for i, term in enumerate(self.terms, start=FIRST)})
 
     @classmethod
-    def build(cls, captions: Iterable[str], min_count: int) -> Lexicon:
-        """The lower-cased words that the captions of the train split use ``min_count`` times."""
-        return cls(Vocabulary.build(captions, min_count).terms)
+    def build(cls, captions: Iterable[str], min_count: int = 5) -> Vocabulary:
+        """Count the lower-cased words of ``captions`` (the train split only) and keep those seen ``min_count`` times.
+
+        Ties in frequency are in alphabetical order, so that the same captions give the same indices.
+        """
+        counts = Counter(word.text.lower() for text in captions for word in words(text))
+        kept = [(term, n) for term, n in counts.items() if n >= min_count]
+        return cls(tuple(term for term, _ in sorted(kept, key=lambda item: (-item[1], item[0]))))
 
     def __len__(self) -> int:
         return len(self.terms) + FIRST
@@ -47,7 +53,7 @@ class Lexicon:
         return np.array([self._index.get(word.text.lower(), UNKNOWN) for word in words(text)], np.int64)
 
     def sentence(self, indices: Sequence[int]) -> str:
-        """The words behind indices as text; scripts that write without spaces get none."""
+        """The text of word indices; scripts written without spaces get none."""
         text = ""
         for i in indices:
             term = self.terms[i - FIRST]
@@ -56,6 +62,10 @@ class Lexicon:
         return text
 
     def repeatable(self) -> np.ndarray:
-        """Which words (V,) may stand twice in a row: those of scripts where a character is half a word."""
+        """Mask (V,) of the words that may follow themselves: those of scripts where a character is half a word."""
         doubled = [bool(_UNSPACED.fullmatch(term)) for term in self.terms]
         return np.array([False] * FIRST + doubled)
+
+
+Lexicon = Vocabulary
+"""The name under which `phrasebox.captioner` exports it."""

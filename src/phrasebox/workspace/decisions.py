@@ -232,7 +232,7 @@ class Decisions:
         from filelock import FileLock, Timeout
 
         if self._in_store:
-            raise WorkspaceError("decisions cannot be written to an object store; copy the workspace here to review it")
+            raise WorkspaceError("decisions cannot be written to an object store; copy the workspace to this machine")
         try:
             with FileLock(self._lock_file, timeout=_LOCK_TIMEOUT):
                 self.refresh()
