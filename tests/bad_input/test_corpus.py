@@ -28,7 +28,7 @@ SETTINGS = RegionSettings(
     runtime="torch",
 )  # fmt: skip
 SMALL = (
-    "--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27",
+    "--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--regions", "27",
     "--runtime", "torch",
 )  # fmt: skip
 

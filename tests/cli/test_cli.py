@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from typing import get_type_hints
 
 import pytest
 
 from phrasebox import cli
+from phrasebox.stages.settings import TABLES
 from phrasebox.workspace.workspace import Workspace
 
 COMMANDS = list(cli.COMMANDS)
@@ -58,8 +60,9 @@ def test_help_explains_every_parameter(command, capsys, monkeypatch):
     lines = [line.strip("│ *") for line in out.splitlines() if line.startswith("│")]
     bare = [line for line in lines if line.split("[")[0].strip().replace(" STR", "").isupper()]
     assert bare == [], "each argument needs words beside its name"
-    # A switch that is off has no other way to be off, but for one that a preset turns on.
-    assert re.findall(r"--no-\w+", out) == (["--no-photographs"] if command == "align" else [])
+    # A switch that is off has no other way to be off, but for a setting, which a preset or a file may turn on.
+    hints = [item for cls in TABLES.get(command, ()) for item in get_type_hints(cls).items()]
+    assert set(re.findall(r"--no-\w+", out)) == {f"--no-{name}" for name, kind in hints if kind is bool}
 
 
 def test_help_names_every_command_in_the_order_of_work(capsys, monkeypatch):
@@ -76,7 +79,6 @@ def test_help_names_every_command_in_the_order_of_work(capsys, monkeypatch):
         (["regions", "ws", "--nonsense"], "--nonsense"),
         (["evaluate", "ws", "--split", "dev"], 'Invalid value "dev" for --split'),
         (["ground", "ws", "--workers", "0"], 'Invalid value "0" for --workers'),
-        (["align", "ws", "--epochs", "many"], 'convert "many" into int'),
     ],
 )
 def test_bad_usage_is_one_line_and_code_2(arguments, message, capsys):
@@ -95,9 +97,11 @@ def test_bad_usage_is_one_line_and_code_2(arguments, message, capsys):
         (["import", "absent.json", "ws"], "absent.json does not exist; give a file or folder"),
         (["regions", "WS", "--device", "nonsense"], "no device 'nonsense'; use --device cpu"),
         (["regions", "WS", "--proposer", "nonsense"], "proposer must be one of selective_search, grid"),
-        (["regions", "WS", "--count", "0"], "regions must be at least 1, got 0"),
+        (["regions", "WS", "--regions", "0"], "regions must be at least 1, got 0"),
         (["export", "WS", "out", "--format", "xml"], "format 'xml' is none of coco, "),
         (["align", "WS", "--batch", "1"], "batch must be at least 2"),
+        (["align", "WS", "--epochs", "many"], "epochs must be a whole number, got 'many'"),
+        (["align", "WS", "--config", "absent.toml"], "absent.toml cannot be read: No such file"),
         (["import", "SOURCE", "WS", "--format", "nonsense"], "format 'nonsense' is none of karpathy"),
         (["import", "SOURCE", "SOURCE/captions.txt"], "captions.txt is a file; name a folder"),
     ],

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 SMALL = (
-    "--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27",
+    "--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--regions", "27",
     "--runtime", "torch",
     "--workers", "2",
 )  # fmt: skip

@@ -20,7 +20,7 @@ from phrasebox.io import sample
 from phrasebox.regions.backbones import load_backbone
 from phrasebox.regions.settings import RegionSettings
 
-SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27")
+SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--regions", "27")
 SETTINGS = RegionSettings(
     proposer="grid", density=27, regions=27, nms=1.0, rank="proposer", backbone="efficientnet-lite0", size=96
 )

@@ -12,7 +12,7 @@ from phrasebox.errors import ModelError
 from phrasebox.stages.align import align
 from phrasebox.workspace.workspace import Workspace
 
-SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27")
+SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--regions", "27")
 
 QUICK = ("--epochs", "2", "--batch", "2", "--dim", "16")
 FILES = ("model.safetensors", "config.json", "vocabulary.txt", "README.md")

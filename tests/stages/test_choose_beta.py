@@ -11,7 +11,7 @@ from phrasebox.stages.choose_beta import choose_beta, score_scale
 from phrasebox.types import Box, Caption, Example, TruePhrase
 from phrasebox.workspace.workspace import Workspace
 
-SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27")
+SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--regions", "27")
 
 BETAS = (0.0, 0.02, 0.1, 100.0)
 TEXT = "A tabby cat with green eyes looks to the side ."

@@ -20,7 +20,7 @@ from phrasebox.stages.doctor.twins import near_pairs, perceptual_hash, twins
 from phrasebox.types import Caption, Example, Skipped
 from phrasebox.workspace.workspace import Workspace
 
-SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27")
+SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--regions", "27")
 
 
 def told(findings, level=None):

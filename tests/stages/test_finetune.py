@@ -20,7 +20,7 @@ from phrasebox.stages import finetune as tuning
 from phrasebox.training.region_batch import RegionBatch, geometry
 from phrasebox.workspace.workspace import Workspace
 
-SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27")
+SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--regions", "27")
 SECOND = ("--second", "efficientnet-lite0", "--second-size", "64")
 QUICK = ("--epochs", "1", "--batch", "2", "--dim", "16", "--quiet")
 

@@ -7,7 +7,7 @@ import pytest
 from phrasebox.stages import ground as job
 from phrasebox.workspace.workspace import Workspace
 
-SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27")
+SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--regions", "27")
 
 
 def phrases(ws):

@@ -12,7 +12,7 @@ from huggingface_hub.errors import RepositoryNotFoundError
 from phrasebox.aligner import Aligner
 from phrasebox.workspace.workspace import Workspace
 
-SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27")
+SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--regions", "27")
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ for line in sys.stdin.read().splitlines():
     cli.main(line.split("\\t"))
 """
 SMALL = (
-    "--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27",
+    "--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--regions", "27",
 )  # fmt: skip
 
 

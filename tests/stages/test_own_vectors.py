@@ -12,7 +12,7 @@ from phrasebox.stages.own_vectors import own_regions
 from phrasebox.workspace.schema import ImageRow, OwnRegions
 from phrasebox.workspace.workspace import Workspace
 
-SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27")
+SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--regions", "27")
 BOXES = {"coffee": [[10, 10, 60, 50], [5, 5, 20, 20]], "rocket": [[0, 0, 30, 40]]}
 
 

@@ -9,7 +9,7 @@ from phrasebox.stages import regions as job
 from phrasebox.types import Box, Example
 from phrasebox.workspace.workspace import Workspace
 
-SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27")
+SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--regions", "27")
 
 
 def vectors(ws):

@@ -10,7 +10,7 @@ from phrasebox.aligner import Aligner
 from phrasebox.captioner import Captioner
 from phrasebox.workspace.workspace import Workspace
 
-SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27")
+SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--regions", "27")
 SECOND = ("--second", "efficientnet-lite0", "--second-size", "64")
 QUICK = ("--epochs", "1", "--reward-epochs", "0", "--batch", "2", "--dim", "16", "--min-count", "1", "--data", "images")
 

@@ -25,7 +25,18 @@ from phrasebox.workspace.workspace import Workspace
 SETTINGS = RegionSettings(
     proposer="grid", density=27, regions=27, nms=1.0, rank="proposer", backbone="efficientnet-lite0", size=96
 )
-_SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--count", "27")
+_SMALL = (
+    "--backbone",
+    "efficientnet-lite0",
+    "--size",
+    "96",
+    "--proposer",
+    "grid",
+    "--density",
+    "27",
+    "--regions",
+    "27",
+)
 _WORDS = ("a", "dog", "runs", "on", "the", "red", "cat")
 
 

@@ -3,6 +3,7 @@
 from importlib import import_module
 
 from phrasebox.cli.app import app, main
+from phrasebox.cli.settings import fill
 
 __all__ = ["COMMANDS", "app", "main"]
 
@@ -27,6 +28,7 @@ COMMANDS = {
 }
 """Every command's file and function, in the order of the help."""
 
+app.config = [fill]
 for _place, (_name, _found) in enumerate(COMMANDS.items()):
     _module, _function = _found.split(":")
     app.command(getattr(import_module(f"phrasebox.cli.{_module}"), _function), name=_name, sort_key=_place)

@@ -12,9 +12,12 @@ from typing import Annotated, Literal, NoReturn
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
+from pydantic import ValidationError
 
 from phrasebox.errors import PhraseboxError
 from phrasebox.io.offline import go_offline, is_offline
+from phrasebox.io.settings import plain
+from phrasebox.workspace.run_log import COMMAND_LINE
 
 app = App(
     name="phrasebox",
@@ -68,9 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _stop)
         sys.unraisablehook = _stop_in_finaliser
+    COMMAND_LINE.set(tuple(sys.argv[1:] if arguments is None else arguments))
     try:
         app(arguments, result_action="return_value", print_error=False, exit_on_error=False)
     except CycloptsError as error:
+        if isinstance(error.__cause__, ValidationError):
+            print(f"{_name()}: {plain(error.__cause__)}", file=sys.stderr)
+            sys.exit(1)
         print(f"{_name()}: {_one_line(error).removesuffix('.')}; see --help", file=sys.stderr)
         sys.exit(2)
     except PhraseboxError as error:

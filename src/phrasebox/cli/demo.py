@@ -12,6 +12,7 @@ from phrasebox.cli.regions import regions
 from phrasebox.cli.run import run
 from phrasebox.cli.shared import device, print_phrases
 from phrasebox.errors import PhraseboxError
+from phrasebox.regions import settings as region_settings
 
 
 def demo(ws: Path = Path("demo"), /, *, common: Common = COMMON) -> None:
@@ -36,7 +37,8 @@ def demo(ws: Path = Path("demo"), /, *, common: Common = COMMON) -> None:
     except PhraseboxError:
         if "regions" not in workspace.stages or not set(workspace.keys("images")) <= sample.CAPTIONS.keys():
             raise
-        regions(ws, fresh=True, common=inner)  # an older version made those that are there
+        modern = region_settings.REGION_PRESETS["modern"]
+        regions(ws, settings=modern, fresh=True, common=inner)  # an older version made those that are there
         run(captions, ws, format="karpathy", images=photographs, common=inner)
     shown = [(image.key, caption.text, caption.phrases) for image in workspace.grounded() for caption in image.captions]
     captioner = Captioner.load(device=device(common), workers=common.workers)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from phrasebox.captioner.settings import SpeechSettings
 from phrasebox.cli.app import COMMON, Common
+from phrasebox.cli.settings import SPEECH
 from phrasebox.cli.shared import PICTURES, EngineName, bulk_engine, check_target, device
 from phrasebox.errors import DataError, SettingsError
 
 if TYPE_CHECKING:
-    from phrasebox.captioner import Captioner, Description, SpeechSettings
+    from phrasebox.captioner import Captioner, Description
     from phrasebox.pipeline import Engine
+
+_SPEECH = SpeechSettings()
 
 
 def describe(
@@ -25,12 +30,8 @@ def describe(
     regions: int = 8,
     boxes: str | None = None,
     model: str | None = None,
-    method: Literal["beam", "greedy", "sample"] | None = None,
-    beam: int | None = None,
-    count: int | None = None,
-    temperature: float | None = None,
-    top_k: int | None = None,
-    top_p: float | None = None,
+    config: Path | None = None,
+    speech: Annotated[SpeechSettings, SPEECH] = _SPEECH,
     engine: EngineName = "local",
     address: str | None = None,
     common: Common = COMMON,
@@ -50,18 +51,8 @@ def describe(
         Your own boxes instead, x1,y1,x2,y2 in pixels, several separated by spaces or semicolons; one picture.
     model
         A model's folder or hub id; the built-in one otherwise.
-    method
-        beam, the most probable sentence; greedy, the most probable word each time; sample, words drawn at random.
-    beam
-        Sentences followed at once.
-    count
-        Different sentences for each picture and region.
-    temperature
-        Of drawing; below 1 stays closer to the most probable words.
-    top_k
-        Draw among so many words only.
-    top_p
-        Draw among the words that hold this share of the probability.
+    config
+        TOML file with a table of settings, [describe]; what is given beside it comes first.
     engine
         Of a folder: local, processes of this machine, or ray, a cluster.
     address
@@ -84,7 +75,7 @@ def describe(
     if folder is None and where.name != "local":
         raise SettingsError(f"--engine {engine} is for a folder of pictures; give one, or leave it out")
     captioner = Captioner.load(model, device(common), common.workers)
-    speech = _speech(captioner, common.seed, method, beam, count, temperature, top_k, top_p)
+    speech = replace(speech, seed=common.seed)
     if folder is not None:
         _folder(captioner, folder, out, regions, speech, common, where)
         return
@@ -140,32 +131,6 @@ def _write(out: Path, kind: str, described: list[tuple[Path, Description]]) -> N
             part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         else:
             draw_description(*described[0]).save(part, PICTURES[kind])
-
-
-def _speech(
-    captioner: Captioner,
-    seed: int,
-    method: Literal["beam", "greedy", "sample"] | None,
-    beam: int | None,
-    count: int | None,
-    temperature: float | None,
-    top_k: int | None,
-    top_p: float | None,
-) -> SpeechSettings:
-    """The captioner's own way of speaking with what was asked for; drawing is implied by its options."""
-    from dataclasses import replace
-
-    from phrasebox.cli.shared import override
-
-    drawn = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-    if method is None and any(value is not None for value in drawn.values()):
-        method = "sample"
-    speech = captioner.speech
-    if beam is None and count is not None and count > speech.beam:
-        beam = count
-    if method == "greedy" and count is None:
-        speech = replace(speech, count=1)
-    return override(speech, {"method": method, "beam": beam, "count": count, "seed": seed, **drawn})
 
 
 def _parse_boxes(text: str) -> list[list[float]]:

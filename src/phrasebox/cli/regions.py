@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Literal
+from typing import Annotated
 
-from phrasebox.cli.app import COMMON, Common, Preset, WorkspacePath
-from phrasebox.cli.shared import EngineName, bulk_engine, override, say, session, skipped
+from phrasebox.cli.app import COMMON, Common, WorkspacePath
+from phrasebox.cli.settings import REGIONS, START, Start
+from phrasebox.cli.shared import EngineName, bulk_engine, say, session, skipped
+from phrasebox.regions.settings import REGION_PRESETS, RegionSettings
+
+_SETTINGS = REGION_PRESETS["modern"]
 
 
 def regions(
     ws: WorkspacePath,
     /,
     *,
-    preset: Preset = "modern",
+    start: Start = START,
     like: str | None = None,
-    proposer: str | None = None,
-    count: int | None = None,
-    density: int | None = None,
-    short_side: int | None = None,
-    detector: str | None = None,
-    backbone: str | None = None,
-    size: int | None = None,
-    pooling: Literal["roi", "crops"] | None = None,
-    second: str | None = None,
-    second_size: int | None = None,
-    nms: float | None = None,
-    rank: Literal["contrast", "classifier", "proposer"] | None = None,
-    runtime: Literal["auto", "openvino", "torch"] | None = None,
+    settings: Annotated[RegionSettings, REGIONS] = _SETTINGS,
     engine: EngineName = "local",
     address: str | None = None,
     profile: bool = False,
@@ -38,37 +30,8 @@ def regions(
 
     Parameters
     ----------
-    preset
-        modern, or paper: selective search, the 19 best boxes and the whole image.
     like
         A model's folder or hub id, whose settings and networks to take instead of a preset's.
-    proposer
-        selective_search, grid, detector, or given (your own boxes); not the preset's, it starts from its own defaults.
-    count
-        Regions kept an image, the whole image included.
-    density
-        Boxes of the grid.
-    short_side
-        Pixels of the copy's short side on which selective_search looks for boxes.
-    detector
-        The detector's model: torchvision:NAME, torchvision:NAME=WEIGHTS, or a folder or hub id for transformers.
-    backbone
-        efficientnet-lite0, -lite1, -lite2, timm:MODEL, or the folder of a fine-tuned network.
-    size
-        Side in pixels to which the image is squashed for the backbone.
-    pooling
-        roi pools boxes from one map; crops runs the backbone on every box.
-    second
-        A second backbone whose vectors are put behind those of the first; "" for none, as with another --backbone.
-    second_size
-        As size, for the second backbone.
-    nms
-        Largest overlap (IoU) of two boxes that are kept.
-    rank
-        What makes a box better: its contrast with what is around it on the backbone's map, the backbone's
-        classifier, or the proposer.
-    runtime
-        What runs the backbone.
     engine
         local, processes of this machine, or ray, a cluster.
     address
@@ -79,18 +42,8 @@ def regions(
         Make them anew with other settings.
     """
     from phrasebox.pipeline.profile import Profile
-    from phrasebox.regions.settings import REGION_PRESETS, RegionSettings, region_settings_of
     from phrasebox.stages.regions import STAGE, make_regions
 
-    if backbone is not None and second is None:
-        second = ""  # the preset's two are chosen for each other
-    given = {"proposer": proposer, "regions": count, "density": density, "short_side": short_side,
-             "detector": detector, "backbone": backbone, "size": size, "pooling": pooling, "second": second,
-             "second_size": second_size, "nms": nms, "rank": rank, "runtime": runtime}  # fmt: skip
-    chosen = REGION_PRESETS[preset] if like is None else region_settings_of(like)
-    if proposer not in (None, chosen.proposer):
-        chosen = RegionSettings.of_proposer(proposer)  # type: ignore[arg-type]
-    settings = override(chosen, given)
     where = bulk_engine(common, engine, address)
     with session(ws, common) as opened:
         workspace = opened.workspace

@@ -14,6 +14,7 @@ from phrasebox.cli.ground import ground
 from phrasebox.cli.import_ import import_
 from phrasebox.cli.regions import regions
 from phrasebox.cli.shared import check_target
+from phrasebox.regions import settings as region_settings
 
 
 def run(
@@ -50,7 +51,7 @@ def run(
     check_target(folder / "gallery.html")
     inner = replace(common, json=False, quiet=common.silent)
     import_(source, ws, format=format, images=images, common=inner)
-    regions(ws, common=inner)
+    regions(ws, settings=region_settings.REGION_PRESETS["modern"], common=inner)
     if train:
         align(ws, common=inner)
     ground(ws, common=inner)

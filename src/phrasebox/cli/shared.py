@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -71,11 +71,6 @@ def bulk_engine(common: Common, name: EngineName, address: str | None) -> Engine
     from phrasebox.pipeline import Engine
 
     return Engine(name, common.workers, address)
-
-
-def override(settings: Any, given: Mapping[str, Any]) -> Any:
-    """The settings with what was given on the command line, which None was not."""
-    return replace(settings, **{name: value for name, value in given.items() if value is not None})
 
 
 def check_target(out: Path) -> None:

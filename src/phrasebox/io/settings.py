@@ -33,6 +33,7 @@ _RULES = {
     "byte_size": "must be a size such as 4GB or 512MB",
     "byte_size_unit": "must be a size such as 4GB or 512MB",
 }
+_BOUNDS = {"ge", "gt", "le", "lt"}
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "string": "text", "tuple": "a list"}
 
 
@@ -72,7 +73,7 @@ def plain(error: ValidationError, cls: Any = None) -> SettingsError:
         context["expected"] = context["expected"].replace("'", "").replace(" or ", ", ")
     stem = kind.split("_")[0]
     rule = _RULES.get(kind, f"must be {_KINDS[stem]}" if stem in _KINDS else first["msg"])
-    return SettingsError(f"{name} {rule.format(**context)}, got {given!r}")
+    return SettingsError(f"{name} {rule.format(**context)}, got {given if set(context) & _BOUNDS else repr(given)}")
 
 
 @cache

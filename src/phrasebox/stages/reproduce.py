@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from phrasebox.aligner import PRESETS
+from phrasebox.aligner.api import NAME
+from phrasebox.captioner.api import NAME as CAPTIONER
 from phrasebox.errors import WorkspaceError
 from phrasebox.io.atomic import digest
-from phrasebox.regions.settings import REGION_PRESETS, RegionSettings
-from phrasebox.stages.align import NAME
+from phrasebox.io.settings import PRESET_NAMES, option_names
 from phrasebox.stages.own_vectors import BACKBONE as OWN_VECTORS
+from phrasebox.stages.settings import TABLES, start_of, values_of
 from phrasebox.workspace.run_log import Run, versions
 from phrasebox.workspace.workspace import Workspace
 
-REGION_OPTIONS = {
-    "proposer": "proposer", "regions": "count", "density": "density", "short_side": "short_side",
-    "detector": "detector",
-    "backbone": "backbone", "size": "size", "pooling": "pooling", "second": "second",
-    "second_size": "second_size", "nms": "nms", "rank": "rank", "runtime": "runtime",
-}  # fmt: skip
-"""Options of the command ``regions``, by the setting that they set."""
-ALIGN_OPTIONS = ("encoder", "dim", "photographs", "epochs", "batch", "lr", "drop_regions", "objective", "patience")
-"""Options of the command ``align``, named like their setting."""
 COMPUTED = ("micro_batch", "precision", "compile")
 """Options of the commands that train, by which results differ in rounding."""
+_NAMES = {"align": NAME, "caption": CAPTIONER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,34 +100,40 @@ def _regions(run: Run, target: Path) -> _Options:
     if made["backbone"] == OWN_VECTORS:  # which is no choice of the user's
         made = {name: value for name, value in made.items() if name not in ("backbone", "second", "second_size")}
     starts = []
-    for name, preset in REGION_PRESETS.items():
-        start, given = preset, [] if name == "modern" else ["--preset", name]
-        if made["proposer"] != preset.proposer:  # as the command does it
-            start, given = RegionSettings.of_proposer(made["proposer"]), [*given, "--proposer", made["proposer"]]
-        begun = asdict(start)
-        if made.get("backbone", start.backbone) != start.backbone:
-            begun["second"] = ""
+    for preset in PRESET_NAMES:
+        given = {} if preset == "modern" else {"preset": preset}
+        if made["proposer"] != start_of("regions", preset)["proposer"]:
+            given["proposer"] = made["proposer"]
+        begun = values_of("regions", given)
+        if made.get("backbone", begun["backbone"]) != begun["backbone"]:
+            begun |= {"second": ""}
         starts.append((given, _differing(begun, made)))
-    given, differing = min(starts, key=lambda each: len(each[0]) + 2 * len(each[1]))
-    options, notes = _options({name: made[name] for name in differing}, REGION_OPTIONS)
-    return given + options, notes
+    return _shortest(starts, made, "regions")
 
 
-def _align(run: Run, target: Path) -> _Options:
-    made = {**run.settings["model"], **run.settings["train"]}
+def _trained(run: Run, target: Path) -> _Options:
+    """The preset that leaves the fewest settings of a training to give, those, and how it is computed."""
+    made = {name: value for part in run.settings.values() for name, value in part.items()}
+    made |= {name: run.arguments[name] for name in COMPUTED if name in run.arguments}
     starts = []
-    for name, preset in PRESETS.items():
-        # The width of the vectors and its parts come from the regions, and the seed is an option of every command.
-        start = asdict(preset.model) | asdict(preset.train)
-        start |= {name: made[name] for name in ("vector_dim", "parts", "seed")}
-        starts.append(([] if name == "modern" else ["--preset", name], _differing(start, made)))
-    given, differing = min(starts, key=lambda each: len(each[0]) + 2 * len(each[1]))
-    options, notes = _options({name: made[name] for name in differing}, {name: name for name in ALIGN_OPTIONS})
+    for preset in PRESET_NAMES:
+        given = {} if preset == "modern" else {"preset": preset}
+        starts.append((given, _differing(start_of(run.stage, preset), made)))
+    options, notes = _shortest(starts, made, run.stage)
+    if blocks := run.arguments.get("finetune"):
+        options += ["--finetune", str(blocks)]
     name = run.arguments["name"]
-    asked = ("finetune", *COMPUTED)
-    computed, _ = _options({k: v for k, v in _given(run).items() if k in asked}, {name: name for name in asked})
-    options += computed
-    return given + options + ([] if name == NAME else ["--name", name]), notes
+    return options + ([] if name == _NAMES[run.stage] else ["--name", name]), notes
+
+
+def _shortest(starts: Sequence[tuple[Mapping[str, str], list[str]]], made: Mapping[str, Any], stage: str) -> _Options:
+    given, differing = min(starts, key=lambda each: 2 * len(each[0]) + 2 * len(each[1]))
+    begun = [word for name, value in given.items() for word in (f"--{name}", value)]
+    known = option_names(*TABLES[stage])
+    options, notes = _options({name: made[name] for name in differing}, known)
+    derived = {one.name for cls in TABLES[stage] for one in fields(cls)}
+    notes += [f"{name}={made[name]!r} is no setting of this version" for name in made if name not in derived]
+    return begun + options, notes
 
 
 def _ground(run: Run, target: Path) -> _Options:
@@ -142,12 +141,12 @@ def _ground(run: Run, target: Path) -> _Options:
     model = run.arguments["model"]
     if model not in ("", f"models/{NAME}"):
         asked["model"] = str(target / model) if model.startswith("models/") else model
-    return _options(asked, {name: name for name in asked})
+    return _options(asked, asked.keys())
 
 
 def _as_asked(run: Run, target: Path) -> _Options:
     asked = _given(run)
-    return _options(asked, {name: name for name in asked})
+    return _options(asked, asked.keys())
 
 
 def _given(run: Run) -> dict[str, Any]:
@@ -158,7 +157,8 @@ def _given(run: Run) -> dict[str, Any]:
 
 _OPTIONS: Mapping[str, Callable[[Run, Path], _Options]] = {
     "regions": _regions,
-    "align": _align,
+    "align": _trained,
+    "caption": _trained,
     "ground": _ground,
     "evaluate": _ground,
 }
@@ -168,15 +168,15 @@ def _differing(start: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
     return [name for name in start if name in made and made[name] != start[name]]
 
 
-def _options(values: Mapping[str, Any], named: Mapping[str, str]) -> _Options:
+def _options(values: Mapping[str, Any], known: Collection[str]) -> _Options:
     """The options that give these values, and a note for every value that no option gives."""
     words: list[str] = []
     notes: list[str] = []
     for name, value in values.items():
-        if name not in named or value is None:
+        if name not in known or value is None:
             notes.append(f"{name}={value!r} was set from Python; no option sets it")
             continue
-        option = f"--{'no-' * (value is False)}{named[name].replace('_', '-')}"
+        option = f"--{'no-' * (value is False)}{name.replace('_', '-')}"
         words += [option] if isinstance(value, bool) else [w for one in _each(value) for w in (option, str(one))]
     return words, notes
 

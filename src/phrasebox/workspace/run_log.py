@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -16,6 +17,8 @@ from importlib import metadata
 from typing import Any
 
 from phrasebox.io.old_names import current
+
+COMMAND_LINE: ContextVar[tuple[str, ...]] = ContextVar("the command line that runs", default=())
 
 _PACKAGES = (
     "phrasebox",
@@ -73,6 +76,8 @@ class Run:
         ISO time.
     finished : bool
         It came to its end.
+    argv : tuple of str
+        The words after ``phrasebox`` of the command line that ran it; none from Python.
     """
 
     stage: str
@@ -84,6 +89,7 @@ class Run:
     versions: dict[str, str] = field(default_factory=versions)
     started: str = field(default_factory=_now)
     finished: bool = False
+    argv: tuple[str, ...] = field(default_factory=lambda: COMMAND_LINE.get())
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Run:

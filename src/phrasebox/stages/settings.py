@@ -1,0 +1,93 @@
+"""Which settings a command takes, and where those that are not given on the command line come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from phrasebox.aligner import settings as aligner
+from phrasebox.captioner import settings as captioner
+from phrasebox.io.settings import option_names, preset_table, read_settings, with_values
+from phrasebox.regions import settings as regions
+from phrasebox.training.execution import Execution
+
+TABLES: dict[str, tuple[type, ...]] = {
+    "regions": (regions.RegionSettings,),
+    "align": (aligner.ModelSettings, aligner.TrainSettings, Execution),
+    "caption": (captioner.ModelSettings, captioner.TrainSettings, captioner.SpeechSettings, Execution),
+    "describe": (captioner.SpeechSettings,),
+}
+"""The settings classes of a command, which are its options and a table of a settings file."""
+
+_DRAWN = ("temperature", "top_k", "top_p")
+
+
+def values_of(command: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the settings of a command that are not ``given`` on the command line.
+
+    A settings file (``config``) comes before a model's own settings (``like``, or ``model`` of ``describe``), these
+    before a preset, and a preset before the defaults.
+
+    Parameters
+    ----------
+    given : mapping
+        Option -> what was given for it.
+
+    Raises
+    ------
+    SettingsError, ModelError
+        If the file or the model cannot be read, or a value in it is out of range.
+    """
+    path = given.get("config")
+    table = read_settings(Path(path), TABLES).get(command, {}) if path else {}
+    asked = {**table, **given}
+    if command == "regions":
+        start = _regions(asked)
+    elif command == "describe":
+        start = _speech(asked)
+    else:
+        start = start_of(command, asked.get("preset", "modern"))
+    values = start | table
+    for cls in TABLES[command]:
+        with_values(cls, values, f"{path}: " if path else "")
+    return values
+
+
+def start_of(command: str, preset: str) -> dict[str, Any]:
+    """The settings of a preset for a command."""
+    if command == "regions":
+        return asdict(regions.REGION_PRESETS[preset])
+    table = preset_table(preset, command)
+    made = [asdict(with_values(cls, table)) for cls in TABLES[command]]
+    names = option_names(*TABLES[command])
+    return {name: value for part in made for name, value in part.items() if name in names}
+
+
+def _regions(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Another proposer starts from the settings that suit it, another network has no second one beside it."""
+    like = asked.get("like")
+    start = asdict(regions.region_settings_of(like)) if like else start_of("regions", asked.get("preset", "modern"))
+    if asked.get("proposer", start["proposer"]) != start["proposer"]:
+        start = asdict(regions.RegionSettings.of_proposer(asked["proposer"]))
+    if "backbone" in asked and "second" not in asked:
+        start |= {"second": "", "second_size": None}
+    return start
+
+
+def _speech(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The captioner's own way of speaking; options of drawing imply drawing, and many sentences a wide beam."""
+    from phrasebox.captioner.api import BUILT_IN
+    from phrasebox.io.model_folder import find_model, read_config
+
+    model = asked.get("model")
+    speech = with_values(captioner.SpeechSettings, read_config(find_model(model) if model else BUILT_IN)["speech"])
+    start = {name: getattr(speech, name) for name in option_names(captioner.SpeechSettings)}
+    if "method" not in asked and any(name in asked for name in _DRAWN):
+        start["method"] = "sample"
+    if asked.get("method") == "greedy":
+        start["count"] = 1
+    if "beam" not in asked and str(asked.get("count", "")).isdecimal():
+        start["beam"] = max(start["beam"], int(asked["count"]))
+    return start
