@@ -17,7 +17,8 @@ from phrasebox.pipeline.local import Counts
 from phrasebox.pipeline.progress import progress
 from phrasebox.text.words import words
 from phrasebox.types import GroundedCaption, Regions, Skipped
-from phrasebox.workspace.workspace import ImageRow, Workspace
+from phrasebox.workspace.schema import ImageRow
+from phrasebox.workspace.workspace import Workspace
 
 STAGE = "ground"
 _BATCH = 32

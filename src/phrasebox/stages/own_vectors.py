@@ -12,8 +12,8 @@ from phrasebox.pipeline.local import run
 from phrasebox.pipeline.progress import progress
 from phrasebox.regions.proposers import Given
 from phrasebox.types import Regions, Skipped
-from phrasebox.workspace.schema import OwnRegions
-from phrasebox.workspace.workspace import ImageRow, Workspace
+from phrasebox.workspace.schema import ImageRow, OwnRegions
+from phrasebox.workspace.workspace import Workspace
 
 BACKBONE = "given"
 """Stands in the settings of regions in place of a network's name."""

@@ -20,7 +20,8 @@ from phrasebox.regions.extractor import RegionExtractor
 from phrasebox.regions.settings import RegionSettings
 from phrasebox.stages.own_vectors import BACKBONE, take_own_vectors
 from phrasebox.types import Box, Regions, Skipped
-from phrasebox.workspace.workspace import ImageRow, Workspace
+from phrasebox.workspace.schema import ImageRow
+from phrasebox.workspace.workspace import Workspace
 
 _BATCH = 16
 
