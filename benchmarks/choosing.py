@@ -19,7 +19,7 @@ from phrasebox.aligner import Aligner
 from phrasebox.evaluate import GroundingCase, grounding_report
 from phrasebox.evaluate.tables import ResultRow, ResultTable
 from phrasebox.grounding import localise
-from phrasebox.grounding.localise import telling
+from phrasebox.grounding.localise import content_words
 from phrasebox.pipeline.progress import progress
 from phrasebox.stages.choose_beta import with_regions
 from phrasebox.types import Box, Example, Grounding, Regions, Span, TruePhrase
@@ -88,9 +88,9 @@ def found(ws: Workspace, aligner: Aligner, examples: list[Example]) -> Iterator[
 def boxes(found: Grounding, spans: list[Span], temperature: float) -> dict[str, list[Box]]:
     """The box of every span, by every way."""
     caption, words, scores, regions = found.caption, found.words, found.scores, found.regions
-    bare, strengths = replace(regions, closed=None), found.strengths
-    ways = ((bare, None, False), (bare, strengths, False), (regions, strengths, False), (regions, strengths, True))
-    best = [regions.box(int(scores[telling(caption, words, span)].mean(0).argmax())) for span in spans]
+    bare, norms = replace(regions, straddling=None), found.norms
+    ways = ((bare, None, False), (bare, norms, False), (regions, norms, False), (regions, norms, True))
+    best = [regions.box(int(scores[content_words(caption, words, span)].mean(0).argmax())) for span in spans]
     localised = [
         [p.box for p in localise(caption, words, scores, seen, spans, temperature, known, photograph)]
         for seen, known, photograph in ways

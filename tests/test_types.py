@@ -19,8 +19,8 @@ BOXES, ONES = np.array([[0, 0, 8, 4], [0, 0, 4, 4]], np.float32), np.ones(2, np.
         pytest.param({"scores": np.ones(3)}, r"2 boxes but scores of shape \(3,\)", id="a score too many"),
         pytest.param({"vectors": np.ones((3, 5))}, r"2 boxes but vectors of shape \(3, 5\)", id="a vector too many"),
         pytest.param({"vectors": np.ones(2)}, r"2 boxes but vectors of shape \(2,\)", id="numbers for vectors"),
-        pytest.param({"closed": np.ones(1)}, r"2 boxes but closed of shape \(1,\)", id="a box of which it is unknown"),
-        pytest.param({"closed": np.ones((2, 1))}, r"2 boxes but closed of shape \(2, 1\)", id="a column"),
+        pytest.param({"straddling": np.ones(1)}, r"2 boxes but straddling of shape \(1,\)", id="a box without one"),
+        pytest.param({"straddling": np.ones((2, 1))}, r"2 boxes but straddling of shape \(2, 1\)", id="a column"),
     ],
 )
 def test_regions_whose_shapes_disagree(values, reason):
@@ -33,5 +33,5 @@ def test_narrowed_regions_keep_all_but_the_end_of_the_vectors():
     whole = Regions(BOXES, ONES, 8, 4, vectors, "a.jpg", np.array([1, 0.5], np.float32))
     few = whole.narrowed(3)
     np.testing.assert_array_equal(few.vectors, vectors[:, :3])
-    assert (few.boxes is whole.boxes, few.closed is whole.closed, few.key) == (True, True, "a.jpg")
+    assert (few.boxes is whole.boxes, few.straddling is whole.straddling, few.key) == (True, True, "a.jpg")
     assert whole.narrowed(5) is whole

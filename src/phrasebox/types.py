@@ -197,9 +197,9 @@ class Regions:
         Pixels of the upright image.
     vectors : (R, D) float16 or None
         CNN(I_b) of every box, before the aligner's projection W_m.
-    closed : (R,) float32 or None
-        How little each box cuts through things, from 0 to 1 (`phrasebox.regions.straddling.closed`); None where no
-        picture was looked at.
+    straddling : (R,) float32 or None
+        Straddling score from 0 to 1: how little each box cuts through superpixels
+        (`phrasebox.regions.straddling.straddling`). None if there was no image to compute it from.
 
     Raises
     ------
@@ -213,7 +213,7 @@ class Regions:
     height: int
     vectors: np.ndarray | None = None
     key: str = ""
-    closed: np.ndarray | None = None
+    straddling: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.boxes.ndim != 2 or self.boxes.shape[1] != 4 or not len(self.boxes):
@@ -222,8 +222,8 @@ class Regions:
             raise DataError(f"{len(self.boxes)} boxes but scores of shape {self.scores.shape}")
         if self.vectors is not None and (self.vectors.ndim != 2 or len(self.vectors) != len(self.boxes)):
             raise DataError(f"{len(self.boxes)} boxes but vectors of shape {self.vectors.shape}")
-        if self.closed is not None and self.closed.shape != self.scores.shape:
-            raise DataError(f"{len(self.boxes)} boxes but closed of shape {self.closed.shape}")
+        if self.straddling is not None and self.straddling.shape != self.scores.shape:
+            raise DataError(f"{len(self.boxes)} boxes but straddling of shape {self.straddling.shape}")
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -257,9 +257,7 @@ class Phrase:
     score : float
         Mean over the phrase's words of v_{a_t} . s_t; for a normalised model a cosine in [-1, 1].
     confidence : float
-        How likely the box is right, in [0, 1]: see `phrasebox.grounding.localise.certainty`. Of a segment of the chain
-        with its region, as a model of dot products has them, its posterior among the regions:
-        `phrasebox.grounding.phrases.confidence`.
+        How likely the box is right, in [0, 1]: see `phrasebox.grounding.confidence`.
     whole_image : bool
         The phrase describes the frame, not a part of it.
     region : int
@@ -302,9 +300,9 @@ class Grounding:
         a_t: the region of every word, decoded at ``beta``.
     score : float
         S_kl of the pair.
-    strengths : (R,) float32 or None
-        Of a model that normalises, the length of each region's vector before it was brought to 1, as a share of the
-        image's mean: how much of a thing the model sees there at all.
+    norms : (R,) float32 or None
+        Relative vector norms: the norm of each region's vector before normalisation, divided by their mean over the
+        image. None for a model that does not normalise.
     """
 
     caption: str
@@ -316,7 +314,7 @@ class Grounding:
     score: float
     beta: float
     key: str = field(default="")
-    strengths: np.ndarray | None = None
+    norms: np.ndarray | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``json.dumps``: what was found, without words and scores."""

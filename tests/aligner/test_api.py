@@ -69,26 +69,26 @@ def test_a_model_of_dot_products_keeps_the_chain_s_own_regions(aligner, picture)
         assert p.box == g.regions.box(p.region)
 
 
-def test_strengths_are_those_of_each_image_s_own_regions(aligner, regions, picture):
+def test_norms_are_those_of_each_image_s_own_regions(aligner, regions, picture):
     few = aligner.regions(picture, boxes=np.array([[0, 0, 100, 100], [80, 20, 300, 200]]))
     together = aligner.ground_many([regions, few, regions], [CAPTION, "a cat", "its eyes"])
-    assert together[0].strengths is together[2].strengths
+    assert together[0].norms is together[2].norms
     for g, r in zip(together, (regions, few, regions), strict=True):
-        assert g.strengths.shape == (len(r),)
-        assert g.strengths.mean() == pytest.approx(1, abs=1e-4)
-        np.testing.assert_allclose(g.strengths, aligner.ground(r, "a cat").strengths, rtol=1e-4)
-    assert np.ptp(together[0].strengths) > 0.01
+        assert g.norms.shape == (len(r),)
+        assert g.norms.mean() == pytest.approx(1, abs=1e-4)
+        np.testing.assert_allclose(g.norms, aligner.ground(r, "a cat").norms, rtol=1e-4)
+    assert np.ptp(together[0].norms) > 0.01
 
 
-def test_a_model_of_dot_products_has_no_strengths(aligner, regions):
+def test_a_model_of_dot_products_has_no_norms(aligner, regions):
     plain = AlignerModel(replace(aligner.model.settings, normalise=False)).eval()
-    assert Aligner(plain, aligner.region_settings).ground(regions, CAPTION).strengths is None
+    assert Aligner(plain, aligner.region_settings).ground(regions, CAPTION).norms is None
 
 
-def test_phrases_are_localised_with_strengths(aligner, regions):
+def test_phrases_are_localised_with_norms(aligner, regions):
     g = aligner.ground(regions, CAPTION)
     cut = [p.span for p in g.phrases]
-    expected = localise(CAPTION, g.words, g.scores, regions, cut, aligner.temperature, g.strengths)
+    expected = localise(CAPTION, g.words, g.scores, regions, cut, aligner.temperature, g.norms)
     assert g.phrases == expected
     assert g.phrases != localise(CAPTION, g.words, g.scores, regions, cut, aligner.temperature)
 
@@ -102,7 +102,7 @@ def test_pictures_that_are_no_photographs_are_localised_without_an_up_and_a_down
         aligner.ground(regions, CAPTION),
     )
     cut = [p.span for p in g.phrases]
-    rest = (CAPTION, g.words, g.scores, regions, cut, aligner.temperature, g.strengths)
+    rest = (CAPTION, g.words, g.scores, regions, cut, aligner.temperature, g.norms)
     assert g.phrases == localise(*rest, photograph=False)
     assert usual.phrases == localise(*rest, photograph=True)
     assert g.phrases != usual.phrases

@@ -162,12 +162,12 @@ def test_the_gain_leaves_the_first_region_vectors_as_they_are():
 
 
 @torch.no_grad()
-def test_strengths_are_lengths_beside_the_mean_of_the_image():
+def test_norms_are_lengths_beside_the_mean_of_the_image():
     torch.manual_seed(0)
     model = AlignerModel(ModelSettings(vector_dim=6, parts=(4, 2), dim=4, hidden=5)).eval()
     vectors, boxes = torch.randn(2, 3, 6), torch.rand(2, 3, 5)
     mask = torch.tensor([[True, True, True], [True, True, False]])
-    found = model.strengths(RegionBatch(vectors.half(), boxes, mask))
+    found = model.vector_norms(RegionBatch(vectors.half(), boxes, mask))
     for image, count in enumerate((3, 2)):
         expected = torch.zeros(3)
         for head, part in zip(model.heads, vectors.half().float().split((4, 2), 2), strict=True):
@@ -176,17 +176,17 @@ def test_strengths_are_lengths_beside_the_mean_of_the_image():
             expected[:count] += torch.tensor(lengths) / (sum(lengths) / count) / 2
         torch.testing.assert_close(found[image], expected)
     torch.testing.assert_close(found.sum(1), torch.tensor([3.0, 2.0]))
-    whole = [model.strengths(RegionBatch(vectors, boxes, of)) for of in (None, torch.ones(2, 3, dtype=torch.bool))]
+    whole = [model.vector_norms(RegionBatch(vectors, boxes, of)) for of in (None, torch.ones(2, 3, dtype=torch.bool))]
     assert torch.equal(*whole)
 
 
 @torch.no_grad()
-def test_strengths_of_vectors_of_zero_are_zero():
+def test_norms_of_vectors_of_zero_are_zero():
     model = model_of("mlp", geometry=False)
     model.heads[0].regions.linear.weight.zero_()
     model.heads[0].regions.linear.bias.zero_()
     batch = RegionBatch(torch.randn(1, 3, 6), torch.rand(1, 3, 5), mask=None)
-    assert model.strengths(batch).tolist() == [[0, 0, 0]]
+    assert model.vector_norms(batch).tolist() == [[0, 0, 0]]
 
 
 @torch.no_grad()

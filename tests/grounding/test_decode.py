@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasebox.errors import SettingsError
-from phrasebox.grounding import decode, decode_batch, energy
+from phrasebox.grounding import decode, decode_batch, energy, segments
 
 BETAS = (0.0, 0.5, 1.0, 2.0, math.inf)
 
@@ -143,3 +143,23 @@ def test_nothing_to_decode():
 def test_energy_counts_the_pairs_that_stay():
     scores = np.array([[1.0, 5.0], [2.0, 7.0], [4.0, 0.0]])
     assert energy(scores, np.array([1, 1, 0]), beta=10.0) == 5 + 7 + 4 + 10
+
+
+@pytest.mark.parametrize(
+    ("assignment", "expected"),
+    [
+        pytest.param([], [], id="no word"),
+        pytest.param([3], [(0, 1, 3)], id="one word"),
+        pytest.param([2, 2, 2], [(0, 3, 2)], id="one run"),
+        pytest.param([0, 1, 0], [(0, 1, 0), (1, 2, 1), (2, 3, 0)], id="a region comes back"),
+    ],
+)
+def test_segments(assignment, expected):
+    assert segments(np.array(assignment, int)) == expected
+
+
+@given(st.lists(st.integers(0, 3), max_size=12))
+def test_runs_rebuild_the_assignment_and_cannot_be_joined(assignment):
+    runs = segments(np.array(assignment, int))
+    assert [region for a, b, region in runs for _ in range(a, b)] == assignment
+    assert all(left[2] != right[2] for left, right in itertools.pairwise(runs))

@@ -8,8 +8,8 @@ import pytest
 from phrasebox.boxes import iou
 from phrasebox.errors import DataError
 from phrasebox.grounding import localise as localise_spans
-from phrasebox.grounding.heatmap import Canvas
-from phrasebox.grounding.localise import FUSED, HEAD, LOYALTY, SENTENCE, certainty, fuse
+from phrasebox.grounding.heatmap import HeatMap
+from phrasebox.grounding.localise import FUSION_IOU, HEAD_WEIGHT, POWER, SENTENCE_WEIGHT, fuse
 from phrasebox.text.words import words
 from phrasebox.types import Regions
 
@@ -75,8 +75,8 @@ def test_span_without_a_word():
 def test_fused_box_is_a_mean_of_those_that_overlap_the_best():
     boxes = np.array([[0, 0, 10, 10], [2, 0, 10, 10], [0, 0, 3, 3], [50, 50, 60, 60]], np.float32)
     merit = np.array([1.0, 0.9, 0.99, 0.99])
-    assert iou(boxes[0], boxes)[2] < FUSED < iou(boxes[0], boxes)[1]
-    say = 0.9**LOYALTY
+    assert iou(boxes[0], boxes)[2] < FUSION_IOU < iou(boxes[0], boxes)[1]
+    say = 0.9**POWER
     np.testing.assert_allclose(fuse(merit, boxes), [2 * say / (1 + say), 0, 10, 10], rtol=1e-5)
 
 
@@ -96,18 +96,18 @@ def test_the_last_content_word_counts_more():
 
 
 @pytest.mark.parametrize("photograph", [True, False])
-@pytest.mark.parametrize("strengths", [None, np.array([0.5, 1.7, 0.2, 1.6], np.float32)], ids=["votes", "solved too"])
-def test_box_is_fused_by_merit_and_the_region_is_the_one_nearest_to_it(strengths, photograph):
+@pytest.mark.parametrize("norms", [None, np.array([0.5, 1.7, 0.2, 1.6], np.float32)], ids=["votes", "solved too"])
+def test_box_is_fused_by_merit_and_the_region_is_the_one_nearest_to_it(norms, photograph):
     rng = np.random.default_rng(3)
-    canvas, spans = Canvas(REGIONS, strengths, photograph), [(0, 5), (13, 25)]
+    heat_map, spans = HeatMap(REGIONS, norms, photograph), [(0, 5), (13, 25)]
     chosen = set()
     for _ in range(8):
         scores = rng.normal(size=(len(WORDS), 4)).astype(np.float32)
-        found = localise_spans(CAPTION, WORDS, scores, REGIONS, spans, 2.0, strengths, photograph)
-        rest = SENTENCE * scores.mean(0)
+        found = localise_spans(CAPTION, WORDS, scores, REGIONS, spans, 2.0, norms, photograph)
+        rest = SENTENCE_WEIGHT * scores.mean(0)
         red, ball, dog = scores[4], scores[5], scores[1]
-        for phrase, own in zip(found, (dog, (1 - HEAD) * (red + ball) / 2 + HEAD * ball), strict=True):
-            merit = canvas.merits(own - rest, 2.0)
+        for phrase, own in zip(found, (dog, (1 - HEAD_WEIGHT) * (red + ball) / 2 + HEAD_WEIGHT * ball), strict=True):
+            merit = heat_map.merits(own - rest, 2.0)
             box = fuse(merit, BOXES).astype(np.float32)
             assert tuple(phrase.box) == pytest.approx(box, abs=1e-3)
             assert phrase.region == iou(box, BOXES).argmax()
@@ -118,7 +118,7 @@ def test_box_is_fused_by_merit_and_the_region_is_the_one_nearest_to_it(strengths
 def test_how_closed_the_boxes_are_is_looked_at():
     scores = table(ball=[2, 3])
     for closed, best in (([1, 1, 0.9, 0.1], 2), ([1, 1, 0.1, 0.9], 3)):
-        regions = replace(REGIONS, closed=np.array(closed, np.float32))
+        regions = replace(REGIONS, straddling=np.array(closed, np.float32))
         (phrase,) = localise_spans(CAPTION, WORDS, scores, regions, [(21, 25)], temperature=20, photograph=False)
         assert phrase.region == best
 
@@ -132,24 +132,14 @@ def test_of_two_things_alike_a_photograph_is_about_the_lower_one(lower):
     assert phrase.region == lower
 
 
-def test_certainty_is_what_the_regions_agree_on_times_how_well_the_phrase_fits():
-    merit, near = np.array([1.0, 0.9, 0.8, 0.5]), np.array([0.9, 0.6, 0.4, 0.0])
-    say = merit**LOYALTY
-    found = certainty(np.array([0.2, 0.7, 0.1, 0.3]), merit, near)
-    assert found == pytest.approx(0.7 * (say[0] + say[1]) / say.sum())
-    assert certainty(np.full(4, -0.1), merit, near) == 0
-    assert certainty(np.full(4, 9.0), merit, np.ones(4)) == 1  # a product, not a cosine
-    assert certainty(np.full(4, 0.5), np.zeros(4), near) == 0
-
-
-def test_two_like_places_halve_the_certainty():
+def test_two_like_places_halve_the_confidence():
     both = localise_spans(CAPTION, WORDS, table(dog=[1, 2]), APART, [(0, 5)], temperature=20, photograph=False)
     one = localise_spans(CAPTION, WORDS, table(dog=[1]), APART, [(0, 5)], temperature=20, photograph=False)
     assert one[0].confidence == pytest.approx(1, abs=0.02)
     assert both[0].confidence == pytest.approx(0.5, abs=0.02)
 
 
-def test_a_phrase_that_fits_nothing_is_not_certain_however_the_regions_agree():
+def test_a_phrase_that_fits_nothing_has_little_confidence_however_the_regions_agree():
     scores = table(dog=[1]) * 0.1
     sure, unsure = (
         localise_spans(CAPTION, WORDS, each, REGIONS, [(0, 5)], temperature=t)[0]

@@ -1,18 +1,16 @@
 from __future__ import annotations
 
 import itertools
-import math
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasebox.boxes import covers_image, iou
 from phrasebox.grounding import clean_phrases
-from phrasebox.grounding.phrases import confidence, is_content, trim
+from phrasebox.grounding.phrases import is_content, trim
 from phrasebox.text.words import words
-from phrasebox.types import Box, Regions
+from phrasebox.types import Regions
 
 BOXES = np.array([[0, 0, 100, 80], [0, 0, 40, 40], [2, 0, 42, 40], [50, 10, 100, 80]], np.float32)
 REGIONS = Regions(BOXES, np.ones(4, np.float32), 100, 80)
@@ -95,52 +93,6 @@ def test_score_is_the_mean_over_the_words_that_remain():
 def test_whole_image_flag(region, whole):
     (phrase,) = phrases_of("dog", [region])
     assert phrase.whole_image is whole
-
-
-def test_nine_tenths_of_the_frame_are_the_frame():
-    assert covers_image(Box(0, 0, 90, 80), 100, 80)
-    assert not covers_image(Box(0, 0, 89.9, 80), 100, 80)
-
-
-def slow_iou(a, b):
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    shared = max(width, 0) * max(height, 0)
-    return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)
-
-
-def boxes_of(rng, count):
-    low = rng.uniform(0, 50, (count, 2))
-    return np.concatenate([low, low + rng.uniform(5, 50, (count, 2))], axis=1).astype(np.float32)
-
-
-@given(st.integers(0, 10**6), st.integers(1, 40), st.sampled_from([0.0, 1.0, 40.0, 1000.0]))
-def test_confidence_equals_a_slow_loop_and_is_a_probability(seed, count, temperature):
-    rng = np.random.default_rng(seed)
-    boxes, scores = boxes_of(rng, count), rng.normal(size=count).astype(np.float32)
-    region = int(rng.integers(count))
-    weights = [math.exp(temperature * (float(s) - float(scores.max()))) for s in scores]
-    near = [slow_iou(boxes[region].tolist(), b.tolist()) >= 0.5 for b in boxes]
-    found = confidence(scores, region, boxes, temperature)
-    assert found == pytest.approx(sum(w for w, n in zip(weights, near, strict=True) if n) / sum(weights), abs=1e-4)
-    assert 0 <= found <= 1
-
-
-def test_confidence_of_nearly_all_votes_stays_a_probability():
-    # Summed in another order, a part of the votes can come out larger than all of them.
-    rng = np.random.default_rng(0)
-    boxes = np.tile(np.array([[0, 0, 10, 10]], np.float32), (60, 1))
-    boxes[::7] = [50, 50, 60, 60]
-    for _ in range(300):
-        scores = rng.uniform(-1e-3, 0, 60).astype(np.float32)
-        scores[::7] = -30
-        assert 0.99 < confidence(scores, 1, boxes, 1.0) <= 1
-
-
-def test_overlap_equals_a_slow_loop():
-    boxes = boxes_of(np.random.default_rng(3), 12)
-    expected = [slow_iou(boxes[2].tolist(), b.tolist()) for b in boxes]
-    np.testing.assert_allclose(iou(boxes[2], boxes), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from phrasebox.regions.backbones import Backbone, load_backbone
 from phrasebox.regions.extractor import RegionExtractor
 from phrasebox.regions.roi_align import pool
 from phrasebox.regions.settings import RegionSettings, vector_parts
-from phrasebox.regions.straddling import closed
+from phrasebox.regions.straddling import straddling
 
 # Loading a network takes longer than running it: every test shares the loaded ones.
 load_once = functools.cache(load_backbone)
@@ -174,9 +174,9 @@ class TestRegionExtractor:
         images = [cat, cat[:60]]
         found = request.getfixturevalue(kind)(images, given=[np.array([[5, 5, 60, 90]]), None])
         for image, regions in zip(images, found, strict=True):
-            np.testing.assert_array_equal(regions.closed, closed(image, regions.boxes))
-            assert regions.closed[0] == 1
-            assert regions.closed.min() < 1
+            np.testing.assert_array_equal(regions.straddling, straddling(image, regions.boxes))
+            assert regions.straddling[0] == 1
+            assert regions.straddling.min() < 1
 
     def test_own_boxes_are_all_kept_in_order(self, searching: RegionExtractor, cat: np.ndarray) -> None:
         boxes = np.array([[0, 0, 30, 30], [0, 0, 226, 150], [0, 0, 30, 30], *[[5, 5, 50 + i, 50] for i in range(9)]])

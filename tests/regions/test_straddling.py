@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from phrasebox.regions.straddling import SCALE, SIDE, SIGMA, SMALLEST, closed
+from phrasebox.regions.straddling import SCALE, SIDE, SIGMA, SMALLEST, straddling
 
 
 def superpixels_of(image):
@@ -37,7 +37,7 @@ def test_equals_a_slow_count(cat):
     height, width = cat.shape[:2]
     corners = np.sort(np.random.default_rng(0).integers(0, SIDE, (12, 2, 2)), axis=1).reshape(-1, 4)
     corners[:, 2:] += 1
-    found = closed(cat, corners * (np.array([width, height] * 2) / SIDE))
+    found = straddling(cat, corners * (np.array([width, height] * 2) / SIDE))
     superpixels = superpixels_of(cat)
     assert superpixels.max() > 5  # there is something to cut
     assert found.dtype == np.float32
@@ -47,7 +47,7 @@ def test_equals_a_slow_count(cat):
 
 def test_the_whole_image_cuts_nothing(cat):
     height, width = cat.shape[:2]
-    assert closed(cat, np.array([[0, 0, width, height]])) == 1
+    assert straddling(cat, np.array([[0, 0, width, height]])) == 1
 
 
 def thing_on_ground():
@@ -60,7 +60,7 @@ def thing_on_ground():
 def test_a_box_around_a_thing_is_closed_and_one_beside_it_is_not():
     image, around = thing_on_ground()
     half, beside, loose = np.float32([[0, 0, -SIDE / 2, 0], [SIDE / 2, 0] * 2, [-12, -12, 12, 12]]) + around
-    exact, cut, moved, larger = closed(image, np.stack([around, half, beside, loose]))
+    exact, cut, moved, larger = straddling(image, np.stack([around, half, beside, loose]))
     assert exact > 0.9  # the small copy is smoothed before it is cut up
     assert cut < 0.1
     assert max(cut, moved) < larger < exact
@@ -69,14 +69,14 @@ def test_a_box_around_a_thing_is_closed_and_one_beside_it_is_not():
 def test_boxes_are_in_pixels_of_the_image(cat):
     boxes = np.array([[20, 30, 200, 180], [100, 100, 300, 250]], np.float32)
     twice = cv2.resize(cat, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
-    np.testing.assert_allclose(closed(twice, 2 * boxes), closed(cat, boxes), atol=0.02)
+    np.testing.assert_allclose(straddling(twice, 2 * boxes), straddling(cat, boxes), atol=0.02)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (3000, 1), (7, 5)], ids=str)
 def test_tiny_and_thin_images(shape):
     image = np.random.default_rng(0).integers(0, 255, (*shape, 3), dtype=np.uint8)
     height, width = shape
-    found = closed(image, np.array([[0, 0, width, height], [0, 0, width / 3, height / 3]]))
+    found = straddling(image, np.array([[0, 0, width, height], [0, 0, width / 3, height / 3]]))
     assert found[0] == 1
     assert 0 <= found[1] <= 1
 
@@ -87,8 +87,8 @@ def test_tiny_and_thin_images(shape):
     ids=["no area", "a sliver at the corner", "left of the image", "right of the image", "a line"],
 )
 def test_a_box_of_next_to_nothing_has_a_share(cat, box):
-    assert 0 <= closed(cat, np.array([box]))[0] <= 1
+    assert 0 <= straddling(cat, np.array([box]))[0] <= 1
 
 
 def test_no_boxes(cat):
-    assert closed(cat, np.empty((0, 4))).shape == (0,)
+    assert straddling(cat, np.empty((0, 4))).shape == (0,)

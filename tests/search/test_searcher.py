@@ -69,7 +69,9 @@ def test_boxes_are_ranked_by_all_words_together(ws, request, kind):
 
 
 def test_phrases_are_those_of_the_stored_regions(ws, monkeypatch):
-    monkeypatch.setattr("phrasebox.grounding.heatmap.CLOSED", 1.0)  # so that what is stored beside the vectors decides
+    monkeypatch.setattr(
+        "phrasebox.grounding.heatmap.STRADDLING_POWER", 1.0
+    )  # so that what is stored beside the vectors decides
     aligner = make_aligner()
     with torch.no_grad():
         aligner.model.log_temperature.fill_(4.0)  # sharp enough for some box to be better than the frame
@@ -83,7 +85,7 @@ def test_phrases_are_those_of_the_stored_regions(ws, monkeypatch):
         for one, other in zip(hit.phrases, found.phrases, strict=True):
             assert tuple(one.box) == pytest.approx(tuple(other.box), abs=0.05)
             assert one.score == pytest.approx(other.score, abs=1e-3)
-    bare = [replace(r, closed=None) for r in regions]
+    bare = [replace(r, straddling=None) for r in regions]
     without = aligner.ground_many(bare, [SENTENCE] * 12)
     here, there = (np.array([tuple(p.box) for one in found for p in one.phrases]) for found in (hits, without))
     assert np.abs(here - there).max() > 1
@@ -164,12 +166,12 @@ def test_vectors_go_with_the_regions_they_were_made_of(ws, aligner):
     assert len(Searcher.open(ws, aligner).images) == 5
 
 
-def test_the_workspace_itself_searches(ws, aligner, monkeypatch):
+def test_without_a_model_the_workspace_s_own_is_used(ws, aligner, monkeypatch):
     monkeypatch.setattr("phrasebox.aligner.Aligner.for_workspace", lambda ws: aligner)
     expected = Searcher.open(ws, aligner).sentence(SENTENCE, 4)
-    assert [h.key for h in ws.search(SENTENCE, k=4)] == [h.key for h in expected]
+    assert [h.key for h in Searcher.open(ws).sentence(SENTENCE, 4)] == [h.key for h in expected]
     add_images(ws, [40])
-    assert "image 040" in {hit.key for hit in ws.search(SENTENCE, k=41)}
+    assert "image 040" in {hit.key for hit in Searcher.open(ws).sentence(SENTENCE, 41)}
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def ws(tmp_path):
 
 def same(left, right):
     assert (left.key, left.width, left.height) == (right.key, right.width, right.height)
-    for name in ("boxes", "scores", "vectors", "closed"):
+    for name in ("boxes", "scores", "vectors", "straddling"):
         np.testing.assert_array_equal(getattr(left, name), getattr(right, name))
         assert getattr(getattr(left, name), "dtype", None) == getattr(getattr(right, name), "dtype", None)
 
@@ -149,14 +149,14 @@ def test_regions_round_trip_in_import_order(ws):
 def test_what_is_not_known_of_some_boxes_stays_unknown(ws):
     made = {key: regions(key, count=i + 2) for i, key in enumerate(KEYS)}
     for key in (KEYS[0], KEYS[2]):
-        made[key] = replace(made[key], closed=None)
+        made[key] = replace(made[key], straddling=None)
     ws.append_regions([made[key] for key in KEYS])
     for batch in (1, 3, 64):
         read = flat(ws.regions(batch=batch))
-        assert [one.closed is None for one in read] == [True, False, True, False]
+        assert [one.straddling is None for one in read] == [True, False, True, False]
         for one in read:
             same(one, made[one.key])
-    np.testing.assert_array_equal(ws.region_reader().read([1])[0].closed, made[KEYS[1]].closed)
+    np.testing.assert_array_equal(ws.region_reader().read([1])[0].straddling, made[KEYS[1]].straddling)
 
 
 def test_a_table_of_an_older_version_is_read_and_added_to(ws):
@@ -165,8 +165,8 @@ def test_a_table_of_an_older_version_is_read_and_added_to(ws):
     ws.append_regions(made[2:])
     ws.optimize()
     for one, old in zip(flat(ws.regions()), made, strict=True):
-        assert one.closed is None
-        same(replace(one, closed=old.closed), old)
+        assert one.straddling is None
+        same(replace(one, straddling=old.straddling), old)
     ws.drop("regions")
     ws.append_regions(made)  # made anew, it tells
     for one, old in zip(flat(ws.regions()), made, strict=True):

@@ -247,11 +247,11 @@ class Aligner:
     ) -> list[Grounding]:
         """`ground_many` for (T, R) tables of v_i . s_t that are there already."""
         beta = self.beta if beta is None else beta
-        strengths = self._strengths(regions)
+        norms = self._vector_norms(regions)
         paths = decode_batch(tables, beta)
         found = []
         for i, (r, sentence, table, path) in enumerate(zip(regions, sentences, tables, paths, strict=True)):
-            own, asked = strengths.get(id(r)), None if spans is None else spans[i]
+            own, asked = norms.get(id(r)), None if spans is None else spans[i]
             phrases = self._phrases(sentence.text, sentence.words, table, path, r, own, asked)
             best = table.max(1)
             score = float(best.mean() if self.model.settings.mean else best.sum())
@@ -261,7 +261,7 @@ class Aligner:
     def decoded_again(self, found: Grounding, beta: float) -> Grounding:
         """A grounding with its words decoded at another beta, from the scores it has: no network runs."""
         path = decode_batch([found.scores], beta)[0]
-        phrases = self._phrases(found.caption, found.words, found.scores, path, found.regions, found.strengths)
+        phrases = self._phrases(found.caption, found.words, found.scores, path, found.regions, found.norms)
         return replace(found, assignment=path, phrases=phrases, beta=beta)
 
     def _phrases(
@@ -271,7 +271,7 @@ class Aligner:
         table: np.ndarray,
         path: np.ndarray,
         regions: Regions,
-        strengths: np.ndarray | None,
+        norms: np.ndarray | None,
         spans: Sequence[Span] | None = None,
     ) -> tuple[Phrase, ...]:
         if spans is None and not self.model.settings.normalise:
@@ -279,15 +279,15 @@ class Aligner:
         # The chain says which words belong together; where cosines are compared, all regions say where.
         cut = phrase_spans(text, words, path, regions.boxes) if spans is None else spans
         photograph = self.model.settings.photographs
-        return localise(text, words, table, regions, cut, self.temperature, strengths, photograph)
+        return localise(text, words, table, regions, cut, self.temperature, norms, photograph)
 
-    def _strengths(self, regions: Sequence[Regions]) -> dict[int, np.ndarray]:
-        """By the identity of each, how long the regions' vectors are; of a model that normalises."""
+    def _vector_norms(self, regions: Sequence[Regions]) -> dict[int, np.ndarray]:
+        """Relative vector norms by the identity of the regions; empty for a model that does not normalise."""
         unique = _unique(regions)
         if not unique or not self.model.settings.normalise:
             return {}
         with torch.inference_mode():
-            found = _finite(self.model.strengths(collate(self.regions_of(unique))))
+            found = _finite(self.model.vector_norms(collate(self.regions_of(unique))))
         return {id(r): own[: len(r)] for r, own in zip(unique, found, strict=True)}
 
     def word_scores(self, regions: Sequence[Regions], sentences: Sequence[Sentence]) -> list[np.ndarray]:

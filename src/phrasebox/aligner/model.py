@@ -152,8 +152,8 @@ class Head(nn.Module):
                     last.bias.zero_()
                 self.regions.linear.weight.div_(_GAIN)
 
-    def strengths(self, vectors: Tensor, geometry: Tensor, mask: Tensor) -> Tensor:
-        """As `AlignerModel.strengths`, of this part alone."""
+    def vector_norms(self, vectors: Tensor, geometry: Tensor, mask: Tensor) -> Tensor:
+        """As `AlignerModel.vector_norms`, of this part alone."""
         lengths = self.regions(vectors, geometry).norm(dim=-1) * mask
         mean = lengths.sum(1, keepdim=True) / mask.sum(1, keepdim=True)
         return lengths / mean.clamp(min=1e-12)
@@ -198,17 +198,17 @@ class AlignerModel(nn.Module):
         parts = vectors.split(self.settings.widths, dim=-1)
         return self._join([head.embed_regions(part, geometry) for head, part in zip(self._heads, parts, strict=True)])
 
-    def strengths(self, batch: RegionBatch) -> Tensor:
-        """How long each region's vector is before it is brought to length 1, beside the image's others: (B, R).
+    def vector_norms(self, batch: RegionBatch) -> Tensor:
+        """Norm of each region's vector before normalisation, divided by their mean over the image: (B, R).
 
-        1 on average over the regions of an image, 0 for padding; of several heads the mean. What a model of cosines
-        learns little from has short vectors: an empty sky, a wall.
+        0 for padding; the mean over the heads. Regions that tell the model little, such as sky or a wall, have small
+        norms.
         """
         device = self.log_temperature.device
         vectors, geometry = batch.vectors.to(device).float(), batch.geometry.to(device)
         mask = torch.ones(vectors.shape[:2], device=device) if batch.mask is None else batch.mask.to(device).float()
         parts = vectors.split(self.settings.widths, dim=-1)
-        found = [head.strengths(part, geometry, mask) for head, part in zip(self._heads, parts, strict=True)]
+        found = [head.vector_norms(part, geometry, mask) for head, part in zip(self._heads, parts, strict=True)]
         return torch.stack(found).mean(0)
 
     def embed_words(self, words: Tensor, lengths: Tensor) -> Tensor:

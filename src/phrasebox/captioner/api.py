@@ -165,7 +165,7 @@ class Captioner:
                     boxes=np.concatenate([old.boxes, new.boxes[1:]]),
                     scores=np.concatenate([old.scores, new.scores[1:]]),
                     vectors=np.concatenate([old.vectors, new.vectors[1:]]),
-                    closed=None,  # which a captioner does not read
+                    straddling=None,  # which a captioner does not read
                 )
             )
         return joined

@@ -10,7 +10,7 @@ import numpy as np
 
 from phrasebox.errors import SettingsError
 
-# Scores decoded together: 4 MB in single precision, large enough to hide the calls and small enough for a cache.
+# Scores decoded at a time: 4 MB in single precision, enough to hide the overhead of calls and within a cache.
 _TABLE = 1_000_000
 
 
@@ -57,15 +57,15 @@ def decode_batch(scores: Sequence[np.ndarray] | np.ndarray, beta: float) -> list
     """Maximise E(a) exactly for many sentences, in O(words x regions) each.
 
     The pairwise term is Potts, so the best predecessor of region j is either j itself (plus beta) or the best
-    region overall: one maximum a step serves all regions. Ties are broken from the last word backwards: stay on
+    region overall: one maximum a step is enough for all regions. Ties are broken from the last word backwards: stay on
     the current box if that is optimal, otherwise take the lowest index.
 
     Parameters
     ----------
     scores : sequence of (T_i, R_i) arrays, or one (N, T, R) array
-        v_i . s_t; lengths and region counts may differ, a sentence may have no word.
+        v_i . s_t; lengths and region counts may differ; a sentence may be empty.
     beta : float
-        At least 0. 0 lets each word take its own best box; ``inf`` gives the whole sentence the one best box.
+        At least 0. With 0 each word takes its own best box; with ``inf`` the whole sentence takes the one best box.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def decode_batch(scores: Sequence[np.ndarray] | np.ndarray, beta: float) -> list
 
 
 def _decode_equal(scores: np.ndarray, beta: float) -> np.ndarray:
-    """The (N, T, R) case: no padding to make."""
+    """The (N, T, R) case, without padding."""
     n, t, r = scores.shape
     paths = np.zeros((n, t), np.int64)
     if not paths.size:
@@ -122,9 +122,9 @@ def _check(scores: np.ndarray, regions: int) -> None:
 
 
 def _stack(block: list[np.ndarray], lengths: np.ndarray, widths: np.ndarray) -> np.ndarray:
-    """Sentences as columns of (T, R, B); a region that an image does not have scores -inf and never wins.
+    """Sentences as columns of (T, R, B), padded with regions that score -inf; words after a sentence's end are not set.
 
-    Sentences of one size stand together, and are copied together. What is behind a sentence's end is not set.
+    Sentences of equal size are neighbours and are copied together.
     """
     dtype = np.result_type(np.float32, *{s.dtype for s in block})
     table = np.empty((lengths.max(), widths.max(), len(block)), dtype)
@@ -147,10 +147,10 @@ def _columns(sentences: np.ndarray, table: np.ndarray) -> None:
 def _viterbi(table: np.ndarray, lengths: np.ndarray, beta: float) -> np.ndarray:
     """Best paths (B, T) of ``table`` (T, R, B), sentences sorted by descending length; overwrites ``table``.
 
-    Leaving a box costs beta here, where the paper rewards staying with it: the same up to a constant, and no
-    difference between scores is lost beside a large beta. After the forward pass ``table[t, j]`` is the best energy
-    of a prefix that ends with word t on region j. Which predecessor gave it is not stored: on the way back it is
-    read off the same numbers, for the one path only.
+    Leaving a box costs beta here, where the paper rewards staying with it. This is equal up to a constant, and keeps
+    differences between scores exact beside a large beta. After the forward pass ``table[t, j]`` is the best energy
+    of a prefix that ends with word t on region j. No back-pointers are stored: the backward pass finds the
+    predecessors of the one best path from the same numbers.
     """
     steps, regions, batch = table.shape
     active = [int(np.count_nonzero(lengths > t)) for t in range(steps)]
@@ -172,3 +172,17 @@ def _viterbi(table: np.ndarray, lengths: np.ndarray, beta: float) -> np.ndarray:
         held = table[t].take(following * np.int64(batch) + columns[:n])
         paths[t, :n] = np.where(held >= leave[t, :n], following, paths[t, :n])
     return paths.T.astype(np.int64, order="C")
+
+
+def segments(assignment: np.ndarray) -> list[tuple[int, int, int]]:
+    """Text segments of an assignment (T,): maximal runs ``(first word, last word + 1, region)`` of equal a_t.
+
+    Examples
+    --------
+    >>> segments(np.array([4, 4, 0, 4]))
+    [(0, 2, 4), (2, 3, 0), (3, 4, 4)]
+    """
+    if not len(assignment):
+        return []
+    cuts = [0, *(np.flatnonzero(np.diff(assignment)) + 1).tolist(), len(assignment)]
+    return [(a, b, int(assignment[a])) for a, b in pairwise(cuts)]

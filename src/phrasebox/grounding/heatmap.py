@@ -1,4 +1,4 @@
-"""Where in an image a phrase is: scores of regions -> heat on a grid -> how well each region holds it."""
+"""Heat map of a phrase: region scores -> heat on a grid of cells -> merit of each region."""
 
 from __future__ import annotations
 
@@ -9,43 +9,45 @@ import numpy as np
 from phrasebox.types import Regions
 
 GRID = 28  # cells of the heat map each way
-SHARPNESS = 0.6  # share of the model's temperature at which regions vote
-SOLVED_SHARPNESS = 0.1  # the same for what is solved for, whose peaks are far higher
-SOLVED = 0.55  # weight of what is solved for in the heat, beside the votes
-RIDGE = 1.5  # of the solution; a region that is the whole frame measures 1
-EXTENT = 0.9  # of a cell's area, against the heat of the hottest cell
-CLOSED = 0.15  # power of how little a region cuts through things, in its merit
-_LEAST_CLOSED = 0.02
-LOW, MIDDLE = 1.0, 3.0  # how much more heat counts low in a photograph, and less away from its middle column
+VOTE_SHARPNESS = 0.6  # share of the model's temperature in the votes
+LEAST_SQUARES_SHARPNESS = 0.1  # the same in the least-squares part, whose peaks are much higher
+LEAST_SQUARES_WEIGHT = 0.55  # exponent of the least-squares part in the heat; the votes have the rest
+RIDGE = 1.5  # of the least squares; the whole image's diagonal entry is 1
+AREA_WEIGHT = 0.9  # heat that a cell must have to pay for its area, as a share of the hottest cell's
+STRADDLING_POWER = 0.15  # of the straddling score, in the merit
+_LEAST_STRADDLING = 0.02
+PRIOR_DOWN, PRIOR_ACROSS = 1.0, 3.0  # of the centre prior: growth towards the bottom, decay away from the middle column
 
 
-class Canvas:
-    """The regions of one image, for heat maps of any phrases.
+class HeatMap:
+    """Heat maps of phrases over the regions of one image.
 
     Parameters
     ----------
     regions : Regions
-        Where they tell how ``closed`` they are, those that are not count less.
-    strengths : (R,), optional
-        Of the regions' vectors, as `phrasebox.types.Grounding` has them.
+        With straddling scores, if known, regions that cut through things get less merit.
+    norms : (R,), optional
+        Relative norms of the regions' vectors (`phrasebox.types.Grounding`).
     photograph : bool
-        The image is composed as photographs are, and its heat is weighed by `composition`.
+        Multiply the heat by `centre_prior`.
     """
 
-    def __init__(self, regions: Regions, strengths: np.ndarray | None = None, photograph: bool = True) -> None:
-        self.strengths = strengths
+    def __init__(self, regions: Regions, norms: np.ndarray | None = None, photograph: bool = True) -> None:
+        self.norms = norms
         self.photograph = photograph
         self.cover = coverage(regions.boxes / np.array([regions.width, regions.height] * 2, np.float32))  # (R, G*G)
         self.cells = np.maximum(self.cover.sum(1), 1e-6)  # (R,)
-        self._closed = 1.0 if regions.closed is None else np.maximum(regions.closed, _LEAST_CLOSED) ** CLOSED
+        self._straddling = (
+            1.0 if regions.straddling is None else np.maximum(regions.straddling, _LEAST_STRADDLING) ** STRADDLING_POWER
+        )
 
     def merits(self, scores: np.ndarray, temperature: float) -> np.ndarray:
-        """How well each region holds a phrase's heat: heat(b) / (heat of the frame + `EXTENT` * area(b)).
+        """How well each region encloses a phrase's heat: heat(b) / (heat of the image + `AREA_WEIGHT` * area(b)).
 
-        The hottest cell is 1, and where regions tell how closed they are, closed ** `CLOSED` is a factor.
+        The hottest cell has heat 1. With straddling scores, straddling ** `STRADDLING_POWER` is a factor.
 
-        Near-equal boxes split the vote of an arg-max; here they add up, and the box is best that holds the most of
-        the heat with the least that is cold, as an intersection over union would have it.
+        As an intersection over union, it is largest for the box that holds the most heat and the least cold area.
+        Near-equal boxes would split the vote of an arg-max; here their votes add up.
 
         Parameters
         ----------
@@ -54,62 +56,62 @@ class Canvas:
 
         Returns
         -------
-        as ``scores``
+        shape of ``scores``
         """
         heat = self.heat(scores, temperature)
-        return heat @ self.cover.T / (heat.sum(-1, keepdims=True) + EXTENT * self.cells) * self._closed
+        return heat @ self.cover.T / (heat.sum(-1, keepdims=True) + AREA_WEIGHT * self.cells) * self._straddling
 
     def heat(self, scores: np.ndarray, temperature: float) -> np.ndarray:
-        """Heat (..., G*G) of phrases that score (..., R), the hottest cell of each being 1.
+        """Heat (..., G*G) of phrases with scores (..., R); the hottest cell of each phrase is 1.
 
-        The votes, and where there are strengths what is solved for: (votes)^(1 - `SOLVED`) * exp(solved)^`SOLVED`;
-        of a photograph weighed by `composition`.
+        Without vector norms, the votes; with them votes ** (1 - `LEAST_SQUARES_WEIGHT`) * exp(least squares) **
+        `LEAST_SQUARES_WEIGHT`. Of a photograph multiplied by `centre_prior`.
         """
         heat = self.votes(scores, temperature)
-        if self.strengths is not None:
-            solved = SOLVED_SHARPNESS * temperature * self.solved(scores * self.strengths)
+        if self.norms is not None:
+            solved = LEAST_SQUARES_SHARPNESS * temperature * self.least_squares(scores * self.norms)
             solved = np.exp(solved - solved.max(-1, keepdims=True))
-            heat = heat ** (1 - SOLVED) * solved**SOLVED
+            heat = heat ** (1 - LEAST_SQUARES_WEIGHT) * solved**LEAST_SQUARES_WEIGHT
         if self.photograph:
-            heat = heat * composition()
+            heat = heat * centre_prior()
         return heat / heat.max(-1, keepdims=True)
 
     def votes(self, scores: np.ndarray, temperature: float) -> np.ndarray:
-        """A region adds exp(temperature * score) / sqrt(area) to the cells that it covers; the hottest being 1."""
-        votes = np.exp(SHARPNESS * temperature * (scores - scores.max(-1, keepdims=True)))
+        """Each region adds exp(temperature * score) / sqrt(area) to the cells it covers; scaled to a maximum of 1."""
+        votes = np.exp(VOTE_SHARPNESS * temperature * (scores - scores.max(-1, keepdims=True)))
         heat = (votes / np.sqrt(self.cells)) @ self.cover
         return heat / heat.max(-1, keepdims=True)
 
-    def solved(self, measured: np.ndarray) -> np.ndarray:
+    def least_squares(self, measured: np.ndarray) -> np.ndarray:
         """The heat (..., G*G) whose mean over each region is what was measured there (..., R), up to a constant.
 
-        A region's vector is the mean of the map's cells in its box, and before it is brought to length 1 its product
-        with a word's vector is the mean of theirs. So the products of overlapping boxes tell those of the cells: of
-        all heat maps with these means the one of least squares, with a ridge, as in tomography.
+        A region's vector is the mean of the feature map's cells in its box. Before normalisation its product with a
+        word's vector is therefore the mean of the cells' products, and the products of overlapping boxes determine
+        those of the cells, as projections do in tomography. Of all solutions the one of least squares, with a ridge.
         """
         measured = measured - measured.mean(-1, keepdims=True)
         return (measured @ self._inverse / self.cells * GRID**2) @ self.cover
 
     @cached_property
     def _inverse(self) -> np.ndarray:
-        """Of the products (R, R) of the regions' means with each other, the frame's with itself being 1."""
+        """Inverse of the ridge-regularised Gram matrix (R, R) of the regions, whose entry for the whole image is 1."""
         means = self.cover / self.cells[:, None]
         products = means @ means.T * GRID**2
         return np.linalg.inv(products + RIDGE * np.eye(len(products), dtype=products.dtype))
 
 
-def composition() -> np.ndarray:
-    """Weights (G*G,) of a photograph's cells: exp(`LOW` * y - `MIDDLE` * x^2), x and y from its middle, in its sides.
+def centre_prior() -> np.ndarray:
+    """Centre prior of photographs, (G*G,): exp(`PRIOR_DOWN` * y - `PRIOR_ACROSS` * x^2).
 
-    What captions speak of stands on the ground and near the middle, while the network is surest of its upper parts:
-    of people their faces.
+    x and y are measured from the image's middle, in image sides. Captions speak of what stands on the ground and near
+    the middle, while the network's scores peak at the upper parts of things, such as faces.
     """
     place = (np.arange(GRID, dtype=np.float32) + 0.5) / GRID - 0.5
-    return np.exp(LOW * place[:, None] - MIDDLE * place**2).ravel()
+    return np.exp(PRIOR_DOWN * place[:, None] - PRIOR_ACROSS * place**2).ravel()
 
 
 def coverage(shares: np.ndarray) -> np.ndarray:
-    """How much of each cell of a G x G grid every box covers: (R, 4) shares of the frame -> (R, G*G) in [0, 1]."""
+    """Share of each cell of a G x G grid that every box covers: (R, 4) boxes as shares of the image -> (R, G*G)."""
     edges = np.arange(GRID + 1, dtype=np.float32) / GRID
 
     def along(low: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Given phrases -> boxes: all regions vote, and one box is chosen from where the votes fall."""
+"""Boxes for given phrases: a heat map of each phrase, then the weighted fusion of the regions that hold its heat."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ import numpy as np
 
 from phrasebox.boxes import covers_image, iou
 from phrasebox.errors import DataError
-from phrasebox.grounding.heatmap import Canvas
+from phrasebox.grounding.confidence import POWER, confidence
+from phrasebox.grounding.heatmap import HeatMap
 from phrasebox.grounding.phrases import is_content
 from phrasebox.types import Box, Phrase, Regions, Span, Word
 
-HEAD = 0.3  # of the last content word's scores in its phrase's, beside the mean of them all
-SENTENCE = 0.7  # of the whole sentence's scores that is taken off its phrase's
-FUSED = 0.25  # IoU with the best region from which on others have a say in the box
-LOYALTY = 8  # power of a region's merit in its say
-AGREEING = 0.5  # IoU with the box from which on a region is for it
+HEAD_WEIGHT = 0.3  # of the last content word's scores in the phrase's; the mean of all words has the rest
+SENTENCE_WEIGHT = 0.7  # of the sentence's mean scores, subtracted from the phrase's
+FUSION_IOU = 0.25  # least IoU with the best region of a region that enters the fused box
 
 
 def localise(
@@ -26,16 +25,16 @@ def localise(
     regions: Regions,
     spans: Sequence[Span],
     temperature: float = 1.0,
-    strengths: np.ndarray | None = None,
+    norms: np.ndarray | None = None,
     photograph: bool = True,
 ) -> tuple[Phrase, ...]:
-    """One phrase with its box for every span, in order.
+    """Find the box of every span; returns one phrase a span, in order.
 
-    A phrase's score on a region is that of its content words (of all its words if it has none), the last counting
-    more. What all words of the sentence score there on average says little about this phrase, and most of it is taken
-    off before the regions vote; see `Canvas.merits`. The box is the mean of the best region and those that overlap
-    it, the better ones counting more, so it is sharper than any one of them; ``region`` is the one nearest to it. How
-    sure of the box one may be, `certainty` says.
+    A phrase's score on a region is the mean over its content words (all its words if it has none) with more weight on
+    the last one. `SENTENCE_WEIGHT` times the mean over all words of the sentence is subtracted, as that part does not
+    tell phrases apart. The heat map turns these scores into a merit of each region (`HeatMap.merits`). The box is a
+    weighted box fusion of the region with the highest merit and those that overlap it (`fuse`); ``region`` is the
+    region nearest to it. The confidence is explained in `phrasebox.grounding.confidence`.
 
     Parameters
     ----------
@@ -45,11 +44,11 @@ def localise(
         Characters of the caption, end exclusive.
     temperature : float
         The model's factor on scores.
-    strengths : (R,), optional
-        As `phrasebox.types.Grounding` has them; with them the regions' scores are also solved for where in the image
-        they come from.
+    norms : (R,), optional
+        Relative norms of the regions' vectors (`phrasebox.types.Grounding`); with them the heat map has its
+        least-squares part.
     photograph : bool
-        The image is composed as photographs are; see `phrasebox.grounding.heatmap.composition`.
+        Weigh the heat map by `phrasebox.grounding.heatmap.centre_prior`.
 
     Raises
     ------
@@ -58,23 +57,24 @@ def localise(
     """
     if not spans:
         return ()
-    told = [telling(caption, words, span) for span in spans]
-    canvas = Canvas(regions, strengths, photograph)
-    own = np.stack([(1 - HEAD) * scores[of].mean(0) + HEAD * scores[of[-1]] for of in told])  # (P, R)
-    merits = canvas.merits(own - SENTENCE * scores.mean(0), temperature)
+    chosen = [content_words(caption, words, span) for span in spans]
+    heat_map = HeatMap(regions, norms, photograph)
+    own = np.stack([(1 - HEAD_WEIGHT) * scores[of].mean(0) + HEAD_WEIGHT * scores[of[-1]] for of in chosen])  # (P, R)
+    merits = heat_map.merits(own - SENTENCE_WEIGHT * scores.mean(0), temperature)
     found = []
-    for span, of, merit in zip(spans, told, merits, strict=True):
+    for span, of, merit in zip(spans, chosen, merits, strict=True):
         box = Box(*fuse(merit, regions.boxes).tolist())
-        near = iou(np.array(tuple(box), np.float32), regions.boxes)
-        score, nearest = scores[of].mean(0), int(near.argmax())
+        overlap = iou(np.array(tuple(box), np.float32), regions.boxes)
+        score, nearest = scores[of].mean(0), int(overlap.argmax())
+        sure = confidence(merit.astype(np.float64) ** POWER, overlap, float(score.max()))
         text = caption[span[0] : span[1]]
         whole = covers_image(box, regions.width, regions.height)
-        found.append(Phrase(text, span, box, float(score[nearest]), certainty(score, merit, near), whole, nearest))
+        found.append(Phrase(text, span, box, float(score[nearest]), sure, whole, nearest))
     return tuple(found)
 
 
-def telling(caption: str, words: Sequence[Word], span: Span) -> list[int]:
-    """The words in a span that say what it is about: those of content, or all if none is.
+def content_words(caption: str, words: Sequence[Word], span: Span) -> list[int]:
+    """Indices of the content words in a span, or of all its words if it has none.
 
     Raises
     ------
@@ -90,34 +90,10 @@ def telling(caption: str, words: Sequence[Word], span: Span) -> list[int]:
     return [t for t in inside if is_content(words[t].text)] or inside
 
 
-def certainty(score: np.ndarray, merit: np.ndarray, near: np.ndarray) -> float:
-    """How likely the box is right, in [0, 1]: the regions' agreement on it, times how well the phrase fits anything.
-
-    The agreement is the share that regions with an IoU of `AGREEING` with the box have in the say of all, which is
-    their merit ** `LOYALTY`, as in `fuse`. The fit is the largest cosine of the phrase with any region: about a thing
-    that the model does not know, the regions may well agree, and be wrong. On photographs like those of its training
-    the product is about the share of such boxes that have an IoU of 0.5 with what people drew.
-
-    Parameters
-    ----------
-    score, merit, near : (R,)
-        Of each region: the phrase's mean word score, its merit, and its IoU with the box.
-
-    Examples
-    --------
-    >>> score, merit = np.array([0.5, 0.4, 0.1]), np.array([1.0, 1.0, 0.0])
-    >>> certainty(score, merit, np.array([1.0, 0.9, 0.0])), certainty(score, merit, np.array([1.0, 0.2, 0.0]))
-    (0.5, 0.25)
-    """
-    say = merit.astype(np.float64) ** LOYALTY
-    total = say.sum()
-    if not total > 0:  # no region holds any heat
-        return 0.0
-    return float(say[near >= AGREEING].sum() / total * np.clip(score.max(), 0, 1))
-
-
 def fuse(merit: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """The corners (4,) of the best box and those of an IoU of `FUSED` with it, weighted by merit ** `LOYALTY`.
+    """Weighted box fusion: mean corners (4,) of the best box and those of an IoU of `FUSION_IOU` with it.
+
+    Boxes are weighted by merit ** `POWER`.
 
     Examples
     --------
@@ -125,7 +101,7 @@ def fuse(merit: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     array([1., 0., 8., 8.])
     """
     best = int(merit.argmax())
-    weight = (merit.astype(np.float64) / merit[best]) ** LOYALTY * (iou(boxes[best], boxes) >= FUSED)
+    weight = (merit.astype(np.float64) / merit[best]) ** POWER * (iou(boxes[best], boxes) >= FUSION_IOU)
     used, weight = boxes[weight > 0], weight[weight > 0]
     mean = (weight[:, None] * used).sum(0) / weight.sum()
-    return np.clip(mean, used.min(0), used.max(0))  # rounding takes no mean out of what it is of
+    return np.clip(mean, used.min(0), used.max(0))  # rounding must not move the mean outside its boxes

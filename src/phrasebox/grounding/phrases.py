@@ -1,4 +1,4 @@
-"""From decoded runs of words to clean phrases with a score and a confidence."""
+"""Phrases of a decoded sentence: segments trimmed to content words, with box, score and confidence."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import numpy as np
 import regex
 
 from phrasebox.boxes import covers_image, iou
-from phrasebox.grounding.segments import segments
+from phrasebox.grounding.confidence import confidence, posterior
+from phrasebox.grounding.decode import segments
 from phrasebox.text.english import DETERMINERS, is_content, is_verb_in_ing, links
 from phrasebox.types import Phrase, Regions, Span, Word
 
-_BREAK = regex.compile(r"[.;:!?。！？।؟\n]")  # a phrase never runs over the end of a sentence
+_SENTENCE_END = regex.compile(r"[.;:!?。！？।؟\n]")  # a phrase never runs over the end of a sentence
 
-_NEAR = 0.1  # IoU from which on neighbouring words on two boxes are not kept apart
+_JOIN_IOU = 0.1  # least IoU of the boxes of two neighbouring segments that are joined
 
 
 def trim(words: Sequence[Word], start: int, end: int) -> tuple[int, int]:
@@ -76,20 +77,20 @@ def clean_phrases(
             continue
         span = (words[first].start, words[last - 1].end)
         score, box = scores[first:last].mean(0), regions.box(region)
-        sure = confidence(score, region, regions.boxes, temperature)
+        sure = confidence(posterior(score, temperature), iou(regions.boxes[region], regions.boxes))
         whole = covers_image(box, regions.width, regions.height)
         found.append(Phrase(caption[slice(*span)], span, box, float(score[region]), sure, whole, region))
     return tuple(found)
 
 
 def phrase_spans(caption: str, words: Sequence[Word], assignment: np.ndarray, boxes: np.ndarray) -> list[Span]:
-    """The phrases of a decoded sentence, finer than its segments: pieces that can each have a box of their own.
+    """Phrases of a decoded sentence, finer than its segments, each to be localised by itself.
 
-    Neighbouring segments on boxes that overlap are one, as the arg-max among near-equal boxes is a toss; so are
-    segments that part a determiner, or a determiner and the word behind it, from what follows. A segment is then cut
-    at ends of sentences and at function words, but for those that hold words together, as in *a pair of boots*; a
-    determiner begins a new phrase, and so does a verb in -ing behind a content word. In a language whose function
-    words are not known the segments stay whole.
+    Neighbouring segments are joined if their boxes overlap, because the arg-max among near-equal boxes is arbitrary,
+    and if the cut falls right behind a determiner or one word later. The joined segments are then cut at ends of
+    sentences and at function words, except those that link two nouns, as in *a pair of boots*. A determiner begins a
+    new phrase, and so does a verb in -ing after a content word. In a language without a list of function words the
+    segments stay whole.
 
     Parameters
     ----------
@@ -101,8 +102,8 @@ def phrase_spans(caption: str, words: Sequence[Word], assignment: np.ndarray, bo
     Returns
     -------
     list of (start, end)
-        Characters of the caption, in reading order; each span holds a content word and begins and ends with one, but
-        for a determiner in front.
+        Characters of the caption, in reading order; each span begins and ends with a content word, except for a leading
+        determiner.
 
     Examples
     --------
@@ -118,10 +119,10 @@ def phrase_spans(caption: str, words: Sequence[Word], assignment: np.ndarray, bo
         before = joined[-1] if joined else None
         if (
             before is not None
-            and not _BREAK.search(caption, words[start - 1].end, words[start].start)
+            and not _SENTENCE_END.search(caption, words[start - 1].end, words[start].start)
             and (
                 any(word.text.lower() in DETERMINERS for word in words[max(before[0], start - 2) : start])
-                or iou(boxes[before[2]], boxes[[region]])[0] >= _NEAR
+                or iou(boxes[before[2]], boxes[[region]])[0] >= _JOIN_IOU
             )
         ):
             joined[-1] = (before[0], end, region)
@@ -139,7 +140,7 @@ def phrase_spans(caption: str, words: Sequence[Word], assignment: np.ndarray, bo
 def _cut(words: Sequence[Word], start: int, end: int) -> Iterator[tuple[int, int]]:
     """Pieces of ``words[start:end]`` between function words; a determiner goes with what follows."""
     first = start
-    linked = -1  # the last word that is held to those before it
+    linked = -1  # last word that a linking word ties to those before it
     for t in range(start, end):
         word = words[t].text
         if first < t < end - 1 and links(words[t - 1].text, word, words[t + 1].text):
@@ -155,30 +156,13 @@ def _cut(words: Sequence[Word], start: int, end: int) -> Iterator[tuple[int, int
     yield first, end
 
 
-def confidence(scores: np.ndarray, region: int, boxes: np.ndarray, temperature: float) -> float:
-    """Posterior probability that the phrase belongs to this region, or to one that overlaps it by half or more.
-
-    softmax over regions of temperature times the mean word score, summed over the regions of IoU >= 0.5 with the
-    chosen one: near-equal boxes share a vote, so none of them alone can be judged by its own.
-
-    Examples
-    --------
-    >>> boxes = np.array([[0, 0, 4, 4], [0, 0, 4, 3], [5, 5, 6, 6]], np.float32)
-    >>> round(confidence(np.array([1.0, 1.0, 1.0]), 0, boxes, temperature=1.0), 3)
-    0.667
-    """
-    weights = np.exp(temperature * (scores - scores.max()))
-    share = weights[iou(boxes[region], boxes) >= 0.5].sum() / weights.sum()
-    return min(1.0, float(share))  # the two sums round differently
-
-
 def _runs(caption: str, words: Sequence[Word], assignment: np.ndarray) -> list[tuple[int, int, int]]:
     """Segments of the assignment, cut where a sentence ends between two words."""
     runs = []
     for start, end, region in segments(assignment):
         cut = start
         for t in range(start + 1, end):
-            if _BREAK.search(caption, words[t - 1].end, words[t].start):
+            if _SENTENCE_END.search(caption, words[t - 1].end, words[t].start):
                 runs.append((cut, t, region))
                 cut = t
         runs.append((cut, end, region))

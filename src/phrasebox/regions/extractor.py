@@ -19,7 +19,7 @@ from phrasebox.regions.objectness import contrast
 from phrasebox.regions.proposers import Given, Proposals, Proposer, make_proposer
 from phrasebox.regions.roi_align import pool_regions
 from phrasebox.regions.settings import RegionSettings
-from phrasebox.regions.straddling import closed
+from phrasebox.regions.straddling import straddling
 from phrasebox.types import Regions
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class RegionExtractor:
                 raise DataError(f"{name}: need (H, W, 3) uint8 RGB pixels, got {image.dtype} {image.shape}")
         extracted = self._extract(images, own, names)
         with self.profile.part("superpixels"):
-            cuts = [closed(image, proposals.boxes) for image, (proposals, _) in zip(images, extracted, strict=True)]
+            cuts = [straddling(image, proposals.boxes) for image, (proposals, _) in zip(images, extracted, strict=True)]
         return [
             Regions(each.boxes, each.scores, image.shape[1], image.shape[0], vectors.half().cpu().numpy(), key, cut)
             for image, (each, vectors), key, cut in zip(

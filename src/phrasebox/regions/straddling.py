@@ -1,15 +1,15 @@
-"""Which boxes end where things end: a box that cuts through superpixels does not (Alexe et al., 2012)."""
+"""Superpixel straddling (Alexe et al., 2012): a box that cuts through superpixels does not end where a thing ends."""
 
 from __future__ import annotations
 
 import numpy as np
 
-SIDE = 96  # pixels of the copy that is cut into superpixels, each way
+SIDE = 96  # width and height in pixels of the copy that is segmented
 SIGMA, SCALE, SMALLEST = 0.5, 300.0, 50  # of the graph segmentation (Felzenszwalb & Huttenlocher, 2004), in its pixels
 
 
-def closed(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """How little each box cuts through superpixels: 1 - sum over superpixels s of min(|s in b|, |s outside b|) / |b|.
+def straddling(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Straddling score of each box: 1 - sum over superpixels s of min(|s in b|, |s outside b|) / |b|.
 
     Parameters
     ----------
@@ -20,26 +20,26 @@ def closed(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     Returns
     -------
     (R,) float32 in [0, 1]
-        1 for a box that no superpixel leaves, as the whole image; 0 for one inside a single larger superpixel.
+        1 if no superpixel crosses the border of the box, as for the whole image; 0 inside a single larger superpixel.
 
     Examples
     --------
     >>> image = np.zeros((40, 40, 3), np.uint8)
     >>> image[:, :20] = 255
-    >>> closed(image, np.array([[0, 0, 20, 40], [0, 0, 10, 40], [10, 0, 30, 40]])).round(1)
+    >>> straddling(image, np.array([[0, 0, 20, 40], [0, 0, 10, 40], [10, 0, 30, 40]])).round(1)
     array([1., 0., 0.], dtype=float32)
     """
     import cv2
 
     height, width = image.shape[:2]
     small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    # One object a call: it holds the image, so threads must not share it.
+    # A new object each call: it holds the image, so threads must not share it.
     search = cv2.ximgproc.segmentation.createGraphSegmentation(SIGMA, SCALE, SMALLEST)
     superpixel = search.processImage(cv2.cvtColor(small, cv2.COLOR_RGB2Lab))  # (SIDE, SIDE)
     sizes = np.bincount(superpixel.ravel())
     corners = np.rint(boxes * (SIDE / np.array([width, height] * 2))).astype(np.int64)
     low = np.clip(corners[:, :2], 0, SIDE - 1)
-    high = np.clip(np.maximum(corners[:, 2:], low + 1), 1, SIDE)  # a sliver is a pixel
+    high = np.clip(np.maximum(corners[:, 2:], low + 1), 1, SIDE)  # at least one pixel
     found = np.empty(len(boxes), np.float32)
     for row, ((x1, y1), (x2, y2)) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
         inside = np.bincount(superpixel[y1:y2, x1:x2].ravel(), minlength=len(sizes))

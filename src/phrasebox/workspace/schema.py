@@ -251,9 +251,9 @@ def rows_to_regions(rows: pa.RecordBatch) -> Iterator[Regions]:
 
 def _closed(regions: Sequence[Regions], ends: np.ndarray) -> pa.Array:
     """What is known of each image's boxes, null where nothing is."""
-    known = [np.zeros(len(one), np.float32) if one.closed is None else one.closed for one in regions]
+    known = [np.zeros(len(one), np.float32) if one.straddling is None else one.straddling for one in regions]
     values = pa.array(np.concatenate(known), pa.float32())
-    return pa.ListArray.from_arrays(pa.array(ends), values, mask=pa.array([one.closed is None for one in regions]))
+    return pa.ListArray.from_arrays(pa.array(ends), values, mask=pa.array([one.straddling is None for one in regions]))
 
 
 def phrases_to_rows(key: str, captions: Sequence[GroundedCaption]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from phrasebox.grounding.segments import segments as segments_of
+from phrasebox.grounding.decode import segments as segments_of
 from phrasebox.show.colours import PALETTE
 from phrasebox.show.matrix import columns
 from phrasebox.show.wording import number, owner, segments
