@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from phrasebox.errors import DataError, NotThereError, SettingsError, WorkspaceError
-from phrasebox.review import Review, place_of
+from phrasebox.review import PhraseFilter, Review, place_of
 from phrasebox.stages.export import export
 from phrasebox.types import Box, Caption, Example, GroundedCaption, Phrase, TruePhrase
 from phrasebox.workspace.workspace import Workspace
@@ -101,7 +101,7 @@ def test_filters_are_those_of_a_plain_loop(review):
             )
 
         expected = [one for one in everything if fits(one, **wanted)]
-        page = review.page(**wanted)
+        page = review.page(PhraseFilter(**wanted))
         assert (list(page.phrases), page.total) == (expected, len(expected)), wanted
         some += bool(expected)
     assert some > 40
@@ -164,7 +164,7 @@ def test_new_phrases_are_seen_and_decisions_survive_decoding_anew(ws, review):
     ]
     assert review.undo("ann").state == "open"
     assert review.undo("ann") is not None
-    assert [tuple(one.box) for one in review.page(text="dog").phrases] == [(9, 9, 20, 20)]
+    assert [tuple(one.box) for one in review.page(PhraseFilter(text="dog")).phrases] == [(9, 9, 20, 20)]
 
 
 def test_beside_captions_corrected_elsewhere(ws, review):
@@ -172,7 +172,7 @@ def test_beside_captions_corrected_elsewhere(ws, review):
     boxes = (Box(0, 0, 9, 9), Box(9, 0, 18, 9))
     left = Caption(FIRST, (TruePhrase("a dog", (0, 5), boxes),), reviewed=True)
     ws.put_reviewed([Example("1.png", ws.path, (left,), size=(40, 20))])
-    page = review.page(key="1.png")
+    page = review.page(PhraseFilter(key="1.png"))
     assert [(one.text, one.state) for one in page.phrases] == [("a dog", "accepted")] * 2 + [("animals", "open")]
     assert len({one.id for one in page.phrases}) == 3
     review.decide(page.phrases[1].id, "reject", "ann")

@@ -1,7 +1,7 @@
 """Going through a workspace's phrases: pages of them by what they are, decisions about single ones, and progress."""
 
 from phrasebox.review.edits import place_of
-from phrasebox.review.records import PhrasePage, PhraseRecord, Progress
+from phrasebox.review.records import PhraseFilter, PhrasePage, PhraseRecord, Progress
 from phrasebox.review.review import Review
 
-__all__ = ["PhrasePage", "PhraseRecord", "Progress", "Review", "place_of"]
+__all__ = ["PhraseFilter", "PhrasePage", "PhraseRecord", "Progress", "Review", "place_of"]

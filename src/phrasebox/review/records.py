@@ -12,6 +12,46 @@ from phrasebox.workspace.apply_decisions import Settled, State
 
 
 @dataclass(frozen=True, slots=True)
+class PhraseFilter:
+    """Which phrases of a workspace are asked for; None does not restrict.
+
+    Attributes
+    ----------
+    split : str or None
+    text : str or None
+        Part of the phrase, in any case.
+    min_score : float or None
+    length : (int, int) or None
+        Least and largest number of words.
+    state : {"open", "accepted", "rejected", "edited"} or None
+    key : str or None
+        Of the image.
+    """
+
+    split: str | None = None
+    text: str | None = None
+    min_score: float | None = None
+    length: tuple[int, int] | None = None
+    state: State | None = None
+    key: str | None = None
+
+    def image_fits(self, key: str, split: str) -> bool:
+        """Whether the phrases of an image can be among them."""
+        return self.key in (None, key) and self.split in (None, split)
+
+    def fits(self, record: PhraseRecord) -> bool:
+        """Whether a phrase is among them."""
+        low, high = self.length or (0, len(record.text))
+        return (
+            self.image_fits(record.key, record.split)
+            and self.state in (None, record.state)
+            and (self.min_score is None or record.score >= self.min_score)
+            and low <= len(record.text.split()) <= high
+            and (not self.text or self.text.lower() in record.text.lower())
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class PhraseRecord:
     """A phrase of the workspace as it stands.
 

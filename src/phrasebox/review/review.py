@@ -13,10 +13,10 @@ from phrasebox.boxes import covers_image
 from phrasebox.errors import DataError, NotThereError
 from phrasebox.review.edits import box_in, name_of, place_of, span_in
 from phrasebox.review.index import PhraseIndex
-from phrasebox.review.records import PhrasePage, PhraseRecord, Progress, records_of
+from phrasebox.review.records import PhraseFilter, PhrasePage, PhraseRecord, Progress, records_of
 from phrasebox.types import Span
 from phrasebox.workspace import schema as rows
-from phrasebox.workspace.apply_decisions import State, settle
+from phrasebox.workspace.apply_decisions import settle
 from phrasebox.workspace.decisions import Decision, Decisions, Verdict
 from phrasebox.workspace.workspace import Workspace
 
@@ -34,58 +34,19 @@ class Review:
         self._guard = threading.RLock()
         self._versions: object = None
 
-    def page(
-        self,
-        split: str | None = None,
-        text: str | None = None,
-        min_score: float | None = None,
-        length: tuple[int, int] | None = None,
-        state: State | None = None,
-        key: str | None = None,
-        offset: int = 0,
-        limit: int = 50,
-    ) -> PhrasePage:
-        """Phrases in the order of images, captions and words.
-
-        Parameters
-        ----------
-        text : str, optional
-            Part of the phrase, in any case.
-        length : (int, int), optional
-            Least and most words.
-        key : str, optional
-            Of one image.
-        """
+    def page(self, wanted: PhraseFilter | None = None, offset: int = 0, limit: int = 50) -> PhrasePage:
+        """Phrases that a filter lets through, in the order of images, captions and words."""
+        wanted = wanted or PhraseFilter()
         with self._guard:
             self._refresh()
             index = self._index
-            wanted: np.ndarray = np.zeros(len(index.keys), bool)
-            if key is None:
-                wanted[:] = True if split is None else index.splits == split
-            elif key in index.place and (split is None or index.splits[index.place[key]] == split):
-                wanted[index.place[key]] = True
-            kept = wanted[index.image] & ~self._special[index.image]
-            low, high = length or (0, np.iinfo(np.int32).max)
-            if state not in (None, "open"):
-                kept[:] = False
-            if min_score is not None:
-                kept &= index.score >= np.float64(min_score)
-            if length is not None:
-                kept &= (index.words >= low) & (index.words <= high)
-            if text:
-                kept &= index.with_text(text)
-            plain = np.flatnonzero(kept)
-
-            def fits(record: PhraseRecord) -> bool:
-                return (
-                    (state is None or record.state == state)
-                    and (min_score is None or record.score >= min_score)
-                    and (length is None or low <= len(record.text.split()) <= high)
-                    and (not text or text.lower() in record.text.lower())
-                )
-
+            plain = np.flatnonzero(self._untouched(wanted))
             own = [
-                (i, record) for i, records in self._records.items() if wanted[i] for record in records if fits(record)
+                (i, record)
+                for i, records in self._records.items()
+                if wanted.image_fits(index.keys[i], index.splits[i])
+                for record in records
+                if wanted.fits(record)
             ]
             images = np.concatenate([index.image[plain], np.array([i for i, _ in own], np.int64)])
             picked = np.argsort(images, kind="stable")[offset : offset + limit].tolist()
@@ -93,6 +54,23 @@ class Review:
             by_id = {record.id: record for records in made.values() for record in records}
             shown = [by_id[index.id(int(plain[n]))] if n < len(plain) else own[n - len(plain)][1] for n in picked]
             return PhrasePage(len(images), offset, tuple(shown))
+
+    def _untouched(self, wanted: PhraseFilter) -> np.ndarray:
+        """Which phrases (N,) of the index, in images without any decision, a filter lets through."""
+        index = self._index
+        images: np.ndarray = np.ones(len(index.keys), bool) if wanted.split is None else index.splits == wanted.split
+        if wanted.key is not None:
+            images = images & (np.arange(len(index.keys)) == index.place.get(wanted.key, -1))
+        kept = (images & ~self._special)[index.image]
+        if wanted.state not in (None, "open"):
+            kept[:] = False
+        if wanted.min_score is not None:
+            kept &= index.score >= np.float64(wanted.min_score)
+        if wanted.length is not None:
+            kept &= (index.words >= wanted.length[0]) & (index.words <= wanted.length[1])
+        if wanted.text:
+            kept &= index.with_text(wanted.text)
+        return kept
 
     def phrase(self, id: str) -> PhraseRecord:
         """The phrase of this id.

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from phrasebox.review import PhraseFilter
 from phrasebox.types import SPLITS
 from phrasebox.web import asking, telling
 from phrasebox.web.asking import AskedDecision, AskedUndo, Describe, Ground, Like, openapi_body
@@ -102,8 +103,8 @@ def router(service: Service) -> APIRouter:
         limit: int = limit,
     ) -> Any:
         """The workspace's phrases, by what they are and what was decided about them."""
-        length = (min_words, max_words)
-        return service.phrases(split, text, min_score, length, state, image, offset, limit).to_json()
+        wanted = PhraseFilter(split, text, min_score, (min_words, max_words), state, image)
+        return service.phrases(wanted, offset, limit).to_json()
 
     @api.post("/phrases/decide", response_model=telling.Reviewed, tags=["review"])
     def decide(body: AskedDecision) -> Any:

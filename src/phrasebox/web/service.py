@@ -15,7 +15,7 @@ import numpy as np
 
 from phrasebox.captioner.api import BUILT_IN as BUILT_IN_CAPTIONER
 from phrasebox.errors import DataError, NotThereError, SettingsError
-from phrasebox.review import PhrasePage, PhraseRecord, Review
+from phrasebox.review import PhraseFilter, PhrasePage, PhraseRecord, Review
 from phrasebox.stages.caption import NAME as CAPTIONER
 from phrasebox.types import Grounding, Regions, Span
 from phrasebox.web.limits import Limits
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from phrasebox.aligner import Aligner
     from phrasebox.captioner import Captioner, Description
     from phrasebox.search import Hit, Searcher, Similar
-    from phrasebox.workspace.apply_decisions import State
     from phrasebox.workspace.decisions import Verdict
     from phrasebox.workspace.schema import ImageRow
 
@@ -200,19 +199,9 @@ class Service:
 
     # The workspace
 
-    def phrases(
-        self,
-        split: str | None = None,
-        text: str | None = None,
-        min_score: float | None = None,
-        length: tuple[int, int] | None = None,
-        state: State | None = None,
-        key: str | None = None,
-        offset: int = 0,
-        limit: int = 50,
-    ) -> PhrasePage:
+    def phrases(self, wanted: PhraseFilter | None = None, offset: int = 0, limit: int = 50) -> PhrasePage:
         """Phrases of the workspace; see `phrasebox.review.Review.page`."""
-        return self.review.page(split, text, min_score, length, state, key, offset, min(limit, self.limits.page))
+        return self.review.page(wanted, offset, min(limit, self.limits.page))
 
     def decide(
         self,

@@ -9,7 +9,7 @@ from typing import Any
 from nicegui import events
 
 from phrasebox.errors import PhraseboxError
-from phrasebox.review import PhrasePage, PhraseRecord
+from phrasebox.review import PhraseFilter, PhrasePage, PhraseRecord
 from phrasebox.show.wording import number
 from phrasebox.web.page import views
 from phrasebox.web.page.filters import Filters
@@ -114,8 +114,8 @@ class ReviewTab:
 
     async def _fetch(self) -> PhrasePage | None:
         try:
-            wanted = self._filters.wanted
-            return await to_thread(self._service.phrases, offset=self._offset, limit=_PAGE, **wanted)
+            wanted = PhraseFilter(**self._filters.wanted)
+            return await to_thread(self._service.phrases, wanted, self._offset, _PAGE)
         except PhraseboxError as error:
             self._notice.failed(error)
             return None
