@@ -27,12 +27,11 @@ import numpy as np
 import torch
 
 from phrasebox.io.atomic import write_json
-from phrasebox.search import exact
-from phrasebox.search.collection import Collection, add
+from phrasebox.search import scorer
 from phrasebox.search.int8 import to_planes
 from phrasebox.search.lance_index import LanceIndex, build
-from phrasebox.search.query import Query
-from phrasebox.search.vector_files import Entry
+from phrasebox.search.scorer import Query
+from phrasebox.search.vector_files import Collection, Entry, add
 from phrasebox.workspace.run_log import versions
 
 REGIONS, WIDTH, WORDS, K = 20, 512, 10, 10
@@ -128,7 +127,7 @@ def measure(folder: Path, images: int, count: int, seed: int) -> dict[str, objec
     collection = Collection(store)
     lance = LanceIndex(index, collection)
     ways: dict[str, Callable[[Query], np.ndarray]] = {
-        "exact": lambda q: exact.top(collection, q, K)[0],
+        "exact": lambda q: scorer.top(collection, q, K)[0],
         "lancedb": lambda q: lance.top(q, K)[0],
     }
     started = time.perf_counter()

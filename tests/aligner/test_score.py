@@ -2,13 +2,15 @@ from __future__ import annotations
 
 from importlib import import_module
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from phrasebox.aligner.score import best_regions, pair_scores
+from phrasebox.aligner.score import best_of_equal_runs, best_regions, maxsim, pair_scores
+from phrasebox.search.int8 import to_planes
 
 
 def plain(regions, words, lengths, mask, mean):
@@ -111,3 +113,39 @@ def test_no_table_is_larger_than_allowed(monkeypatch):
 def test_sentence_without_words_scores_zero():
     scores = pair_scores(torch.randn(3, 2, 4), torch.zeros(0, 4), torch.tensor([0, 0]), mean=True)
     assert scores.tolist() == [[0.0, 0.0]] * 3
+
+
+@given(st.integers(0, 10**6), st.booleans(), st.integers(1, 4), st.sampled_from([0.01, 1.0, 30.0]))
+def test_torch_numpy_and_int8_agree(seed, mean, images, scale):
+    rng = np.random.default_rng(seed)
+    counts, lengths = rng.integers(1, 6, images), rng.integers(1, 5, rng.integers(1, 4))
+    regions = (scale * rng.standard_normal((counts.sum(), 16))).astype(np.float32)
+    words = rng.standard_normal((lengths.sum(), 16)).astype(np.float32)
+    parts = np.split(regions, np.cumsum(counts)[:-1])
+    expected = [
+        [sum(max(float(v @ s) for v in part) for s in sentence) / (len(sentence) if mean else 1)
+         for sentence in np.split(words, np.cumsum(lengths)[:-1])]
+        for part in parts
+    ]  # fmt: skip
+    tolerance = {"rtol": 1e-4, "atol": 1e-4 * scale}
+    np.testing.assert_allclose(maxsim(regions, counts, words, lengths, mean), expected, **tolerance)
+    padded = torch.zeros(images, int(counts.max()), 16)
+    mask = torch.arange(int(counts.max())) < torch.from_numpy(counts)[:, None]
+    padded[mask] = torch.from_numpy(regions)
+    found = pair_scores(padded, torch.from_numpy(words), torch.from_numpy(lengths), mask, mean)
+    np.testing.assert_allclose(found, expected, **tolerance)
+    # Bytes, image by image: wrong by no more than the bound that `phrasebox.search.scorer` states.
+    for part, row in zip(parts, expected, strict=True):
+        image = to_planes(part)
+        for sentence, truth in zip(np.split(words, np.cumsum(lengths)[:-1]), row, strict=True):
+            planes = [to_planes(s[None]) for s in sentence]
+            codes = np.concatenate([one.high for one in planes])
+            products = torch.from_numpy(codes.astype(np.int32) @ image.high.astype(np.int32).T)
+            best = best_of_equal_runs(products, len(part))[:, 0].numpy()
+            scan = image.step * sum(one.step * b for one, b in zip(planes, best.tolist(), strict=True))
+            slack = sum(
+                float(np.linalg.norm(s)) * image.error + one.error * image.norm
+                for s, one in zip(sentence, planes, strict=True)
+            )
+            factor = 1 / len(sentence) if mean else 1
+            assert abs(factor * scan - truth) <= factor * slack + 1e-4 * max(scale, 1)

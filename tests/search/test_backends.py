@@ -8,7 +8,7 @@ from small_images import add_images, make_aligner, regions_of
 
 from phrasebox.errors import MissingExtraError, SettingsError, WorkspaceError
 from phrasebox.search import Searcher, build_index, lance_index, qdrant
-from phrasebox.search.query import Query
+from phrasebox.search.scorer import Query
 from phrasebox.search.store import Store
 
 SENTENCES = ("a dog catching a red ball", "snow", "two children and a man on a hill ride bicycles")
@@ -56,7 +56,7 @@ def test_new_images_are_found_before_and_after_they_are_indexed(ws, aligner, bac
 @pytest.mark.parametrize("backend", INDEXED)
 def test_an_index_that_was_stopped_is_gone_on_with(ws, aligner, backend, monkeypatch):
     """Stopped when the rows of a shard are written, and not yet that they are."""
-    monkeypatch.setattr("phrasebox.search.collection.FULL", 40)
+    monkeypatch.setattr("phrasebox.search.vector_files.FULL", 40)
     module = {"lancedb": lance_index, "qdrant": qdrant}[backend]
     real, calls = module.write_json, []
 

@@ -18,6 +18,7 @@ from phrasebox.aligner.card import model_card
 from phrasebox.aligner.data import pack
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.querybank import Bank
+from phrasebox.aligner.score import over_words
 from phrasebox.aligner.settings import ModelSettings
 from phrasebox.errors import DataError, ModelError
 from phrasebox.grounding import clean_phrases, decode_batch, localise, phrase_spans
@@ -253,8 +254,7 @@ class Aligner:
         for i, (r, sentence, table, path) in enumerate(zip(regions, sentences, tables, paths, strict=True)):
             own, asked = norms.get(id(r)), None if spans is None else spans[i]
             phrases = self._phrases(sentence.text, sentence.words, table, path, r, own, asked)
-            best = table.max(1)
-            score = float(best.mean() if self.model.settings.mean else best.sum())
+            score = float(over_words(table.max(1), np.array([len(table)]), self.model.settings.mean)[0])
             found.append(Grounding(sentence.text, sentence.words, r, table, path, phrases, score, beta, r.key, own))
         return found
 

@@ -1,9 +1,17 @@
-"""The score of image-sentence pairs (PAPER: section 4), without padding and with a sparse way back."""
+"""The score of image-sentence pairs, known as MaxSim: S_kl = sum over words of max over regions (PAPER: section 4).
+
+Two steps in every layout: the best region of each word, then the total over a sentence's words.
+
+* torch, images padded to equal numbers of regions, differentiable: `best_regions` and `pair_scores`.
+* torch, the same number of regions an image, of any number type, int8 products among them: `best_of_equal_runs`.
+* numpy, any number of regions an image, no padding: `best_of_runs` and `over_words`, both together `maxsim`.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import Function, FunctionCtx
@@ -13,7 +21,7 @@ _TABLE = 16_000_000
 
 
 class _BestRegion(Function):
-    """max_i v_i . s_t of every image and word; the gradient goes through the arg-max only."""
+    """max_i v_i . s_t of every image and word; the gradient reaches the arg-max regions alone."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, regions: Tensor, words: Tensor, mask: Tensor | None) -> Tensor:  # type: ignore[override]
@@ -110,3 +118,48 @@ def pair_scores(
     owner = torch.repeat_interleave(torch.arange(len(lengths), device=best.device), lengths)
     total = best.new_zeros(len(regions), len(lengths)).index_add(1, owner, best)
     return total / lengths.clamp(min=1) if mean else total
+
+
+def best_of_equal_runs(table: Tensor, regions: int) -> Tensor:
+    """Max over the regions of each image, (T, K * regions) -> (T, K), for images with equal numbers of regions."""
+    return table.view(len(table), -1, regions).amax(2)
+
+
+def best_of_runs(table: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Max over the regions of each image: (n, T) products of all regions with T words -> (K, T).
+
+    Parameters
+    ----------
+    counts : (K,) int
+        Regions of every image, at least 1; they sum to n.
+    """
+    return np.maximum.reduceat(table, np.cumsum(counts) - counts, axis=0)
+
+
+def over_words(best: np.ndarray, lengths: np.ndarray, mean: bool = False) -> np.ndarray:
+    """Total over the words of each sentence: (..., T) best products -> (..., L).
+
+    Parameters
+    ----------
+    lengths : (L,) int
+        Words of every sentence, at least 1; they sum to T.
+    mean : bool
+        Divide by the number of words.
+    """
+    total = np.add.reduceat(best, np.cumsum(lengths) - lengths, axis=-1)
+    return total / lengths.astype(best.dtype) if mean else total
+
+
+def maxsim(
+    regions: np.ndarray, counts: np.ndarray, words: np.ndarray, lengths: np.ndarray, mean: bool = False
+) -> np.ndarray:
+    """`pair_scores` of numpy arrays without padding: regions (n, h) and words (T, h) -> (K, L).
+
+    Examples
+    --------
+    >>> v = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.5]])
+    >>> s = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    >>> maxsim(v, np.array([2, 1]), s, np.array([2, 1])).tolist()
+    [[2.0, 1.0], [0.5, 0.5]]
+    """
+    return over_words(best_of_runs(regions @ words.T, counts), lengths, mean)

@@ -8,9 +8,9 @@ from typing import Literal, Protocol
 import numpy as np
 
 from phrasebox.errors import SettingsError
-from phrasebox.search import exact
-from phrasebox.search.collection import Collection
-from phrasebox.search.query import Query
+from phrasebox.search import scorer
+from phrasebox.search.scorer import Query
+from phrasebox.search.vector_files import Collection
 
 BackendName = Literal["exact", "lancedb", "qdrant"]
 BACKENDS: tuple[BackendName, ...] = ("exact", "lancedb", "qdrant")
@@ -35,8 +35,8 @@ class Exact:
         self._images = images
 
     def top(self, query: Query, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """See `phrasebox.search.exact.top`."""
-        return exact.top(self._images, query, k)
+        """See `phrasebox.search.scorer.top`."""
+        return scorer.top(self._images, query, k)
 
     def close(self) -> None:
         """Nothing is held that would have to be given back."""

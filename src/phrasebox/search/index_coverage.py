@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from phrasebox.errors import WorkspaceError
-from phrasebox.search import exact
-from phrasebox.search.collection import Collection
-from phrasebox.search.query import Query
-from phrasebox.search.vector_files import Shard
+from phrasebox.search import scorer
+from phrasebox.search.scorer import Query
+from phrasebox.search.vector_files import Collection, Shard
 
 ABOUT = "index.json"
 VERSION = 1
@@ -86,6 +85,6 @@ class Covered:
         """These rows and, of the shards that the index does not know, those that may be best."""
         found = [np.empty(0, np.int64), *rows]
         for number in self._others:
-            scan, slack = exact.scan_shard(self._images.shards[number], query)
+            scan, slack = scorer.scan_shard(self._images.shards[number], query)
             found.append(self._images.first[number] + np.argsort(-(scan + slack), kind="stable")[:most])
         return np.unique(np.concatenate(found))

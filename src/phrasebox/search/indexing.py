@@ -12,11 +12,11 @@ from phrasebox.aligner import Aligner
 from phrasebox.errors import SettingsError
 from phrasebox.pipeline import Engine
 from phrasebox.pipeline.progress import progress
-from phrasebox.search import exact, lance_index
+from phrasebox.search import lance_index, scorer
 from phrasebox.search.backends import check_backend, open_backend
-from phrasebox.search.collection import Collection
-from phrasebox.search.query import Query, share_of
+from phrasebox.search.scorer import Query, share_of
 from phrasebox.search.store import Store
+from phrasebox.search.vector_files import Collection
 from phrasebox.text.words import words
 from phrasebox.workspace.workspace import Workspace
 
@@ -122,7 +122,7 @@ def _compare(images: Collection, top: Any, queries: list[Query]) -> tuple[float,
     shares, times = [], []
     for query in queries:
         begun = time.perf_counter()
-        truth = exact.top(images, query, _K)[0]
+        truth = scorer.top(images, query, _K)[0]
         between = time.perf_counter()
         rows = top(query, _K)[0]
         times.append((between - begun, time.perf_counter() - between))

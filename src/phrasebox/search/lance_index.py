@@ -23,12 +23,11 @@ import pyarrow as pa
 from phrasebox.errors import WorkspaceError
 from phrasebox.io.atomic import remove_folder, write_json
 from phrasebox.pipeline.progress import Advance
-from phrasebox.search import exact
-from phrasebox.search.collection import Collection
+from phrasebox.search import scorer
 from phrasebox.search.index_coverage import ABOUT, VERSION, Covered, read_about, required_about, shard_id
 from phrasebox.search.int8 import from_planes
-from phrasebox.search.query import Query
-from phrasebox.search.vector_files import Shard
+from phrasebox.search.scorer import Query
+from phrasebox.search.vector_files import Collection, Shard
 from phrasebox.workspace.lance_tables import LANCE_ERRORS, cause
 
 COMPONENTS = 64
@@ -75,7 +74,7 @@ class LanceIndex:
         """Rows and scores of the k best images among those that the index names and those it does not know."""
         most = len(self._images) if self._all else _IMAGES * max(k, 10)
         found = [self._indexed(direction, k)[:most] for direction in self._directions(query)]
-        return exact.top(self._images, query, k, self.covered.with_others(found, query, most))
+        return scorer.top(self._images, query, k, self.covered.with_others(found, query, most))
 
     def warm(self) -> None:
         """Read the whole index into memory, as many queries would little by little."""

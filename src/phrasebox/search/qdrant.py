@@ -19,11 +19,10 @@ import numpy as np
 from phrasebox.errors import MissingExtraError, WorkspaceError
 from phrasebox.io.atomic import remove_folder, write_json
 from phrasebox.pipeline.progress import Advance
-from phrasebox.search import exact
-from phrasebox.search.collection import Collection
+from phrasebox.search import scorer
 from phrasebox.search.index_coverage import ABOUT, VERSION, Covered, read_about, required_about, shard_id
-from phrasebox.search.query import Query
-from phrasebox.search.vector_files import Shard
+from phrasebox.search.scorer import Query
+from phrasebox.search.vector_files import Collection, Shard
 
 KEY = "QDRANT_API_KEY"
 """The environment variable that a server's key is read from."""
@@ -82,7 +81,7 @@ class Qdrant:
         payloads = [point.payload or {} for point in answer.points]
         names = np.array([payload["shard"] for payload in payloads], np.int64)
         rows = self.covered.rows(names, np.array([payload["row"] for payload in payloads], np.int64))
-        return exact.top(self._images, query, k, self.covered.with_others([rows], query, most))
+        return scorer.top(self._images, query, k, self.covered.with_others([rows], query, most))
 
     def close(self) -> None:
         """Let another process use the folder."""

@@ -12,13 +12,11 @@ from phrasebox.aligner import Aligner
 from phrasebox.boxes import suppress
 from phrasebox.errors import DataError, SettingsError, WorkspaceError
 from phrasebox.search.backends import Backend, check_backend, open_backend
-from phrasebox.search.collection import Collection
 from phrasebox.search.hits import Hit, SentenceHit, Similar, WordHit
 from phrasebox.search.int8 import from_planes
-from phrasebox.search.query import Query, score, share_of
-from phrasebox.search.sentences import best_sentences
+from phrasebox.search.scorer import Query, best_sentences, score, share_of
 from phrasebox.search.store import Store, finite
-from phrasebox.search.vector_files import Entry
+from phrasebox.search.vector_files import Collection, Entry
 from phrasebox.text.word_vectors import Sentence
 from phrasebox.types import Box, Regions, Word
 from phrasebox.workspace.region_reader import RegionReader

@@ -19,9 +19,8 @@ from phrasebox.errors import ModelError, WorkspaceError
 from phrasebox.io.model_folder import model_id
 from phrasebox.pipeline import Engine, Mapped, Mapper, stream
 from phrasebox.pipeline.progress import Advance, progress
-from phrasebox.search.collection import Collection, add
 from phrasebox.search.int8 import to_planes
-from phrasebox.search.vector_files import Entry
+from phrasebox.search.vector_files import Collection, Entry, add
 from phrasebox.text.words import words
 from phrasebox.types import Regions
 from phrasebox.workspace.workspace import Workspace

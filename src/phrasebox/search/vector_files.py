@@ -1,11 +1,16 @@
-"""A shard: the embedded regions of some images, or words of some sentences, in one memory-mapped file."""
+"""Files of embedded regions or words: memory-mapped shards, and the collection of all shards in a folder.
+
+A collection only grows. Shards are never changed in place, so a killed process loses only what it had not written.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +20,20 @@ from torch import Tensor
 from phrasebox.errors import WorkspaceError
 from phrasebox.io.atomic import whole_file
 from phrasebox.search.int8 import Planes, from_planes
-from phrasebox.search.prefetch import will_read
+from phrasebox.search.madvise import will_read
 
 FORMAT = "phrasebox search 1"
+FULL = 131_072
+"""Vectors from which on a shard is full and gets no more entries; 128 MB for a model with h = 512."""
+
+_FILE_NAME = re.compile(r"(\d{5})-(\d{7})\.safetensors")  # number of the shard, number of its entries
+_REMEDY = "remove the folder {}, and it is made again"
 _NAMES = ("high", "low", "step", "error", "norm", "counts", "prior", "boxes", "sizes", "keys", "key_ends")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """An image, or a sentence, as it is embedded.
+    """An embedded image or sentence.
 
     Attributes
     ----------
@@ -31,11 +41,11 @@ class Entry:
     planes : Planes
         v_i of its R regions, or s_t of its words.
     prior : float
-        What it scores with the bank's strangers, 0 without a bank.
+        Its score with the query bank (`Bank.image_prior`, `Bank.sentence_prior`); 0 without a bank.
     boxes : (R, 4) float32
         Of the regions; zeros for words.
     size : (int, int)
-        Of the image in pixels; of a sentence, its place among the captions and 0.
+        Width and height of the image in pixels; for a sentence its index among the captions, and 0.
     """
 
     key: str
@@ -46,7 +56,7 @@ class Entry:
 
 
 def write_shard(path: Path, entries: Sequence[Entry]) -> None:
-    """Write a shard beside and rename it; its entries are ordered by their number of vectors.
+    """Write a shard under a temporary name and rename it; entries are sorted by their number of vectors.
 
     Raises
     ------
@@ -56,7 +66,7 @@ def write_shard(path: Path, entries: Sequence[Entry]) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    entries = sorted(entries, key=lambda entry: len(entry.planes.high))  # stable: the order of equals is kept
+    entries = sorted(entries, key=lambda entry: len(entry.planes.high))  # a stable sort
     keys = [entry.key.encode("utf-8", "surrogatepass") for entry in entries]
     arrays = {
         "high": np.concatenate([entry.planes.high for entry in entries]),
@@ -74,12 +84,12 @@ def write_shard(path: Path, entries: Sequence[Entry]) -> None:
     try:
         with whole_file(path) as part:
             save_file({name: torch.from_numpy(array) for name, array in arrays.items()}, part, {"format": FORMAT})
-    except SafetensorError as error:  # whatever the system refuses
+    except SafetensorError as error:  # any failure of the file system
         raise OSError(str(error)) from error
 
 
 class Shard:
-    """A shard that was written, memory-mapped: what is not looked at is not read.
+    """A memory-mapped shard; only what is used is read from disk.
 
     Raises
     ------
@@ -93,7 +103,7 @@ class Shard:
         try:
             with safe_open(path, "pt") as file:
                 if (file.metadata() or {}).get("format") != FORMAT:
-                    raise WorkspaceError(f"{path} is of another version; {_REMEDY.format(path.parent)}")
+                    raise WorkspaceError(f"{path} has another version; {_REMEDY.format(path.parent)}")
                 tensors = {name: file.get_tensor(name) for name in _NAMES}
         except (SafetensorError, OSError) as error:
             raise WorkspaceError(f"{path} is damaged ({error}); {_REMEDY.format(path.parent)}") from error
@@ -121,25 +131,25 @@ class Shard:
 
     @cached_property
     def keys(self) -> list[str]:
-        """Of every entry."""
+        """Key of every entry."""
         text, ends = self._keys.tobytes(), [0, *self._key_ends.tolist()]
         return [text[a:b].decode("utf-8", "surrogatepass") for a, b in pairwise(ends)]
 
     @cached_property
     def runs(self) -> list[tuple[int, int, int]]:
-        """Entries (first, last + 1) that have the same number of vectors, and that number."""
+        """Runs (first, last + 1, count) of entries with the same number of vectors."""
         changes = np.flatnonzero(np.diff(self.counts)) + 1
         edges = [0, *changes.tolist(), len(self)]
         return [(a, b, int(self.counts[a])) for a, b in pairwise(edges)]
 
     def places(self, rows: np.ndarray) -> np.ndarray:
-        """Where the vectors of these entries are, one entry after the other."""
+        """Indices of the vectors of these entries, one entry after the other."""
         counts = self.counts[rows]
         ends = np.cumsum(counts)
         return np.repeat(self.ends[rows] - ends, counts) + np.arange(ends[-1] if len(ends) else 0)
 
     def will_read(self, rows: np.ndarray) -> None:
-        """Have the vectors of these entries read from the disk ahead of `vectors`."""
+        """Ask the system to read the vectors of these entries before `vectors` needs them."""
         stops = self.ends[rows]
         for plane in (self.high, self.low):
             will_read(plane, stops - self.counts[rows], stops)
@@ -151,7 +161,7 @@ class Shard:
         return from_planes(self.high.numpy()[places], self.low.numpy()[places], step)
 
     def entry(self, row: int) -> Entry:
-        """One of the entries, as it was written."""
+        """The entry in this row."""
         part = slice(self.ends[row] - self.counts[row], self.ends[row])
         high, low = self.high[part].numpy(), self.low[part].numpy()
         planes = Planes(high, low, float(self.step[row]), float(self.error[row]), float(self.norm[row]))
@@ -159,4 +169,92 @@ class Shard:
         return Entry(self.keys[row], planes, float(self.prior[row]), self.boxes[part], (width, height))
 
 
-_REMEDY = "remove the folder {}, and it is made anew"
+class Collection:
+    """The shards in a folder, in order; a row is an entry's place among the entries of all shards.
+
+    To add entries to a shard that is not full, it is written again under another name. A killed process can leave two
+    files with the number of one shard; the one with more entries counts.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.shards = [Shard(path) for path in _current(folder)]
+        self.first = np.cumsum([0, *(len(shard) for shard in self.shards)])
+
+    def __len__(self) -> int:
+        return int(self.first[-1])
+
+    @property
+    def vectors(self) -> int:
+        """Number of vectors of all entries."""
+        return sum(len(shard.high) for shard in self.shards)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the vectors on disk."""
+        return sum(2 * shard.high.numel() for shard in self.shards)
+
+    def keys(self) -> Iterator[str]:
+        """Keys of all entries, in the order of rows."""
+        for shard in self.shards:
+            yield from shard.keys
+
+    def located(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, Shard, np.ndarray]]:
+        """Group rows by shard: indices into ``rows``, their shard, and the rows inside that shard."""
+        owner = np.searchsorted(self.first, rows, side="right") - 1
+        order = np.argsort(owner, kind="stable")
+        for number, group in groupby(order.tolist(), key=owner.__getitem__):
+            at = np.array(list(group))
+            yield at, self.shards[number], rows[at] - self.first[number]
+
+
+def add(folder: Path, entries: Iterable[Entry]) -> int:
+    """Add entries to the collection in an existing folder and return how many; the caller holds the lock.
+
+    Raises
+    ------
+    WorkspaceError
+        If the folder is gone, or it cannot be written.
+    """
+    paths = _current(folder)
+    with suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            if path not in paths:  # left by a killed process
+                path.unlink(missing_ok=True)
+    number, held, replaced = len(paths), [], None
+    if paths and len(last := Shard(paths[-1])) and len(last.high) < FULL:
+        number, replaced = number - 1, paths[-1]
+        held = [last.entry(row) for row in range(len(last))]
+    added, size = 0, sum(len(entry.planes.high) for entry in held)
+
+    def publish() -> None:
+        nonlocal number, held, size, replaced
+        try:
+            write_shard(folder / f"{number:05d}-{len(held):07d}.safetensors", held)
+        except OSError as error:
+            reason = f"{folder} cannot be written: {error.strerror or error}"
+            raise WorkspaceError(f"{reason}; free some space or fix the permissions, then search again") from error
+        if replaced:
+            replaced.unlink(missing_ok=True)
+        number, held, size, replaced = number + 1, [], 0, None
+
+    for entry in entries:
+        held.append(entry)
+        added += 1
+        size += len(entry.planes.high)
+        if size >= FULL:
+            publish()
+    if held and added:
+        publish()
+    return added
+
+
+def _current(folder: Path) -> list[Path]:
+    """The valid shards of a folder, in order."""
+    newest: dict[int, tuple[int, Path]] = {}
+    with suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            if found := _FILE_NAME.fullmatch(path.name):
+                number, size = map(int, found.groups())
+                newest[number] = max(newest.get(number, (0, path)), (size, path))
+    return [path for _, (_, path) in sorted(newest.items())]

@@ -4,16 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from phrasebox.search import exact
-from phrasebox.search.collection import Collection, add
+from phrasebox.search import scorer
 from phrasebox.search.int8 import to_planes
-from phrasebox.search.query import Query, score
-from phrasebox.search.vector_files import Entry
+from phrasebox.search.scorer import Query, score
+from phrasebox.search.vector_files import Collection, Entry, add
 
 
 def images_of(folder, count, scale=1.0, seed=0, full=None, monkeypatch=None):
     if full:
-        monkeypatch.setattr("phrasebox.search.collection.FULL", full)
+        monkeypatch.setattr("phrasebox.search.vector_files.FULL", full)
     rng = np.random.default_rng(seed)
     vectors = [(scale * rng.standard_normal((2 + n % 4, 24))).astype(np.float32) for n in range(count)]
     priors = rng.uniform(-1, 1, count).tolist()
@@ -39,8 +38,8 @@ def test_the_first_k_are_those_of_the_formula(tmp_path, monkeypatch, scale, with
     images, data = images_of(tmp_path, 300, scale, full=200, monkeypatch=monkeypatch)
     assert len(images.shards) > 3
     if not with_bytes:
-        monkeypatch.setattr(exact, "int8_is_exact", lambda: False)
-    monkeypatch.setattr(exact, "_NUMBERS", 60)
+        monkeypatch.setattr(scorer, "int8_is_exact", lambda: False)
+    monkeypatch.setattr(scorer, "_NUMBERS", 60)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -49,7 +48,7 @@ def test_the_first_k_are_those_of_the_formula(tmp_path, monkeypatch, scale, with
             words = np.random.default_rng(seed).standard_normal((6, 24)).astype(np.float32)
             query = Query(words, 1 / 6, 0.35)
             truth = {key: brute(query, *data[key]) for key in keys}
-            rows, scores = exact.top(images, query, 10)
+            rows, scores = scorer.top(images, query, 10)
             assert [keys[row] for row in rows] == sorted(truth, key=lambda key: -truth[key])[:10]
             assert scores == pytest.approx([truth[keys[row]] for row in rows], abs=5e-4 * scale)
     finally:
@@ -59,7 +58,7 @@ def test_the_first_k_are_those_of_the_formula(tmp_path, monkeypatch, scale, with
 def test_no_image_is_further_from_its_scan_than_it_may_be(tmp_path):
     images, _ = images_of(tmp_path, 200)
     query = Query(np.random.default_rng(1).standard_normal((5, 24)).astype(np.float32), 1.0, 0.35)
-    scan, slack = exact.scan_all(images, query)
+    scan, slack = scorer.scan_all(images, query)
     wrong = np.abs(scan - score(images, np.arange(len(images)), query).score)
     assert (wrong <= slack).all()
     assert slack.max() < 0.1 * scan.std() * len(query.vectors)  # of use: it is far below what tells images apart
@@ -69,9 +68,9 @@ def test_most_images_are_scored_once(tmp_path, monkeypatch):
     images, _ = images_of(tmp_path, 2000)
     looked = []
     monkeypatch.setattr(
-        exact, "score", lambda images, rows, query: looked.append(len(rows)) or score(images, rows, query)
+        scorer, "score", lambda images, rows, query: looked.append(len(rows)) or score(images, rows, query)
     )
-    exact.top(images, Query(np.random.default_rng(1).standard_normal((5, 24)).astype(np.float32), 0.2, 0.0), 10)
+    scorer.top(images, Query(np.random.default_rng(1).standard_normal((5, 24)).astype(np.float32), 0.2, 0.0), 10)
     assert sum(looked) < 400
 
 
@@ -80,18 +79,18 @@ def test_of_equals_the_first_row_comes_first_and_all_of_few_are_found(tmp_path):
     tmp_path.mkdir(exist_ok=True)
     add(tmp_path, [Entry(str(n), same, 0.0, np.zeros((2, 4), np.float32), (9, 9)) for n in range(6)])
     query = Query(np.ones((1, 24), np.float32), 1.0, 0.0)
-    assert exact.top(Collection(tmp_path), query, 4)[0].tolist() == [0, 1, 2, 3]
-    assert exact.top(Collection(tmp_path), query, 99)[0].tolist() == [0, 1, 2, 3, 4, 5]
+    assert scorer.top(Collection(tmp_path), query, 4)[0].tolist() == [0, 1, 2, 3]
+    assert scorer.top(Collection(tmp_path), query, 99)[0].tolist() == [0, 1, 2, 3, 4, 5]
 
 
 def test_more_are_asked_for_than_are_sorted_at_first(tmp_path, monkeypatch):
     images, data = images_of(tmp_path, 300)
-    monkeypatch.setattr(exact, "_AT_ONCE", 8)
-    monkeypatch.setattr(exact, "_SORTED", 16)
+    monkeypatch.setattr(scorer, "_AT_ONCE", 8)
+    monkeypatch.setattr(scorer, "_SORTED", 16)
     query = Query(np.random.default_rng(1).standard_normal((2, 24)).astype(np.float32), 0.5, 0.1)
     keys = list(images.keys())
     truth = {key: brute(query, *data[key]) for key in keys}
-    assert [keys[row] for row in exact.top(images, query, 200)[0]] == sorted(truth, key=lambda k: -truth[k])[:200]
+    assert [keys[row] for row in scorer.top(images, query, 200)[0]] == sorted(truth, key=lambda k: -truth[k])[:200]
 
 
 def test_the_region_of_every_word_is_the_first_of_the_best(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from phrasebox.search import prefetch
+from phrasebox.search import madvise
 
 
 @pytest.fixture
@@ -20,25 +20,25 @@ def mapped(tmp_path):
 
 def test_any_rows(mapped):
     found, expected = mapped
-    prefetch.will_read(found, np.array([0, 17, 4999]), np.array([1, 40, 5000]))
-    prefetch.will_read(found, np.array([], np.int64), np.array([], np.int64))
+    madvise.will_read(found, np.array([0, 17, 4999]), np.array([1, 40, 5000]))
+    madvise.will_read(found, np.array([], np.int64), np.array([], np.int64))
     assert torch.equal(found, expected)
 
 
 def test_the_pages_of_the_rows_are_named(mapped, monkeypatch):
     found, _ = mapped
     named = []
-    monkeypatch.setattr(prefetch, "_madvise", lambda: lambda *asked: named.append(asked))
-    prefetch.will_read(found, np.array([17, 4000]), np.array([40, 4001]))
+    monkeypatch.setattr(madvise, "_madvise", lambda: lambda *asked: named.append(asked))
+    madvise.will_read(found, np.array([17, 4000]), np.array([40, 4001]))
     for (start, length, advice), first, last in zip(named, (17, 4000), (40, 4001), strict=True):
-        assert start % prefetch.mmap.PAGESIZE == 0
-        assert 0 <= found.data_ptr() + first * 512 - start < prefetch.mmap.PAGESIZE
+        assert start % madvise.mmap.PAGESIZE == 0
+        assert 0 <= found.data_ptr() + first * 512 - start < madvise.mmap.PAGESIZE
         assert start + length == found.data_ptr() + last * 512
         assert advice == 3
 
 
 def test_where_the_system_cannot(mapped, monkeypatch):
-    monkeypatch.setattr(prefetch, "_madvise", lambda: None)
+    monkeypatch.setattr(madvise, "_madvise", lambda: None)
     found, expected = mapped
-    prefetch.will_read(found, np.array([0]), np.array([9]))
+    madvise.will_read(found, np.array([0]), np.array([9]))
     assert torch.equal(found, expected)

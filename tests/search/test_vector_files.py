@@ -8,9 +8,8 @@ import pytest
 
 from phrasebox.errors import WorkspaceError
 from phrasebox.search import collection
-from phrasebox.search.collection import Collection, add
 from phrasebox.search.int8 import to_planes
-from phrasebox.search.vector_files import Entry
+from phrasebox.search.vector_files import Collection, Entry, add
 
 
 def entry(n):
