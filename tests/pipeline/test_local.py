@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from phrasebox.errors import DataError
 from phrasebox.pipeline import local as pipeline
+from phrasebox.pipeline import prefetch
 from phrasebox.pipeline.local import Counts, run
 from phrasebox.pipeline.progress import progress
 from phrasebox.types import Skipped
@@ -50,7 +51,8 @@ def test_order_and_batches_are_kept(n, batch, workers, bad):
 
 
 def test_heavy_items_are_fetched_and_batched_a_few_at_a_time(monkeypatch):
-    monkeypatch.setattr(pipeline, "MEMORY", 100)
+    for module in (pipeline, prefetch):
+        monkeypatch.setattr(module, "MEMORY", 100)
     lock, held, most, batches = threading.Lock(), 0, 0, []
 
     def read(item):

@@ -10,7 +10,7 @@ import torch
 
 from phrasebox.text.word_vectors import DIM
 from phrasebox.training.region_batch import collate
-from phrasebox.training.stored_vectors import StoredRegions, StoredSentences, ahead, sampled_columns
+from phrasebox.training.stored_vectors import StoredRegions, StoredSentences, sampled_columns
 from phrasebox.types import Regions
 from phrasebox.workspace.workspace import Workspace
 
@@ -92,24 +92,3 @@ def test_stored_sentences_are_those_in_memory(tmp_path):
     assert np.array_equal(stored[2], sentences[2])
     with pytest.raises(IndexError):
         stored[3]
-
-
-def test_reading_ahead_keeps_the_order_and_tells_of_errors():
-    assert list(ahead(lambda x: x * x, range(20))) == [x * x for x in range(20)]
-    assert list(ahead(lambda x: x, [])) == []
-    with pytest.raises(ZeroDivisionError):
-        list(ahead(lambda x: 1 // x, [2, 1, 0, 1]))
-
-
-def test_only_a_few_are_read_ahead():
-    asked = []
-
-    def requests():
-        for i in range(100):
-            asked.append(i)
-            yield i
-
-    reading = ahead(lambda x: x, requests())
-    assert next(reading) == 0
-    assert len(asked) < 10
-    reading.close()

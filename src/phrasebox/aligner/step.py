@@ -20,11 +20,11 @@ from torch import Tensor
 
 from phrasebox.aligner.data import Pairs, pack
 from phrasebox.aligner.model import AlignerModel
+from phrasebox.pipeline.prefetch import ahead
 from phrasebox.training import distributed
 from phrasebox.training import dropout as noise
 from phrasebox.training.execution import Execution
 from phrasebox.training.region_batch import RegionBatch
-from phrasebox.training.stored_vectors import ahead
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """From scores (B, L), times the temperature, and the image of every sentence (L,), to a scalar."""

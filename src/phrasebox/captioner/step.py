@@ -21,12 +21,12 @@ from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.reward import Critic, self_critical
 from phrasebox.captioner.settings import TrainSettings
 from phrasebox.captioner.views import Views
+from phrasebox.pipeline.prefetch import ahead
 from phrasebox.text.vocabulary import Lexicon
 from phrasebox.training import distributed
 from phrasebox.training import dropout as noise
 from phrasebox.training.execution import Execution
 from phrasebox.training.region_batch import RegionBatch
-from phrasebox.training.stored_vectors import ahead
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-import threading
-from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from phrasebox.errors import DataError
+from phrasebox.pipeline.prefetch import MEMORY, ahead
 from phrasebox.pipeline.progress import Advance
 from phrasebox.types import Skipped
-
-MEMORY = 2**29  # bytes of prefetched items from which on no more are fetched, and a batch is closed early
 
 
 class Keyed(Protocol):
@@ -103,8 +99,13 @@ def run(
         bad.clear()
         held = 0
 
+    def weighed(fetched: tuple[T, object]) -> int:
+        return 0 if isinstance(fetched[1], DataError) else weigh(fetched[1])
+
     source = (
-        ((item, item) for item in items) if prefetch is None else _Ahead(prefetch, weigh, workers, batch).over(items)
+        ((item, item) for item in items)
+        if prefetch is None
+        else ahead(partial(_fetched, prefetch), items, count=batch, threads=workers, weigh=weighed)
     )
     with closing(source):
         for item, value in source:
@@ -122,53 +123,9 @@ def run(
     return Counts(done, left_out)
 
 
-class _Ahead:
-    """Fetches items in threads, up to ``count`` ahead of the one that is asked for, and up to `MEMORY` bytes."""
-
-    def __init__(
-        self, prefetch: Callable[[Any], object], weigh: Callable[[Any], int], workers: int, count: int
-    ) -> None:
-        self.prefetch, self.weigh, self.workers, self.count = prefetch, weigh, workers, count
-        self.held = 0  # bytes fetched and not yet asked for
-        self.asked: object = None  # the item that is waited for; it is fetched whatever is held
-        self.changed = threading.Condition()
-
-    def over(self, items: Iterable[T]) -> Generator[tuple[T, object]]:
-        """Items in order with what ``prefetch`` made of them, or the `DataError` it raised."""
-        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="prefetch")
-        waiting: deque = deque()
-        try:
-            for item in items:
-                waiting.append((item, pool.submit(self._fetch, item)))
-                if len(waiting) > self.count:
-                    yield self._next(waiting)
-            while waiting:
-                yield self._next(waiting)
-        finally:
-            with self.changed:
-                self.held = -sys.maxsize  # nothing waits for room any more
-                self.changed.notify_all()
-            pool.shutdown(wait=True, cancel_futures=True)
-
-    def _fetch(self, item: object) -> tuple[object, int]:
-        with self.changed:
-            self.changed.wait_for(lambda: self.held <= MEMORY or self.asked is item)
-        try:
-            fetched = self.prefetch(item)
-        except DataError as error:
-            return error, 0
-        size = self.weigh(fetched)
-        with self.changed:
-            self.held += size
-        return fetched, size
-
-    def _next(self, waiting: deque) -> tuple[Any, object]:
-        item, future = waiting.popleft()
-        with self.changed:
-            self.asked = item
-            self.changed.notify_all()
-        fetched, size = future.result()
-        with self.changed:
-            self.held -= size
-            self.changed.notify_all()
-        return item, fetched
+def _fetched(prefetch: Callable[[T], object], item: T) -> tuple[T, object]:
+    """The item with what ``prefetch`` made of it, or the `DataError` it raised."""
+    try:
+        return item, prefetch(item)
+    except DataError as error:
+        return item, error

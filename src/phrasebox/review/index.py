@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 
 import numpy as np
 import pyarrow.compute as pc
+from cachetools import LRUCache
 
 from phrasebox.review.records import phrase_id
 from phrasebox.workspace.workspace import Workspace
@@ -62,7 +62,7 @@ class PhraseIndex:
             column[order] for column in joined
         )
         self._rows = first
-        self._texts: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._texts: LRUCache[str, np.ndarray] = LRUCache(_TEXTS)
 
     def id(self, n: int) -> str:
         """What names phrase number ``n``, whatever is made of it."""
@@ -80,8 +80,6 @@ class PhraseIndex:
                 found[first : first + len(part)] = held.to_numpy(zero_copy_only=False)
                 first += len(part)
             self._texts[text] = found
-            if len(self._texts) > _TEXTS:
-                self._texts.popitem(last=False)
         return found[self._offset]
 
     def rows_of(self, images: Sequence[int]) -> list[int]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.train import train
 from phrasebox.errors import SettingsError
 from phrasebox.io.images import load_image
+from phrasebox.pipeline.base import batches
+from phrasebox.pipeline.prefetch import ahead
 from phrasebox.pipeline.progress import progress
 from phrasebox.regions.backbones import load_network
 from phrasebox.regions.backbones.finetuned import NETWORKS, is_tuned, save_tuned, shown
@@ -166,12 +168,5 @@ def _pixels(files: Sequence[Path], side: int, workers: int) -> Iterator[np.ndarr
     def read(file: Path) -> np.ndarray:
         return squash(load_image(file), side)
 
-    with ThreadPoolExecutor(workers) as threads:
-        waiting = None
-        for first in range(0, len(files), _BATCH):
-            coming = [threads.submit(read, file) for file in files[first : first + _BATCH]]
-            if waiting:
-                yield np.stack([each.result() for each in waiting])
-            waiting = coming
-        if waiting:
-            yield np.stack([each.result() for each in waiting])
+    with closing(ahead(read, files, count=_BATCH, threads=workers)) as images:
+        yield from map(np.stack, batches(images, _BATCH))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar, overload
+from typing import overload
 
 import numpy as np
 import torch
@@ -17,14 +15,9 @@ from phrasebox.text.word_vectors import DIM
 from phrasebox.training.region_batch import RegionBatch, RegionSource, collate
 from phrasebox.workspace.region_reader import RegionReader
 
-_AHEAD = 3  # reads under way while one is used
-_THREADS = 2
 _IMAGES = 64  # read at a time where many are
 _COLUMNS = 64 << 20  # bytes of sampled columns at a time
 _TOGETHER = 64  # columns that torch may sum in another order when they are parted
-
-A = TypeVar("A")
-B = TypeVar("B")
 
 
 class StoredRegions:
@@ -116,19 +109,3 @@ class StoredSentences(Sequence[np.ndarray]):
         """All of them, read at once."""
         whole = np.fromfile(self._file.name, np.float16).reshape(-1, DIM)
         return np.split(whole, self._ends[1:-1]) if len(self) else []
-
-
-def ahead(read: Callable[[A], B], requests: Iterable[A]) -> Generator[B]:
-    """Read what will be asked for in threads, a few requests ahead; the results come in order."""
-    waiting: deque[Future[B]] = deque()
-    with ThreadPoolExecutor(_THREADS) as threads:
-        try:
-            for request in requests:
-                waiting.append(threads.submit(read, request))
-                if len(waiting) > _AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

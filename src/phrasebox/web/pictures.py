@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import threading
 import warnings
-from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+from cachetools import LRUCache
 from PIL import Image, UnidentifiedImageError
 
 from phrasebox.errors import DataError, NotThereError, StoreError
@@ -67,8 +67,7 @@ class Pictures:
         self._version: tuple[int, int] | None = None
         self._places: dict[str, int] = {}
         self._splits: list[str] = []
-        self._thumbnails: OrderedDict[tuple[str, int, int], bytes] = OrderedDict()
-        self._kept = 0
+        self._thumbnails: LRUCache[tuple[str, int, int], bytes] = LRUCache(_THUMBNAILS, getsizeof=len)
 
     def __len__(self) -> int:
         return len(self._known())
@@ -128,14 +127,10 @@ class Pictures:
         name = key, width, changed
         with self._guard:
             if found := self._thumbnails.get(name):
-                self._thumbnails.move_to_end(name)
                 return found
         made = encode(self.pixels(key, width))
-        with self._guard:
-            self._kept += len(made) - len(self._thumbnails.pop(name, b""))
+        with self._guard, suppress(ValueError):  # larger than the whole cache
             self._thumbnails[name] = made
-            while self._kept > _THUMBNAILS:
-                self._kept -= len(self._thumbnails.popitem(last=False)[1])
         return made
 
     def _known(self) -> dict[str, int]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from cachetools import LRUCache
 
 from phrasebox.captioner.api import BUILT_IN as BUILT_IN_CAPTIONER
 from phrasebox.errors import DataError, NotThereError, SettingsError
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 ImageArgument = bytes | str
 """An image: the bytes of an upload, or the key of an image of the workspace."""
-K = TypeVar("K")
-V = TypeVar("V")
 MOST_BETA = 1e6
 """Far above all scores: the whole sentence then has one box."""
 _KEPT = 128  # images whose regions are kept, and pairs whose scores are
@@ -107,8 +105,9 @@ class Service:
         self._ws = workspace
         self._aligner, self._captioner = aligner, captioner
         self._device, self._workers = device, workers
-        self._regions: _Kept[tuple[str, str], Regions] = _Kept(_KEPT)
-        self._grounded: _Kept[tuple[str, str], Grounding] = _Kept(_KEPT)
+        self._regions: LRUCache[tuple[str, str], Regions] = LRUCache(_KEPT)
+        self._grounded: LRUCache[tuple[str, str], Grounding] = LRUCache(_KEPT)
+        self._caches = threading.Lock()  # of both: requests and the models' thread read them
         self._found: Searcher | None = None
 
     # What there is
@@ -156,7 +155,8 @@ class Service:
         """
         sentence = self._sentence(sentence)
         beta = None if beta is None else _beta(beta)
-        known = self._grounded.get((_name(image), sentence))
+        with self._caches:
+            known = self._grounded.get((_name(image), sentence))
         if known is not None and beta is not None:
             return self._told(image, known).at(beta)
         return await self.worker.run(self._ground, image, sentence, beta)
@@ -283,7 +283,8 @@ class Service:
 
     def _ground(self, image: ImageArgument, sentence: str, beta: float | None) -> Grounded:
         found = self.aligner.ground(self._regions_of(image, self.aligner), sentence, beta)
-        self._grounded.put((_name(image), sentence), found)
+        with self._caches:
+            self._grounded[_name(image), sentence] = found
         return self._told(image, found)
 
     def _told(self, image: ImageArgument, found: Grounding) -> Grounded:
@@ -312,13 +313,15 @@ class Service:
     def _regions_of(self, image: ImageArgument, model: Aligner | Captioner) -> Regions:
         """Regions that the model reads: the workspace's, those of an upload seen lately, or new ones."""
         name = _name(image), repr(model.region_settings)
-        found = self._regions.get(name)
+        with self._caches:
+            found = self._regions.get(name)
         if found is None and isinstance(image, str):
             self.pictures.row(image)
             found = next((r for batch in self.workspace.regions(keys=[image]) for r in batch), None)
         if found is None:
             found = model.regions(self.pixels(image))
-        self._regions.put(name, found)
+        with self._caches:
+            self._regions[name] = found
         return found
 
     @property
@@ -349,28 +352,6 @@ class Service:
         if not 1 <= k <= self.limits.hits:
             raise SettingsError(f"{k} hits are asked for; ask for 1 to {self.limits.hits}")
         return k
-
-
-class _Kept(Generic[K, V]):
-    """The last things that were made, by what they were made of; safe for threads."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._held: OrderedDict[K, V] = OrderedDict()
-        self._guard = threading.Lock()
-
-    def get(self, name: K) -> V | None:
-        with self._guard:
-            if name in self._held:
-                self._held.move_to_end(name)
-            return self._held.get(name)
-
-    def put(self, name: K, made: V) -> None:
-        with self._guard:
-            self._held[name] = made
-            self._held.move_to_end(name)
-            if len(self._held) > self._most:
-                self._held.popitem(last=False)
 
 
 def _name(image: ImageArgument) -> str:

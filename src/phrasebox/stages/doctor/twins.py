@@ -7,13 +7,13 @@ hashes that differ in at most three bits share one of four parts, so partners ar
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from phrasebox.pipeline.prefetch import ahead
 from phrasebox.stages.doctor.finding import Finding, counted
 from phrasebox.types import SPLITS
 from phrasebox.workspace.workspace import Workspace
@@ -32,9 +32,8 @@ def twins(ws: Workspace, workers: int = 2) -> Iterator[Finding]:
     keys, paths, splits = _chosen(ws)
     if len(set(splits)) < 2:
         return
-    with ThreadPoolExecutor(workers, thread_name_prefix="hash") as pool:
-        found = _in_order(pool, paths)
-        hashes = np.array([0 if h is None else h for h in found], np.uint64)
+    found = ahead(perceptual_hash, paths, count=_AHEAD, threads=workers)
+    hashes = np.array([0 if h is None else h for h in found], np.uint64)
     read = hashes != 0  # unreadable, or of one colour: nothing to tell it by
     places = np.flatnonzero(read)
     pairs = near_pairs(hashes[places], np.array(splits)[places])
@@ -120,9 +119,3 @@ def _chosen(ws: Workspace) -> tuple[list[str], list[Path], list[int]]:
             paths.append(row.path)
             splits.append(number)
     return keys, paths, splits
-
-
-def _in_order(pool: ThreadPoolExecutor, paths: list[Path]) -> Iterator[int | None]:
-    """Hashes of pictures, a few hundred ahead."""
-    for start in range(0, len(paths), _AHEAD):
-        yield from pool.map(perceptual_hash, paths[start : start + _AHEAD])
