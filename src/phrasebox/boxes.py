@@ -9,7 +9,7 @@ import numpy as np
 from phrasebox.types import Box
 
 WHOLE_IMAGE_SHARE = 0.9
-"""A box that covers this share of the image stands for the whole image."""
+"""Least share of the image covered by a box that counts as the whole image."""
 
 
 def intersection(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -38,7 +38,7 @@ def iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 def suppress(
     boxes: np.ndarray, scores: np.ndarray, most: float, *, share_of: Literal["union", "smaller"] = "union"
 ) -> list[int]:
-    """Greedy non-maximum suppression: rows from the best to the worst, without those that overlap a better one.
+    """Greedy non-maximum suppression: rows from best to worst, without boxes that overlap a better one.
 
     Parameters
     ----------
@@ -68,5 +68,5 @@ def suppress(
 
 
 def covers_image(box: Box, width: int, height: int) -> bool:
-    """Whether a box covers so much of the image that it stands for all of it, rather than for a part."""
+    """Whether a box covers at least `WHOLE_IMAGE_SHARE` of the image."""
     return box.area >= WHOLE_IMAGE_SHARE * width * height

@@ -88,7 +88,7 @@ def test_an_index_is_missing_of_another_model_or_damaged(ws, aligner, backend):
     with pytest.raises(WorkspaceError, match="was made with another model; run: phrasebox index"):
         Searcher.open(ws, make_aligner(1), backend)
     (Store(ws, aligner).folder / backend / "index.json").write_text("{")
-    with pytest.raises(WorkspaceError, match="damaged; make the index anew with --fresh"):
+    with pytest.raises(WorkspaceError, match="damaged; rebuild the index with --fresh"):
         Searcher.open(ws, aligner, backend)
     build_index(ws, aligner, backend, fresh=True)
     assert found(ws, aligner, backend, all_of_it=True) == found(ws, aligner, "exact")
@@ -143,7 +143,7 @@ def test_a_server_keeps_the_collection_and_is_named_when_it_does_not_answer(ws, 
             Searcher.open(ws, aligner, "qdrant")
         build_index(ws, aligner, "qdrant", "http://one:6333", fresh=True)
         assert len(server.get_collections().collections) == 1
-    with pytest.raises(WorkspaceError, match=r"Qdrant at http://127.0.0.1:9 refuses.*is it running") as told:
+    with pytest.raises(WorkspaceError, match=r"Qdrant at http://127.0.0.1:9 failed.*is it running") as told:
         build_index(ws, make_aligner(1), "qdrant", "http://127.0.0.1:9")
     assert "\n" not in str(told.value)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from phrasebox.errors import WorkspaceError
-from phrasebox.search import collection
+from phrasebox.search import vector_files
 from phrasebox.search.int8 import to_planes
 from phrasebox.search.vector_files import Collection, Entry, add
 
@@ -36,7 +36,7 @@ def contents(folder):
 
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch):
-    monkeypatch.setattr(collection, "FULL", 20)
+    monkeypatch.setattr(vector_files, "FULL", 20)
 
 
 def test_what_was_added_is_there_and_adding_in_parts_gives_the_same(tmp_path):

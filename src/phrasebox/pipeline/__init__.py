@@ -1,4 +1,4 @@
-"""A bulk job by one mapper an operation, wherever it runs: in this process, in several, or on a Ray cluster."""
+"""Bulk jobs: one mapper an operation, run in this process, in several processes, or on a Ray cluster."""
 
 from phrasebox.pipeline.base import Engine
 from phrasebox.pipeline.bulk import run, stream

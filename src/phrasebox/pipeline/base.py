@@ -1,4 +1,4 @@
-"""Where a bulk job runs, and what it reads its items from."""
+"""The source of a bulk job's items, and the engine that it runs on."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pydantic import Field
 from phrasebox.errors import SettingsError
 from phrasebox.io.settings import settings
 
-LEAST = 8  # batches a process has to have before it is worth the seconds that it takes to start
+LEAST = 8  # least batches of a process; with fewer, starting it takes longer than it saves
 
 T_co = TypeVar("T_co", covariant=True)
 
 
 class Source(Protocol[T_co]):
-    """Items in a fixed order, each with a ``key``; small enough to travel, and read where they are iterated over."""
+    """Items in a fixed order, each with a ``key``; small when pickled, as items are read while iterating."""
 
     def __iter__(self) -> Iterator[T_co]: ...
 
@@ -33,15 +33,15 @@ class Engine:
     name : {"local", "ray"}
         This machine's processes, or a Ray cluster.
     workers : int
-        Cores: processes of one thread each; threads of this process where there is little to do, or where the models
-        are not on the processor. On a cluster that is there already, all its cores are used.
+        Processor cores to use: as processes with one thread each, or as threads of this process if there are few items
+        or the models run on another device. On an existing cluster all of its cores are used.
     address : str or None
-        Of a Ray cluster, such as ``auto`` or ``10.0.0.1:6379``; None starts one on this machine.
+        Address of a Ray cluster, such as ``auto`` or ``10.0.0.1:6379``; None starts one on this machine.
 
     Raises
     ------
     SettingsError
-        If there is no such engine, no worker, or an address for the local engine.
+        If the engine is unknown, ``workers`` is below 1, or the local engine is given an address.
     """
 
     name: Literal["local", "ray"] = "local"
@@ -50,16 +50,16 @@ class Engine:
 
     def __post_init__(self) -> None:
         if self.address is not None and self.name != "ray":
-            raise SettingsError(f"--address {self.address} is of a Ray cluster; add --engine ray")
+            raise SettingsError(f"--address {self.address} is for a Ray cluster; add --engine ray")
 
     def processes(self, items: int, batch: int, device: str) -> int:
-        """How many processes of this machine share so many items; 0 where this one does it all."""
+        """Number of processes for a job of ``items`` items; 0 if it runs in this process."""
         useful = min(self.workers, items // (batch * LEAST)) if device == "cpu" else 0
         return useful if useful > 1 else 0
 
 
 def batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """The items in lists of ``size``, the last one shorter.
+    """Split items into lists of ``size``; the last one may be shorter.
 
     Examples
     --------

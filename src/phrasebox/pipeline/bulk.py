@@ -1,4 +1,4 @@
-"""The loop of a bulk job: results of batches into commits, each exactly once, wherever the batches are mapped."""
+"""The loop of a bulk job: every batch is mapped by an engine and committed exactly once."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def run(
     engine: Engine,
     progress: Advance,
 ) -> Counts:
-    """Map all items of a source in batches, and store what they become.
+    """Map all items of a source in batches and store the results.
 
-    Only this process writes. A batch is stored as a whole or not at all, so that whatever ends the job, and wherever,
-    the items that are not stored are those to be done again, in batches of the same members.
+    Only this process writes. A batch is stored as a whole or not at all. However a job ends, the next run therefore
+    processes exactly the items that were not stored.
 
     Parameters
     ----------
     source : Source
-        What is to be done; items that are stored already are not in it.
+        The items to process, without those already stored.
     mapper : Mapper
         Called in this process if there is one worker.
     store, skip : callable
-        Add rows in one commit, and items left out.
+        Store rows in one commit; store skipped items.
     batch : int
-        Items a batch.
+        Number of items in a batch.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def run(
     Raises
     ------
     PeerError
-        If a worker is killed again and again.
+        If workers are killed repeatedly by the same batch.
     """
     commits = Commits(store, skip, mapper.weigh_row, progress)
     if elsewhere := _elsewhere(source, mapper, batch, engine):
@@ -60,14 +60,14 @@ def run(
                         mapper.profile.add(mapped.spent)
                     commits.add(mapped)
             finally:
-                commits.write()  # what is finished is kept, whatever ended the rest
+                commits.write()  # keep what is finished, however the job ended
     else:
         _here(source, mapper, commits, batch, engine.workers)
     return commits.counts
 
 
 def stream(source: Source[Any], mapper: Mapper, *, batch: int, engine: Engine) -> Generator[Mapped]:
-    """What the batches of a source become, where it is not rows of a table; nothing is read ahead in this process.
+    """Yield the mapped batches of a source without storing them; without prefetch if it runs in this process.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def stream(source: Source[Any], mapper: Mapper, *, batch: int, engine: Engine) -
 
 
 def _elsewhere(source: Source[Any], mapper: Mapper, batch: int, engine: Engine) -> Generator[Mapped] | None:
-    """Results from other processes; None where this one does it all."""
+    """Results from other processes; None if the job runs in this process."""
     if engine.name == "ray":
         from phrasebox.pipeline.ray import over_ray
 
@@ -94,7 +94,7 @@ def _elsewhere(source: Source[Any], mapper: Mapper, batch: int, engine: Engine) 
 
 
 def _here(source: Source[Any], mapper: Mapper, commits: Commits, batch: int, workers: int) -> None:
-    """In this process, whose threads read ahead."""
+    """Run in this process, with threads that prefetch."""
     with threads(workers):
         try:
             local.run(

@@ -1,4 +1,4 @@
-"""Results of many batches into few commits."""
+"""Groups the results of batches into few commits."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from phrasebox.pipeline.mapper import Mapped
 from phrasebox.pipeline.progress import Advance
 from phrasebox.types import Skipped
 
-_SHARE = 64  # a commit waits for one part in so many of the rows that are stored
+_SHARE = 64  # a commit holds at least this fraction (1 / 64) of the rows already stored
 _BYTES = 2**26
 _SECONDS = 60.0
 
 
 class Commits:
-    """Stores whole batches: the first ones one by one, later ones together.
+    """Collects whole batches and commits them, in larger groups as the table grows.
 
-    Every commit makes the next one a little dearer, so that a commit a batch would cost the square of the images. A
-    commit therefore grows with what is stored; it never waits for more than 64 MiB or a minute, which is what a kill
-    makes a job do again at most.
+    The cost of a commit grows with the number of commits before it, so one commit a batch would take quadratic time.
+    A commit therefore grows with the number of stored rows. It waits for at most 64 MiB or one minute, which bounds
+    the work lost when the job is killed.
 
     Parameters
     ----------
     store : callable
-        Given rows, adds them in one commit.
+        Stores rows in one commit.
     skip : callable
-        Given the items left out.
+        Stores skipped items.
     weigh_row : callable
-        Bytes of a row.
+        Size of a row in bytes.
     progress : callable
-        Is told the number of items finished or skipped since the last time.
+        Called with the number of items finished or skipped since its last call.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Commits:
         self._written = time.monotonic()
 
     def add(self, mapped: Mapped) -> None:
-        """Take the result of a whole batch."""
+        """Add the result of one batch."""
         self._rows += mapped.rows
         self._skipped += mapped.skipped
         self._bytes += sum(map(self._weigh, mapped.rows))
@@ -60,7 +60,7 @@ class Commits:
             self.write()
 
     def write(self) -> None:
-        """Store what has been taken. What could not be stored is not tried again."""
+        """Commit what was added. A commit that fails is not retried."""
         rows, skipped = self._rows, self._skipped
         self._rows, self._skipped, self._bytes = [], [], 0
         if rows:

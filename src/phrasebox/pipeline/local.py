@@ -1,4 +1,4 @@
-"""A bulk job in this process: read, decode ahead in threads, map over batches, append."""
+"""A bulk job in this process: prefetch items in threads, map batches, store the results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from phrasebox.types import Skipped
 
 
 class Keyed(Protocol):
-    """What a job runs over: anything with the key of its image."""
+    """An item of a job: anything with the key of its image."""
 
     @property
     def key(self) -> str:
@@ -29,7 +29,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How a job went: items that reached the sink, and items left out."""
+    """Number of items stored and of items skipped."""
 
     done: int = 0
     skipped: int = 0
@@ -50,7 +50,7 @@ def run(
     """Take every item through ``prefetch``, ``mapper`` and ``sink``.
 
     ``prefetch`` runs in threads, up to a batch ahead; ``mapper`` and ``sink`` run in the calling thread, one
-    batch after the other, so that whatever reached the sink is finished and the rest can be asked for again.
+    batch after the other, so a batch that reached the sink is complete and the rest can be run again.
     Order is kept. At most two batches of prefetched items are in memory, each of about `MEMORY` bytes at most.
 
     Parameters
@@ -63,15 +63,15 @@ def run(
     sink : callable
         Stores one batch; usually one of the workspace's ``append_...``.
     prefetch : callable, optional
-        Slow reading of one item, such as decoding a picture.
+        Slow reading of one item, such as decoding an image.
     weigh : callable, optional
-        Bytes of what ``prefetch`` gave.
+        Size in bytes of what ``prefetch`` returned.
     skip : callable, optional
-        Is given the items whose ``prefetch`` raised a `DataError`, with the reason; without it the error is raised.
+        Called with the items whose ``prefetch`` raised a `DataError`, and the reason; without it the error is raised.
     workers : int
         Threads for ``prefetch``.
     progress : callable, optional
-        Is told the number of items finished or skipped since the last time.
+        Called with the number of items finished or skipped since its last call.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def run(
     Raises
     ------
     KeyboardInterrupt
-        Again, after the threads have ended.
+        Raised again after the threads have ended.
     """
     done = left_out = held = 0
     ready: list = []

@@ -1,4 +1,4 @@
-"""What a job does to a batch, as one class for all engines, and how a worker that has a core of its own does it."""
+"""The mapper of a job, the same for all engines, and the worker that runs it on one core."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from phrasebox.types import Skipped
 T = TypeVar("T")
 R = TypeVar("R")
 
-_READERS = 4  # threads of a worker that read ahead: they wait for a disk or a store more than they compute
+_READERS = 4  # prefetch threads of a worker; they mostly wait for a disk or a store
 
 
 @dataclass(frozen=True, slots=True)
 class Mapped(Generic[R]):
-    """What became of a batch: rows to store, items left out with the reason, and what it took in another process."""
+    """Result of a batch: rows to store, skipped items with the reason, and the time spent in another process."""
 
     rows: list[R] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
@@ -32,14 +32,14 @@ class Mapped(Generic[R]):
 
 
 class Mapper(ABC, Generic[T, R]):
-    """An operation on batches. It travels to the processes that run it, and loads its models there when first called.
+    """An operation on batches. It is pickled for other processes and loads its models there at the first call.
 
     Attributes
     ----------
     device : str
-        A torch device for its models.
+        Torch device of its models.
     profile : Profile or None
-        Is told where the time goes, here and in other processes.
+        Collects the time of each part, here and in other processes.
     """
 
     device: str = "cpu"
@@ -47,27 +47,27 @@ class Mapper(ABC, Generic[T, R]):
 
     @abstractmethod
     def __call__(self, batch: list[Any]) -> Mapped[R]:
-        """Map what `load` gave for the items of a batch."""
+        """Map the values that `load` returned for the items of a batch."""
 
     def load(self, item: T) -> Any:
-        """Read what an item needs, such as its picture; a `DataError` leaves the item out."""
+        """Read what an item needs, such as its image. An item that raises `DataError` is skipped."""
         return item
 
     def weigh(self, loaded: Any) -> int:
-        """Bytes of what `load` gave."""
+        """Size in bytes of what `load` returned."""
         return 0
 
     def weigh_row(self, row: R) -> int:
-        """Bytes of a row that waits to be stored."""
+        """Size in bytes of a row."""
         return 0
 
     @abstractmethod
     def alone(self) -> Self:
-        """The same for a process with one core: nothing loaded, one thread."""
+        """A copy for a process with one core: nothing loaded, one thread."""
 
 
 class Worker:
-    """A mapper in a process of its own, on one core; a worker of any engine."""
+    """Runs a mapper in its own process on one core, for any engine."""
 
     def __init__(self, mapper: Mapper, offline: bool) -> None:
         import torch
@@ -78,7 +78,7 @@ class Worker:
         self._mapper = mapper
 
     def __call__(self, batch: Sequence[Any]) -> Mapped:
-        """Read and map a batch; pictures too large to hold all at once are mapped a few at a time."""
+        """Load and map a batch; images too large to hold at once are mapped a few at a time."""
         found: Mapped = Mapped()
 
         def keep(part: Mapped) -> None:
@@ -99,7 +99,7 @@ class Worker:
         return found if profile is None else replace(found, spent=profile.take())
 
     def answer(self, batch: Sequence[Any]) -> Mapped | Exception:
-        """The same, and the error, if there is one, as a value that can travel."""
+        """Map a batch; return an error as a value that can be pickled."""
         try:
             return self(batch)
         except Exception as error:
@@ -111,13 +111,13 @@ def _portable(error: Exception) -> Exception:
         return RuntimeError("".join(traceback.format_exception(error)))
     try:
         return pickle.loads(pickle.dumps(error))
-    except TypeError:  # its constructor takes something else than its text
+    except TypeError:  # its constructor takes other arguments than the message
         return PhraseboxError(str(error))
 
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Hold torch to ``count`` threads at most."""
+    """Limit torch to ``count`` threads."""
     import torch
 
     before = torch.get_num_threads()

@@ -1,7 +1,8 @@
-"""A mapper in several processes of this machine: batches out, results back in the order of the batches.
+"""Runs a mapper in several processes of this machine; results come in the order of the batches.
 
-The processes are started from nothing, so that nothing of this one has to be safe to fork and no script needs a guard
-around its main part. They end when their standard input does, which is when this process ends, however it ends.
+Workers are new interpreters, so this process need not be safe to fork and scripts need no ``__main__`` guard. A worker
+exits at the end of its standard input, so it never outlives this process, even one that is killed.
+`docs/decisions/processes.md` compares this with loky.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from phrasebox.errors import PeerError
 from phrasebox.io.offline import is_offline
 from phrasebox.pipeline.mapper import Mapped, Mapper, Worker
 
-_WAITING = 2  # batches a process has: the one it maps, and the next
-_AHEAD = 4  # batches a process that may be finished before one that takes long
-_DEATHS = 3  # processes that may die of a batch
+_WAITING = 2  # batches sent to a process: the current one and the next
+_AHEAD = 4  # batches in flight or finished early, for each process
+_DEATHS = 3  # worker deaths at one batch after which the job fails
 
 Told = tuple["_Process", Any]
 
 
 class _Process:
-    """A worker's process, and the numbers of the batches it has been given."""
+    """A worker process and the numbers of the batches sent to it."""
 
     def __init__(self, mapper: Mapper, told: queue.SimpleQueue[Told]) -> None:
         self.given: list[int] = []
@@ -39,7 +40,7 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
-            start_new_session=True,  # the keyboard stops the job, which then ends them
+            start_new_session=True,  # Ctrl-C reaches the job alone, which then ends the workers
         )
         self._send(sys.path)
         self._send((mapper, is_offline()))
@@ -50,7 +51,7 @@ class _Process:
         self._send(batch)
 
     def end(self) -> int:
-        """Make an end of it, and return what it ended with."""
+        """Kill the process and return its exit code."""
         self._popen.kill()
         return self._popen.wait()
 
@@ -60,13 +61,13 @@ class _Process:
 
     def _send(self, value: Any) -> None:
         assert self._popen.stdin
-        with contextlib.suppress(BrokenPipeError):  # it is dead, and its silence tells it
+        with contextlib.suppress(BrokenPipeError):  # it is dead; the listener reports that
             pickle.dump(value, self._popen.stdin, pickle.HIGHEST_PROTOCOL)
             self._popen.stdin.flush()
 
     def _listen(self, told: queue.SimpleQueue[Told]) -> None:
         assert self._popen.stdout
-        with contextlib.suppress(EOFError, pickle.UnpicklingError):  # an answer cut short is none
+        with contextlib.suppress(EOFError, pickle.UnpicklingError):  # the process died in the middle of an answer
             while True:
                 told.put((self, pickle.load(self._popen.stdout)))
         told.put((self, None))
@@ -75,12 +76,12 @@ class _Process:
 def over_processes(batches: Iterator[list[Any]], mapper: Mapper, count: int) -> Generator[Mapped]:
     """Map batches in ``count`` processes of one thread each.
 
-    A process that is killed is replaced and its batches are mapped again; what it had answered stays.
+    A process that dies is replaced and its unanswered batches are mapped again; its answers are kept.
 
     Raises
     ------
     PeerError
-        If several processes died of one batch.
+        If several processes died at one batch.
     """
     told: queue.SimpleQueue[Told] = queue.SimpleQueue()
     pool = [_Process(mapper.alone(), told) for _ in range(count)]
@@ -136,9 +137,9 @@ def _dying(process: _Process, batch: list[Any]) -> PeerError:
 
 
 def serve() -> None:
-    """Be a worker: read batches from standard input until it ends, and write what they become."""
+    """Run a worker: read batches from standard input until it ends, and write their results to standard output."""
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints must not get between the answers
+    os.dup2(2, 1)  # what a library prints must not mix with the answers
     sys.path[:] = pickle.load(sys.stdin.buffer)
     worker = Worker(*pickle.load(sys.stdin.buffer))
     waiting: queue.SimpleQueue[list[Any]] = queue.SimpleQueue()
@@ -150,7 +151,7 @@ def serve() -> None:
         finally:
             os._exit(0)
 
-    # In a thread, so that the other end never waits to write, and its end is noticed in the middle of a batch.
+    # In a thread, so that the sender never blocks and its end is noticed even in the middle of a batch.
     threading.Thread(target=read, daemon=True).start()
     while True:
         pickle.dump(worker.answer(waiting.get()), answers, pickle.HIGHEST_PROTOCOL)

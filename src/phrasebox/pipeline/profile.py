@@ -1,4 +1,4 @@
-"""Where the time of a job goes."""
+"""Time spent in each part of a job."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-_BUSY = 0.75  # share of the cores from which on the processor is what bounds a job
+_BUSY = 0.75  # least share of busy cores of a job that the processor limits
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Seconds that a process has spent in each part of a job, and seconds of processors' time in all."""
+    """Seconds that a process spent in each part of a job, and its total processor time."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     processor: float = 0.0
 
 
 class Profile:
-    """Seconds spent in each part of a job, summed over its threads, and how busy the processor was meanwhile.
+    """Seconds spent in each part of a job, summed over threads, and the processor time used.
 
-    Of a job on several processes each has a profile; what they `take` out of theirs is added to that of the first.
+    In a job of several processes each has its own profile; the first process adds what the others `take`.
 
     Examples
     --------
@@ -42,17 +42,17 @@ class Profile:
         self._started, self._processor = time.monotonic(), -time.process_time()
 
     def __reduce__(self) -> tuple[type[Profile], tuple[int]]:
-        """In another process it starts anew."""
+        """A pickled profile starts from zero."""
         return Profile, (self.cores,)
 
     @property
     def wall(self) -> float:
-        """Seconds since it began."""
+        """Seconds since the start."""
         return time.monotonic() - self._started
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Count what is done inside to the part of this name."""
+        """Add the time inside the block to the part of this name."""
         started = time.monotonic()
         try:
             yield
@@ -61,7 +61,7 @@ class Profile:
                 self.seconds[name] += time.monotonic() - started
 
     def take(self) -> Spent:
-        """What was spent since this was asked last, which is none of this profile's any more."""
+        """Return and reset what was spent since the last call."""
         with self._lock:
             now = time.process_time()
             spent = Spent(dict(self.seconds), self._processor + now)
@@ -70,14 +70,14 @@ class Profile:
         return spent
 
     def add(self, spent: Spent) -> None:
-        """Count what another process has spent."""
+        """Add what another process spent."""
         with self._lock:
             for name, seconds in spent.seconds.items():
                 self.seconds[name] += seconds
             self._processor += spent.processor
 
     def lines(self, images: int) -> list[str]:
-        """The rate, the parts from the longest to the shortest, and what bounds the job; nothing of nothing."""
+        """Report: the rate, what limits the job, and the parts from longest to shortest; empty for no images."""
         if not images:
             return []
         wall, processor = self.wall, self._processor + time.process_time()

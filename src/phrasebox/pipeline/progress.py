@@ -1,4 +1,4 @@
-"""The progress of a job on standard error: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of a job on standard error: a bar on a terminal, otherwise a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from contextlib import contextmanager
 SECONDS_BETWEEN_LINES = 10.0
 
 Advance = Callable[[int], None]
-"""Told how many more items are finished."""
+"""Called with the number of items finished since the last call."""
 
 
 @contextmanager
 def progress(description: str, total: int | None, *, quiet: bool = False) -> Iterator[Advance]:
-    """Show on standard error how far a job of ``total`` items is, with rate and time left.
+    """Show the progress of a job of ``total`` items, with rate and remaining time, on standard error.
 
-    Where the total is not known beforehand (None), count and rate alone.
+    If the total is unknown (None), only count and rate are shown.
 
-    A bar on a terminal; elsewhere a plain line about every ten seconds, so that a log can be followed.
+    On a terminal a bar; otherwise a plain line about every ten seconds, for logs.
 
     Yields
     ------
     callable
-        To be told how many more items are finished.
+        To be called with the number of items finished since the last call.
 
     Examples
     --------

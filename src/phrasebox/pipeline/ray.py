@@ -1,7 +1,7 @@
-"""A mapper on a Ray cluster, by Ray Data: one task reads, actors with the models map, this process takes the results.
+"""Runs a mapper on a Ray cluster with Ray Data: one task reads, actors with the models map, this process collects.
 
-Ray starts a killed worker again and repeats what it had not delivered. The task that reads stands on this machine, as
-the workspace may, and is held back while the object store has enough to map.
+Ray restarts a killed worker and repeats its undelivered batches. The reading task runs on this machine, because the
+workspace may be local, and waits while the object store holds enough batches.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from phrasebox.pipeline.mapper import Mapped, Mapper, Worker
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_worker_niceness": "0",  # its workers would give way to every other program
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # else it tells of every worker it starts again
+    "RAY_worker_niceness": "0",  # do not lower the priority of workers
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # do not log every restart of a worker
 }
 
 
 def over_ray(source: Source[Any], mapper: Mapper, size: int, engine: Engine) -> Generator[Mapped]:
-    """Map the batches of a source on a cluster; results come in the order in which they are finished, each once.
+    """Map the batches of a source on a cluster; results come in order of completion, each exactly once.
 
     Raises
     ------
     MissingExtraError
         If Ray is not installed.
     SettingsError
-        If the cluster cannot be reached, or has no core, or no GPU for a mapper that wants one.
+        If the cluster cannot be reached, or has no core, or no GPU for a mapper that needs one.
     OfflineError
-        If the network must not be used and the cluster is not on this machine.
+        In offline mode, if the cluster is not on this machine.
     PeerError
         If the cluster ended before the job.
     """
@@ -86,7 +86,7 @@ def _results(ray: Any, source: Source[Any], mapper: Mapper, size: int) -> Iterat
 
 
 def _read(source: Source[Any], size: int) -> Any:
-    """A data source of Ray with one row a batch, in blocks of one row."""
+    """Ray data source with one row a batch, in blocks of one row."""
     from ray.data import Datasource, ReadTask
     from ray.data.block import BlockMetadata
 
@@ -108,7 +108,7 @@ def _blocks(source: Iterable[Any], size: int) -> Iterator[pa.Table]:
 
 
 class _Actor:
-    """A worker, as Ray Data wants it."""
+    """A worker as a Ray Data actor."""
 
     def __init__(self, mapper: Mapper, offline: bool) -> None:
         self._worker = Worker(mapper, offline)
@@ -135,20 +135,20 @@ def _imported() -> Any:
 
 @contextmanager
 def _cluster(ray: Any, engine: Engine) -> Iterator[None]:
-    """Join the cluster at the address, or start one on this machine; one that is joined already is used and kept."""
+    """Join the cluster at the address or start one on this machine; an existing connection is used and left open."""
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.enable_auto_log_stats = False
-    context.target_max_block_size = 1  # a block a batch, so that it is mapped as soon as it is read
+    context.target_max_block_size = 1  # one batch a block, so that it is mapped as soon as it is read
     if ray.is_initialized():
         yield
         return
     quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
     try:
         if engine.address is None:
-            # Ray starts its servers from a fork that does nothing else, of which Lance warns.
+            # Ray forks to start its servers, which makes Lance warn; the fork does not use Lance.
             warnings.filterwarnings("ignore", message="lancedb fork support")
             ray.init("local", num_cpus=engine.workers, include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
         else:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ImageOrRegions = ImageSource | Regions
-"""An image argument: a path, a picture, an array, or regions already made."""
+"""An image argument: a path, a PIL image, an array, or existing regions."""
 
 
 def regions_of(
@@ -34,12 +34,12 @@ def regions_of(
     checked: Callable[[Regions], Regions],
     extract: Callable[[list[int], list[np.ndarray]], list[Regions]],
 ) -> list[Regions]:
-    """The regions of every image: those that are given, ``checked``, and those of pictures, made in one batch.
+    """Regions of every image: existing ones are ``checked``, the others are extracted in one batch.
 
     Parameters
     ----------
     extract : callable
-        Makes the regions of pictures from their places among ``images`` and their pixels; not called for none.
+        Extracts regions, given the indices in ``images`` and the pixels; not called without any.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def regions_of(
 
 
 def with_width(regions: Regions, width: int, reader: str) -> Regions:
-    """The regions, if their vectors are as wide as their ``reader`` needs.
+    """Check that the vectors have the width that their ``reader`` needs.
 
     Raises
     ------
@@ -71,27 +71,27 @@ def with_width(regions: Regions, width: int, reader: str) -> Regions:
 
 
 class RegionExtractor:
-    """Turns images into `Regions` with vectors, a batch at a time.
+    """Makes `Regions` with vectors from batches of images.
 
     Parameters
     ----------
     settings : RegionSettings
-        What to do.
+        How regions are made.
     device : str
         A torch device for the network.
     workers : int
         Processor threads, for the search of boxes and for the network.
     profile : Profile, optional
-        Is told where the time goes.
+        Collects the time of each part.
 
     Attributes
     ----------
     dim : int
         D, length of a region vector.
     parts : tuple of int
-        Numbers of it that come from each network, where there are two; else empty.
+        Dimensions from each network if there are two, else empty.
     fingerprint : str
-        Equal for extractors whose vectors may stand in one workspace.
+        Equal for extractors whose vectors may be stored in one workspace.
 
     Raises
     ------
@@ -182,12 +182,12 @@ class RegionExtractor:
     ) -> list[tuple[Proposals, Tensor]]:
         """The kept boxes of every image with their vectors: (R, 4) and (R, D)."""
         searched = list(zip(images, own, names, strict=True))
-        if self.workers == 1 and self.device == "cpu":  # one core: nothing runs beside the network
+        if self.workers == 1 and self.device == "cpu":  # one core: nothing runs in parallel with the network
             maps, second = self._frame_maps(images)
             found = [self._search(*item) for item in searched]
         else:
             with ThreadPoolExecutor(self.workers) as threads:
-                # OpenCV and Pillow release the interpreter, so boxes are searched for while the network runs.
+                # OpenCV and Pillow release the GIL, so boxes are searched for while the network runs.
                 searches = [threads.submit(self._search, *item) for item in searched]
                 maps, second = self._frame_maps(images)
                 found = [search.result() for search in searches]
@@ -279,7 +279,7 @@ def _pool_pixels(maps: Tensor, found: Sequence[Proposals], images: Sequence[np.n
 def _with_second(
     kept: list[tuple[Proposals, Tensor]], maps: Tensor, images: Sequence[np.ndarray], bins: int
 ) -> list[tuple[Proposals, Tensor]]:
-    """The second network's vectors behind those of the first."""
+    """Append the second network's vectors to those of the first."""
     import torch
 
     proposals = [each for each, _ in kept]

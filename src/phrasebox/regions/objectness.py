@@ -1,4 +1,4 @@
-"""Which boxes hold a thing: how much the inside of a box differs from its surroundings on the network's own map."""
+"""Objectness of boxes: contrast between the inside of a box and its surroundings on the network's feature map."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from phrasebox.regions.roi_align import cell_weights
 if TYPE_CHECKING:
     from torch import Tensor
 
-SURROUNDINGS = 1.6  # sides of the larger box, of the same centre, that a box is compared with
-CLASSES = 100  # classes with the strongest cells of an image; the others cannot stand out in it
+SURROUNDINGS = 1.6  # side of the surrounding box with the same centre, in sides of the box
+CLASSES = 100  # classes with the highest logit in any cell of the image; the others are ignored
 
 
 def contrast(image_map: Tensor, shares: np.ndarray, logits: Tensor | None, bins: int = 3) -> np.ndarray:
-    """Score boxes by their contrast; larger is better.
+    """Objectness score of boxes; larger is better.
 
     The sum of three terms: one minus the cosine of the mean vector inside the box and the mean vector of the ring
     around it; the largest rise of a class logit from the ring to the inside; the log of the box's area. The first
-    two are standardised over the boxes of the image. A box that cuts through a thing, or that has much ground in
-    it, looks like its surroundings; a box that just holds a thing does not.
+    two are standardised over the boxes of the image. A box that cuts through a thing or
+    contains much background resembles its surroundings; a box that fits a thing does not.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def contrast(image_map: Tensor, shares: np.ndarray, logits: Tensor | None, bins:
     cells = image_map.flatten(1).T  # (h*w, D)
     inside = cell_weights(shares, bins, height, width).to(cells)  # (N, h*w)
     larger = _enlarged(shares)
-    # The ring's mean is what is left of the larger box's sum; a box with next to no ring is compared with itself.
+    # The ring's sum is the larger box's minus the box's; a box with almost no ring is compared with itself.
     ratio = torch.as_tensor(_area(larger) / _area(shares)).to(cells)[:, None]
     around = cell_weights(larger, bins + 1, height, width).to(cells)
     ring = ((around * ratio - inside) / (ratio - 1).clamp(min=0.05)).clamp(min=0)
@@ -74,7 +74,7 @@ def contrast(image_map: Tensor, shares: np.ndarray, logits: Tensor | None, bins:
 
 
 def _enlarged(shares: np.ndarray) -> np.ndarray:
-    """The boxes `SURROUNDINGS` times as wide and high, cut at the frame."""
+    """The boxes `SURROUNDINGS` times as wide and high, clipped to the image."""
     middle = (shares[:, :2] + shares[:, 2:]) / 2
     half = (shares[:, 2:] - shares[:, :2]) * (SURROUNDINGS / 2)
     return np.clip(np.concatenate([middle - half, middle + half], axis=1), 0, 1)

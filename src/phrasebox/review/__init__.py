@@ -1,4 +1,4 @@
-"""Going through a workspace's phrases: pages of them by what they are, decisions about single ones, and progress."""
+"""Review of a workspace's phrases: filtered pages, decisions on single phrases, and progress."""
 
 from phrasebox.review.edits import place_of
 from phrasebox.review.records import PhraseFilter, PhrasePage, PhraseRecord, Progress

@@ -1,4 +1,4 @@
-"""What people give to an edit, checked: words of the caption, a box in the picture, a name."""
+"""Checks of what people enter in an edit: words of the caption, a box in the image, a name."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from phrasebox.errors import DataError
 from phrasebox.text.words import words
 from phrasebox.types import Box, Span
 
-_LONGEST_NAME = 80  # characters of who decides
-_LEAST_SIDE = 1.0  # pixels of a box that is drawn
+_LONGEST_NAME = 80  # characters of a reviewer's name
+_LEAST_SIDE = 1.0  # pixels of a drawn box
 
 
 def place_of(text: str, caption: str, near: Span) -> Span:
-    """Where a text stands in a caption: whole words rather than parts of them, and the place nearest to ``near``.
+    """Find a text in a caption: whole words before parts of words, and the occurrence nearest to ``near``.
 
     Raises
     ------
     DataError
-        If it does not stand there.
+        If the caption does not contain it.
 
     Examples
     --------
@@ -38,21 +38,21 @@ def place_of(text: str, caption: str, near: Span) -> Span:
 
 
 def name_of(who: str) -> str:
-    """The name of who decides, without blanks around it.
+    """A reviewer's name with normalised blanks.
 
     Raises
     ------
     DataError
-        If it is empty, too long, or not to be printed.
+        If it is empty, too long, or not printable.
     """
     name = " ".join(who.split())
     if not name or len(name) > _LONGEST_NAME or not name.isprintable():
-        raise DataError(f"a name of 1 to {_LONGEST_NAME} characters is needed for who decides")
+        raise DataError(f"a name of 1 to {_LONGEST_NAME} characters is needed for the reviewer")
     return name
 
 
 def span_in(span: Span, caption: str) -> Span:
-    """A span that holds words of the caption.
+    """Check that a span holds words of the caption.
 
     Raises
     ------
@@ -66,12 +66,12 @@ def span_in(span: Span, caption: str) -> Span:
 
 
 def box_in(box: Sequence[float], width: int, height: int) -> Box:
-    """The part of a box ``x1, y1, x2, y2`` that is in a picture of that many pixels.
+    """Clip a box ``x1, y1, x2, y2`` to an image of that many pixels.
 
     Raises
     ------
     DataError
-        If less than a pixel of it is, or it is no box.
+        If less than a pixel remains, or it is not four finite numbers.
     """
     if len(box) != 4 or not np.isfinite(box).all():
         raise DataError("a box is four numbers x1, y1, x2, y2 in pixels")

@@ -1,4 +1,4 @@
-"""Six numbers of every phrase of a workspace, by which pages of them are found."""
+"""In-memory index of phrases: six numbers a phrase, for filtering and paging."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from cachetools import LRUCache
 from phrasebox.review.records import phrase_id
 from phrasebox.workspace.workspace import Workspace
 
-_TEXTS = 8  # searches whose answers are remembered
+_TEXTS = 8  # text searches whose results are cached
 
 
 class PhraseIndex:
-    """The N phrases of a workspace as they were decoded, sorted by image; texts and boxes stay in the table.
+    """The N decoded phrases of a workspace, sorted by image; texts and boxes stay in the table.
 
     Attributes
     ----------
@@ -23,9 +23,9 @@ class PhraseIndex:
         Of the images, in import order.
     splits : (images,) object
     place : dict of str to int
-        Of every key among ``keys``.
+        Index of every key in ``keys``.
     sizes : dict of str to (int, int)
-        Width and height by key, of images that were not there at import.
+        Width and height of images whose files were missing at import.
     image : (N,) int64
         Image of every phrase, ascending.
     words : (N,) int32
@@ -65,11 +65,11 @@ class PhraseIndex:
         self._texts: LRUCache[str, np.ndarray] = LRUCache(_TEXTS)
 
     def id(self, n: int) -> str:
-        """What names phrase number ``n``, whatever is made of it."""
+        """Identifier of phrase number ``n``."""
         return phrase_id(self.keys[self.image[n]], int(self._caption[n]), (int(self._start[n]), int(self._end[n])))
 
     def with_text(self, text: str) -> np.ndarray:
-        """Which phrases (N,) hold a text, in any case."""
+        """Which phrases (N,) contain a text, ignoring case."""
         found = self._texts.get(text)
         if found is None:
             found = np.zeros(self._rows, bool)
@@ -83,6 +83,6 @@ class PhraseIndex:
         return found[self._offset]
 
     def rows_of(self, images: Sequence[int]) -> list[int]:
-        """Where the phrases of some images stand in the table."""
+        """Row numbers in the table of the phrases of some images."""
         low, high = np.searchsorted(self.image, images), np.searchsorted(self.image, images, side="right")
         return [int(offset) for a, b in zip(low, high, strict=True) for offset in self._offset[a:b]]

@@ -1,4 +1,4 @@
-"""Phrases of a workspace as they stand, as a review shows them."""
+"""Phrases of a workspace in their current state, as a review shows them."""
 
 from __future__ import annotations
 
@@ -53,24 +53,24 @@ class PhraseFilter:
 
 @dataclass(frozen=True, slots=True)
 class PhraseRecord:
-    """A phrase of the workspace as it stands.
+    """A phrase of the workspace in its current state.
 
     Attributes
     ----------
     id : str
-        Names the phrase as it was found, whatever is made of it.
+        Identifier of the phrase as it was decoded; edits do not change it.
     caption, index : int
-        Place of the caption among the image's, and of the phrase in its caption.
+        Index of the caption in its image, and of the phrase in its caption.
     sentence : str
         The caption.
     text, span, box
-        As they are now; ``found`` and ``found_box`` are as the model had them.
+        Current values; ``found`` and ``found_box`` are the span and box that the model gave.
     score, confidence : float
         The model's.
     width, height : int
         Pixels of the image that boxes refer to.
     who, when : str
-        Of the decision that holds; empty while nobody has looked.
+        Person and time of the decision in force; empty if there is none.
     """
 
     id: str
@@ -119,7 +119,7 @@ class PhraseRecord:
 
 @dataclass(frozen=True, slots=True)
 class PhrasePage:
-    """Some of the phrases that were asked for, and how many there are in all."""
+    """One page of the matching phrases, and how many match in all."""
 
     total: int
     offset: int
@@ -132,7 +132,7 @@ class PhrasePage:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a review has come: phrases by state, and decisions that hold by person."""
+    """Progress of a review: phrases by state, and decisions in force by person."""
 
     total: int
     open: int
@@ -143,20 +143,20 @@ class Progress:
 
 
 def phrase_id(key: str, caption: int, span: Span) -> str:
-    """What names a phrase as it was found: image, caption and characters."""
+    """Identifier of a decoded phrase: image, caption and characters."""
     return f"{key}#{caption}#{span[0]}-{span[1]}"
 
 
 def records_of(
     key: str, split: str, captions: Sequence[str], size: tuple[int, int], settled: Iterable[Settled]
 ) -> Iterable[PhraseRecord]:
-    """Every phrase of an image with what was decided about it; ``size`` in pixels."""
+    """Every phrase of an image with its decision; ``size`` in pixels."""
     counts: Counter[int] = Counter()
     seen: set[str] = set()
     for one in settled:
         phrase, decision = one.phrase, one.decision
         id = phrase_id(key, one.caption, one.found)
-        if id in seen:  # the same words on several boxes, as people may have it
+        if id in seen:  # the same words with several boxes, as in human annotations
             id += "@" + ",".join(f"{x:.0f}" for x in one.found_box)
         seen.add(id)
         yield PhraseRecord(

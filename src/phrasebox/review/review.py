@@ -1,4 +1,4 @@
-"""The review itself: what was decided, laid over the phrases that were found."""
+"""The review: decisions applied to the decoded phrases."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from phrasebox.workspace.workspace import Workspace
 
 
 class Review:
-    """The phrases of a workspace, to be gone through; safe for threads.
+    """Review of the phrases of a workspace; safe for threads.
 
-    What other processes add or decide is seen at the next call. In memory are six numbers a phrase; texts and boxes are
-    read for what is shown.
+    Changes by other processes are seen at the next call. Memory holds six numbers a phrase; texts and boxes are read
+    for the page shown.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -73,7 +73,7 @@ class Review:
         return kept
 
     def phrase(self, id: str) -> PhraseRecord:
-        """The phrase of this id.
+        """The phrase with this id.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class Review:
             for record in self._of_image(self._index.place.get(key, -1)):
                 if record.id == id:
                     return record
-        raise NotThereError(f"there is no phrase {id!r}; it may have been decoded anew since")
+        raise NotThereError(f"there is no phrase {id!r}; it may have been decoded again since")
 
     def decide(
         self,
@@ -97,25 +97,25 @@ class Review:
         span: Span | None = None,
         box: Sequence[float] | None = None,
     ) -> PhraseRecord:
-        """Accept, reject or edit a phrase; it is on the disk when this returns.
+        """Accept, reject or edit a phrase; the decision is on disk when this returns.
 
-        Accepting an edited phrase leaves it edited. An edit changes what is given and leaves the rest as it stands.
+        An edited phrase that is accepted stays edited. An edit changes only what is given.
 
         Parameters
         ----------
         text : str, optional
-            Other words of the same caption; of several places the nearest is taken.
+            Other words of the same caption; of several occurrences the nearest is used.
         span : (int, int), optional
             Those words by their characters.
         box : sequence of float, optional
-            ``x1, y1, x2, y2`` in pixels; what is outside of the image is cut off.
+            ``x1, y1, x2, y2`` in pixels, clipped to the image.
 
         Raises
         ------
         NotThereError
-            If there is no such phrase.
+            If the phrase does not exist.
         DataError
-            If the words are not the caption's, the box not in the image, or ``who`` is no name.
+            If the words are not in the caption, the box is not in the image, or ``who`` is not a valid name.
         """
         who = name_of(who)
         with self._guard:
@@ -139,7 +139,7 @@ class Review:
             return self.phrase(id)
 
     def undo(self, who: str) -> PhraseRecord | None:
-        """Take back a person's last decision; the phrase as it stands then, None if there was nothing to take back."""
+        """Undo a person's last decision and return the phrase; None if there is nothing to undo."""
         with self._guard:
             undone = self._decisions.undo(name_of(who))
             if undone is None:
@@ -149,7 +149,7 @@ class Review:
             return next((r for r in records if (r.sentence, r.found) == (undone.caption, undone.found)), None)
 
     def progress(self) -> Progress:
-        """How far the review has come."""
+        """Progress of the review."""
         with self._guard:
             self._refresh()
             states = Counter(record.state for records in self._records.values() for record in records)

@@ -1,4 +1,4 @@
-"""Finding images by sentence, boxes by phrase, and images and sentences by picture, with why each was found."""
+"""Search: images by sentence, boxes by phrase, images and sentences by image."""
 
 from phrasebox.search.hits import Hit, SentenceHit, Similar, WordHit
 from phrasebox.search.indexing import IndexReport, build_index

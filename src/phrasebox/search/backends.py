@@ -1,4 +1,4 @@
-"""What finds the first k images: one protocol, three kinds."""
+"""Search back ends: one protocol and its three implementations."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ BACKENDS: tuple[BackendName, ...] = ("exact", "lancedb", "qdrant")
 
 
 class Backend(Protocol):
-    """Finds images; whatever it gives was scored exactly."""
+    """Finds images. The returned scores are always exact."""
 
     def top(self, query: Query, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows and scores of the k best images, the best first."""
+        """Rows and scores of the k best images, best first."""
         ...
 
     def close(self) -> None:
-        """Give back what is held."""
+        """Release resources."""
         ...
 
 
 class Exact:
-    """A scan of all images."""
+    """Scans all images."""
 
     def __init__(self, images: Collection) -> None:
         self._images = images
@@ -39,26 +39,26 @@ class Exact:
         return scorer.top(self._images, query, k)
 
     def close(self) -> None:
-        """Nothing is held that would have to be given back."""
+        """Nothing to release."""
 
 
 def check_backend(name: str, url: str | None) -> None:
-    """Raise `SettingsError` if there is no such back end, or it has no use for a URL."""
+    """Raise `SettingsError` if the back end is unknown or takes no URL."""
     if name not in BACKENDS:
         raise SettingsError(f"backend is {name!r}; it must be one of {', '.join(BACKENDS)}")
     if url is not None and name != "qdrant":
-        raise SettingsError(f"a URL is that of a Qdrant server; it goes with --backend qdrant, not {name}")
+        raise SettingsError(f"a URL names a Qdrant server; use it with --backend qdrant, not {name}")
 
 
 def open_backend(
     name: str, folder: Path, images: Collection, url: str | None = None, all_of_it: bool = False
 ) -> Backend:
-    """The back end of this name over the embedded images of the store in ``folder``.
+    """Open a back end over the embedded images of the store in ``folder``.
 
     Parameters
     ----------
     all_of_it : bool
-        Have an index look at all it has: then every back end finds the same.
+        Search an index exhaustively, so that all back ends find the same.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a search gives: images, boxes and sentences, each with why it was found."""
+"""Search results: images, boxes and sentences, with the words and boxes that explain them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from phrasebox.types import Box, Phrase
 
 @dataclass(frozen=True, slots=True)
 class WordHit:
-    """A word of the query and the box it found in one image.
+    """A word of the query with its best box in one image.
 
     Attributes
     ----------
     text : str
         The word as written; ``[start, end)`` are its characters in the query.
     box : Box
-        Of the region i that max_i v_i . s_t takes, pixels of the upright image.
+        Of the region i with the largest v_i . s_t, in pixels of the upright image.
     score : float
         v_i . s_t of that region; a cosine for a model that normalises.
     """
@@ -41,24 +41,24 @@ class WordHit:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An image, or a box in one, that was found.
+    """A found image, or a found box in an image.
 
     Attributes
     ----------
     key : str
         Name of the image in the workspace.
     score : float
-        What hits are ranked by: ``plain`` less the share of it that the image scores with strangers anyway, where
-        the model has a bank of them (see `phrasebox.aligner.Bank`).
+        What hits are ranked by: ``plain``, minus a share of the image's score with the model's query bank if it has one
+        (`phrasebox.aligner.Bank`).
     box : Box or None
-        The box that was found; None where the whole image was looked for.
+        The found box; None in a search for images.
     words : tuple of WordHit
-        Which words of the query found which box; empty if the query was a picture.
+        The best box of each word of the query; empty if the query was an image.
     plain : float
-        S_kl of image and sentence; of a box, the same with this one region.
+        S_kl of image and sentence; for a box, S_kl with this region alone.
     phrases : tuple of Phrase
-        The words that belong together with their boxes, as `phrasebox.Aligner.ground` finds them in this image: what
-        to show. Words of ``words`` look each at their one best region, which is often the whole image.
+        Phrases of the query with their boxes in this image, from `phrasebox.Aligner.ground`; use these for display. The
+        single words of ``words`` often have the whole image as their best region.
     """
 
     key: str
@@ -82,16 +82,16 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SentenceHit:
-    """A caption of the workspace that says what a picture shows.
+    """A caption of the workspace that fits an image.
 
     Attributes
     ----------
     key : str
         The image it belongs to.
     caption : int
-        Its place among the captions of that image.
+        Its index among the captions of that image.
     score : float
-        S_kl with the picture, less what it scores with strangers anyway.
+        S_kl with the image, minus a share of the caption's score with the query bank.
     """
 
     key: str
@@ -106,7 +106,7 @@ class SentenceHit:
 
 @dataclass(frozen=True, slots=True)
 class Similar:
-    """What is like a picture: images and sentences, best first."""
+    """Images and sentences similar to an image, best first."""
 
     images: tuple[Hit, ...]
     sentences: tuple[SentenceHit, ...]

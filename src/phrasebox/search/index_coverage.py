@@ -1,4 +1,4 @@
-"""Which shards an index knows; the others are searched exactly until it is brought up to date."""
+"""Shards that an index covers; the other shards are searched exactly until the index is updated."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ VERSION = 1
 
 
 def shard_id(shard: Shard) -> int:
-    """A number for the shard's name, which no other of the collection ever has."""
+    """Unique number of a shard within its collection."""
     number, size = map(int, shard.path.stem.split("-"))
     return number << 32 | size
 
 
 def read_about(folder: Path) -> dict[str, Any] | None:
-    """What an index says of itself, None where there is none, or one of another version.
+    """Metadata of an index; None if there is no index or it has another version.
 
     Raises
     ------
@@ -38,16 +38,16 @@ def read_about(folder: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WorkspaceError(f"{folder / ABOUT} is damaged; make the index anew with --fresh") from error
+        raise WorkspaceError(f"{folder / ABOUT} is damaged; rebuild the index with --fresh") from error
 
 
 def required_about(folder: Path, name: str) -> dict[str, Any]:
-    """`read_about` of an index that has to be there.
+    """`read_about` of an index that must exist.
 
     Raises
     ------
     WorkspaceError
-        If it is not, or was made with another model: each model has a folder of its own.
+        If it is missing or belongs to another model; each model has its own folder.
     """
     if (about := read_about(folder)) is None:
         made = any(other != folder for other in folder.parents[1].glob(f"*/{folder.name}"))
@@ -59,7 +59,7 @@ def required_about(folder: Path, name: str) -> dict[str, Any]:
 
 
 class Covered:
-    """The shards of a collection as an index names them, by `shard_id` and the entry's place inside."""
+    """Maps what an index returns, `shard_id` and row inside the shard, to rows of a collection."""
 
     def __init__(self, images: Collection, known: Sequence[int]) -> None:
         self._images = images
@@ -69,11 +69,11 @@ class Covered:
 
     @property
     def unindexed(self) -> int:
-        """Images that the index does not know."""
+        """Number of images that the index does not cover."""
         return sum(len(self._images.shards[number]) for number in self._others)
 
     def rows(self, names: np.ndarray, inside: np.ndarray) -> np.ndarray:
-        """Rows of the collection, each once, in the order given; those of shards that are gone are left out."""
+        """Rows of the collection in the order given, without repeats and without shards that no longer exist."""
         first = np.full(len(names), -1, np.int64)
         for name in np.unique(names).tolist():
             if name in self._numbers:
@@ -82,7 +82,7 @@ class Covered:
         return found[np.sort(np.unique(found, return_index=True)[1])]
 
     def with_others(self, rows: Sequence[np.ndarray], query: Query, most: int) -> np.ndarray:
-        """These rows and, of the shards that the index does not know, those that may be best."""
+        """These rows, and of each shard that the index does not cover the ``most`` rows with the highest bounds."""
         found = [np.empty(0, np.int64), *rows]
         for number in self._others:
             scan, slack = scorer.scan_shard(self._images.shards[number], query)

@@ -1,4 +1,4 @@
-"""Making the index of a back end, and measuring what it finds of what an exact search does."""
+"""Builds the index of a back end and measures its recall against exact search."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ _QUERIES, _K = 100, 10
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """An index and how good it is.
+    """Size, build time, recall and speed of an index.
 
     Attributes
     ----------
     images : int
-        That it knows.
+        Number of indexed images.
     seconds : float
-        That making it took.
+        Build time.
     queries : int
-        Captions, or where there are none regions, of the workspace that were looked for.
+        Number of queries: captions of the workspace, or regions if it has no captions.
     recall : float
-        Share of the first ten of an exact search that it finds.
+        Share of the ten best images of exact search that the index finds.
     exact_ms, index_ms : float
-        Median time of a query.
+        Median time of a query in milliseconds.
     """
 
     backend: str
@@ -54,7 +54,7 @@ class IndexReport:
         return asdict(self)
 
     def told(self) -> str:
-        """As a sentence."""
+        """One line for people."""
         return (
             f"{self.images} images indexed for {self.backend} in {self.seconds:.1f} s; of the first ten of an exact "
             f"search it finds {100 * self.recall:.1f} % ({self.queries} queries; {self.index_ms:.0f} ms each, "
@@ -72,31 +72,31 @@ def build_index(
     quiet: bool = True,
     engine: Engine | None = None,
 ) -> IndexReport:
-    """Embed what is new in a workspace, index it, and compare with an exact search.
+    """Embed new images of a workspace, index them, and compare the index with exact search.
 
     Parameters
     ----------
     backend : {"lancedb", "qdrant"}
-        Whose index.
+        The kind of index.
     url : str, optional
-        Of a Qdrant server.
+        URL of a Qdrant server.
     seed : int
-        Of the choice of queries.
+        Seed for choosing the queries.
     fresh : bool
-        Make the index anew.
+        Rebuild the index.
     engine : Engine, optional
-        Where images are embedded; on this machine otherwise, with as many workers as the aligner has.
+        Where images are embedded; by default this machine, with the aligner's number of workers.
 
     Raises
     ------
     SettingsError
-        If there is no such back end, or it has no index.
+        If the back end is unknown or has no index.
     WorkspaceError
         If the workspace has no regions, or the index cannot be written.
     """
     check_backend(backend, url)
     if backend == "exact":
-        raise SettingsError("exact looks at all images and has no index; name lancedb or qdrant with --backend")
+        raise SettingsError("exact search has no index; choose --backend lancedb or qdrant")
     store = Store(ws, aligner, quiet, engine)
     images = store.images()
     started = time.perf_counter()
@@ -118,7 +118,7 @@ def build_index(
 
 
 def _compare(images: Collection, top: Any, queries: list[Query]) -> tuple[float, float, float]:
-    """Recall of the first ten, and the median milliseconds of an exact search and of ``top``."""
+    """Recall of the ten best images, and the median milliseconds of exact search and of ``top``."""
     shares, times = [], []
     for query in queries:
         begun = time.perf_counter()
@@ -132,7 +132,7 @@ def _compare(images: Collection, top: Any, queries: list[Query]) -> tuple[float,
 
 
 def _queries(store: Store, images: Collection, seed: int) -> list[Query]:
-    """Captions of the workspace, or regions of its images, as queries."""
+    """Queries from captions of the workspace, or from regions if it has no captions."""
     rng = np.random.default_rng(seed)
     aligner = store.aligner
     share, mean = share_of(aligner), aligner.model.settings.mean

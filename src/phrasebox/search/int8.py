@@ -1,8 +1,8 @@
-"""Vectors as two planes of bytes: the first alone is searched four times as fast, and says how wrong it may be.
+"""int8 quantisation in two planes: the high plane alone is scanned four times as fast, with a bound on its error.
 
 A set of vectors has one step d = max |v| / 127. The high plane is a = round(v / d), the low plane
-r = round(254 (v / d - a)), and v = d (a + r / 254): 16 bits a number, more exact than half precision. What a product
-with the high plane alone can be off by follows from the norm of what it leaves out (Cauchy-Schwarz).
+r = round(254 (v / d - a)), and v = d (a + r / 254): 16 bits a number, more exact than half precision. The error of a
+product with the high plane alone is bounded by the norm of the remainder (Cauchy-Schwarz).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 import torch
 
 _FINE = 254.0
-_LEAST = 1e-30  # the step of vectors that are all zero
+_LEAST = 1e-30  # step for vectors that are all zero
 
 
 class Planes(NamedTuple):
-    """A set of vectors (n, h) cut into planes.
+    """A set of vectors (n, h) in two planes.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Planes(NamedTuple):
 
 
 def to_planes(vectors: np.ndarray) -> Planes:
-    """Cut a set of vectors (n, h) float32, none of them infinite, into planes.
+    """Quantise a set of finite vectors (n, h) float32.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def to_planes(vectors: np.ndarray) -> Planes:
 
 
 def from_planes(high: np.ndarray, low: np.ndarray, step: np.ndarray | float) -> np.ndarray:
-    """The vectors (n, h) float32 of their planes and the step of each (n,), or of all."""
+    """Restore vectors (n, h) float32 from their planes and the step of each (n,) or of all."""
     found = low.astype(np.float32)
     found *= np.float32(1 / _FINE)
     found += high
@@ -66,7 +66,7 @@ def from_planes(high: np.ndarray, low: np.ndarray, step: np.ndarray | float) -> 
 
 @lru_cache(maxsize=1)
 def int8_is_exact() -> bool:
-    """Whether this machine multiplies matrices of bytes exactly: some processors saturate in between."""
+    """Whether int8 matrix products are exact here; some processors saturate intermediate sums."""
     rows = torch.full((3, 130), 127, dtype=torch.int8)
     rows[1], rows[2, ::2] = -127, -127
     columns = rows.repeat(7, 1)
@@ -78,5 +78,5 @@ def int8_is_exact() -> bool:
 
 
 def byte_products(words: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-    """(T, n) int32 of (T, h) and (n, h) int8."""
+    """Products (T, n) int32 of (T, h) and (n, h) int8."""
     return torch._int_mm(words, codes.T)  # pyright: ignore[reportPrivateImportUsage]

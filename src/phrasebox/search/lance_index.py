@@ -1,12 +1,12 @@
-"""An index inside the workspace: candidates from LanceDB by a short vector of each region, then exact scores.
+"""LanceDB index inside the workspace: candidates by a short vector of each region, then exact scores.
 
-The words of a sentence point nearly the same way, for each knows its sentence, so the image whose one region is
-nearest to their mean is nearly always among the first by S_kl. What is indexed is therefore one row a region: its
-first principal components, and what its image scores with strangers, so that a product of two such rows is the score
-that images are ranked by, of one region and the mean word. LanceDB's own multi-vector index would hold every vector
-whole, answer for cosines alone, and look up every word.
+The words of a sentence point in nearly the same direction, because each word's vector depends on its sentence. So the
+image with the region nearest to their mean is nearly always among the best by S_kl. The index has one row a region:
+its first principal components, and its image's score with the query bank. A product with such a row approximates the
+ranking score of that region and the mean word. LanceDB's own multi-vector index would store every full vector, support
+only cosines, and look up every word.
 
-What is indexed is told by the shard (see `phrasebox.search.index_coverage`).
+The index records which shards it covers (`phrasebox.search.index_coverage`).
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from phrasebox.search.vector_files import Collection, Shard
 from phrasebox.workspace.lance_tables import LANCE_ERRORS, cause
 
 COMPONENTS = 64
-_SAMPLE = 50_000  # regions whose principal components are taken
-_ROWS_OF_A_LIST = 4096  # regions in a list of the index, about
-_ROUNDS, _SAMPLED = 10, 64  # of k-means, and regions of a list that it looks at
-_LEAST = 10_000  # regions from which on lists are made; fewer are looked at one by one
-_PROBES, _POWER = 5, 0.4  # times this power of the number of lists are looked at
-_REGIONS = 3  # times the regions of an image that are found for every image asked for, and for at least ten
-_IMAGES = 16  # images scored exactly for every one asked for, and at least this many times ten
-_COHERENT = 0.5  # cosine with the mean from which on a vector of the query is spoken for by it
-_DIRECTIONS = 4  # vectors of a query that are looked up at most
+_SAMPLE = 50_000  # regions sampled for the principal components
+_ROWS_OF_A_LIST = 4096  # approximate number of regions in a list of the index
+_ROUNDS, _SAMPLED = 10, 64  # iterations of k-means, and its sample size for each list
+_LEAST = 10_000  # least regions for an index with lists; fewer are searched exhaustively
+_PROBES, _POWER = 5, 0.4  # probed lists: _PROBES * lists ** _POWER
+_REGIONS = 3  # regions fetched for each image asked for (at least ten), in units of the mean regions of an image
+_IMAGES = 16  # images scored exactly for each image asked for (at least ten)
+_COHERENT = 0.5  # least cosine of a query vector with a looked-up direction that represents it
+_DIRECTIONS = 4  # most directions looked up for a query
 _TABLE, _BASIS = "regions", "basis.npy"
 
 
@@ -51,9 +51,9 @@ class LanceIndex:
     folder : Path
         Of the index.
     images : Collection
-        What it was made of, and is scored exactly.
+        The indexed images.
     all_of_it : bool
-        Look at everything: exact, and slower than a scan. For comparing.
+        Search exhaustively, for comparisons; slower than a scan.
 
     Raises
     ------
@@ -71,21 +71,21 @@ class LanceIndex:
         self.covered = Covered(images, about["shards"])
 
     def top(self, query: Query, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows and scores of the k best images among those that the index names and those it does not know."""
+        """Rows and scores of the k best among the index's candidates and the images it does not cover."""
         most = len(self._images) if self._all else _IMAGES * max(k, 10)
         found = [self._indexed(direction, k)[:most] for direction in self._directions(query)]
         return scorer.top(self._images, query, k, self.covered.with_others(found, query, most))
 
     def warm(self) -> None:
-        """Read the whole index into memory, as many queries would little by little."""
+        """Read the whole index into memory."""
         for index in self._table.list_indices():
             self._table.prewarm_index(index.name)
 
     def close(self) -> None:
-        """Nothing is held that would have to be given back."""
+        """Nothing to release."""
 
     def _indexed(self, direction: np.ndarray, k: int) -> np.ndarray:
-        """Images by their best region, the best first."""
+        """Images by their best region, best first."""
         search = self._table.search(direction).metric("dot").select(["shard", "row", "_distance"])
         if self._all:
             search = search.limit(max(1, self._table.count_rows())).bypass_vector_index()
@@ -94,11 +94,11 @@ class LanceIndex:
         try:
             found = search.to_arrow()
         except LANCE_ERRORS as error:
-            raise WorkspaceError(f"the index cannot be read: {cause(error)}; make it anew with --fresh") from error
+            raise WorkspaceError(f"the index cannot be read: {cause(error)}; rebuild it with --fresh") from error
         return self.covered.rows(found["shard"].to_numpy(), found["row"].to_numpy())
 
     def _directions(self, query: Query) -> Iterator[np.ndarray]:
-        """Rows (C + 1,) to look up: of the mean, and of what in the query points elsewhere."""
+        """Vectors (C + 1,) to look up: the query's mean, and those of its words that point elsewhere."""
         total = query.vectors.sum(0)
         chosen = [total / max(float(np.linalg.norm(total)), 1e-12)]
         lengths = np.maximum(np.linalg.norm(query.vectors, axis=1), 1e-12)
@@ -113,7 +113,7 @@ class LanceIndex:
 
 
 def build(folder: Path, images: Collection, fresh: bool, advance: Advance) -> None:
-    """Make the index, or add to it what it does not know; ``advance`` is told of images.
+    """Build the index or add the shards that it does not cover; ``advance`` counts images.
 
     Raises
     ------
@@ -126,7 +126,9 @@ def build(folder: Path, images: Collection, fresh: bool, advance: Advance) -> No
         folder.mkdir(parents=True, exist_ok=True)
         _build(folder, images, read_about(folder), advance)
     except LANCE_ERRORS as error:
-        raise WorkspaceError(f"{folder} cannot be written: {cause(error)}; make room, then index again") from error
+        raise WorkspaceError(
+            f"{folder} cannot be written: {cause(error)}; free some space, then index again"
+        ) from error
 
 
 def _build(folder: Path, images: Collection, about: dict[str, Any] | None, advance: Advance) -> None:
@@ -140,7 +142,7 @@ def _build(folder: Path, images: Collection, about: dict[str, Any] | None, advan
     table = _open(folder, basis.shape[1] + 1)
     known = [name for name in about["shards"] if name in there]
     kept = f"NOT (shard IN ({', '.join(map(str, known))}))" if known else "true"
-    if table.count_rows():  # of shards that are gone, or that a kill kept from being noted
+    if table.count_rows():  # rows of removed shards, or of a shard whose indexing was killed
         table.delete(kept)
     for name, shard in there.items():
         if name not in known:
@@ -160,7 +162,7 @@ def _build(folder: Path, images: Collection, about: dict[str, Any] | None, advan
 
 
 def principal(images: Collection) -> np.ndarray:
-    """The directions (h, C) in which the regions differ most, of a sample, not centred: products are to be kept."""
+    """Uncentred principal components (h, C) of a sample of the regions; not centred so that products are kept."""
     step = max(1, images.vectors // _SAMPLE)
     total = 0.0
     for shard in images.shards:
@@ -173,7 +175,7 @@ def principal(images: Collection) -> np.ndarray:
 
 
 def _rows(name: int, shard: Shard, basis: np.ndarray) -> Iterator[pa.RecordBatch]:
-    """One row a region, some thousand at a time."""
+    """One row a region, some thousands at a time."""
     owner = np.repeat(np.arange(len(shard)), shard.counts)
     for start in range(0, len(owner), _ROWS_OF_A_LIST):
         part = slice(start, start + _ROWS_OF_A_LIST)
@@ -196,7 +198,7 @@ def _basis(folder: Path) -> np.ndarray:
     try:
         return np.load(folder / _BASIS, allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise WorkspaceError(f"{folder / _BASIS} is damaged; make the index anew with --fresh") from error
+        raise WorkspaceError(f"{folder / _BASIS} is damaged; rebuild the index with --fresh") from error
 
 
 def _open(folder: Path, width: int | None = None) -> Any:
@@ -206,4 +208,4 @@ def _open(folder: Path, width: int | None = None) -> Any:
         db = lancedb.connect(folder)
         return db.open_table(_TABLE) if width is None else db.create_table(_TABLE, schema=_schema(width), exist_ok=True)
     except LANCE_ERRORS as error:
-        raise WorkspaceError(f"{folder} cannot be opened: {cause(error)}; make it anew with --fresh") from error
+        raise WorkspaceError(f"{folder} cannot be opened: {cause(error)}; rebuild it with --fresh") from error

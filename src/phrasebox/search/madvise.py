@@ -1,4 +1,4 @@
-"""Telling the system which parts of a mapped file come next, so that it reads them at once and not one by one."""
+"""``madvise``: asks the system to read parts of a memory-mapped file at once instead of page by page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WILL_NEED = 3  # on Linux and macOS alike
 
 
 def will_read(table: Tensor, starts: np.ndarray, stops: np.ndarray) -> None:
-    """Have rows [start, stop) of a memory-mapped table read ahead; where the system cannot, nothing happens.
+    """Ask the system to read rows [start, stop) of a memory-mapped table; does nothing where unsupported.
 
     Parameters
     ----------

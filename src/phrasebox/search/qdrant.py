@@ -1,7 +1,7 @@
-"""Qdrant as a back end: inside this process in a folder of the workspace, or a server; one multi-vector an image.
+"""Qdrant back end, inside this process or on a server; one multi-vector an image.
 
-Its MAX_SIM of products is the sum over words of the maximum over regions, the score itself; what an image scores with
-strangers is one more number of each of its vectors.
+Qdrant's MAX_SIM with dot products is S_kl itself. An image's score with the query bank is one more dimension of each of
+its vectors.
 """
 
 from __future__ import annotations
@@ -25,40 +25,40 @@ from phrasebox.search.scorer import Query
 from phrasebox.search.vector_files import Collection, Shard
 
 KEY = "QDRANT_API_KEY"
-"""The environment variable that a server's key is read from."""
+"""Environment variable with the key of the server."""
 
 _NAMES = uuid.UUID("5d2c1f6e-6a0e-4f0b-9d53-0f0a5c7f9a11")
-_IMAGES = 8  # found for every image asked for, and at least this many times ten; they are scored exactly
+_IMAGES = 8  # candidates for each image asked for (at least ten); they are scored exactly
 _AT_ONCE = 64  # images in a request
 
 
 class Qdrant:
-    """A collection of Qdrant that holds the images of a store.
+    """A Qdrant collection of the images of a store.
 
     Parameters
     ----------
     folder : Path
-        Of the index: what it knows, and its vectors where there is no server.
+        Folder of the index's metadata, and of its vectors without a server.
     images : Collection
-        What it was made of, and is scored exactly.
+        The indexed images.
     url : str, optional
-        Of a server.
+        URL of a server.
     all_of_it : bool
-        Look at every image rather than at Qdrant's own graph.
+        Search exhaustively instead of in Qdrant's graph.
 
     Raises
     ------
     MissingExtraError
         If the client is not installed.
     WorkspaceError
-        If there is no index, or the server does not answer.
+        If the index is missing or the server does not answer.
     """
 
     def __init__(self, folder: Path, images: Collection, url: str | None = None, all_of_it: bool = False) -> None:
         about = required_about(folder, "qdrant")
         if about["url"] != url:
             where = about["url"] or "inside the workspace"
-            raise WorkspaceError(f"the qdrant index is {where}; give --url as when it was made, or index anew")
+            raise WorkspaceError(f"the qdrant index is {where}; give the --url it was built with, or build it again")
         self._images, self._all, self._name = images, all_of_it, about["collection"]
         self._client = _client(folder, url)
         with _told(url):
@@ -68,7 +68,7 @@ class Qdrant:
         self.covered = Covered(images, about["shards"])
 
     def top(self, query: Query, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows and scores of the k best images among those that Qdrant names and those it does not know."""
+        """Rows and scores of the k best among Qdrant's candidates and the images it does not cover."""
         from qdrant_client.models import SearchParams
 
         less = query.share / (query.factor * len(query.vectors))
@@ -84,12 +84,12 @@ class Qdrant:
         return scorer.top(self._images, query, k, self.covered.with_others([rows], query, most))
 
     def close(self) -> None:
-        """Let another process use the folder."""
+        """Release the folder for other processes."""
         self._client.close()
 
 
 def build(folder: Path, images: Collection, url: str | None, fresh: bool, advance: Advance) -> None:
-    """Make the collection, or add to it what it does not know; ``advance`` is told of images.
+    """Build the collection or add the shards that it does not cover; ``advance`` counts images.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def build(folder: Path, images: Collection, url: str | None, fresh: bool, advanc
         If it cannot be written, or the server does not answer.
     """
     about = None
-    with suppress(WorkspaceError) if fresh else nullcontext():  # a damaged one is made anew
+    with suppress(WorkspaceError) if fresh else nullcontext():  # a damaged one is rebuilt
         about = read_about(folder)
     if about is not None and (fresh or about["url"] != url):
         with _opened(folder, about["url"]) as client, _told(about["url"]):
@@ -133,7 +133,7 @@ def _create(client: Any, name: str, width: int) -> None:
 
 
 def _upload(client: Any, collection: str, name: int, shard: Shard) -> None:
-    """An image that was in a shard before has the same point, which now says where it is."""
+    """Upload a shard; an image that was indexed before keeps its point, which gets the new place."""
     from qdrant_client.models import PointStruct
 
     for start in range(0, len(shard), _AT_ONCE):
@@ -174,7 +174,7 @@ def _client(folder: Path, url: str | None) -> Any:
 
 @contextmanager
 def _told(url: str | None) -> Iterator[None]:
-    """Say in one line what Qdrant, or the way to it, refuses."""
+    """Turn errors of Qdrant or of the connection into one line."""
     from qdrant_client.common.client_exceptions import QdrantException
     from qdrant_client.http.exceptions import ApiException
 
@@ -185,4 +185,4 @@ def _told(url: str | None) -> Iterator[None]:
     except (ApiException, QdrantException, ValueError, RuntimeError, OSError) as error:
         where = f"Qdrant at {url}" if url else "Qdrant's folder in the workspace"
         remedy = "is it running, and the URL right?" if url else "is another command searching with it?"
-        raise WorkspaceError(f"{where} refuses: {str(error).strip().partition(chr(10))[0][:200]}; {remedy}") from error
+        raise WorkspaceError(f"{where} failed: {str(error).strip().partition(chr(10))[0][:200]}; {remedy}") from error

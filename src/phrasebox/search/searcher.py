@@ -1,4 +1,4 @@
-"""Search in a workspace: images by sentence, boxes by phrase, images and sentences by picture."""
+"""Search in a workspace: images by sentence, boxes by phrase, images and sentences by image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from phrasebox.types import Box, Regions, Word
 from phrasebox.workspace.region_reader import RegionReader
 from phrasebox.workspace.workspace import Workspace
 
-_OVERLAP = 0.5  # share of the smaller of two boxes of an image from which on they are one answer
+_OVERLAP = 0.5  # largest overlap of two hits in one image, as a share of the smaller box
 
 
 class Searcher:
@@ -43,45 +43,45 @@ class Searcher:
         quiet: bool = True,
         all_of_it: bool = False,
     ) -> Searcher:
-        """Embed what is new in the workspace, and open a back end over it.
+        """Embed new images of the workspace and open a back end.
 
         Parameters
         ----------
         aligner : Aligner, optional
-            The model; the workspace's regions must have been made the way its own are. Without it the workspace's own
-            model, else the built-in one.
+            The model; its region settings must be those of the workspace. By default the workspace's own model, or the
+            built-in one if it has none.
         backend : {"exact", "lancedb", "qdrant"}
-            What finds the candidates; all are scored exactly in the end.
+            Finds the candidates; their final scores are exact.
         url : str, optional
-            Of a Qdrant server; without it Qdrant runs inside this process, in the workspace's folder.
+            URL of a Qdrant server; without it Qdrant runs inside this process, in the workspace's folder.
         quiet : bool
             Show no progress.
         all_of_it : bool
-            Have an index look at all it has: then every back end finds the same.
+            Search an index exhaustively, so that all back ends find the same.
 
         Raises
         ------
         SettingsError
             If there is no such back end.
         MissingExtraError
-            If what it needs is not installed.
+            If the package of the back end is not installed.
         WorkspaceError
-            If the workspace has no regions, or the index of the back end is missing or of another model.
+            If the workspace has no regions, or the back end's index is missing or belongs to another model.
         """
         check_backend(backend, url)
         store = Store(workspace, aligner or Aligner.for_workspace(workspace), quiet)
         return cls(store, images := store.images(), open_backend(backend, store.folder, images, url, all_of_it))
 
     def close(self) -> None:
-        """Give back what the back end holds."""
+        """Close the back end."""
         self.backend.close()
 
     def is_current(self) -> bool:
-        """Whether all images of the workspace that have regions are looked at."""
+        """Whether the search covers all images of the workspace that have regions."""
         return self.store.is_current(self.images)
 
     def sentence(self, text: str, k: int = 10) -> list[Hit]:
-        """The images that a sentence fits best, with the box that each word found.
+        """The images that fit a sentence best, with the best box of each word.
 
         Parameters
         ----------
@@ -95,7 +95,7 @@ class Searcher:
         SettingsError
             If k is less than 1.
         WorkspaceError
-            If the regions of an image were removed or made anew meanwhile.
+            If the regions of an image were removed or recomputed meanwhile.
         """
         sentence, vectors = self._words(text)
         factor = 1 / len(vectors) if self.aligner.model.settings.mean else 1.0
@@ -118,14 +118,14 @@ class Searcher:
         ]
 
     def region(self, text: str, k: int = 10) -> list[Hit]:
-        """The boxes that a phrase fits best, all its words together; of boxes that overlap the best alone.
+        """The boxes that fit a phrase best, scored by the sum of its words; overlapping boxes are suppressed.
 
         Parameters and errors as of `sentence`.
         """
         sentence, vectors = self._words(text)
         together = vectors.mean(0) if self.aligner.model.settings.mean else vectors.sum(0)
         query = Query(together[None], 1.0, share_of(self.aligner))
-        # A box is no better than the best of its image: the first k are in the k images whose best are highest.
+        # No box scores above the best of its image, so the best k boxes are in the k images with the best boxes.
         rows = self.backend.top(query, _at_least_one(k))[0]
         found: list[Hit] = []
         for entry in self._entries(rows):
@@ -138,15 +138,15 @@ class Searcher:
         return sorted(found, key=lambda hit: -hit.score)[:k]
 
     def like(self, image: str | Path | Image.Image | np.ndarray | Regions, k: int = 10) -> Similar:
-        """The images and the sentences of the workspace that are most like a picture.
+        """The images and sentences of the workspace most similar to an image.
 
-        Images are compared region by region, the picture's regions in place of a sentence's words; sentences by S_kl.
-        The first time, all captions of the workspace are embedded.
+        Images are compared by S_kl with the query image's regions in place of words; sentences by S_kl. The first call
+        embeds all captions of the workspace.
 
         Raises
         ------
         DataError
-            If the picture cannot be read.
+            If the image cannot be read.
         SettingsError
             If k is less than 1.
         """
@@ -163,26 +163,28 @@ class Searcher:
         return Similar(images, self._texts(best))
 
     def _words(self, text: str) -> tuple[Sentence, np.ndarray]:
-        """The words of what is looked for, and s_t of each."""
+        """The words of the query, and s_t of each."""
         if not text.strip():
-            raise DataError("the sentence is empty; say what to look for")
+            raise DataError("the sentence is empty; give some words to search for")
         sentence = self.aligner.words.encode([text])[0]
         if not sentence.words:
-            raise DataError(f"{text!r} has no word; say what to look for in words")
+            raise DataError(f"{text!r} has no word; give some words to search for")
         s, _ = self.aligner.embed_words([sentence])
         return sentence, finite(s)
 
     def _entries(self, rows: np.ndarray) -> list[Entry]:
-        """The images in these rows, in their order."""
+        """The entries in these rows, in their order."""
         found: dict[int, Entry] = {}
         for at, shard, inside in self.images.located(rows):
             found |= {int(i): shard.entry(int(row)) for i, row in zip(at, inside, strict=True)}
         return [found[i] for i in range(len(rows))]
 
     def _stored(self, entries: Sequence[Entry]) -> list[Regions]:
-        """The regions, as the workspace has them, that these images were embedded from."""
+        """The workspace's regions that these entries were embedded from."""
         version = self.store.ws.version("regions")
-        if self._read is None or self._read[0] != version:  # to look for keys among all takes longer than a search
+        if (
+            self._read is None or self._read[0] != version
+        ):  # an index of all keys takes longer than a search, so it is kept
             reader = self.store.ws.region_reader()
             self._read = version, reader, {key: row for row, key in enumerate(reader.keys if reader else ())}
         _, reader, places = self._read
@@ -190,7 +192,7 @@ class Searcher:
         stored = {r.key: r for r in reader.read(known)} if reader else {}
         for entry in entries:
             if entry.key not in stored or not np.array_equal(stored[entry.key].boxes, entry.boxes):
-                raise WorkspaceError(f"the regions of {entry.key} are no longer those of before; open the search again")
+                raise WorkspaceError(f"the regions of {entry.key} have changed; open the search again")
         return [stored[entry.key] for entry in entries]
 
     def _texts(self, best: Sequence[tuple[str, int, float]]) -> tuple[SentenceHit, ...]:

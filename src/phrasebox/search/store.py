@@ -1,4 +1,4 @@
-"""The embedded images and sentences of a workspace, a folder a model: made once, added to when there is more."""
+"""Embedded images and sentences of a workspace, one folder a model; only what is new is embedded."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from phrasebox.text.words import words
 from phrasebox.types import Regions
 from phrasebox.workspace.workspace import Workspace
 
-_KEPT = 2  # models whose vectors are kept
+_KEPT = 2  # number of models whose vectors are kept
 _IMAGES, _SENTENCES = 32, 512  # embedded at a time
 
 
 class Store:
-    """What a model makes of the images and captions of a workspace, in ``search/`` with the model's name."""
+    """Embedded images and captions of a workspace, in a folder of ``search/`` named by a hash of the model."""
 
     def __init__(self, ws: Workspace, aligner: Aligner, quiet: bool = True, engine: Engine | None = None) -> None:
         self.ws, self.aligner, self.quiet = ws, aligner, quiet
@@ -39,7 +39,7 @@ class Store:
         self._sentences: tuple[int, Collection] | None = None
 
     def images(self) -> Collection:
-        """The regions of all images, those embedded now that are new; an entry an image.
+        """Embedded regions of all images, one entry an image; new images are embedded first.
 
         Raises
         ------
@@ -59,24 +59,24 @@ class Store:
         return Collection(folder)
 
     def is_current(self, images: Collection) -> bool:
-        """Whether no image with regions is missing, and the files are those that are there."""
+        """Whether the collection has all images with regions and its files still exist."""
         return images.folder.exists() and len(images) == self.ws.count("regions")
 
     def sentences(self) -> Collection:
-        """The words of all captions, those embedded now that are new; an entry a caption."""
+        """Embedded words of all captions, one entry a caption; new captions are embedded first."""
         images = self.ws.count("images")
         if self._sentences is None or self._sentences[0] != images:
             folder = self.folder / "sentences"
             if self._unspoken(folder):
                 with self.adding("sentences"):
-                    todo = self._unspoken(folder)  # another process may have been first
+                    todo = self._unspoken(folder)  # another process may have embedded them meanwhile
                     with progress("embedding sentences", total=len(todo), quiet=self.quiet) as advance:
                         add(folder, self._sentence_entries(todo, advance))
             self._sentences = images, Collection(folder)
         return self._sentences[1]
 
     def _unspoken(self, folder: Path) -> list[tuple[str, int, str]]:
-        """Key, number and text of the captions that are not embedded."""
+        """Image key, index and text of the captions that are not embedded yet."""
         done = set(Collection(folder).keys())
         return [
             (row.key, i, text)
@@ -103,13 +103,13 @@ class Store:
             for (key, i, _), own, vectors in zip(
                 part, prior, np.split(split, np.cumsum(lengths.tolist())[:-1]), strict=True
             ):
-                if len(vectors):  # of a word that the encoder does not know at all, nothing is left
+                if len(vectors):  # none if the encoder knows no word
                     yield Entry(sentence_key(key, i), to_planes(vectors), own, np.zeros((len(vectors), 4)), (i, 0))
             advance(len(part))
 
     @contextmanager
     def adding(self, name: str) -> Iterator[None]:
-        """Let no other process add at the same time, and make the folder."""
+        """Lock the store against other writers and create the folder."""
         from filelock import FileLock
 
         root = self.ws.search_folder
@@ -122,12 +122,12 @@ class Store:
                 yield
         except OSError as error:
             reason = f"{root} cannot be written: {error.strerror or error}"
-            raise WorkspaceError(f"{reason}; make room or give the permission, then search again") from error
+            raise WorkspaceError(f"{reason}; free some space or fix the permissions, then search again") from error
 
 
 @dataclass(frozen=True)
 class _StoredRegions:
-    """Regions of a workspace, by the keys of their images."""
+    """Regions of a workspace for the given image keys."""
 
     path: Path
     keys: Sequence[str]
@@ -142,7 +142,7 @@ class _StoredRegions:
 
 @dataclass(eq=False)
 class _Embedder(Mapper[Regions, Entry]):
-    """Regions of images -> their entries."""
+    """Embeds regions: one entry an image."""
 
     aligner: Aligner
 
@@ -157,7 +157,7 @@ class _Embedder(Mapper[Regions, Entry]):
 
 
 def search_id(aligner: Aligner) -> str:
-    """Tells the vectors and priors of an aligner from those of any other."""
+    """Hash of everything that an aligner's vectors and query-bank scores depend on."""
     digest = hashlib.sha256(model_id(aligner.model).encode())
     if aligner.bank:
         for tensor in (aligner.bank.words, aligner.bank.lengths, aligner.bank.regions, aligner.bank.mask):
@@ -166,7 +166,7 @@ def search_id(aligner: Aligner) -> str:
 
 
 def image_entries(aligner: Aligner, regions: Sequence[Regions]) -> Iterator[Entry]:
-    """What the aligner makes of images, with what they score with its bank."""
+    """Embed the regions of images and score them with the query bank."""
     v, mask = aligner.embed_regions(regions)
     with torch.inference_mode():
         prior = aligner.bank.image_prior(aligner.model, v, mask).tolist() if aligner.bank else [0.0] * len(regions)
@@ -175,12 +175,12 @@ def image_entries(aligner: Aligner, regions: Sequence[Regions]) -> Iterator[Entr
 
 
 def finite(vectors: Tensor) -> np.ndarray:
-    """The vectors as an array.
+    """The vectors as a numpy array.
 
     Raises
     ------
     ModelError
-        If a number is not finite: the search would find anything.
+        If a number is not finite.
     """
     if not torch.isfinite(vectors).all():
         raise ModelError("the model gives vectors that are not finite; its weights are damaged, use another --model")
@@ -188,12 +188,12 @@ def finite(vectors: Tensor) -> np.ndarray:
 
 
 def sentence_key(key: str, caption: int) -> str:
-    """Name of a caption among all of a workspace."""
+    """Key of a caption in a workspace."""
     return f"{key}#{caption}"
 
 
 def _forget(root: Path) -> None:
-    """Remove what models made that were not used of late."""
+    """Remove the vectors of the models that were not used recently."""
     folders = [folder for folder in root.iterdir() if folder.is_dir()]
     for folder in sorted(folders, key=lambda folder: folder.stat().st_mtime)[:-_KEPT]:
         shutil.rmtree(folder, ignore_errors=True)
