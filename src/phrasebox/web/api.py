@@ -1,4 +1,4 @@
-"""The HTTP API: the service's methods, a path each, with OpenAPI beside them."""
+"""The HTTP API: one path for each method of the service, with OpenAPI."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from phrasebox.review import PhraseFilter
 from phrasebox.types import SPLITS
-from phrasebox.web import asking, telling
-from phrasebox.web.asking import AskedDecision, AskedUndo, Describe, Ground, Like, openapi_body
+from phrasebox.web import schemas
 from phrasebox.web.pictures import MEDIA_TYPE
+from phrasebox.web.schemas import AskedDecision, AskedUndo, Describe, Ground, Like, openapi_body
 from phrasebox.web.service import Service
 
 Split = Literal["train", "val", "test"]
@@ -33,7 +33,7 @@ _REASONS = {
     504: "The models took too long.",
 }
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": telling.Problem, "description": reason} for status, reason in _REASONS.items()
+    status: {"model": schemas.Problem, "description": reason} for status, reason in _REASONS.items()
 }
 _PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {MEDIA_TYPE: {}}, "description": "The picture, upright."}}
 _OFFSET = Query(0, ge=0, lt=1 << 31, description="How many to pass over.")
@@ -44,16 +44,16 @@ def router(service: Service) -> APIRouter:
     api, limits = APIRouter(responses=PROBLEMS), service.limits
     limit = Query(50, ge=1, le=limits.page, description="How many at most.")
 
-    @api.get("/health", response_model=telling.Health, tags=["service"])
+    @api.get("/health", response_model=schemas.Health, tags=["service"])
     async def health() -> Any:
         """Whether the service is there, and how many requests wait for the models."""
         return {"status": "ok", "waiting": service.worker.waiting}
 
     @api.post(
         "/ground",
-        response_model=telling.ToldGrounding,
+        response_model=schemas.ToldGrounding,
         response_model_exclude_none=True,
-        openapi_extra=openapi_body(asking.AskedGround, limits),
+        openapi_extra=openapi_body(schemas.AskedGround, limits),
         tags=["models"],
     )
     async def ground(asked: Ground) -> Any:
@@ -63,8 +63,8 @@ def router(service: Service) -> APIRouter:
 
     @api.post(
         "/describe",
-        response_model=telling.ToldDescription,
-        openapi_extra=openapi_body(asking.AskedDescribe, limits),
+        response_model=schemas.ToldDescription,
+        openapi_extra=openapi_body(schemas.AskedDescribe, limits),
         tags=["models"],
     )
     async def describe(asked: Describe) -> Any:
@@ -73,7 +73,7 @@ def router(service: Service) -> APIRouter:
         found = await service.describe(image, body.regions, body.boxes, body.temperature, body.count, body.seed)
         return found.to_json()
 
-    @api.get("/search", response_model=telling.Hits, tags=["models"])
+    @api.get("/search", response_model=schemas.Hits, tags=["models"])
     async def search(
         sentence: str = Query(min_length=1, description="What to look for."),
         k: int = Query(12, ge=1, le=limits.hits, description="Hits at most."),
@@ -83,14 +83,14 @@ def router(service: Service) -> APIRouter:
         return {"hits": [hit.to_json() for hit in await service.search(sentence, k, region)]}
 
     @api.post(
-        "/like", response_model=telling.Alike, openapi_extra=openapi_body(asking.AskedLike, limits), tags=["models"]
+        "/like", response_model=schemas.Alike, openapi_extra=openapi_body(schemas.AskedLike, limits), tags=["models"]
     )
     async def like(asked: Like) -> Any:
         """The workspace's images and sentences that are most like an image."""
         body, image = asked
         return (await service.like(image, body.k)).to_json()
 
-    @api.get("/phrases", response_model=telling.ReviewedPage, tags=["review"])
+    @api.get("/phrases", response_model=schemas.ReviewedPage, tags=["review"])
     def phrases(
         split: Split | None = None,
         text: str | None = Query(None, max_length=200, description="Part of the phrase."),
@@ -106,28 +106,28 @@ def router(service: Service) -> APIRouter:
         wanted = PhraseFilter(split, text, min_score, (min_words, max_words), state, image)
         return service.phrases(wanted, offset, limit).to_json()
 
-    @api.post("/phrases/decide", response_model=telling.Reviewed, tags=["review"])
+    @api.post("/phrases/decide", response_model=schemas.Reviewed, tags=["review"])
     def decide(body: AskedDecision) -> Any:
         """Accept, reject or edit a phrase; it is kept when this is answered."""
         span = (body.span[0], body.span[1]) if body.span else None
         return service.decide(body.id, body.verdict, body.who, body.text, span, body.box).to_json()
 
-    @api.post("/phrases/undo", response_model=telling.Undone, tags=["review"])
+    @api.post("/phrases/undo", response_model=schemas.Undone, tags=["review"])
     def undo(body: AskedUndo) -> Any:
         """Take back a person's last decision."""
         found = service.undo(body.who)
         return {"phrase": found and found.to_json()}
 
-    @api.get("/phrases/progress", response_model=telling.ToldProgress, tags=["review"])
+    @api.get("/phrases/progress", response_model=schemas.ToldProgress, tags=["review"])
     def progress() -> Any:
         """How far the review has come."""
         return service.progress()
 
-    @api.get("/images", response_model=telling.ToldImages, tags=["workspace"])
+    @api.get("/images", response_model=schemas.ToldImages, tags=["workspace"])
     def images(split: Split | None = None, offset: int = _OFFSET, limit: int = limit) -> Any:
         """The workspace's images with their captions."""
         total, found = service.images(split, offset, limit)
-        told = [{n: getattr(row, n) for n in telling.ToldImage.model_fields} for row in found]
+        told = [{n: getattr(row, n) for n in schemas.ToldImage.model_fields} for row in found]
         return {"total": total, "offset": offset, "images": told}
 
     @api.get("/images/{key:path}", response_class=Response, responses=_PICTURE, tags=["workspace"])
@@ -138,7 +138,7 @@ def router(service: Service) -> APIRouter:
         data = service.image(key) if width is None else service.thumbnail(key, width)
         return Response(data, media_type=MEDIA_TYPE, headers={"cache-control": "private, max-age=600"})
 
-    @api.get("/results", response_model=telling.ToldResults, tags=["workspace"])
+    @api.get("/results", response_model=schemas.ToldResults, tags=["workspace"])
     def results() -> Any:
         """What was measured in the workspace, and how its models were trained."""
         return asdict(service.results())

@@ -1,4 +1,4 @@
-"""The one application: API, page, and the layer of safety around both."""
+"""The application: API and page inside the security middleware."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from phrasebox.web.api import router
-from phrasebox.web.asking import reason
 from phrasebox.web.error_answers import tell_errors
+from phrasebox.web.schemas import reason
 from phrasebox.web.security import API, Access, Guard
 from phrasebox.web.service import Service
 
@@ -37,7 +37,7 @@ def build(service: Service, access: Access = Access(), page: bool = True) -> Fas
 
 
 def _api(service: Service) -> FastAPI:
-    """The API as an application of its own, so that what is wrong below its path is always told as JSON."""
+    """The API as an application of its own, so that all errors below its path are JSON."""
     api = FastAPI(
         title="phrasebox",
         version=metadata.version("phrasebox"),

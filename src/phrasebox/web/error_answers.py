@@ -1,4 +1,4 @@
-"""What a visitor is told of an error: its status and one line without paths of this machine."""
+"""HTTP responses for errors: status and one line, without paths of this machine."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _STATUS = (
     ((WorkspaceError, ModelError, OfflineError), 409),
 )
 _PATH = re.compile(r"(?<![\w.:/\\-])(?:[A-Za-z]:)?(?:[/\\][^\s/\\'\",:;()<>]+)+")
-_WAIT = 2  # seconds that who finds the models busy is told to wait
+_WAIT = 2  # seconds in the Retry-After header
 
 
 def tell_errors(app: FastAPI, service: Service) -> None:
-    """Answer what a visitor can cause with the reason and its status."""
+    """Answer errors that a request can cause with their message and status."""
     path = service.workspace.path if service.has_workspace else ""
     hidden = str(path.absolute()) if isinstance(path, Path) else str(path)
 
@@ -42,7 +42,7 @@ def tell_errors(app: FastAPI, service: Service) -> None:
 
 
 def public(message: str, workspace: str = "") -> str:
-    """A message in one line that tells nothing of the machine: the workspace is WS, other paths their last part.
+    """One-line message without paths of this machine: the workspace becomes WS, other paths their last part.
 
     Examples
     --------

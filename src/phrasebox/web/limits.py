@@ -1,4 +1,4 @@
-"""What a visitor may ask for, and how one is told that it is too much: refusals with the HTTP status they stand for."""
+"""Limits of the service, and its errors with their HTTP status."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from phrasebox.errors import PhraseboxError
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the service takes at most.
+    """Limits of the service.
 
     Attributes
     ----------
@@ -45,36 +45,36 @@ class Limits:
 
 
 class RefusedError(PhraseboxError):
-    """Something a service does not do for a visitor; ``status`` is HTTP's number for the reason."""
+    """A request that the service rejects; ``status`` is the HTTP status."""
 
     status = 400
 
 
 class TooLargeError(RefusedError):
-    """More bytes or pixels than are taken."""
+    """Too many bytes or pixels."""
 
     status = 413
 
 
 class KindError(RefusedError):
-    """Not a picture of a kind that is taken."""
+    """Not a supported image format."""
 
     status = 415
 
 
 class BusyError(RefusedError):
-    """Too many others wait already."""
+    """Too many requests are waiting."""
 
     status = 429
 
 
 class NotReachedError(RefusedError):
-    """The request waited for the models as long as it may, in vain."""
+    """The request timed out while waiting for the models."""
 
     status = 503
 
 
 class TooSlowError(RefusedError):
-    """The models were at it for as long as they may."""
+    """The model timed out."""
 
     status = 504

@@ -1,4 +1,4 @@
-"""Pictures that visitors send and pictures of the workspace: told by their content, decoded within limits."""
+"""Uploaded images and images of the workspace: recognised by content, decoded within limits."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from phrasebox.workspace.schema import ImageRow
 from phrasebox.workspace.workspace import Workspace
 
 KINDS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""Pillow's names of what is taken: pictures of pixels, whose decoders run nothing and read no other file."""
+"""Accepted formats by Pillow's names: raster formats whose decoders run no code and read no other file."""
 MEDIA_TYPE = "image/jpeg"
-"""Of every picture that is given out."""
+"""Media type of all images in responses."""
 WIDTHS = (160, 320, 640, 1280)
-"""Pixels across of thumbnails; what is asked for is rounded up, so that there are few of each."""
+"""Widths of thumbnails in pixels; requests are rounded up to one of these."""
 
-_DECODING = 4  # pictures decoded at a time
-_PATIENCE = 20.0  # seconds to wait for one's turn
-_THUMBNAILS = 64 << 20  # bytes kept
+_DECODING = 4  # images decoded at a time
+_PATIENCE = 20.0  # seconds to wait for a decoder
+_THUMBNAILS = 64 << 20  # bytes of cached thumbnails
 _QUALITY = 88
 
 
@@ -51,7 +51,7 @@ def decode(data: bytes, limits: Limits) -> np.ndarray:
 
 
 def encode(pixels: np.ndarray) -> bytes:
-    """JPEG of an (H, W, 3) uint8 array, with nothing of the file it came from."""
+    """JPEG of an (H, W, 3) uint8 array, without metadata."""
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "JPEG", quality=_QUALITY)
     return out.getvalue()
@@ -87,7 +87,7 @@ class Pictures:
         return rows.row_to_image(found[0])
 
     def page(self, split: str | None = None, offset: int = 0, limit: int = 50) -> tuple[int, list[ImageRow]]:
-        """How many images a split has, and some of them in import order."""
+        """Number of images in a split, and one page of them in import order."""
         known = self._known()
         places = [p for p in known.values() if split is None or self._splits[p] == split]
         found = self._ws.rows_at("images", places[offset : offset + limit])
@@ -154,7 +154,7 @@ class Pictures:
 
 
 def picture_file(row: ImageRow) -> Path:
-    """Where the picture of an image really is.
+    """Resolved path of an image file.
 
     Raises
     ------
@@ -176,7 +176,7 @@ def picture_file(row: ImageRow) -> Path:
 
 @contextmanager
 def _opened(source: Path | io.BytesIO, name: str, limits: Limits) -> Iterator[Image.Image]:
-    """A picture with its header read; no error tells where a file is."""
+    """An image with its header read; errors do not contain paths."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -184,9 +184,9 @@ def _opened(source: Path | io.BytesIO, name: str, limits: Limits) -> Iterator[Im
                 if in_store(source):
                     with reaching(source):
                         source = io.BytesIO(source.read_bytes())
-                elif not source.is_file():  # opening a pipe would wait for ever
+                elif not source.is_file():  # opening a pipe would block
                     raise FileNotFoundError
-            Image.init()  # else Pillow knows some of the kinds only
+            Image.init()  # otherwise Pillow has registered only some formats
             opened = Image.open(source, formats=KINDS)
     except FileNotFoundError:
         raise NotThereError(f"{name} is gone") from None
@@ -197,7 +197,7 @@ def _opened(source: Path | io.BytesIO, name: str, limits: Limits) -> Iterator[Im
         raise KindError(f"{name} is of no kind that is taken; send {known}") from None
     except StoreError:
         raise
-    except Exception as error:  # on damaged files Pillow's readers raise nearly every kind there is
+    except Exception as error:  # Pillow raises nearly any exception for damaged files
         raise DataError(f"{name} is damaged") from error
     with opened:
         if opened.width * opened.height > limits.pixels:

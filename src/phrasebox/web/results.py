@@ -1,4 +1,4 @@
-"""What a workspace says about how good its models are: tables of measurements, and the epochs of trainings."""
+"""Results stored in a workspace: tables of measurements, and training histories."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Results:
 
 
 def read_results(workspace: Workspace) -> Results:
-    """All that was measured and trained; files that cannot be read are passed over."""
+    """Read all measurements and training histories; unreadable files are skipped."""
     tables = [
         table | {"file": file.stem}
         for file in sorted((workspace.path / "results").glob("*.json"))
@@ -48,7 +48,7 @@ def _read(file: Path) -> list[dict[str, Any]]:
 
 
 def _finite(value: Any) -> Any:
-    """The value with null for numbers that JSON does not know."""
+    """The value with null in place of numbers that JSON does not have."""
     if isinstance(value, dict):
         return {name: _finite(inner) for name, inner in value.items()}
     if isinstance(value, list):

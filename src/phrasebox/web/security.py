@@ -1,4 +1,4 @@
-"""Who may come in, and what no answer may do in a browser: one layer around everything that is served."""
+"""Security middleware: access tokens, host and origin checks, body limits, and response headers."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from phrasebox.web.limits import Limits
 API = "/api"
 HEALTH = "/api/health"
 LEAST_TOKEN = 16
-"""Characters of a token, at least."""
+"""Least number of characters of a token."""
 
-_SMALL_BODY = 1 << 20  # bytes of a request that is no upload
-_FRAME = 64 << 10  # bytes of an upload that are not the picture
+_SMALL_BODY = 1 << 20  # bytes of a request without an upload
+_FRAME = 64 << 10  # bytes of an upload besides the image
 _CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _HEADERS = {
@@ -56,7 +56,7 @@ _log = logging.getLogger("phrasebox.web")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address.
+    """Whether an address is reachable from this machine only.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True)
 class Access:
-    """Who may come in.
+    """Access rules.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class Access:
 
     @classmethod
     def on(cls, host: str, token: str = "", names: Iterable[str] = ()) -> Access:
-        """What suits an address to listen on, and further names by which it is known.
+        """Access rules for a listening address and further host names.
 
         Raises
         ------
@@ -106,11 +106,11 @@ class Access:
 
     @property
     def cookie(self) -> tuple[str, str]:
-        """Name and value of the cookie of who has given the token; the token cannot be read off it."""
+        """Name and value of the access cookie; it does not reveal the token."""
         return f"phrasebox-{self._derived('name')[:8]}", self._derived("value")
 
     def admits(self, headers: Headers) -> bool:
-        """Whether a request brings the token, or the cookie in its place."""
+        """Whether a request has the token or the access cookie."""
         if not self.token:
             return True
         scheme, _, given = headers.get("authorization", "").partition(" ")
@@ -121,7 +121,7 @@ class Access:
         return any(n == name and _equal(v, value) for n, _, v in pairs)
 
     def knows(self, token: str) -> bool:
-        """Whether it is the token; how long this takes tells nothing of it."""
+        """Compare with the token in constant time."""
         return _equal(token, self.token)
 
     def serves(self, host: str) -> bool:
@@ -134,13 +134,13 @@ class Access:
 
 
 class Guard:
-    """The layer: turns away who may not come in and what is too large, and puts its headers on every answer."""
+    """ASGI middleware: rejects unauthorised and oversized requests, and sets security headers on every response."""
 
     def __init__(self, app: ASGIApp, access: Access, limits: Limits) -> None:
         self.app, self.access, self.limits = app, access, limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, as ASGI has it."""
+        """Serve one ASGI request."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
@@ -174,7 +174,7 @@ class Guard:
         return self._asked(path, headers)
 
     def _enter(self, scope: Scope, headers: Headers, token: str, query: str) -> Response:
-        """A cookie for who brings the token in the address, and the address without it."""
+        """Set the cookie for a token in the URL and redirect to the URL without it."""
         if not self.access.knows(token):
             return self._asked(scope["path"], headers)
         path = "/" + scope["path"].lstrip("/\\")  # never //host
@@ -227,7 +227,7 @@ class _TooMuchError(Exception):
 
 
 class _Answer:
-    """The answer on its way out: replaced where it must not be seen."""
+    """The outgoing response, replaced where it must not be seen."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._scope, self._send = scope, send
@@ -236,7 +236,7 @@ class _Answer:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start" and message["status"] == 500 and not self._started:
-            self.instead = self.instead or _broken(self._scope)  # what broke is for the log alone
+            self.instead = self.instead or _broken(self._scope)  # the cause goes to the log only
         if self.instead is None:
             self._started = True
             await self._send(message)
@@ -277,7 +277,7 @@ def _broken(scope: Scope) -> Response:
 
 
 def _same_origin(headers: Headers) -> bool:
-    """Whether a request is none that a page of another site made a browser send."""
+    """Whether a request was not sent by a page of another site."""
     origin = headers.get("origin")
     if origin is None:
         return headers.get("sec-fetch-site", "none") in ("same-origin", "none")

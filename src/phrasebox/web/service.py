@@ -1,4 +1,4 @@
-"""What visitors can ask of the models and of a workspace, whoever shows it: the page and the HTTP API stand on this."""
+"""The service behind page and HTTP API: requests to the models and to a workspace."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 ImageArgument = bytes | str
 """An image: the bytes of an upload, or the key of an image of the workspace."""
 MOST_BETA = 1e6
-"""Far above all scores: the whole sentence then has one box."""
-_KEPT = 128  # images whose regions are kept, and pairs whose scores are
+"""Largest accepted beta; far above all scores, so the whole sentence gets one box."""
+_KEPT = 128  # number of images whose regions are cached, and of pairs whose groundings are
 
 
 @dataclass(frozen=True, eq=False)
 class Grounded:
-    """A sentence on an image, with all that is needed to decode it again.
+    """A grounded sentence, with all that is needed to decode it again.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class Grounded:
 
 
 class Service:
-    """Models that are loaded when they are first needed, and a workspace if there is one.
+    """Models, loaded when first needed, and optionally a workspace.
 
     The methods that run models are to be awaited, from any event loop; the others return at once or read a file, and
     are safe to call from threads. All raise `PhraseboxError`; those of `phrasebox.web.limits` say how to go on.
@@ -107,19 +107,19 @@ class Service:
         self._device, self._workers = device, workers
         self._regions: LRUCache[tuple[str, str], Regions] = LRUCache(_KEPT)
         self._grounded: LRUCache[tuple[str, str], Grounding] = LRUCache(_KEPT)
-        self._caches = threading.Lock()  # of both: requests and the models' thread read them
+        self._caches = threading.Lock()  # guards both caches, which requests and the models' thread use
         self._found: Searcher | None = None
 
     # What there is
 
     @property
     def has_workspace(self) -> bool:
-        """Whether there are images to search and phrases to go through."""
+        """Whether there is a workspace to search and review."""
         return self._ws is not None
 
     @property
     def has_captioner(self) -> bool:
-        """Whether pictures can be described."""
+        """Whether there is a captioner."""
         own = self._ws is not None and (self._ws.models / CAPTIONER / "config.json").exists()
         return self._captioner is not None or own or BUILT_IN_CAPTIONER.is_dir()
 
@@ -192,7 +192,7 @@ class Service:
         return await self.worker.run(self._search, sentence, k, region)
 
     async def like(self, image: ImageArgument, k: int = 12) -> Similar:
-        """The workspace's images and sentences that are most like an image."""
+        """Images and sentences of the workspace most similar to an image."""
         k = self._hits(k)
         self.workspace  # noqa: B018
         return await self.worker.run(self._like, image, k)
@@ -216,15 +216,15 @@ class Service:
         return self.review.decide(id, verdict, who, text, span, box)
 
     def undo(self, who: str) -> PhraseRecord | None:
-        """Take back a person's last decision; the phrase as it then stands, None if there was none."""
+        """Undo a person's last decision and return the phrase; None if there is nothing to undo."""
         return self.review.undo(who)
 
     def progress(self) -> dict[str, Any]:
-        """How far the review has come: ``total``, ``open``, ``accepted``, ``rejected``, ``edited``, ``people``."""
+        """Progress of the review: ``total``, ``open``, ``accepted``, ``rejected``, ``edited``, ``people``."""
         return asdict(self.review.progress())
 
     def images(self, split: str | None = None, offset: int = 0, limit: int = 50) -> tuple[int, list[ImageRow]]:
-        """How many images a split has, and some of them."""
+        """Number of images in a split, and one page of them."""
         return self.pictures.page(split, offset, min(limit, self.limits.page))
 
     def image_row(self, key: str) -> ImageRow:
@@ -236,7 +236,7 @@ class Service:
         return self.pictures.jpeg(key)
 
     def thumbnail(self, key: str, width: int = 320) -> bytes:
-        """An image of the workspace made small, as JPEG."""
+        """Thumbnail of a workspace image, as JPEG."""
         return self.pictures.jpeg(key, width)
 
     def pixels(self, image: ImageArgument) -> np.ndarray:
@@ -248,11 +248,11 @@ class Service:
         return read_results(self.workspace)
 
     def warm(self) -> None:
-        """Begin to load what grounds, so that the first visitor need not wait; what is wrong, a visitor is told."""
+        """Start loading the aligner before the first request; errors are reported to requests."""
         self.worker.begin(lambda: self.aligner.ground(np.zeros((64, 64, 3), np.uint8), "a picture"))
 
     def close(self) -> None:
-        """Take no more work for the models."""
+        """Accept no more requests for the models."""
         self.worker.close()
 
     # In the models' thread
@@ -355,7 +355,7 @@ class Service:
 
 
 def _name(image: ImageArgument) -> str:
-    """What tells images apart: the content of an upload, so that nobody can name another's."""
+    """Cache key of an image; for an upload its content, so that nobody can name another's."""
     return f"key:{image}" if isinstance(image, str) else f"sha256:{hashlib.sha256(image).hexdigest()}"
 
 

@@ -1,4 +1,4 @@
-"""The one thread that runs the models: requests wait in line, not too many and not too long."""
+"""The thread that runs the models, with a bounded queue and a time limit for requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Worker:
-    """Runs one call after the other in a thread of its own.
+    """Runs calls one after the other in a thread of its own.
 
     Networks use all threads of the machine for one call, so that calls at the same time would gain nothing.
 
@@ -34,11 +34,11 @@ class Worker:
 
     @property
     def waiting(self) -> int:
-        """Calls that wait behind the one that runs."""
+        """Number of waiting calls."""
         return max(0, self._taken - 1)
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
-        """What ``work(*arguments)`` gives, from any event loop.
+        """Run ``work(*arguments)`` and return its result, from any event loop.
 
         Raises
         ------
@@ -73,7 +73,7 @@ class Worker:
             raise NotReachedError(f"others kept the models busy for {self.seconds:g} seconds; try again") from None
 
     def begin(self, work: Callable[[], object]) -> None:
-        """Do something for nobody in particular, before all that is asked from now on."""
+        """Run something in the background, before all later calls."""
         self._pool.submit(work)
 
     def _leave(self, future: Future[Any] | None) -> None:
@@ -81,5 +81,5 @@ class Worker:
             self._taken -= 1
 
     def close(self) -> None:
-        """Take nothing more; what waits is dropped, what runs is let go on."""
+        """Accept no more calls; waiting calls are dropped, the running one continues."""
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,4 +1,8 @@
-"""What the API is asked: bodies as JSON or as a form, an image in them by its name or as a file."""
+"""Schemas of the HTTP API: request bodies as JSON or as a form, and responses.
+
+An image in a request is the key of a workspace image or an uploaded file. Values of responses are those of the command
+line's ``--json``.
+"""
 
 from __future__ import annotations
 
@@ -22,19 +26,19 @@ _FIELDS = 16  # of a form
 
 
 class Asked(BaseModel):
-    """A body; what it does not know is refused."""
+    """Request body; unknown fields are rejected."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
 
 
 class AboutImage(Asked):
-    """A body about an image: the key of one of the workspace, or in a form a file."""
+    """Request body with an image: the key of a workspace image, or a file in a form."""
 
     image: Annotated[str, Field(description="Key of an image of the workspace; in a form, a file of your own.")]
 
 
 class AskedGround(AboutImage):
-    """A sentence on an image."""
+    """Request to ground a sentence in an image."""
 
     sentence: Annotated[str, Field(min_length=1, description="What the image shows.")]
     beta: Annotated[
@@ -44,7 +48,7 @@ class AskedGround(AboutImage):
 
 
 class AskedDescribe(AboutImage):
-    """An image in words."""
+    """Request to describe an image."""
 
     regions: Annotated[int, Field(ge=0, description="Phrases at most.")] = 8
     boxes: Annotated[list[Box] | None, Field(description="Your own boxes instead; in a form, as JSON.")] = None
@@ -64,13 +68,13 @@ class AskedDescribe(AboutImage):
 
 
 class AskedLike(AboutImage):
-    """What is like an image."""
+    """Request for images and sentences similar to an image."""
 
     k: Annotated[int, Field(ge=1, description="Hits at most.")] = 12
 
 
 class AskedDecision(Asked):
-    """What a person makes of a phrase."""
+    """A person's decision on a phrase."""
 
     id: Annotated[str, Field(description="Of the phrase, as the list of phrases gives it.")]
     verdict: Literal["accept", "reject", "edit"]
@@ -84,7 +88,7 @@ class AskedDecision(Asked):
 
 
 class AskedUndo(Asked):
-    """Whose last decision is taken back."""
+    """Request to undo a person's last decision."""
 
     who: Who
 
@@ -93,7 +97,7 @@ Body = TypeVar("Body", bound=AboutImage)
 
 
 def about_image(model: type[Body]) -> Callable[[Request], Awaitable[tuple[Body, ImageArgument]]]:
-    """A dependency that reads a body about an image: its values, and the image."""
+    """FastAPI dependency that reads a request body with an image: its values, and the image."""
 
     async def read(request: Request) -> tuple[Body, ImageArgument]:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -111,7 +115,7 @@ def about_image(model: type[Body]) -> Callable[[Request], Awaitable[tuple[Body, 
                 data = await image.read() if isinstance(image, UploadFile) else None
         except MultiPartException as error:
             raise DataError(f"the form cannot be read: {error.message}") from None
-        except Exception as error:  # Starlette turns the former into this one inside an application
+        except Exception as error:  # inside an application Starlette converts MultiPartException to this
             if getattr(error, "status_code", None) == 400:
                 raise DataError(f"the form cannot be read: {getattr(error, 'detail', '')}") from None
             raise
@@ -124,7 +128,7 @@ def about_image(model: type[Body]) -> Callable[[Request], Awaitable[tuple[Body, 
 
 
 def openapi_body(model: type[AboutImage], limits: Limits) -> dict[str, Any]:
-    """What OpenAPI says about the body that `about_image` reads, where a service has these limits."""
+    """OpenAPI description of the body that `about_image` reads, with a service's limits."""
     schema = model.model_json_schema()
     most = {
         "sentence": {"maxLength": limits.sentence},
@@ -154,7 +158,7 @@ def _valid(check: Callable[[Any], Body], given: Any) -> Body:
 
 
 def reason(errors: Any) -> str:
-    """The first of pydantic's reasons in one line, without what was sent."""
+    """The first of pydantic's errors in one line, without the value that was sent."""
     first = errors[0]
     place = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
     return f"{place}: {first['msg']}" if place else str(first["msg"])
@@ -163,3 +167,162 @@ def reason(errors: Any) -> str:
 Ground = Annotated[tuple[AskedGround, ImageArgument], Depends(about_image(AskedGround))]
 Describe = Annotated[tuple[AskedDescribe, ImageArgument], Depends(about_image(AskedDescribe))]
 Like = Annotated[tuple[AskedLike, ImageArgument], Depends(about_image(AskedLike))]
+
+
+# Responses
+
+
+class Problem(BaseModel):
+    """Error message in one line."""
+
+    error: str
+
+
+class Health(BaseModel):
+    """The service is running."""
+
+    status: Literal["ok"]
+    waiting: int
+
+
+class ToldPhrase(BaseModel):
+    """A phrase and its box, ``xyxy`` pixels; its score is a cosine for the built-in model."""
+
+    text: str
+    span: tuple[int, int]
+    box: tuple[float, float, float, float]
+    score: float
+    confidence: float
+    whole_image: bool
+
+
+class ToldWord(BaseModel):
+    """A word of a sentence with its characters ``[start, end)``."""
+
+    text: str
+    start: int
+    end: int
+
+
+class ToldGrounding(BaseModel):
+    """Phrases of a sentence with their boxes; the fields from ``words`` on if ``matrix`` was set."""
+
+    image: str
+    caption: str
+    score: float
+    beta: float
+    width: int
+    height: int
+    phrases: list[ToldPhrase]
+    words: list[ToldWord] | None = None
+    boxes: list[tuple[float, float, float, float]] | None = None
+    scores: list[list[float]] | None = None
+    assignment: list[int] | None = None
+
+
+class ToldRegion(BaseModel):
+    """A described region."""
+
+    text: str
+    box: tuple[float, float, float, float]
+    score: float
+    captions: list[str]
+
+
+class ToldDescription(BaseModel):
+    """A described image."""
+
+    image: str
+    width: int
+    height: int
+    caption: str
+    score: float
+    captions: list[str]
+    regions: list[ToldRegion]
+
+
+class Hits(BaseModel):
+    """Found images or boxes, best first, each with the best box of every word."""
+
+    hits: list[dict[str, Any]]
+
+
+class Alike(BaseModel):
+    """Images and sentences similar to an image, best first."""
+
+    images: list[dict[str, Any]]
+    sentences: list[dict[str, Any]]
+
+
+class Found(BaseModel):
+    """Span and box of a phrase as it was decoded."""
+
+    span: tuple[int, int]
+    box: tuple[float, float, float, float]
+
+
+class Reviewed(ToldPhrase):
+    """A phrase of the workspace in its current state, with its decision."""
+
+    id: str
+    image: str
+    split: str
+    caption: int
+    index: int
+    sentence: str
+    width: int
+    height: int
+    found: Found
+    state: Literal["open", "accepted", "rejected", "edited"]
+    who: str
+    when: str
+
+
+class ReviewedPage(BaseModel):
+    """One page of the matching phrases, and how many match."""
+
+    total: int
+    offset: int
+    phrases: list[Reviewed]
+
+
+class Undone(BaseModel):
+    """The phrase after the last decision was undone; null if there was nothing to undo."""
+
+    phrase: Reviewed | None
+
+
+class ToldProgress(BaseModel):
+    """Phrases by state, and decisions in force by person."""
+
+    total: int
+    open: int
+    accepted: int
+    rejected: int
+    edited: int
+    people: dict[str, int]
+
+
+class ToldImage(BaseModel):
+    """An image of the workspace; width and height are 0 where unknown."""
+
+    key: str
+    split: str
+    width: int
+    height: int
+    captions: list[str]
+
+
+class ToldImages(BaseModel):
+    """One page of the images, and how many there are."""
+
+    total: int
+    offset: int
+    images: list[ToldImage]
+
+
+class ToldResults(BaseModel):
+    """Tables of measurements, and the epochs of each model's training."""
+
+    tables: list[dict[str, Any]]
+    trainings: dict[str, list[dict[str, Any]]]
