@@ -1,4 +1,4 @@
-"""How a workspace's regions were made, and whether they fit a model."""
+"""Checks that a workspace's region settings fit a model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STAGE = "regions"
 
 
 def stage_settings(settings: RegionSettings) -> dict[str, object]:
-    """What the vectors depend on: the runtime gives the same numbers, so it may change."""
+    """The settings that vectors depend on; the runtime may change because its results are equal."""
     return {name: value for name, value in asdict(settings).items() if name != "runtime"}
 
 
@@ -47,9 +47,9 @@ def check_regions(
     settings : RegionSettings
         The model's own.
     reader, command : str
-        What the model is called in the message, and what trains one.
+        Name of the model in the message, and the command that trains one.
     first_alone : bool
-        The model reads the first network's vectors, and does not care whether there is a second.
+        The model reads the first network's vectors only, so a second network may differ.
 
     Raises
     ------

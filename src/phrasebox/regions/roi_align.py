@@ -1,4 +1,4 @@
-"""A feature map and boxes -> one vector a box, by RoI-align as one matrix product."""
+"""RoI-align as one matrix product: a feature map and boxes -> one vector a box."""
 
 from __future__ import annotations
 

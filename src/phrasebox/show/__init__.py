@@ -1,4 +1,4 @@
-"""Pictures of what was learnt: groundings as figures, galleries and finds as sheets and HTML files, training curves."""
+"""Figures and HTML files: groundings, descriptions, galleries, search results and training curves."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def draw_description(image: np.ndarray | Path, description: Description, *, widt
 
 
 def descriptions_page(described: Iterable[tuple[Path, Description]], out: Path) -> int:
-    """Write one HTML file, with nothing beside it, of images with their captions and phrases.
+    """Write images with their captions and phrases as one self-contained HTML file.
 
     Parameters
     ----------

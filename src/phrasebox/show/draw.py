@@ -24,7 +24,7 @@ _LEAST_WIDTH = 240
 
 
 def draw_grounding(image: np.ndarray, grounding: Grounding, *, width: int = 960) -> Image.Image:
-    """Draw what each phrase of a sentence points at.
+    """Draw each phrase of a sentence with its box.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def draw_phrases(
 
 
 def draw_boxes(picture: Image.Image, phrases: tuple[Phrase, ...], scale: float, unit: float) -> None:
-    """Draw labelled boxes into a picture that is ``scale`` times as large as they say; lines are 3.5 units wide."""
+    """Draw labelled boxes into an image, their coordinates multiplied by ``scale``; lines are 3.5 units wide."""
     line, pad, size = 3.5 * unit, 7 * unit, round(17 * unit)
     edge = line / 2 + unit
     frame = (edge, edge, picture.width - edge, picture.height - edge)
@@ -96,7 +96,7 @@ def draw_boxes(picture: Image.Image, phrases: tuple[Phrase, ...], scale: float, 
     sizes = [(font_for(text, size, bold=True).getlength(text) + 2 * pad, 1.55 * size) for text in texts]
     labels = place_labels(sizes, rects, picture.width, picture.height, gap=2 * unit)
     pen = ImageDraw.Draw(picture, "RGBA")
-    # Large boxes first, so that the outline of a small one inside is not crossed out.
+    # Large boxes first, so that they do not cross the outlines of small ones.
     for i in sorted(range(len(rects)), key=lambda i: (rects[i][0] - rects[i][2]) * (rects[i][3] - rects[i][1])):
         _outline(pen, rects[i], colour(i).fill, line, unit)
     for i, label in enumerate(labels):
@@ -108,7 +108,7 @@ def draw_boxes(picture: Image.Image, phrases: tuple[Phrase, ...], scale: float, 
 
 
 def _outline(pen: ImageDraw.ImageDraw, rect: Rect, fill: str, line: float, unit: float) -> None:
-    """A coloured line between two thin pale ones, seen on any photograph."""
+    """A coloured line between two thin pale ones, visible on any image."""
     x1, y1, x2, y2 = rect
     for reach, shade in ((line / 2 + unit, (*ImageColor.getrgb(PAPER), 200)), (line / 2, fill)):
         outer = (x1 - reach, y1 - reach, x2 + reach, y2 + reach)
@@ -116,7 +116,7 @@ def _outline(pen: ImageDraw.ImageDraw, rect: Rect, fill: str, line: float, unit:
 
 
 def shortened(text: str, size: int, room: float) -> str:
-    """The text, cut where it is wider than ``room`` pixels in bold letters of a size."""
+    """Cut the text to ``room`` pixels in bold letters of the given size."""
     font = font_for(text, size, bold=True)
     if font.getlength(text) <= room:
         return text

@@ -9,7 +9,7 @@ from PIL import ImageFont
 
 
 def font_for(text: str, size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """A font that has the characters of ``text``, as far as this machine has one.
+    """A font with the characters of ``text``, if this machine has one.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def _characters(path: Path) -> frozenset[int]:
 
     try:
         return frozenset(FT2Font(str(path)).get_charmap())
-    except (OSError, RuntimeError):  # a broken font among the system's is no font
+    except (OSError, RuntimeError):  # a damaged system font is skipped
         return frozenset()
 
 

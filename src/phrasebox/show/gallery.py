@@ -1,4 +1,4 @@
-"""Many groundings as one HTML file that needs nothing else: no server, no network, no folder beside it."""
+"""Many groundings as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CROP_SIDE = 34
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GalleryItem:
-    """One image of a gallery with what each of its captions says about it.
+    """One image of a gallery with its grounded captions.
 
     Attributes
     ----------
@@ -131,7 +131,7 @@ def _data_uri(picture: Image.Image) -> str:
 
 
 def _crop(regions: Regions, r: int) -> str:
-    """Style that makes an element with the whole picture as background show region ``r`` alone."""
+    """CSS that makes an element with the whole image as background show only region ``r``."""
     x1, y1, x2, y2 = regions.box(r)
     width, height = x2 - x1, y2 - y1
     scale = _CROP_SIDE / max(width, height)

@@ -1,4 +1,4 @@
-"""Where boxes and labels go so that none hides another."""
+"""Layout of boxes and labels without overlap."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Rect = tuple[float, float, float, float]
 
 
 def nested(rects: Sequence[Rect], step: float) -> list[Rect]:
-    """Move rectangles that (nearly) repeat an earlier one inwards, so that every outline is seen.
+    """Move rectangles that (nearly) equal an earlier one inwards, so that every outline is visible.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def nested(rects: Sequence[Rect], step: float) -> list[Rect]:
 def place_labels(
     sizes: Sequence[tuple[float, float]], boxes: Sequence[Rect], width: float, height: float, gap: float
 ) -> list[Rect | None]:
-    """Find room for each box's label: on its upper edge if that is free, otherwise as near to it as can be.
+    """Place the label of each box: on its upper edge if that is free, otherwise at the nearest free place.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def place_labels(
     """
     taken: list[Rect] = []
     labels: list[Rect | None] = [None] * len(sizes)
-    # Small boxes choose first: a large one has more places left where its label still reads as its own.
+    # Small boxes first: a large box has more places where its label is clearly its own.
     for i in sorted(range(len(boxes)), key=lambda i: (boxes[i][2] - boxes[i][0]) * (boxes[i][3] - boxes[i][1])):
         labels[i] = _nearest_free(sizes[i], boxes[i], taken, width, height, gap)
         if (label := labels[i]) is not None:

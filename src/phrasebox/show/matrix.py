@@ -16,7 +16,7 @@ _SHOWN = 22
 
 
 def columns(grounding: Grounding) -> list[int]:
-    """Choose the regions to show: 22, unless more are some word's best or assigned region.
+    """Choose the regions to show: 22, or more if more are the best or assigned region of a word.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def _phrase(grounding: Grounding, t: int) -> str:
 
 
 def _total(grounding: Grounding) -> str:
-    """S_kl from the row maxima: their sum, their mean, or, of a model that scores otherwise, both side by side."""
+    """S_kl from the row maxima: their sum or mean, whichever equals the score, else both."""
     best = grounding.scores.max(1)
     total, mean, score = float(best.sum()), float(best.mean()), grounding.score
     terms = " + ".join(f"<span{_phrase(grounding, t)}>{number(value)}</span>" for t, value in enumerate(best))

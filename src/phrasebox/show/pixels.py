@@ -1,4 +1,4 @@
-"""The photograph behind a grounding, as upright RGB of the size its boxes refer to."""
+"""The image of a grounding, as upright RGB in the size that its boxes refer to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was found, side by side: a sheet of pictures with their boxes, as one picture or as one HTML file."""
+"""Search results side by side: a sheet of images with boxes, as one image or one HTML file."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Found:
 
 
 def sheet(found: Sequence[Found], title: str) -> Image.Image:
-    """Lay pictures out in rows of five, best first, each scaled to the same room.
+    """Arrange images in rows of five, best first, each scaled to the same size.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def sheet(found: Sequence[Found], title: str) -> Image.Image:
 
 
 def sheet_page(found: Iterable[Found], title: str, sentence: str = "") -> str:
-    """The same as one HTML file that needs nothing else.
+    """The same sheet as one self-contained HTML file.
 
     Parameters
     ----------

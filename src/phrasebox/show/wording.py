@@ -1,4 +1,4 @@
-"""What is written in the pictures: the sentence cut into phrases, and numbers."""
+"""Text in figures: sentences cut into phrases, and numbers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def owner(phrases: Sequence[Phrase], span: Span) -> int | None:
 
 
 def segments(caption: str, phrases: Sequence[Phrase]) -> list[Segment]:
-    """Cut a caption where its phrases begin and end.
+    """Cut a caption at the boundaries of its phrases.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A network whose last blocks were trained on one's own captions, as a folder."""
+"""Fine-tuned networks: a folder with the weights of the last blocks."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ The last {blocks} block(s), trained through the alignment loss of phrasebox on c
 
 
 def save_tuned(parent: Path, network: Network, blocks: int, tail: Tail) -> Path:
-    """Write the last ``blocks`` blocks of a network, whose rest is found by its name, into a folder of their own.
+    """Write the last ``blocks`` blocks of a network to a folder; the trunk is loaded by the network's name.
 
-    The folder is named after what is in it, so that another training has another folder.
+    The name of the folder contains a hash of the weights.
     """
     folder = parent / f"{Path(network.name).name.replace(':', '-')}-{model_id(tail)}"
     config = {"kind": KIND, "base": network.name, "input_size": network.input_size, "blocks": blocks}

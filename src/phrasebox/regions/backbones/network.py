@@ -1,4 +1,4 @@
-"""A network made ready for an engine: raw pixels in, feature map out, and the classifier on top."""
+"""A network prepared for an engine: pixels in, feature map out, and the classifier."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def wrap(net: Any, name: str, input_size: int, mean: tuple[float, ...], std: tup
             _, dim, height, _ = _as_map(net, features).shape
     except (RuntimeError, AssertionError, AttributeError, TypeError) as error:
         raise ModelError(f"{name} gives no feature map at {input_size} pixels: {error}") from None
-    # A transformer's head reads the token of the whole image, which no box has.
+    # A transformer's head reads the class token, which boxes do not have.
     has_classifier = features.ndim == 4 and getattr(net, "num_classes", 0) > 0
     return Network(
         name=name,
@@ -109,7 +109,7 @@ def _channels_last(net: Any) -> bool:
 
 
 def _as_map(net: Any, features: Tensor) -> Tensor:
-    """Bring what ``forward_features`` gave to ``(B, D, h, w)``."""
+    """Reshape the output of ``forward_features`` to ``(B, D, h, w)``."""
     if features.ndim == 3:  # (B, prefix + h*w, D): tokens of a vision transformer
         patches = features[:, net.num_prefix_tokens :].transpose(1, 2)  # (B, D, h*w)
         side = math.isqrt(patches.shape[2])

@@ -1,4 +1,4 @@
-"""What runs a network: OpenVINO for fast inference on processors, torch for any device."""
+"""Inference engines: OpenVINO for fast inference on CPUs, torch for any device."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ class Engine(Protocol):
 
 
 class OpenVinoEngine:
-    """The body compiled for the processor; the images of a batch run side by side, one a stream.
+    """The network body compiled for the CPU; the images of a batch run in parallel streams.
 
-    Computes in float32 on every machine: OpenVINO would choose bfloat16 where the processor has it, and the same
-    data would give other numbers there.
+    Always computes in float32: OpenVINO would use bfloat16 on processors that have it, with other results.
     """
 
     name = "openvino"
@@ -41,13 +40,13 @@ class OpenVinoEngine:
         shape = [1, input_size, input_size, 3]
         pixels = torch.zeros(shape, dtype=torch.uint8)
         with torch.inference_mode(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the size is fixed, so what tracing warns of cannot happen
+            warnings.simplefilter("ignore")  # warnings about varying sizes; the size is fixed
             traced = torch.jit.trace(body, pixels, check_trace=False)
             model = openvino.convert_model(traced, example_input=pixels, input=shape)
         settings: dict[str, object] = {
             "PERFORMANCE_HINT": "THROUGHPUT",
             "INFERENCE_PRECISION_HINT": "f32",
-            "ENABLE_CPU_PINNING": False,  # else every process pins its network to the first processor
+            "ENABLE_CPU_PINNING": False,  # otherwise every process pins its threads to the first core
         }
         if threads is not None:
             settings |= {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": str(threads)}
@@ -72,7 +71,7 @@ class OpenVinoEngine:
 
 
 def _silent_openvino() -> Any:
-    """OpenVINO without the part that reports every conversion to its maker and writes a folder into the home.
+    """Import OpenVINO without its telemetry, which reports conversions and writes a folder into the home directory.
 
     Its converter has a silent stand-in for where that part is not installed.
     """

@@ -1,4 +1,4 @@
-"""A network in two: what stays as it is, and its last blocks, which can be trained (theta_c; PAPER: section 2)."""
+"""A network cut in two: a fixed trunk and the last blocks, which can be fine-tuned (theta_c; PAPER: section 2)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from phrasebox.errors import ModelError, SettingsError
 from phrasebox.regions.backbones.network import Body, Network, scaled
 
-_SAME = 1e-3  # of the largest number of a map: how far the two halves may be from the whole
+_SAME = 1e-3  # largest difference between halves and whole network, relative to the largest number of the map
 
 
 class Trunk(nn.Module):
@@ -30,18 +30,18 @@ class Trunk(nn.Module):
 class Tail(nn.Sequential):
     """The last blocks of a network: ``(B, C, h, w)`` -> its last map ``(B, D, h', w')``.
 
-    Batch normalisation goes by the statistics it was trained with, also while the weights are trained: a batch of
-    one's own photographs is too small to know better.
+    Batch normalisation keeps its trained statistics during fine-tuning, because batches are too small to estimate new
+    ones.
     """
 
     def train(self, mode: bool = True) -> Tail:
-        """Stay in evaluation mode."""
+        """Always evaluation mode."""
         return super().train(False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Halves:
-    """What `cut` makes of a network, with the shape (C, h, w) of the map between them."""
+    """Result of `cut`: both halves and the shape (C, h, w) of the map between them."""
 
     trunk: Trunk
     tail: Tail
@@ -49,7 +49,7 @@ class Halves:
 
 
 def cut(network: Network, blocks: int) -> Halves:
-    """Part a network before its last ``blocks`` blocks, the layers behind them included.
+    """Cut a network before its last ``blocks`` blocks and all layers after them.
 
     The halves share the network's weights.
 
@@ -85,7 +85,7 @@ def cut(network: Network, blocks: int) -> Halves:
 
 
 def _chain(net: Any) -> tuple[list[nn.Module], list[nn.Module], list[nn.Module]]:
-    """What a timm network runs one after the other: its beginning, its blocks, and what is behind them."""
+    """Layers of a timm network in order: its stem, its blocks, and the layers after them."""
     if all(hasattr(net, name) for name in ("conv_stem", "bn1", "blocks", "conv_head")):  # EfficientNet, MobileNetV2
         return [net.conv_stem, net.bn1], list(net.blocks), [net.conv_head, *_there(net, "bn2")]
     if all(hasattr(net, name) for name in ("conv1", "bn1", "act1", "maxpool", "layer1")):  # ResNet

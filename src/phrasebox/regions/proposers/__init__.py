@@ -1,6 +1,6 @@
-"""Where to look in an image: proposers behind one protocol and one registry.
+"""Box proposers: one protocol and one registry.
 
-A new proposer is one file with a class that has `Proposer`'s two members, and a line in `PROPOSERS`.
+To add a proposer, write a class with the two members of `Proposer` and add a line to `PROPOSERS`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a proposer is: pixels in, boxes with a ranking out."""
+"""The protocol of box proposers: pixels in, ranked boxes out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from phrasebox.errors import DataError
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Proposals:
-    """Where to look in one image; the whole image is not among them, `phrasebox.regions.extractor` adds it.
+    """Proposed boxes of one image, without the whole image, which `phrasebox.regions.extractor` adds.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Proposals:
 
 
 class Proposer(Protocol):
-    """Finds boxes worth a vector; called from several threads at once, so it keeps no state between images."""
+    """Proposes boxes. Called from several threads at once, so it must keep no state between images."""
 
     @property
     def name(self) -> str:

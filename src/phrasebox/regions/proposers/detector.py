@@ -63,7 +63,7 @@ class Detector:
         ModelError
             If the detector cannot be loaded.
         """
-        with self._lock:  # detectors use all threads for one image, and their processors keep state
+        with self._lock:  # a detector uses all threads for one image, and its processor keeps state
             if self._network is None:
                 self._network = self._load()
             boxes, scores = self._network(image, self.threshold)
@@ -78,7 +78,7 @@ class Detector:
         kind = _Torchvision if self.model.startswith(TORCHVISION) else _Transformers
         try:
             return kind(self.model)
-        except Exception as error:  # whatever the hub, the network, the file system or the weights raised
+        except Exception as error:  # any error of the hub, the network, the file system or the weights
             raise ModelError(
                 f"cannot load the detector {self.model!r}: {' '.join(str(error).split())}; name a detector of "
                 "torchvision (torchvision:NAME, or torchvision:NAME=FILE for own weights), or a folder or hub id "
@@ -147,6 +147,6 @@ def _read_state(file: Path) -> dict[str, torch.Tensor]:
 
 
 def _classes(state: dict[str, torch.Tensor]) -> int | None:
-    """Classes of a Faster or Mask R-CNN, which fine-tuning often changes; None where another kind keeps its own."""
+    """Number of classes of a Faster or Mask R-CNN, which fine-tuning may change; None for other detectors."""
     scores = state.get("roi_heads.box_predictor.cls_score.weight")
     return None if scores is None else len(scores)

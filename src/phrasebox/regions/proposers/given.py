@@ -1,4 +1,4 @@
-"""The caller's own boxes in place of a search."""
+"""User boxes instead of proposed ones."""
 
 from __future__ import annotations
 

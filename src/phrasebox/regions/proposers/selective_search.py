@@ -10,7 +10,7 @@ import numpy as np
 from phrasebox.errors import SettingsError
 from phrasebox.regions.proposers.base import Proposals, by_area
 
-SMALLEST_SIDE = 16  # pixels after resizing; a thinner image holds no shapes to segment
+SMALLEST_SIDE = 16  # pixels after resizing; thinner images cannot be segmented
 SIGMA, SCALE = 0.8, 100  # of the graph segmentation that merging starts from; SCALE is its smallest segment, too
 
 
@@ -68,7 +68,7 @@ class SelectiveSearch:
 
 
 def _search(image: np.ndarray) -> Any:
-    """OpenCV's search in an RGB image; a new one a call, as it holds the image, which threads must not share."""
+    """OpenCV's search on an RGB image; a new object each call, as it holds the image and threads must not share it."""
     import cv2
 
     made = cv2.ximgproc.segmentation
