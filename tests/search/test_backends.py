@@ -139,7 +139,7 @@ def test_a_server_keeps_the_collection_and_is_named_when_it_does_not_answer(ws, 
         assert found(ws, aligner, "qdrant", url="http://one:6333", all_of_it=True) == expected
         assert set(asked) == {("http://one:6333", "a key")}
         assert len(server.get_collections().collections) == 1
-        with pytest.raises(WorkspaceError, match="give --url as when it was made"):
+        with pytest.raises(WorkspaceError, match="give the --url it was built with"):
             Searcher.open(ws, aligner, "qdrant")
         build_index(ws, aligner, "qdrant", "http://one:6333", fresh=True)
         assert len(server.get_collections().collections) == 1

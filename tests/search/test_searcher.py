@@ -97,7 +97,7 @@ def test_regions_that_are_no_longer_those_of_before(ws, aligner, anew):
     ws.claim("regions", {"another": "way"}, fresh=True)
     if anew:
         ws.append_regions([replace(regions_of(n + 1), key=f"image {n:03d}") for n in range(40)])
-    with pytest.raises(WorkspaceError, match=r"regions of image \d+ are no longer .*; open the search again"):
+    with pytest.raises(WorkspaceError, match=r"regions of image \d+ have changed; open the search again"):
         searcher.sentence(SENTENCE, 3)
 
 
@@ -234,7 +234,7 @@ def test_the_command_tells_draws_and_refuses(ws, aligner, tmp_path, call, monkey
         ((ws.path, "a", "-k", "0"), "k must be at least 1"),
         ((ws.path, "a", "-o", tmp_path / "c.gif"), "html, png, jpg or webp"),
         ((ws.path, "a", "--backend", "faiss"), "exact, lancedb, qdrant"),
-        ((ws.path, "a", "--url", "http://localhost:1"), "goes with --backend qdrant"),
+        ((ws.path, "a", "--url", "http://localhost:1"), "use it with --backend qdrant"),
         ((ws.path, "a", "--backend", "lancedb"), "phrasebox index"),
     ):
         found = call("search", *arguments)
