@@ -198,7 +198,7 @@ def test_beside_captions_corrected_elsewhere(ws, review):
         (DOG, "accept", {"who": " "}, DataError, "a name"),
         (DOG, "accept", {"who": "x" * 81}, DataError, "a name"),
         (DOG, "accept", {"who": "an\x00n"}, DataError, "a name"),
-        (DOG, "perhaps", {}, DataError, "no decision"),
+        (DOG, "perhaps", {}, DataError, "not a valid decision"),
     ],
 )
 def test_refused(ws, review, id, verdict, changes, kind, told):
