@@ -82,6 +82,8 @@ def _speech(asked: Mapping[str, Any]) -> dict[str, Any]:
     from phrasebox.io.model_folder import find_model, read_config
 
     model = asked.get("model")
+    if not model and not BUILT_IN.is_dir():
+        return {}  # loading the captioner says what to do
     speech = with_values(captioner.SpeechSettings, read_config(find_model(model) if model else BUILT_IN)["speech"])
     start = {name: getattr(speech, name) for name in option_names(captioner.SpeechSettings)}
     if "method" not in asked and any(name in asked for name in _DRAWN):
