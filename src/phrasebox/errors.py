@@ -1,4 +1,4 @@
-"""The package's own exceptions: one line each, saying what was wrong with what, and what to do."""
+"""Exceptions of the package; each message is one line that says what is wrong and what to do."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ class PhraseboxError(Exception):
 
 
 class DataError(PhraseboxError):
-    """Something given from outside cannot be read: a file, a caption, a box."""
+    """Invalid input data: a file, a caption, a box."""
 
 
 class ModelError(PhraseboxError):
-    """A model folder is incomplete, damaged, or does not fit what it is used with."""
+    """A model folder is incomplete, damaged, or incompatible with its use."""
 
 
 class WorkspaceError(PhraseboxError):
-    """The workspace is missing something that the operation needs, or is in use."""
+    """The workspace lacks something that the operation needs, or is in use."""
 
 
-class NotThereError(PhraseboxError):
-    """What was asked for by its name is not there: an image of a workspace, a phrase, a part of a service."""
+class NotFoundError(PhraseboxError):
+    """The named image, phrase, workspace or model does not exist."""
 
 
 class SettingsError(PhraseboxError, ValueError):
@@ -28,19 +28,19 @@ class SettingsError(PhraseboxError, ValueError):
 
 
 class PeerError(PhraseboxError):
-    """Another of the processes that work together is gone."""
+    """Another process of a distributed training has ended or does not answer."""
 
 
 class OfflineError(PhraseboxError):
-    """The network was asked for something and must not be used."""
+    """Network access is needed but turned off."""
 
 
 class StoreError(PhraseboxError):
-    """An object store fails or refuses."""
+    """An object store failed or denied access."""
 
 
 class MissingExtraError(PhraseboxError):
-    """An optional part is not installed."""
+    """An optional dependency is not installed."""
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed; run: pip install 'phrasebox[{extra}]'")

@@ -1,4 +1,4 @@
-"""The values that travel between rooms: frozen, validated, and nothing else.
+"""Value types shared by all packages: frozen and validated.
 
 Boxes are absolute float ``xyxy`` pixels of the upright image, 0-based, right and bottom exclusive.
 Spans are character offsets into the caption as given, end exclusive.
@@ -19,10 +19,10 @@ from phrasebox.errors import DataError
 Span = tuple[int, int]
 
 WHOLE_IMAGE = "whole image"
-"""The type of a reviewed phrase that is about the frame, not a part of it."""
+"""Type of a reviewed phrase that describes the whole image."""
 
 MOST_PIXELS = 1 << 31
-"""No box reaches so far and no side is so long: tables keep boxes in single precision, sizes in 32 bits."""
+"""Exclusive limit of coordinates and image sides in pixels: tables store boxes in float32 and sizes in int32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Box:
                 object.__setattr__(self, name, math.inf)
         if not all(abs(x) < MOST_PIXELS for x in self):  # false for NaN too
             raise DataError(f"a box needs four finite numbers below {MOST_PIXELS}, got {tuple(self)}")
-        x1, y1, x2, y2 = map(np.float32, self)  # as tables keep them: a box must not vanish there
+        x1, y1, x2, y2 = map(np.float32, self)  # as stored in tables: the box must stay non-empty there
         if x2 <= x1 or y2 <= y1:
             raise DataError(f"a box needs x1 < x2 and y1 < y2 (pixels, xyxy), got {tuple(self)}")
 
@@ -88,9 +88,16 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class TruePhrase:
-    """A phrase of a caption with the boxes that people drew for it: used to measure, never to train.
+    """A ground-truth phrase of a caption: used to evaluate, never to train.
 
-    ``boxes`` is empty for a phrase that no box was drawn for. ``types`` are the data set's own classes.
+    Attributes
+    ----------
+    boxes : tuple of Box
+        Boxes that people drew for the phrase; empty if none was drawn.
+    types : tuple of str
+        Classes of the data set, such as ``people``.
+    chain : str
+        Id of the coreference chain in Flickr30k Entities.
     """
 
     text: str
@@ -102,10 +109,15 @@ class TruePhrase:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """One sentence about an image; ``phrases`` only where a data set brings ground truth.
+    """A sentence about an image, with its ground-truth or reviewed phrases.
 
-    Where people ``reviewed`` what was decoded, ``phrases`` are what they made of it: to be used in its place, and not
-    as ground truth to measure with; one that is about the frame has `WHOLE_IMAGE` among its types.
+    Attributes
+    ----------
+    phrases : tuple of TruePhrase
+        Ground truth of the data set, if it has any.
+    reviewed : bool
+        ``phrases`` are decoded phrases corrected by people. They replace the decoded ones and are not used as ground
+        truth. A phrase that describes the whole image has `WHOLE_IMAGE` among its types.
 
     Raises
     ------
@@ -131,27 +143,28 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One image with its captions, as a format reads it.
+    """An image with its captions, as read from a format.
 
     Attributes
     ----------
     key : str
-        Unique name of the image in the data set: no ``..`` part, not absolute, not blank.
+        Unique name of the image in the data set: a relative path without ``..``, not blank.
     image : Path
-        The picture's file; it need not exist (the reader does not look).
+        The image file; readers do not check that it exists.
     split : str
         ``train``, ``val`` or ``test``.
     boxes : tuple of Box
-        The user's own regions, if any (the ``given`` proposer uses them), in pixels of the image file.
+        User boxes, if any, in pixels of the image file; the proposer ``given`` uses them.
     size : (int, int) or None
         Width and height that the ground-truth boxes refer to, if the data set states it.
     vectors : (N, D) float array or None
-        The user's own vectors of ``boxes``.
+        The user's vectors of ``boxes``.
 
     Raises
     ------
     DataError
-        If the key leaves the folder, the split is unknown, the size is none, or there is not one vector for every box.
+        If the key leaves the folder, the split is unknown, the size is out of range, or the numbers of vectors and
+        boxes differ.
     """
 
     key: str
@@ -170,14 +183,14 @@ class Example:
                 f"image name {self.key!r} is blank or leaves its folder; give a name inside the images folder"
             )
         if self.size is not None and not all(0 < side < MOST_PIXELS for side in self.size):
-            raise DataError(f"{self.key!r} is said to be {self.size[0]} x {self.size[1]} pixels")
+            raise DataError(f"{self.key!r} has an impossible size of {self.size[0]} x {self.size[1]} pixels")
         if self.split not in SPLITS:
-            raise DataError(f"split {self.split!r} of {self.key!r} is none of {', '.join(SPLITS)}")
+            raise DataError(f"split {self.split!r} of {self.key!r} is not one of {', '.join(SPLITS)}")
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Something that was left out, where it came from, and why; goes to the workspace's ``skipped`` table."""
+    """A skipped item and the reason; stored in the workspace's table ``skipped``."""
 
     key: str
     reason: str
@@ -185,16 +198,16 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Regions:
-    """The set g_k of an image: boxes with their vectors (PAPER: section 2). Row 0 is the whole image.
+    """Regions of an image: the set g_k of boxes with their vectors (PAPER: section 2). Row 0 is the whole image.
 
     Attributes
     ----------
     boxes : (R, 4) float32
         ``xyxy`` pixels of the upright image.
     scores : (R,) float32
-        The proposer's own ranking, larger is better; 1 for the whole image.
+        Scores of the proposer, larger is better; 1 for the whole image.
     width, height : int
-        Pixels of the upright image.
+        Size of the upright image in pixels.
     vectors : (R, D) float16 or None
         CNN(I_b) of every box, before the aligner's projection W_m.
     straddling : (R,) float32 or None
@@ -233,7 +246,7 @@ class Regions:
         return Box(*self.boxes[i].tolist())
 
     def narrowed(self, width: int) -> Regions:
-        """With the first ``width`` numbers of every vector: what the first network saw, where there are two."""
+        """The regions with the first ``width`` numbers of every vector: those of the first of two backbones."""
         if self.vectors is None or self.vectors.shape[1] <= width:
             return self
         return replace(self, vectors=self.vectors[:, :width])
@@ -250,7 +263,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A piece of a caption with the box it talks about: one region-phrase pair (PAPER: section 6).
+    """A phrase of a caption and its box: one region-phrase pair (PAPER: section 6).
 
     Attributes
     ----------
@@ -259,12 +272,12 @@ class Phrase:
     confidence : float
         How likely the box is right, in [0, 1]: see `phrasebox.grounding.confidence`.
     whole_image : bool
-        The phrase describes the frame, not a part of it.
+        The phrase describes the whole image, not a part of it.
     region : int
-        Index among the image's regions of the one the words belong to, -1 if a person drew the box. The box is that
-        region's, or made from it and others around it.
+        Index of the region that the words are assigned to, -1 if a person drew the box. The box is this region's, or
+        fused from it and regions that overlap it.
     reviewed : bool
-        A person looked at it: score and confidence are 1.
+        A person has reviewed the phrase; score and confidence are then 1.
     """
 
     text: str
@@ -290,7 +303,7 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grounding:
-    """What one caption says about one image.
+    """A caption grounded in an image.
 
     Attributes
     ----------
@@ -317,7 +330,7 @@ class Grounding:
     norms: np.ndarray | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for ``json.dumps``: what was found, without words and scores."""
+        """Plain values for ``json.dumps``, without words, regions and score matrix."""
         return {
             "caption": self.caption,
             "score": self.score,
@@ -330,7 +343,7 @@ class Grounding:
 
 @dataclass(frozen=True, slots=True)
 class GroundedCaption:
-    """A caption with its decoded phrases, as the workspace keeps it and the writers take it."""
+    """A caption with its decoded phrases, as stored in the workspace and exported."""
 
     text: str
     phrases: tuple[Phrase, ...] = ()
@@ -338,7 +351,7 @@ class GroundedCaption:
 
 @dataclass(frozen=True, slots=True)
 class GroundedImage:
-    """An image with its grounded captions: what every writer of region-phrase data takes."""
+    """An image with its grounded captions: the input of every writer of region-phrase data."""
 
     key: str
     image: Path

@@ -8,7 +8,7 @@ import json
 import pytest
 from PIL import Image
 
-from phrasebox.errors import DataError, NotThereError, SettingsError, WorkspaceError
+from phrasebox.errors import DataError, NotFoundError, SettingsError, WorkspaceError
 from phrasebox.review import PhraseFilter, Review, place_of
 from phrasebox.stages.export import export
 from phrasebox.types import Box, Caption, Example, GroundedCaption, Phrase, TruePhrase
@@ -183,9 +183,9 @@ def test_beside_captions_corrected_elsewhere(ws, review):
 @pytest.mark.parametrize(
     ("id", "verdict", "changes", "kind", "told"),
     [
-        ("1.png#0#0-4", "accept", {}, NotThereError, "no phrase"),
-        ("nothing", "accept", {}, NotThereError, "no phrase"),
-        ("", "accept", {}, NotThereError, "no phrase"),
+        ("1.png#0#0-4", "accept", {}, NotFoundError, "no phrase"),
+        ("nothing", "accept", {}, NotFoundError, "no phrase"),
+        ("", "accept", {}, NotFoundError, "no phrase"),
         (DOG, "accept", {"text": "dog"}, DataError, "takes no text"),
         (DOG, "edit", {"text": "a horse"}, DataError, "not in the caption"),
         (DOG, "edit", {"text": "  "}, DataError, "not in the caption"),

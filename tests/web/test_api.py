@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from phrasebox import cli
 from phrasebox.web import Limits, Service
 from phrasebox.web.app import build
-from phrasebox.web.error_answers import public
+from phrasebox.web.error_responses import public_message
 from phrasebox.workspace.workspace import Workspace
 
 CAT = "in a folder/chelsea.png"
@@ -205,7 +205,7 @@ def test_busy_and_slow_are_told(shared_ws, aligner, photograph):
     service.worker._pool.submit(gate.wait)
     late = client.post("/api/ground", data={"sentence": "a cat"}, files={"image": photograph})
     assert (late.status_code, late.headers["retry-after"]) == (503, "2")
-    service.worker._taken += 1  # as if one ran
+    service.worker._pending += 1  # as if one ran
     busy = client.post("/api/ground", data={"sentence": "a cat"}, files={"image": photograph})
     assert (busy.status_code, busy.headers["retry-after"]) == (429, "2")
     assert "try again" in busy.json()["error"]
@@ -223,7 +223,7 @@ def test_what_breaks_is_told_without_its_reason(ws, aligner, monkeypatch, caplog
     monkeypatch.setattr(service, "progress", broken)
     answer = client.get("/api/phrases/progress")
     assert (answer.status_code, answer.headers["x-content-type-options"]) == (500, "nosniff")
-    assert answer.json() == {"error": "something broke; the reason is in the log of the server"}
+    assert answer.json() == {"error": "internal error; the cause is in the server's log"}
     assert f"secret {ws.path}" in caplog.text
     service.close()
 
@@ -252,7 +252,7 @@ def test_errors_of_the_library_lose_their_paths(tmp_path, aligner, photograph):
     ],
 )
 def test_paths_in_messages(message, told):
-    assert public(message, "/w/s") == told
+    assert public_message(message, "/w/s") == told
 
 
 def test_without_a_workspace_or_captioner(aligner, photograph, monkeypatch, tmp_path):

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from phrasebox.errors import DataError, NotThereError
-from phrasebox.web.limits import KindError, Limits, TooLargeError
+from phrasebox.errors import DataError, NotFoundError
+from phrasebox.web.limits import Limits, TooLargeError, UnsupportedFormatError
 from phrasebox.web.pictures import WIDTHS, Pictures, decode
 
 CAT = "in a folder/chelsea.png"
@@ -48,12 +48,14 @@ def png_of(width: int, height: int) -> bytes:
 @pytest.mark.parametrize(
     ("data", "kind"),
     [
-        pytest.param(b"", KindError, id="nothing"),
-        pytest.param(b"GIF", KindError, id="three letters"),
-        pytest.param(SVG, KindError, id="svg"),
-        pytest.param(b"<!doctype html><script>alert(1)</script>", KindError, id="html"),
-        pytest.param(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", KindError, id="a program in PostScript"),
-        pytest.param(b"P6 2 2 255\n" + bytes(12), KindError, id="ppm"),
+        pytest.param(b"", UnsupportedFormatError, id="nothing"),
+        pytest.param(b"GIF", UnsupportedFormatError, id="three letters"),
+        pytest.param(SVG, UnsupportedFormatError, id="svg"),
+        pytest.param(b"<!doctype html><script>alert(1)</script>", UnsupportedFormatError, id="html"),
+        pytest.param(
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", UnsupportedFormatError, id="a program in PostScript"
+        ),
+        pytest.param(b"P6 2 2 255\n" + bytes(12), UnsupportedFormatError, id="ppm"),
         pytest.param(png_of(20_000, 20_000), TooLargeError, id="bomb"),
         pytest.param(png_of(2**31 - 1, 2**31 - 1), TooLargeError, id="larger bomb"),
         pytest.param(png_of(7000, 6000), TooLargeError, id="above the limit, below Pillow's"),
@@ -125,11 +127,11 @@ def test_links_are_followed_inside_the_folder_alone(ws, folder):
         cat.unlink()
         cat.symlink_to(target)
         for width in (None, 100):
-            with pytest.raises(NotThereError, match="a link out of its folder"):
+            with pytest.raises(NotFoundError, match="a link out of its folder"):
                 pictures.jpeg(CAT, width)
     cat.unlink()
     cat.symlink_to("chelsea.png")  # on itself
-    with pytest.raises(NotThereError, match="not where it was imported from"):
+    with pytest.raises(NotFoundError, match="not where it was imported from"):
         pictures.jpeg(CAT)
 
 
@@ -152,7 +154,7 @@ def test_what_came_in_a_pictures_place_is_not_given_out(ws, folder, content):
     elif content is not None:
         cat.write_bytes(content)
     for width in (None, 100):
-        with pytest.raises((NotThereError, KindError)) as raised:
+        with pytest.raises((NotFoundError, UnsupportedFormatError)) as raised:
             Pictures(ws, Limits()).jpeg(CAT, width)
         assert str(folder) not in str(raised.value)
 
@@ -180,5 +182,5 @@ def test_what_came_in_a_pictures_place_is_not_given_out(ws, folder, content):
     ],
 )
 def test_no_other_key(pictures, key):
-    with pytest.raises(NotThereError, match="no image of this name"):
+    with pytest.raises(NotFoundError, match="no image of this name"):
         pictures.jpeg(key)

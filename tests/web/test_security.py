@@ -262,7 +262,7 @@ def test_bodies_are_counted_as_they_come():
         assert client.post(path, content=_pieces(900)).text == str(900 << 10)  # a megabyte of what is no upload
         assert client.post(path, content=_pieces(1100)).status_code == 413
     told = client.post("/api/echo", content=bytes(200_000), headers=upload)
-    assert (told.status_code, told.json()) == (413, {"error": "more than 100,000 bytes are sent; make it smaller"})
+    assert (told.status_code, told.json()) == (413, {"error": "more than 100,000 bytes were sent; send a smaller file"})
     assert client.post("/api/echo", content=b"", headers={"content-length": "9" * 400}).status_code == 413
 
 

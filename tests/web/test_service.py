@@ -7,7 +7,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from phrasebox.errors import DataError, NotThereError, SettingsError
+from phrasebox.errors import DataError, NotFoundError, SettingsError
 from phrasebox.io.images import load_image
 from phrasebox.web import Limits, Service
 
@@ -111,7 +111,7 @@ def test_search_and_like(service):
         (lambda s: s.ground(CAT, " \n "), DataError, "the sentence is empty"),
         (lambda s: s.ground(CAT, "?!"), DataError, "has no words"),
         (lambda s: s.ground(CAT, "word " * 300), DataError, "1499 characters"),
-        (lambda s: s.ground("unknown", "a cat"), NotThereError, "no image of this name"),
+        (lambda s: s.ground("unknown", "a cat"), NotFoundError, "no image of this name"),
         (lambda s: s.ground(CAT, "a cat", -1), SettingsError, "beta"),
         (lambda s: s.describe(CAT, 51), SettingsError, "at most 50 regions"),
         (lambda s: s.describe(CAT, count=9), SettingsError, "8 sentences"),
@@ -131,7 +131,7 @@ def test_without_a_workspace(aligner, photograph):
     assert not service.has_workspace
     assert run(service.ground(photograph, "a dog")).grounding.phrases
     for ask in (lambda: run(service.search("a dog")), lambda: run(service.ground("key", "a dog")), service.phrases):
-        with pytest.raises(NotThereError, match="no workspace is open"):
+        with pytest.raises(NotFoundError, match="no workspace is open"):
             ask()
     service.close()
 
@@ -140,7 +140,7 @@ def test_without_a_captioner(aligner, photograph, monkeypatch, tmp_path):
     monkeypatch.setattr("phrasebox.web.service.BUILT_IN_CAPTIONER", tmp_path / "none")
     service = Service(None, aligner)
     assert not service.has_captioner
-    with pytest.raises(NotThereError, match="phrasebox caption"):
+    with pytest.raises(NotFoundError, match="phrasebox caption"):
         run(service.describe(photograph))
     service.close()
 

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from phrasebox.errors import DataError
-from phrasebox.web.limits import BusyError, NotReachedError, TooSlowError
+from phrasebox.web.limits import BusyError, ModelTimeoutError, QueueTimeoutError
 from phrasebox.web.worker import Worker
 
 
@@ -66,9 +66,9 @@ def test_a_time_limit_for_what_runs_and_for_what_waits(gate):
         slow = asyncio.create_task(worker.run(gate))
         await began(gate)
         waiting = asyncio.create_task(worker.run(done.append, "never"))
-        with pytest.raises(TooSlowError, match=r"more than 0\.2 seconds"):
+        with pytest.raises(ModelTimeoutError, match=r"more than 0\.2 seconds"):
             await slow
-        with pytest.raises(NotReachedError, match="busy"):
+        with pytest.raises(QueueTimeoutError, match="busy"):
             await waiting
         gate.open.set()
         worker.seconds = 60
@@ -110,7 +110,7 @@ def test_errors_of_the_work_and_the_end():
                 await worker.run(fail)
         worker.close()
         for _ in range(3):
-            with pytest.raises(NotReachedError, match="stopping"):
+            with pytest.raises(QueueTimeoutError, match="stopping"):
                 await worker.run(fail)
 
     asyncio.run(main())

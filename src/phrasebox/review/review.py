@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from phrasebox.boxes import covers_image
-from phrasebox.errors import DataError, NotThereError
+from phrasebox.errors import DataError, NotFoundError
 from phrasebox.review.edits import box_in, name_of, place_of, span_in
 from phrasebox.review.index import PhraseIndex
 from phrasebox.review.records import PhraseFilter, PhrasePage, PhraseRecord, Progress, records_of
@@ -77,7 +77,7 @@ class Review:
 
         Raises
         ------
-        NotThereError
+        NotFoundError
             If there is none.
         """
         with self._guard:
@@ -86,7 +86,7 @@ class Review:
             for record in self._of_image(self._index.place.get(key, -1)):
                 if record.id == id:
                     return record
-        raise NotThereError(f"there is no phrase {id!r}; it may have been decoded again since")
+        raise NotFoundError(f"there is no phrase {id!r}; it may have been decoded again since")
 
     def decide(
         self,
@@ -112,7 +112,7 @@ class Review:
 
         Raises
         ------
-        NotThereError
+        NotFoundError
             If the phrase does not exist.
         DataError
             If the words are not in the caption, the box is not in the image, or ``who`` is not a valid name.

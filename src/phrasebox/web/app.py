@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from phrasebox.web.api import router
-from phrasebox.web.error_answers import tell_errors
-from phrasebox.web.schemas import reason
+from phrasebox.web.error_responses import add_error_handlers
+from phrasebox.web.schemas import first_error
 from phrasebox.web.security import API, Access, Guard
 from phrasebox.web.service import Service
 
@@ -22,9 +22,9 @@ def build(service: Service, access: Access = Access(), page: bool = True) -> Fas
     Parameters
     ----------
     access : Access
-        Who may come in.
+        Who may use the service.
     page : bool
-        With the page, not the API alone.
+        Whether to serve the web page besides the API.
     """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.mount(API, _api(service))
@@ -49,11 +49,11 @@ def _api(service: Service) -> FastAPI:
         root_path_in_servers=False,
     )
     api.include_router(router(service))
-    tell_errors(api, service)
+    add_error_handlers(api, service)
 
     @api.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        return JSONResponse({"error": reason(error.errors())}, 422)
+        return JSONResponse({"error": first_error(error.errors())}, 422)
 
     @api.exception_handler(HTTPException)
     async def other(request: Request, error: HTTPException) -> Response:

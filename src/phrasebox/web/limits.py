@@ -14,23 +14,23 @@ class Limits:
     Attributes
     ----------
     bytes : int
-        Of an upload.
+        Size of an upload.
     pixels : int
-        Of a picture, decoded.
+        Pixels of a decoded image.
     seconds : float
-        That a request may wait for the models and have them.
+        Time limit of a request, waiting included.
     queue : int
-        Requests that wait for the models.
+        Requests waiting for the models.
     sentence : int
-        Characters.
+        Characters of a sentence.
     hits : int
-        Of a search.
+        Results of a search.
     regions : int
-        Phrases or boxes of a description.
+        Regions or user boxes of a description.
     count : int
-        Sentences about a picture or box.
+        Captions for an image or a region.
     page : int
-        Phrases or images listed at a time.
+        Phrases or images on one page of a list.
     """
 
     bytes: int = 20 << 20
@@ -56,7 +56,7 @@ class TooLargeError(RefusedError):
     status = 413
 
 
-class KindError(RefusedError):
+class UnsupportedFormatError(RefusedError):
     """Not a supported image format."""
 
     status = 415
@@ -68,13 +68,13 @@ class BusyError(RefusedError):
     status = 429
 
 
-class NotReachedError(RefusedError):
+class QueueTimeoutError(RefusedError):
     """The request timed out while waiting for the models."""
 
     status = 503
 
 
-class TooSlowError(RefusedError):
+class ModelTimeoutError(RefusedError):
     """The model timed out."""
 
     status = 504

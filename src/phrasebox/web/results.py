@@ -13,14 +13,14 @@ from phrasebox.workspace.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Measurements and trainings.
+    """Measurements and training histories.
 
     Attributes
     ----------
     tables : list of dict
-        As `phrasebox.evaluate.ResultTable.to_json`, with the ``file`` they are in.
+        As `phrasebox.evaluate.ResultTable.to_json`, with the name of their ``file``.
     trainings : dict of str to list of dict
-        The epochs of each model of the workspace.
+        Epochs of the training of each model of the workspace.
     """
 
     tables: list[dict[str, Any]]
@@ -32,25 +32,25 @@ def read_results(workspace: Workspace) -> Results:
     tables = [
         table | {"file": file.stem}
         for file in sorted((workspace.path / "results").glob("*.json"))
-        for table in _read(file)
+        for table in _read_records(file)
         if isinstance(table.get("rows"), list)
     ]
-    histories = {file.parent.name: _read(file) for file in sorted(workspace.models.glob("*/history.json"))}
+    histories = {file.parent.name: _read_records(file) for file in sorted(workspace.models.glob("*/history.json"))}
     return Results(tables, {name: history for name, history in histories.items() if history})
 
 
-def _read(file: Path) -> list[dict[str, Any]]:
+def _read_records(file: Path) -> list[dict[str, Any]]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []
-    return [_finite(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return [_without_nan(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
-def _finite(value: Any) -> Any:
+def _without_nan(value: Any) -> Any:
     """The value with null in place of numbers that JSON does not have."""
     if isinstance(value, dict):
-        return {name: _finite(inner) for name, inner in value.items()}
+        return {name: _without_nan(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_finite(inner) for inner in value]
+        return [_without_nan(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

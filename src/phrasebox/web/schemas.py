@@ -17,43 +17,45 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 
 from phrasebox.errors import DataError
-from phrasebox.web.limits import KindError, Limits
-from phrasebox.web.service import MOST_BETA, ImageArgument
+from phrasebox.web.limits import Limits, UnsupportedFormatError
+from phrasebox.web.service import MAX_BETA, ImageArgument
 
 Box = Annotated[list[float], Field(min_length=4, max_length=4, description="x1, y1, x2, y2 in pixels")]
-Who = Annotated[str, Field(min_length=1, max_length=80, description="Who decides.")]
-_FIELDS = 16  # of a form
+Who = Annotated[str, Field(min_length=1, max_length=80, description="Name of the reviewer.")]
+_MAX_FIELDS = 16  # form fields of one request
 
 
-class Asked(BaseModel):
+class RequestBody(BaseModel):
     """Request body; unknown fields are rejected."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
 
 
-class AboutImage(Asked):
+class ImageRequest(RequestBody):
     """Request body with an image: the key of a workspace image, or a file in a form."""
 
-    image: Annotated[str, Field(description="Key of an image of the workspace; in a form, a file of your own.")]
+    image: Annotated[str, Field(description="Key of an image of the workspace; in a form, a file.")]
 
 
-class AskedGround(AboutImage):
+class GroundRequest(ImageRequest):
     """Request to ground a sentence in an image."""
 
-    sentence: Annotated[str, Field(min_length=1, description="What the image shows.")]
+    sentence: Annotated[str, Field(min_length=1, description="Sentence to ground in the image.")]
     beta: Annotated[
-        float | None, Field(ge=0, le=MOST_BETA, description="Chain strength; larger makes longer phrases.")
+        float | None, Field(ge=0, le=MAX_BETA, description="Chain strength; larger makes longer phrases.")
     ] = None
-    matrix: Annotated[bool, Field(description="Words, boxes and their scores too.")] = False
+    matrix: Annotated[bool, Field(description="Also return the words, the regions and all scores.")] = False
 
 
-class AskedDescribe(AboutImage):
+class DescribeRequest(ImageRequest):
     """Request to describe an image."""
 
-    regions: Annotated[int, Field(ge=0, description="Phrases at most.")] = 8
-    boxes: Annotated[list[Box] | None, Field(description="Your own boxes instead; in a form, as JSON.")] = None
-    temperature: Annotated[float | None, Field(gt=0, le=100, description="Draw words at random.")] = None
-    count: Annotated[int, Field(ge=1, description="Sentences for each.")] = 1
+    regions: Annotated[int, Field(ge=0, description="Largest number of described regions.")] = 8
+    boxes: Annotated[
+        list[Box] | None, Field(description="Boxes to describe instead of the model's; in a form, as JSON.")
+    ] = None
+    temperature: Annotated[float | None, Field(gt=0, le=100, description="Sample words at this temperature.")] = None
+    count: Annotated[int, Field(ge=1, description="Number of captions for the image and for each region.")] = 1
     seed: Annotated[int, Field(ge=0, lt=1 << 31)] = 0
 
     @field_validator("boxes", mode="before")
@@ -67,68 +69,72 @@ class AskedDescribe(AboutImage):
         return value
 
 
-class AskedLike(AboutImage):
+class SimilarRequest(ImageRequest):
     """Request for images and sentences similar to an image."""
 
-    k: Annotated[int, Field(ge=1, description="Hits at most.")] = 12
+    k: Annotated[int, Field(ge=1, description="Largest number of results.")] = 12
 
 
-class AskedDecision(Asked):
+class DecisionRequest(RequestBody):
     """A person's decision on a phrase."""
 
-    id: Annotated[str, Field(description="Of the phrase, as the list of phrases gives it.")]
+    id: Annotated[str, Field(description="Id of the phrase, from `GET /phrases`.")]
     verdict: Literal["accept", "reject", "edit"]
     who: Who
-    text: Annotated[str | None, Field(min_length=1, description="Of an edit: other words of the caption.")] = None
+    text: Annotated[
+        str | None, Field(min_length=1, description="For an edit: the new text, a part of the caption.")
+    ] = None
     span: Annotated[
         list[Annotated[int, Field(ge=0, lt=1 << 31)]] | None,
-        Field(min_length=2, max_length=2, description="Of an edit: those words by their characters, end exclusive."),
+        Field(min_length=2, max_length=2, description="For an edit: the new text as characters, end exclusive."),
     ] = None
-    box: Annotated[Box | None, Field(description="Of an edit: another box.")] = None
+    box: Annotated[Box | None, Field(description="For an edit: the new box.")] = None
 
 
-class AskedUndo(Asked):
+class UndoRequest(RequestBody):
     """Request to undo a person's last decision."""
 
     who: Who
 
 
-Body = TypeVar("Body", bound=AboutImage)
+Body = TypeVar("Body", bound=ImageRequest)
 
 
-def about_image(model: type[Body]) -> Callable[[Request], Awaitable[tuple[Body, ImageArgument]]]:
+def image_request(model: type[Body]) -> Callable[[Request], Awaitable[tuple[Body, ImageArgument]]]:
     """FastAPI dependency that reads a request body with an image: its values, and the image."""
 
     async def read(request: Request) -> tuple[Body, ImageArgument]:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "application/json":
-            body = _valid(model.model_validate_json, await request.body())
+            body = _validate(model.model_validate_json, await request.body())
             return body, body.image
         if kind != "multipart/form-data":
-            raise KindError("send application/json with the key of an image, or multipart/form-data with a file")
+            raise UnsupportedFormatError(
+                "send application/json with the key of an image, or multipart/form-data with a file"
+            )
         try:
-            async with request.form(max_files=1, max_fields=_FIELDS) as form:
+            async with request.form(max_files=1, max_fields=_MAX_FIELDS) as form:
                 values = dict(form.multi_items())
                 if len(values) < len(form.multi_items()):
-                    raise DataError("a field of the form is given twice")
+                    raise DataError("the form has two fields of the same name")
                 image = values.get("image")
                 data = await image.read() if isinstance(image, UploadFile) else None
         except MultiPartException as error:
             raise DataError(f"the form cannot be read: {error.message}") from None
-        except Exception as error:  # inside an application Starlette converts MultiPartException to this
+        except Exception as error:  # inside an application Starlette converts MultiPartException to HTTPException
             if getattr(error, "status_code", None) == 400:
                 raise DataError(f"the form cannot be read: {getattr(error, 'detail', '')}") from None
             raise
         if data == b"":
-            raise DataError("the file of the image is empty")
-        body = _valid(partial(model.model_validate, strict=False), values | ({} if data is None else {"image": ""}))
+            raise DataError("the image file is empty")
+        body = _validate(partial(model.model_validate, strict=False), values | ({} if data is None else {"image": ""}))
         return body, body.image if data is None else data
 
     return read
 
 
-def openapi_body(model: type[AboutImage], limits: Limits) -> dict[str, Any]:
-    """OpenAPI description of the body that `about_image` reads, with a service's limits."""
+def openapi_body(model: type[ImageRequest], limits: Limits) -> dict[str, Any]:
+    """OpenAPI description of the body that `image_request` reads, with a service's limits."""
     schema = model.model_json_schema()
     most = {
         "sentence": {"maxLength": limits.sentence},
@@ -150,42 +156,42 @@ def openapi_body(model: type[AboutImage], limits: Limits) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def _valid(check: Callable[[Any], Body], given: Any) -> Body:
+def _validate(check: Callable[[Any], Body], given: Any) -> Body:
     try:
         return check(given)
     except ValidationError as error:
-        raise DataError(reason(error.errors(include_url=False, include_context=False))) from None
+        raise DataError(first_error(error.errors(include_url=False, include_context=False))) from None
 
 
-def reason(errors: Any) -> str:
+def first_error(errors: Any) -> str:
     """The first of pydantic's errors in one line, without the value that was sent."""
     first = errors[0]
     place = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
     return f"{place}: {first['msg']}" if place else str(first["msg"])
 
 
-Ground = Annotated[tuple[AskedGround, ImageArgument], Depends(about_image(AskedGround))]
-Describe = Annotated[tuple[AskedDescribe, ImageArgument], Depends(about_image(AskedDescribe))]
-Like = Annotated[tuple[AskedLike, ImageArgument], Depends(about_image(AskedLike))]
+GroundBody = Annotated[tuple[GroundRequest, ImageArgument], Depends(image_request(GroundRequest))]
+DescribeBody = Annotated[tuple[DescribeRequest, ImageArgument], Depends(image_request(DescribeRequest))]
+SimilarBody = Annotated[tuple[SimilarRequest, ImageArgument], Depends(image_request(SimilarRequest))]
 
 
 # Responses
 
 
-class Problem(BaseModel):
+class ErrorResponse(BaseModel):
     """Error message in one line."""
 
     error: str
 
 
-class Health(BaseModel):
+class HealthResponse(BaseModel):
     """The service is running."""
 
     status: Literal["ok"]
     waiting: int
 
 
-class ToldPhrase(BaseModel):
+class PhraseResponse(BaseModel):
     """A phrase and its box, ``xyxy`` pixels; its score is a cosine for the built-in model."""
 
     text: str
@@ -196,7 +202,7 @@ class ToldPhrase(BaseModel):
     whole_image: bool
 
 
-class ToldWord(BaseModel):
+class WordResponse(BaseModel):
     """A word of a sentence with its characters ``[start, end)``."""
 
     text: str
@@ -204,7 +210,7 @@ class ToldWord(BaseModel):
     end: int
 
 
-class ToldGrounding(BaseModel):
+class GroundingResponse(BaseModel):
     """Phrases of a sentence with their boxes; the fields from ``words`` on if ``matrix`` was set."""
 
     image: str
@@ -213,14 +219,14 @@ class ToldGrounding(BaseModel):
     beta: float
     width: int
     height: int
-    phrases: list[ToldPhrase]
-    words: list[ToldWord] | None = None
+    phrases: list[PhraseResponse]
+    words: list[WordResponse] | None = None
     boxes: list[tuple[float, float, float, float]] | None = None
     scores: list[list[float]] | None = None
     assignment: list[int] | None = None
 
 
-class ToldRegion(BaseModel):
+class RegionResponse(BaseModel):
     """A described region."""
 
     text: str
@@ -229,7 +235,7 @@ class ToldRegion(BaseModel):
     captions: list[str]
 
 
-class ToldDescription(BaseModel):
+class DescriptionResponse(BaseModel):
     """A described image."""
 
     image: str
@@ -238,30 +244,30 @@ class ToldDescription(BaseModel):
     caption: str
     score: float
     captions: list[str]
-    regions: list[ToldRegion]
+    regions: list[RegionResponse]
 
 
-class Hits(BaseModel):
+class SearchResponse(BaseModel):
     """Found images or boxes, best first, each with the best box of every word."""
 
     hits: list[dict[str, Any]]
 
 
-class Alike(BaseModel):
+class SimilarResponse(BaseModel):
     """Images and sentences similar to an image, best first."""
 
     images: list[dict[str, Any]]
     sentences: list[dict[str, Any]]
 
 
-class Found(BaseModel):
+class DecodedPhraseResponse(BaseModel):
     """Span and box of a phrase as it was decoded."""
 
     span: tuple[int, int]
     box: tuple[float, float, float, float]
 
 
-class Reviewed(ToldPhrase):
+class ReviewedPhraseResponse(PhraseResponse):
     """A phrase of the workspace in its current state, with its decision."""
 
     id: str
@@ -272,27 +278,27 @@ class Reviewed(ToldPhrase):
     sentence: str
     width: int
     height: int
-    found: Found
+    found: DecodedPhraseResponse
     state: Literal["open", "accepted", "rejected", "edited"]
     who: str
     when: str
 
 
-class ReviewedPage(BaseModel):
+class PhrasePageResponse(BaseModel):
     """One page of the matching phrases, and how many match."""
 
     total: int
     offset: int
-    phrases: list[Reviewed]
+    phrases: list[ReviewedPhraseResponse]
 
 
-class Undone(BaseModel):
+class UndoResponse(BaseModel):
     """The phrase after the last decision was undone; null if there was nothing to undo."""
 
-    phrase: Reviewed | None
+    phrase: ReviewedPhraseResponse | None
 
 
-class ToldProgress(BaseModel):
+class ProgressResponse(BaseModel):
     """Phrases by state, and decisions in force by person."""
 
     total: int
@@ -303,7 +309,7 @@ class ToldProgress(BaseModel):
     people: dict[str, int]
 
 
-class ToldImage(BaseModel):
+class ImageResponse(BaseModel):
     """An image of the workspace; width and height are 0 where unknown."""
 
     key: str
@@ -313,15 +319,15 @@ class ToldImage(BaseModel):
     captions: list[str]
 
 
-class ToldImages(BaseModel):
+class ImagePageResponse(BaseModel):
     """One page of the images, and how many there are."""
 
     total: int
     offset: int
-    images: list[ToldImage]
+    images: list[ImageResponse]
 
 
-class ToldResults(BaseModel):
+class ResultsResponse(BaseModel):
     """Tables of measurements, and the epochs of each model's training."""
 
     tables: list[dict[str, Any]]

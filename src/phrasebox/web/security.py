@@ -20,12 +20,12 @@ from phrasebox.web.limits import Limits
 
 API = "/api"
 HEALTH = "/api/health"
-LEAST_TOKEN = 16
+MIN_TOKEN_LENGTH = 16
 """Least number of characters of a token."""
 
 _SMALL_BODY = 1 << 20  # bytes of a request without an upload
-_FRAME = 64 << 10  # bytes of an upload besides the image
-_CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_FORM_OVERHEAD = 64 << 10  # bytes of an upload besides the image
+_UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _HEADERS = {
     "x-content-type-options": "nosniff",
@@ -35,23 +35,24 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
-_NOTHING = "default-src 'none'; frame-ancestors 'none'; sandbox"
+_API_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 # The page's framework writes its own scripts and styles into the page, and compiles its templates in the browser.
-_PAGE = (
+_PAGE_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-_ASK = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+_TOKEN_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
 <title>phrasebox</title><style>:root{color-scheme:light dark}
 body{font:1.1rem system-ui;max-width:30rem;margin:20vh auto;padding:0 1rem}
 input,button{font:inherit;padding:.4rem .6rem;margin:.2rem 0}</style>
 <h1>phrasebox</h1><p>Open the address that <code>phrasebox serve</code> printed, or give its token.</p>
 <form action="/"><label>Token <input name="token" type="password" autocomplete="off" autofocus required></label>
 <button>Enter</button></form></html>"""
-_BROKEN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>phrasebox</title>
+_ERROR_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>phrasebox</title>
 <style>:root{color-scheme:light dark}body{font:1.1rem system-ui;max-width:30rem;margin:20vh auto;padding:0 1rem}</style>
-<h1>Something broke</h1><p>The reason is in the log of the server. <a href="/">Start again</a></p></html>"""
+<h1>Internal error</h1><p>The cause is in the server's log. <a href="/">Start again</a></p></html>"""
 _log = logging.getLogger("phrasebox.web")
 
 
@@ -69,17 +70,16 @@ def is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True)
 class Access:
-    """Access rules.
+    """Who may use the service: token, host names, addresses.
 
     Attributes
     ----------
     token : str
-        What a visitor must know; empty if nothing.
+        Access token; empty if none is required.
     names : frozenset of str
-        Host names, in lower case, under which visitors may ask: a page of another name that leads here, as in DNS
-        rebinding, is turned away.
+        Accepted host names, in lower case. Requests for other names are rejected, which prevents DNS rebinding.
     addresses : bool
-        Any IP address may stand in place of a name: whoever asks by address was not led here by a name.
+        Whether any IP address is accepted in place of a host name: DNS rebinding needs a name.
     """
 
     token: str = ""
@@ -93,12 +93,12 @@ class Access:
         Raises
         ------
         SettingsError
-            If others than this machine reach it and there is no token, or one that is short or cannot be sent.
+            If other machines can reach the address and there is no token, or the token is too short or not printable.
         """
         if not token and not is_loopback(host):
-            raise SettingsError(f"others reach {host}: give a token with --token, or in PHRASEBOX_TOKEN")
-        if token and (len(token) < LEAST_TOKEN or not token.isascii() or not token.isprintable() or " " in token):
-            raise SettingsError(f"a token has at least {LEAST_TOKEN} printable ASCII characters and no space")
+            raise SettingsError(f"other machines can reach {host}: give a token with --token, or in PHRASEBOX_TOKEN")
+        if token and (len(token) < MIN_TOKEN_LENGTH or not token.isascii() or not token.isprintable() or " " in token):
+            raise SettingsError(f"a token needs at least {MIN_TOKEN_LENGTH} printable ASCII characters and no space")
         known = {name.lower() for name in names} | {host.lower()} | _LOOPBACK_NAMES
         if not is_loopback(host):
             known |= {socket.gethostname().lower(), socket.getfqdn().lower()}
@@ -107,7 +107,7 @@ class Access:
     @property
     def cookie(self) -> tuple[str, str]:
         """Name and value of the access cookie; it does not reveal the token."""
-        return f"phrasebox-{self._derived('name')[:8]}", self._derived("value")
+        return f"phrasebox-{self._digest('name')[:8]}", self._digest("value")
 
     def admits(self, headers: Headers) -> bool:
         """Whether a request has the token or the access cookie."""
@@ -129,7 +129,7 @@ class Access:
         name = _host_name(host)
         return name in self.names or (self.addresses and _address(name) is not None)
 
-    def _derived(self, purpose: str) -> str:
+    def _digest(self, purpose: str) -> str:
         return hmac.new(self.token.encode(), f"phrasebox {purpose}".encode(), hashlib.sha256).hexdigest()
 
 
@@ -155,125 +155,125 @@ class Guard:
         if scope["type"] == "websocket":
             await self.app(scope, receive, send)
         else:
-            await self._pass(scope, headers, receive, send)
+            await self._forward(scope, headers, receive, send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         if not self.access.serves(headers.get("host", "")):
-            return _said(400, "this host name is not served here; start with --allow-host NAME if it should be")
-        changing = scope["type"] == "websocket" or scope["method"] in _CHANGING
-        if changing and not _same_origin(headers):
-            return _said(403, "this request comes from another site's page")
-        if _is_api(scope["path"]) and "\n" in scope["path"]:  # Starlette's patterns end there
-            return _said(404, "there is nothing of this name")
+            return _error_response(400, "this host name is not served; to serve it, start with --allow-host NAME")
+        unsafe = scope["type"] == "websocket" or scope["method"] in _UNSAFE_METHODS
+        if unsafe and not _same_origin(headers):
+            return _error_response(403, "this request comes from another site's page")
+        if _is_api(scope["path"]) and "\n" in scope["path"]:  # Starlette's route patterns match only up to a line break
+            return _error_response(404, "not found")
         path, query = scope["path"], parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         given = [value for name, value in query if name == "token"]
         if given and not _is_api(path) and scope["type"] == "http" and self.access.token:
-            return self._enter(scope, headers, given[-1], urlencode([pair for pair in query if pair[0] != "token"]))
+            return self._log_in(scope, headers, given[-1], urlencode([pair for pair in query if pair[0] != "token"]))
         if path == HEALTH or self.access.admits(headers):
             return None
-        return self._asked(path, headers)
+        return self._unauthorised(path, headers)
 
-    def _enter(self, scope: Scope, headers: Headers, token: str, query: str) -> Response:
+    def _log_in(self, scope: Scope, headers: Headers, token: str, query: str) -> Response:
         """Set the cookie for a token in the URL and redirect to the URL without it."""
         if not self.access.knows(token):
-            return self._asked(scope["path"], headers)
+            return self._unauthorised(scope["path"], headers)
         path = "/" + scope["path"].lstrip("/\\")  # never //host
         answer = RedirectResponse(path + (f"?{query}" if query else ""), 303)
         name, value = self.access.cookie
         answer.set_cookie(name, value, httponly=True, samesite="lax", secure=scope["scheme"] == "https", path="/")
         return answer
 
-    def _asked(self, path: str, headers: Headers) -> Response:
+    def _unauthorised(self, path: str, headers: Headers) -> Response:
         if _is_api(path) or "text/html" not in headers.get("accept", ""):
-            answer = _said(401, "a token is needed, in the header Authorization: Bearer TOKEN")
+            answer = _error_response(401, "a token is required; send the header Authorization: Bearer TOKEN")
         else:
-            answer = HTMLResponse(_ASK, 401)
+            answer = HTMLResponse(_TOKEN_PAGE, 401)
         answer.headers["www-authenticate"] = "Bearer"
         return answer
 
-    async def _pass(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+    async def _forward(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         upload = headers.get("content-type", "").lower().startswith("multipart/form-data")
-        most = self.limits.bytes + _FRAME if upload else _SMALL_BODY
-        told = f"more than {self.limits.bytes if upload else most:,} bytes are sent; make it smaller"
+        max_bytes = self.limits.bytes + _FORM_OVERHEAD if upload else _SMALL_BODY
+        reason = f"more than {self.limits.bytes if upload else max_bytes:,} bytes were sent; send a smaller file"
         length = headers.get("content-length", "0")
         guarded = _with_headers(scope, send)
-        if length.isdecimal() and int(length) > most:
-            await _said(413, told)(scope, receive, guarded)
+        if length.isdecimal() and int(length) > max_bytes:
+            await _error_response(413, reason)(scope, receive, guarded)
             return
-        state = _Answer(scope, guarded)
-        taken = 0
+        state = _ReplaceableResponse(scope, guarded)
+        received = 0
 
-        async def counted() -> Message:
-            nonlocal taken
+        async def receive_limited() -> Message:
+            nonlocal received
             message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > most:
-                state.instead = _said(413, told)
-                raise _TooMuchError
+            received += len(message.get("body", b""))
+            if received > max_bytes:
+                state.replacement = _error_response(413, reason)
+                raise _BodyTooLargeError
             return message
 
         try:
-            await self.app(scope, counted, state.send)
-        except _TooMuchError:
+            await self.app(scope, receive_limited, state.send)
+        except _BodyTooLargeError:
             pass
         except Exception:
             _log.exception("%s %s", scope["method"], scope["path"])
-            state.instead = state.instead or _broken(scope)
+            state.replacement = state.replacement or _internal_error(scope)
         await state.end(receive)
 
 
-class _TooMuchError(Exception):
+class _BodyTooLargeError(Exception):
     pass
 
 
-class _Answer:
+class _ReplaceableResponse:
     """The outgoing response, replaced where it must not be seen."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._scope, self._send = scope, send
         self._started = False
-        self.instead: Response | None = None
+        self.replacement: Response | None = None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start" and message["status"] == 500 and not self._started:
-            self.instead = self.instead or _broken(self._scope)  # the cause goes to the log only
-        if self.instead is None:
+            self.replacement = self.replacement or _internal_error(self._scope)  # the cause goes to the log only
+        if self.replacement is None:
             self._started = True
             await self._send(message)
 
     async def end(self, receive: Receive) -> None:
-        if self.instead is not None and not self._started:
-            await self.instead(self._scope, receive, self._send)
+        if self.replacement is not None and not self._started:
+            await self.replacement(self._scope, receive, self._send)
 
 
 def _with_headers(scope: Scope, send: Send) -> Send:
     api = _is_api(scope["path"])
 
-    async def sending(message: Message) -> None:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers[name] = value
-            headers["content-security-policy"] = _NOTHING if api else _PAGE
+            headers["content-security-policy"] = _API_POLICY if api else _PAGE_POLICY
             if api:
                 headers.setdefault("cache-control", "no-store")
         await send(message)
 
-    return sending
+    return send_with_headers
 
 
 def _is_api(path: str) -> bool:
     return path == API or path.startswith(f"{API}/")
 
 
-def _said(status: int, reason: str) -> Response:
+def _error_response(status: int, reason: str) -> Response:
     return JSONResponse({"error": reason}, status)
 
 
-def _broken(scope: Scope) -> Response:
+def _internal_error(scope: Scope) -> Response:
     if _is_api(scope["path"]):
-        return _said(500, "something broke; the reason is in the log of the server")
-    return HTMLResponse(_BROKEN, 500)
+        return _error_response(500, "internal error; the cause is in the server's log")
+    return HTMLResponse(_ERROR_PAGE, 500)
 
 
 def _same_origin(headers: Headers) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from cachetools import LRUCache
 
 from phrasebox.captioner.api import BUILT_IN as BUILT_IN_CAPTIONER
-from phrasebox.errors import DataError, NotThereError, SettingsError
+from phrasebox.errors import DataError, NotFoundError, SettingsError
 from phrasebox.review import PhraseFilter, PhrasePage, PhraseRecord, Review
 from phrasebox.stages.caption import NAME as CAPTIONER
 from phrasebox.types import Grounding, Regions, Span
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 ImageArgument = bytes | str
 """An image: the bytes of an upload, or the key of an image of the workspace."""
-MOST_BETA = 1e6
+MAX_BETA = 1e6
 """Largest accepted beta; far above all scores, so the whole sentence gets one box."""
-_KEPT = 128  # number of images whose regions are cached, and of pairs whose groundings are
+_CACHE_SIZE = 128  # number of images whose regions are cached, and of pairs whose groundings are
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +45,9 @@ class Grounded:
     Attributes
     ----------
     grounding : Grounding
-        Words, regions, the matrix of their scores, the phrases.
+        Words, regions, their score matrix, and the phrases.
     key : str
-        Of an image of the workspace; empty for an upload.
+        Key of the workspace image; empty for an upload.
     """
 
     grounding: Grounding
@@ -55,39 +55,39 @@ class Grounded:
     decode: Callable[[Grounding, float], Grounding]
 
     def at(self, beta: float) -> Grounded:
-        """The same decoded at another beta, in milliseconds: no network runs.
+        """Decode again at another beta, in milliseconds: no network runs.
 
         Raises
         ------
         SettingsError
-            If beta is not between 0 and `MOST_BETA`.
+            If beta is not between 0 and `MAX_BETA`.
         """
         return replace(self, grounding=self.decode(self.grounding, _beta(beta)))
 
     def to_json(self, matrix: bool = False) -> dict[str, Any]:
-        """As the command line tells it; with the words, the boxes and their scores if ``matrix``."""
+        """The JSON of the command line; with words, regions and all scores if ``matrix``."""
         found = self.grounding
-        told = {"image": self.key, **found.to_json()}
+        values = {"image": self.key, **found.to_json()}
         if matrix:
-            told["words"] = [{"text": word.text, "start": word.start, "end": word.end} for word in found.words]
-            told["boxes"] = [[round(x, 2) for x in box] for box in found.regions.boxes.tolist()]
-            told["scores"] = [[round(x, 5) for x in row] for row in found.scores.tolist()]
-            told["assignment"] = found.assignment.tolist()
-        return told
+            values["words"] = [{"text": word.text, "start": word.start, "end": word.end} for word in found.words]
+            values["boxes"] = [[round(x, 2) for x in box] for box in found.regions.boxes.tolist()]
+            values["scores"] = [[round(x, 5) for x in row] for row in found.scores.tolist()]
+            values["assignment"] = found.assignment.tolist()
+        return values
 
 
 class Service:
     """Models, loaded when first needed, and optionally a workspace.
 
-    The methods that run models are to be awaited, from any event loop; the others return at once or read a file, and
-    are safe to call from threads. All raise `PhraseboxError`; those of `phrasebox.web.limits` say how to go on.
+    The methods that run models are coroutines and work in any event loop; the others return at once or read a file, and
+    are safe to call from threads. All errors are `PhraseboxError`; those of `phrasebox.web.limits` have an HTTP status.
 
     Parameters
     ----------
     workspace : Workspace or None
-        Without one, uploads are grounded and described and nothing else.
+        Without one, only uploads can be grounded and described.
     aligner, captioner : model, its folder or hub id, or None
-        The workspace's own or the built-in one if None.
+        None means the workspace's own model, or the built-in one.
     """
 
     def __init__(
@@ -105,12 +105,12 @@ class Service:
         self._ws = workspace
         self._aligner, self._captioner = aligner, captioner
         self._device, self._workers = device, workers
-        self._regions: LRUCache[tuple[str, str], Regions] = LRUCache(_KEPT)
-        self._grounded: LRUCache[tuple[str, str], Grounding] = LRUCache(_KEPT)
+        self._regions: LRUCache[tuple[str, str], Regions] = LRUCache(_CACHE_SIZE)
+        self._grounded: LRUCache[tuple[str, str], Grounding] = LRUCache(_CACHE_SIZE)
         self._caches = threading.Lock()  # guards both caches, which requests and the models' thread use
-        self._found: Searcher | None = None
+        self._open_searcher: Searcher | None = None
 
-    # What there is
+    # State
 
     @property
     def has_workspace(self) -> bool:
@@ -129,36 +129,36 @@ class Service:
 
         Raises
         ------
-        NotThereError
+        NotFoundError
             If there is none.
         """
         if self._ws is None:
-            raise NotThereError("no workspace is open here; start with: phrasebox serve WS")
+            raise NotFoundError("no workspace is open here; start with: phrasebox serve WS")
         return self._ws
 
     @cached_property
     def pictures(self) -> Pictures:
-        """The workspace's pictures by their keys."""
+        """Images of the workspace by key."""
         return Pictures(self.workspace, self.limits)
 
     @cached_property
     def review(self) -> Review:
-        """The workspace's phrases."""
+        """Review of the workspace's phrases."""
         return Review(self.workspace)
 
     # Models
 
     async def ground(self, image: ImageArgument, sentence: str, beta: float | None = None) -> Grounded:
-        """Which words of a sentence describe which part of an image.
+        """Ground a sentence in an image.
 
-        What was asked before is remembered: another beta takes milliseconds, another sentence needs no new regions.
+        Results are cached: the same sentence at another beta runs no network, another sentence needs no new regions.
         """
         sentence = self._sentence(sentence)
         beta = None if beta is None else _beta(beta)
         with self._caches:
-            known = self._grounded.get((_name(image), sentence))
+            known = self._grounded.get((_cache_key(image), sentence))
         if known is not None and beta is not None:
-            return self._told(image, known).at(beta)
+            return self._with_decoder(image, known).at(beta)
         return await self.worker.run(self._ground, image, sentence, beta)
 
     async def describe(
@@ -170,23 +170,27 @@ class Service:
         count: int = 1,
         seed: int = 0,
     ) -> Description:
-        """A caption of an image, and phrases of its most telling regions or of the boxes given, ``xyxy`` pixels.
+        """Describe an image with a caption, and its most salient regions or given boxes with phrases.
 
         Parameters
         ----------
+        boxes : sequence of (x1, y1, x2, y2), optional
+            Boxes to describe instead of regions, in pixels.
         temperature : float, optional
-            Draw words at random, closer to the most probable ones below 1; the most probable sentence without it.
+            Sample words at this temperature; without it, the captioner searches for the most probable sentence.
         count : int
-            Different sentences for the image and each region.
+            Number of captions for the image and for each region.
         """
         wanted = regions if boxes is None else len(boxes)
         if not 0 <= wanted <= self.limits.regions or not 1 <= count <= self.limits.count:
-            most = f"{self.limits.regions} regions and {self.limits.count} sentences each"
-            raise SettingsError(f"{wanted} regions with {count} sentences each are asked for; ask for at most {most}")
+            allowed = f"{self.limits.regions} regions and {self.limits.count} sentences each"
+            raise SettingsError(
+                f"{wanted} regions with {count} sentences each were requested; request at most {allowed}"
+            )
         return await self.worker.run(self._describe, image, regions, boxes, temperature, count, seed)
 
     async def search(self, sentence: str, k: int = 12, region: bool = False) -> list[Hit]:
-        """The workspace's images that a sentence fits best, or its single boxes if ``region``."""
+        """Images of the workspace that match a sentence best, or single boxes if ``region``."""
         sentence, k = self._sentence(sentence), self._hits(k)
         self.workspace  # noqa: B018  (raises)
         return await self.worker.run(self._search, sentence, k, region)
@@ -244,7 +248,7 @@ class Service:
         return decode(image, self.limits) if isinstance(image, bytes) else self.pictures.pixels(image)
 
     def results(self) -> Results:
-        """What was measured in the workspace, and how its models were trained."""
+        """Measurements of the workspace and training histories of its models."""
         return read_results(self.workspace)
 
     def warm(self) -> None:
@@ -255,11 +259,11 @@ class Service:
         """Accept no more requests for the models."""
         self.worker.close()
 
-    # In the models' thread
+    # Called in the models' thread
 
     @cached_property
     def aligner(self) -> Aligner:
-        """The aligner; only for the models' thread."""
+        """The aligner; to be used in the models' thread only."""
         from phrasebox.aligner import Aligner
 
         if isinstance(self._aligner, Aligner):
@@ -270,13 +274,13 @@ class Service:
 
     @cached_property
     def captioner(self) -> Captioner:
-        """The captioner; only for the models' thread."""
+        """The captioner; to be used in the models' thread only."""
         from phrasebox.captioner import Captioner
 
         if isinstance(self._captioner, Captioner):
             return self._captioner
         if not self.has_captioner:
-            raise NotThereError("there is no captioner here; train one with: phrasebox caption WS")
+            raise NotFoundError("there is no captioner here; train one with: phrasebox caption WS")
         if self._ws is None:
             return Captioner.load(self._captioner, self._device, self._workers)
         return Captioner.for_workspace(self._ws, self._captioner, self._device, self._workers)
@@ -284,10 +288,10 @@ class Service:
     def _ground(self, image: ImageArgument, sentence: str, beta: float | None) -> Grounded:
         found = self.aligner.ground(self._regions_of(image, self.aligner), sentence, beta)
         with self._caches:
-            self._grounded[_name(image), sentence] = found
-        return self._told(image, found)
+            self._grounded[_cache_key(image), sentence] = found
+        return self._with_decoder(image, found)
 
-    def _told(self, image: ImageArgument, found: Grounding) -> Grounded:
+    def _with_decoder(self, image: ImageArgument, found: Grounding) -> Grounded:
         return Grounded(found, image if isinstance(image, str) else "", self.aligner.decoded_again)
 
     def _describe(
@@ -311,8 +315,8 @@ class Service:
         return replace(found, key=image if isinstance(image, str) else "")
 
     def _regions_of(self, image: ImageArgument, model: Aligner | Captioner) -> Regions:
-        """Regions that the model reads: the workspace's, those of an upload seen lately, or new ones."""
-        name = _name(image), repr(model.region_settings)
+        """Regions of an image for a model: cached, from the workspace, or computed."""
+        name = _cache_key(image), repr(model.region_settings)
         with self._caches:
             found = self._regions.get(name)
         if found is None and isinstance(image, str):
@@ -328,9 +332,9 @@ class Service:
     def _searcher(self) -> Searcher:
         from phrasebox.search import Searcher
 
-        if self._found is None or not self._found.is_current():
-            self._found = Searcher.open(self.workspace, self.aligner)
-        return self._found
+        if self._open_searcher is None or not self._open_searcher.is_current():
+            self._open_searcher = Searcher.open(self.workspace, self.aligner)
+        return self._open_searcher
 
     def _search(self, sentence: str, k: int, region: bool) -> list[Hit]:
         return self._searcher.region(sentence, k) if region else self._searcher.sentence(sentence, k)
@@ -338,7 +342,7 @@ class Service:
     def _like(self, image: ImageArgument, k: int) -> Similar:
         return self._searcher.like(self._regions_of(image, self.aligner), k)
 
-    # What is asked for
+    # Checks of arguments
 
     def _sentence(self, sentence: str) -> str:
         sentence = " ".join(sentence.split())
@@ -350,16 +354,16 @@ class Service:
 
     def _hits(self, k: int) -> int:
         if not 1 <= k <= self.limits.hits:
-            raise SettingsError(f"{k} hits are asked for; ask for 1 to {self.limits.hits}")
+            raise SettingsError(f"{k} results were requested; request 1 to {self.limits.hits}")
         return k
 
 
-def _name(image: ImageArgument) -> str:
+def _cache_key(image: ImageArgument) -> str:
     """Cache key of an image; for an upload its content, so that nobody can name another's."""
     return f"key:{image}" if isinstance(image, str) else f"sha256:{hashlib.sha256(image).hexdigest()}"
 
 
 def _beta(beta: float) -> float:
-    if not 0 <= beta <= MOST_BETA:
-        raise SettingsError(f"beta must be a number from 0 to {MOST_BETA:g}, got {beta}")
+    if not 0 <= beta <= MAX_BETA:
+        raise SettingsError(f"beta must be a number from 0 to {MAX_BETA:g}, got {beta}")
     return float(beta)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from phrasebox.web.limits import BusyError, NotReachedError, TooSlowError
+from phrasebox.web.limits import BusyError, ModelTimeoutError, QueueTimeoutError
 
 T = TypeVar("T")
 
@@ -21,21 +21,21 @@ class Worker:
     Parameters
     ----------
     queue : int
-        Calls that may wait.
+        Largest number of waiting calls.
     seconds : float
-        That a call may wait and run. One that runs longer is given up on, but goes on until it ends.
+        Time limit of a call, waiting included. The caller gets an error then, but the call itself runs to its end.
     """
 
     def __init__(self, queue: int, seconds: float) -> None:
         self.queue, self.seconds = queue, seconds
         self._pool = ThreadPoolExecutor(1, "phrasebox-models")
         self._guard = threading.Lock()
-        self._taken = 0
+        self._pending = 0
 
     @property
     def waiting(self) -> int:
         """Number of waiting calls."""
-        return max(0, self._taken - 1)
+        return max(0, self._pending - 1)
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run ``work(*arguments)`` and return its result, from any event loop.
@@ -43,42 +43,44 @@ class Worker:
         Raises
         ------
         BusyError
-            If too many wait.
-        NotReachedError, TooSlowError
-            If its turn did not come in time, or it took too long.
+            If too many calls are waiting.
+        QueueTimeoutError, ModelTimeoutError
+            If the call did not start, or did not end, within the time limit.
         """
         with self._guard:
-            if self._taken > self.queue:
+            if self._pending > self.queue:
                 raise BusyError(f"{self.queue} requests are waiting already; try again in a moment")
-            self._taken += 1
-        begun = threading.Event()
+            self._pending += 1
+        started = threading.Event()
 
         def call() -> T:
-            begun.set()
+            started.set()
             return work(*arguments)
 
         try:
             future = self._pool.submit(call)
         except RuntimeError:
-            self._leave(None)
-            raise NotReachedError("the service is stopping") from None
-        future.add_done_callback(self._leave)
+            self._release(None)
+            raise QueueTimeoutError("the service is stopping") from None
+        future.add_done_callback(self._release)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), self.seconds)
         except TimeoutError:
             if future.done() and not future.cancelled():
                 raise
-            if begun.is_set():
-                raise TooSlowError(f"this takes more than {self.seconds:g} seconds; try again or ask less") from None
-            raise NotReachedError(f"others kept the models busy for {self.seconds:g} seconds; try again") from None
+            if started.is_set():
+                raise ModelTimeoutError(
+                    f"this takes more than {self.seconds:g} seconds; try again or ask less"
+                ) from None
+            raise QueueTimeoutError(f"others kept the models busy for {self.seconds:g} seconds; try again") from None
 
     def begin(self, work: Callable[[], object]) -> None:
         """Run something in the background, before all later calls."""
         self._pool.submit(work)
 
-    def _leave(self, future: Future[Any] | None) -> None:
+    def _release(self, future: Future[Any] | None) -> None:
         with self._guard:
-            self._taken -= 1
+            self._pending -= 1
 
     def close(self) -> None:
         """Accept no more calls; waiting calls are dropped, the running one continues."""

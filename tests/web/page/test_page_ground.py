@@ -178,9 +178,13 @@ def many_pixels() -> bytes:
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("notes.txt", b"this is no picture", "of no kind that is taken"),
-        ("picture.svg", b"<svg xmlns='http://www.w3.org/2000/svg' onload='pwned()'/>", "of no kind that is taken"),
-        ("page.png", b"<!doctype html><script>pwned()</script>", "of no kind that is taken"),
+        ("notes.txt", b"this is no picture", "not in a supported image format"),
+        (
+            "picture.svg",
+            b"<svg xmlns='http://www.w3.org/2000/svg' onload='pwned()'/>",
+            "not in a supported image format",
+        ),
+        ("page.png", b"<!doctype html><script>pwned()</script>", "not in a supported image format"),
         ("torn.jpg", (PICTURES / "rocket.jpg").read_bytes()[:3000], "damaged|cannot be read|truncated"),
         ("wide.png", many_pixels, "more than 40,000,000 pixels"),
         ("huge.jpg", too_large, "has 22.0 MB; give a photograph of 21.0 MB at most"),

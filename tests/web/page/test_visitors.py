@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from phrasebox.web import Limits
-from phrasebox.web.limits import BusyError, KindError, TooLargeError
+from phrasebox.web.limits import BusyError, TooLargeError, UnsupportedFormatError
 from phrasebox.web.page import visitors as module
 from phrasebox.web.page.visitors import Chosen, Visitors
 
@@ -65,7 +65,7 @@ def test_there_is_room_for_so_many_photographs(monkeypatch):
 
 def test_what_is_no_picture_is_refused():
     visitor = Visitors().arrive()
-    with pytest.raises(KindError):
+    with pytest.raises(UnsupportedFormatError):
         visitor.upload(b"<svg/>", "a.svg", Limits())
     with pytest.raises(TooLargeError):
         visitor.upload(photograph(40, 30), "a.png", Limits(pixels=1000))

@@ -11,9 +11,9 @@ from fastapi.responses import FileResponse, Response
 from nicegui import Client, ui
 from PIL import Image
 
-from phrasebox.errors import NotThereError
+from phrasebox.errors import NotFoundError
 from phrasebox.io import sample
-from phrasebox.web.error_answers import tell_errors
+from phrasebox.web.error_responses import add_error_handlers
 from phrasebox.web.limits import TooLargeError
 from phrasebox.web.page import layout
 from phrasebox.web.page.describe import DescribeTab
@@ -42,7 +42,7 @@ def mount(app: FastAPI, service: Service) -> Visitors:
         Who has the page open.
     """
     visitors = Visitors()
-    tell_errors(app, service)
+    add_error_handlers(app, service)
     _add_uploads(app, service, visitors)
     _add_assets(app, service)
     for name in layout.TABS:
@@ -87,7 +87,7 @@ def _add_uploads(app: FastAPI, service: Service, visitors: Visitors) -> None:
     async def take(secret: str, image: UploadFile) -> Response:
         visitor = visitors.find(secret)
         if visitor is None:
-            raise NotThereError("this page was closed; load it again")
+            raise NotFoundError("this page was closed; load it again")
         visitors.make_room(visitor)
         data = await image.read(service.limits.bytes + 1)
         if len(data) > service.limits.bytes:
@@ -101,7 +101,7 @@ def _add_uploads(app: FastAPI, service: Service, visitors: Visitors) -> None:
         visitor = visitors.find(secret)
         jpeg = visitor.shown(number) if visitor else None
         if jpeg is None:
-            raise NotThereError("there is no such photograph")
+            raise NotFoundError("there is no such photograph")
         return Response(jpeg, media_type=MEDIA_TYPE, headers=_PRIVATE)
 
 
@@ -109,7 +109,7 @@ def _add_assets(app: FastAPI, service: Service) -> None:
     @app.get("/page/client/{name}", include_in_schema=False)
     async def asset(name: str) -> Response:
         if name not in _CLIENT:
-            raise NotThereError("there is no such file")
+            raise NotFoundError("there is no such file")
         headers = {"cache-control": "public, max-age=31536000, immutable"}
         return FileResponse(layout.CLIENT / name, media_type=_CLIENT[name], headers=headers)
 
@@ -122,5 +122,5 @@ def _add_assets(app: FastAPI, service: Service) -> None:
     @app.get("/page/samples/{name}", include_in_schema=False)
     async def sample_picture(name: str) -> Response:
         if name not in layout.samples():
-            raise NotThereError("there is no such photograph")
+            raise NotFoundError("there is no such photograph")
         return Response(await to_thread(small, name), media_type=MEDIA_TYPE, headers=_FOR_A_DAY)

@@ -12,7 +12,7 @@ from nicegui import background_tasks, ui
 from nicegui.elements.mixins.text_element import TextElement
 
 from phrasebox.errors import PhraseboxError
-from phrasebox.web.error_answers import public
+from phrasebox.web.error_responses import public_message
 from phrasebox.web.service import Service
 
 
@@ -146,7 +146,7 @@ class Notice:
 
     def failed(self, error: PhraseboxError) -> None:
         """Say why something cannot be had; paths of the machine are left out."""
-        self.wrong(public(str(error), self._hidden))
+        self.wrong(public_message(str(error), self._hidden))
 
     def say(self, text: str) -> None:
         """Say something worth knowing."""

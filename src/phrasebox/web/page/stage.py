@@ -32,7 +32,7 @@ def chosen_of(service: Service, key: str) -> Chosen:
 
     Raises
     ------
-    NotThereError, DataError
+    NotFoundError, DataError
         If it is gone or cannot be shown.
     """
     row = service.image_row(key)

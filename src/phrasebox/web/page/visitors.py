@@ -67,7 +67,7 @@ class Visitor:
 
         Raises
         ------
-        KindError, TooLargeError, DataError
+        UnsupportedFormatError, TooLargeError, DataError
             If it is no picture that is taken.
         """
         pixels = decode(data, limits)

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from phrasebox.errors import (
     DataError,
     ModelError,
-    NotThereError,
+    NotFoundError,
     OfflineError,
     PhraseboxError,
     SettingsError,
@@ -21,34 +21,34 @@ from phrasebox.web.limits import RefusedError
 from phrasebox.web.service import Service
 
 _STATUS = (
-    (NotThereError, 404),
+    (NotFoundError, 404),
     ((DataError, SettingsError), 422),
     ((WorkspaceError, ModelError, OfflineError), 409),
 )
 _PATH = re.compile(r"(?<![\w.:/\\-])(?:[A-Za-z]:)?(?:[/\\][^\s/\\'\",:;()<>]+)+")
-_WAIT = 2  # seconds in the Retry-After header
+_RETRY_AFTER = 2  # seconds in the Retry-After header
 
 
-def tell_errors(app: FastAPI, service: Service) -> None:
-    """Answer errors that a request can cause with their message and status."""
+def add_error_handlers(app: FastAPI, service: Service) -> None:
+    """Respond to errors of the package with their message and HTTP status."""
     path = service.workspace.path if service.has_workspace else ""
     hidden = str(path.absolute()) if isinstance(path, Path) else str(path)
 
     @app.exception_handler(PhraseboxError)
-    async def known(request: Request, error: PhraseboxError) -> Response:
+    async def on_error(request: Request, error: PhraseboxError) -> Response:
         status = error.status if isinstance(error, RefusedError) else _status(error)
-        headers = {"retry-after": str(_WAIT)} if status in (429, 503) else None
-        return JSONResponse({"error": public(str(error), hidden)}, status, headers)
+        headers = {"retry-after": str(_RETRY_AFTER)} if status in (429, 503) else None
+        return JSONResponse({"error": public_message(str(error), hidden)}, status, headers)
 
 
-def public(message: str, workspace: str = "") -> str:
+def public_message(message: str, workspace: str = "") -> str:
     """One-line message without paths of this machine: the workspace becomes WS, other paths their last part.
 
     Examples
     --------
-    >>> public("/home/ann/w has no regions yet; run: phrasebox regions /home/ann/w", "/home/ann/w")
+    >>> public_message("/home/ann/w has no regions yet; run: phrasebox regions /home/ann/w", "/home/ann/w")
     'WS has no regions yet; run: phrasebox regions WS'
-    >>> public("the config of /opt/models/mine is damaged and/or old")
+    >>> public_message("the config of /opt/models/mine is damaged and/or old")
     'the config of mine is damaged and/or old'
     """
     if workspace:
