@@ -52,8 +52,8 @@ def test_a_picture_its_parts_and_ones_own_boxes_are_described(visit, server, sho
     assert "whole" not in about.inner_text()
     page.click("text=About the whole picture")
     about.and_(page.locator("text=whole picture")).wait_for()
-    page.get_by_label("Daring").press("End")
-    page.click("text=Say it differently")
+    page.get_by_label("Temperature").press("End")
+    page.click("text=Sample other sentences")
     page.wait_for_selector("#panel-describe .samples li")
     said = page.locator("#panel-describe .samples li").all_inner_texts()
     assert len(said) == len(set(said)) > 1

@@ -1,4 +1,4 @@
-"""The page: five tabs over a `phrasebox.web.Service`, each visitor with a state of its own."""
+"""The web page: five tabs over a `phrasebox.web.Service`, with separate state for each open page."""
 
 from phrasebox.web.page.mounting import mount
 

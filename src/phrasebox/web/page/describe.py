@@ -1,4 +1,4 @@
-"""Describe: a picture in a sentence, its parts in phrases, and what else could be said."""
+"""The tab Describe: a caption of an image, phrases of its regions, and sampled variants."""
 
 from __future__ import annotations
 
@@ -8,126 +8,143 @@ from phrasebox.captioner.description import Description
 from phrasebox.errors import PhraseboxError
 from phrasebox.types import Box
 from phrasebox.web.page import views
-from phrasebox.web.page.parts import Notice, PhraseList, Range, Text, box, button, empty, head, later, put
+from phrasebox.web.page.parts import (
+    Notice,
+    PhraseList,
+    Range,
+    Text,
+    button,
+    element,
+    empty_state,
+    heading,
+    in_background,
+    set_props,
+)
 from phrasebox.web.page.stage import Stage
 from phrasebox.web.page.visitors import Visitor
 from phrasebox.web.service import Service
 
-_REGIONS = 8  # phrases at once
-_SAMPLES = 5  # sentences at once
-_SHARE = 0.3  # of the picture's smaller side: the box around a place that is clicked
+_REGIONS = 8  # described regions
+_SAMPLES = 5  # sampled sentences
+_CLICK_BOX = 0.3  # side of the box around a clicked point, as a fraction of the image's smaller side
 _TEMPERATURES = [round(0.2 + 0.1 * i, 1) for i in range(14)]
 
 
 class DescribeTab:
-    """A caption of the whole; a click or a drawn box for the phrase of that box; samples by temperature."""
+    """Caption of the image, phrase of a clicked point or drawn box, and samples at a temperature."""
 
     def __init__(self, service: Service, visitor: Visitor) -> None:
         self._service, self._visitor = service, visitor
-        head(
-            "Describe", "What the picture shows, in a sentence and part by part. Draw a box to ask about what is in it."
+        heading(
+            "Describe",
+            "Describe an image in a sentence and its regions in phrases. Draw a box to describe its content.",
         )
         if not service.has_captioner:
             command = "phrasebox caption WS"
-            empty(
-                "There is no captioner yet", "Train one on the captions of your workspace, then start again.", command
-            )
+            empty_state("No captioner", "Train one on the captions of your workspace, then start again.", command)
             return
-        self._asked, self._stale = 0, False
-        self._found: Description | None = None
-        self._own: list[tuple[Box, str, float]] = []
-        self._about: int | None = None
+        self._request, self._outdated = 0, False
+        self._description: Description | None = None
+        self._user_boxes: list[tuple[Box, str, float]] = []
+        self._selected: int | None = None
         self._temperature, self._seed = 1.0, 0
-        with box(classes="two", data_links=""):
+        with element(classes="two", data_links=""):
             self._stage = Stage(service, visitor, draws=True)
             picture = self._stage.picture.on("drawn", self._drawn).on("pointed", self._pointed)
-            picture.on("picked", lambda e: self._pick(str(e.args)))
-            with box(classes="stack"):
+            picture.on("picked", lambda e: self._select(str(e.args)))
+            with element(classes="stack"):
                 self._notice = Notice(service)
-                with box(classes="card stack") as self._card:
+                with element(classes="card stack") as self._card:
                     self._caption = Text("", "p", "said caption")
-                    self._list = PhraseList().on("picked", lambda e: self._pick(str(e.args)))
-                    Text("Click the picture or draw a box on it to ask about a part.", classes="soft small")
-                with box(classes="card stack") as self._more:
+                    self._list = PhraseList().on("picked", lambda e: self._select(str(e.args)))
+                    Text("Click the picture or draw a box on it to describe that part.", classes="soft small")
+                with element(classes="card stack") as self._more:
                     self._subject = Text("", "h3")
-                    slider = Range().on("moved", self._warmer)
+                    slider = Range().on("moved", self._set_temperature)
                     stops = [{"text": f"temperature {t:g}"} for t in _TEMPERATURES]
                     place = _TEMPERATURES.index(self._temperature)
-                    put(slider, label="Daring", stops=stops, value=place, low="what is likely", high="what is possible")
-                    with box(classes="row"):
-                        button("Say it differently", lambda: later(self._sample), "plain")
-                        self._whole = button("About the whole picture", lambda: self._pick(None), "quiet")
-                    self._samples = box("ul", "samples", aria_live="polite")
+                    set_props(
+                        slider,
+                        label="Temperature",
+                        stops=stops,
+                        value=place,
+                        low="most likely words",
+                        high="more varied words",
+                    )
+                    with element(classes="row"):
+                        button("Sample other sentences", lambda: in_background(self._sample), "plain")
+                        self._whole = button("About the whole picture", lambda: self._select(None), "quiet")
+                    self._samples = element("ul", "samples", aria_live="polite")
         self._clear()
-        visitor.on_choice(self._chosen)
-        self._chosen()
+        visitor.on_choice(self._image_changed)
+        self._image_changed()
 
     def opened(self) -> None:
-        """The tab is shown."""
-        if self._service.has_captioner and self._stale:
-            self._stale = False
-            later(self._run)
+        """Called when the tab is opened."""
+        if self._service.has_captioner and self._outdated:
+            self._outdated = False
+            in_background(self._run)
 
     def _clear(self) -> None:
-        self._found, self._own = None, []
-        put(self._card, hidden=True)
-        put(self._more, hidden=True)
+        self._description, self._user_boxes = None, []
+        set_props(self._card, hidden=True)
+        set_props(self._more, hidden=True)
 
-    def _chosen(self) -> None:
+    def _image_changed(self) -> None:
         self._clear()
-        self._asked += 1
+        self._request += 1
         self._notice.clear()
         if self._visitor.chosen is None:
-            self._notice.say("Choose a picture to have it described.")
+            self._notice.say("Choose a picture to describe.")
         elif self._visitor.tab == "describe":
-            later(self._run)
+            in_background(self._run)
         else:
-            self._stale = True
+            self._outdated = True
 
     async def _run(self) -> None:
         chosen = self._visitor.chosen
         if chosen is None:
             return
-        self._asked += 1
-        asked = self._asked
-        self._notice.busy("Looking, and looking for words …")
+        self._request += 1
+        request = self._request
+        self._notice.busy("Describing the picture …")
         try:
             found = await self._service.describe(chosen.image, _REGIONS)
         except PhraseboxError as error:
-            if asked == self._asked:
+            if request == self._request:
                 self._notice.failed(error)
             return
-        if asked != self._asked:
+        if request != self._request:
             return
         self._notice.clear()
-        self._found = found
+        self._description = found
         self._caption.set_text(found.caption)
-        put(self._card, hidden=None)
-        put(self._more, hidden=None)
-        self._pick(None)
+        set_props(self._card, hidden=None)
+        set_props(self._more, hidden=None)
+        self._select(None)
 
     @property
-    def _parts(self) -> list[tuple[Box, str, float]]:
-        found = self._found
-        return [*self._own, *((r.box, r.text, r.score) for r in found.regions)] if found else []
+    def _regions(self) -> list[tuple[Box, str, float]]:
+        found = self._description
+        return [*self._user_boxes, *((r.box, r.text, r.score) for r in found.regions)] if found else []
 
     def _draw(self) -> None:
         boxes, items = [], []
-        for i, (place, text, score) in enumerate(self._parts):
-            told = f"{text}, {score:.0%} sure"
-            boxes.append(views.box_of(place, str(i), i, str(i + 1), told))
-            item = {"p": str(i), "k": views.colour_index(i), "no": str(i + 1), "text": text, "name": told}
+        for i, (place, text, score) in enumerate(self._regions):
+            label = f"{text}, score {score:.0%}"
+            boxes.append(views.box_of(place, str(i), i, str(i + 1), label))
+            item = {"p": str(i), "k": views.colour_index(i), "no": str(i + 1), "text": text, "name": label}
             items.append(item | {"share": round(score, 3), "score": f"{score:.0%}"})
-        put(self._stage.picture, boxes=boxes)
-        put(self._list, items=items, chosen=None if self._about is None else str(self._about))
+        set_props(self._stage.picture, boxes=boxes)
+        set_props(self._list, items=items, chosen=None if self._selected is None else str(self._selected))
 
-    def _pick(self, name: str | None) -> None:
-        """Speak about one part, or about the whole."""
-        parts = self._parts
-        self._about = int(name) if name is not None and name.isdigit() and int(name) < len(parts) else None
-        about = "the whole picture" if self._about is None else f"“{parts[self._about][1]}”"
+    def _select(self, name: str | None) -> None:
+        """Select one region, or the whole image."""
+        parts = self._regions
+        self._selected = int(name) if name is not None and name.isdigit() and int(name) < len(parts) else None
+        about = "the whole picture" if self._selected is None else f"“{parts[self._selected][1]}”"
         self._subject.set_text(f"More about {about}")
-        put(self._whole, hidden=True if self._about is None else None)
+        set_props(self._whole, hidden=True if self._selected is None else None)
         self._samples.clear()
         self._draw()
 
@@ -135,54 +152,54 @@ class DescribeTab:
         chosen = self._visitor.chosen
         if chosen is None:
             return
-        x, y, half = float(event.args["x"]), float(event.args["y"]), _SHARE * min(chosen.width, chosen.height) / 2
+        x, y, half = float(event.args["x"]), float(event.args["y"]), _CLICK_BOX * min(chosen.width, chosen.height) / 2
         x, y = min(max(x, half), chosen.width - half), min(max(y, half), chosen.height - half)
-        await self._ask(Box(x - half, y - half, x + half, y + half))
+        await self._describe_box(Box(x - half, y - half, x + half, y + half))
 
     async def _drawn(self, event: events.GenericEventArguments) -> None:
-        await self._ask(Box(*(float(event.args[side]) for side in ("x1", "y1", "x2", "y2"))))
+        await self._describe_box(Box(*(float(event.args[side]) for side in ("x1", "y1", "x2", "y2"))))
 
-    async def _ask(self, place: Box) -> None:
-        """A phrase for a box of the visitor's own."""
-        chosen, found = self._visitor.chosen, self._found
+    async def _describe_box(self, place: Box) -> None:
+        """Describe a box drawn by the user."""
+        chosen, found = self._visitor.chosen, self._description
         if chosen is None or found is None:
             return
-        asked = self._asked
-        self._notice.busy("Looking at that part …")
+        request = self._request
+        self._notice.busy("Describing that part …")
         try:
-            told = await self._service.describe(chosen.image, boxes=[tuple(place)])
+            answer = await self._service.describe(chosen.image, boxes=[tuple(place)])
         except PhraseboxError as error:
             self._draw()
             self._notice.failed(error)
             return
-        if asked != self._asked:
+        if request != self._request:
             return
         self._notice.clear()
-        region = told.regions[0]
-        self._own.insert(0, (region.box, region.text, region.score))
-        self._pick("0")
+        region = answer.regions[0]
+        self._user_boxes.insert(0, (region.box, region.text, region.score))
+        self._select("0")
 
-    def _warmer(self, event: events.GenericEventArguments) -> None:
+    def _set_temperature(self, event: events.GenericEventArguments) -> None:
         self._temperature = _TEMPERATURES[min(max(int(event.args), 0), len(_TEMPERATURES) - 1)]
 
     async def _sample(self) -> None:
         chosen = self._visitor.chosen
-        if chosen is None or self._found is None:
+        if chosen is None or self._description is None:
             return
-        asked, about = self._asked, self._about
-        boxes = None if about is None else [tuple(self._parts[about][0])]
+        request, about = self._request, self._selected
+        boxes = None if about is None else [tuple(self._regions[about][0])]
         self._seed += 1
-        self._notice.busy("Trying other words …")
+        self._notice.busy("Sampling …")
         temperature = self._temperature
         try:
-            told = await self._service.describe(chosen.image, 0, boxes, temperature, _SAMPLES, self._seed)
+            answer = await self._service.describe(chosen.image, 0, boxes, temperature, _SAMPLES, self._seed)
         except PhraseboxError as error:
             self._notice.failed(error)
             return
-        if (asked, about) != (self._asked, self._about):
+        if (request, about) != (self._request, self._selected):
             return
         self._notice.clear()
         self._samples.clear()
         with self._samples:
-            for text in told.captions if about is None else told.regions[0].captions:
+            for text in answer.captions if about is None else answer.regions[0].captions:
                 Text(text, "li").props["dir"] = "auto"

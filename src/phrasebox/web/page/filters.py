@@ -1,4 +1,4 @@
-"""Which phrases are gone through: by split, state, score, length and text."""
+"""Filters of the tab Review: split, state, score, length and text."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 from nicegui import events
 
 from phrasebox.types import SPLITS
-from phrasebox.web.page.parts import Choice, Field, box, put
+from phrasebox.web.page.parts import Choice, Field, element, set_props
 
 _STATES = ("open", "accepted", "rejected", "edited")
 _MOST_WORDS = 10_000
 
 
 class Filters:
-    """The fields, and what they ask for."""
+    """The filter fields and their values."""
 
     def __init__(self, changed: Callable[[], object]) -> None:
         self._changed = changed
         self._values: dict[str, str] = {}
         self._fields: dict[str, Field | Choice] = {}
-        with box(classes="filters", role="search", aria_label="Filter the phrases"):
+        with element(classes="filters", role="search", aria_label="Filter the phrases"):
             self._text("text", "Words in the phrase", kind="search", hint="any", most=200, shortcut="/")
             self._choice("split", "Split", SPLITS)
             self._choice("state", "State", _STATES)
@@ -31,12 +31,12 @@ class Filters:
 
     def _text(self, name: str, label: str, **props: Any) -> None:
         field = Field().on("typed", lambda e: self._set(name, e)).on("entered", lambda e: self._set(name, e))
-        put(field, label=label, **props)
+        set_props(field, label=label, **props)
         self._fields[name] = field
 
     def _choice(self, name: str, label: str, values: tuple[str, ...]) -> None:
         choice = Choice().on("chose", lambda e: self._set(name, e))
-        put(choice, label=label, options=[["", "any"], *([value, value] for value in values)])
+        set_props(choice, label=label, options=[["", "any"], *([value, value] for value in values)])
         self._fields[name] = choice
 
     def _set(self, name: str, event: events.GenericEventArguments) -> None:
@@ -46,7 +46,7 @@ class Filters:
             self._changed()
 
     def clear(self) -> None:
-        """Ask for all phrases again."""
+        """Remove all filters."""
         self._values.clear()
         for field in self._fields.values():
             field.run_method("put", "")
@@ -54,7 +54,7 @@ class Filters:
 
     @property
     def wanted(self) -> dict[str, Any]:
-        """Arguments of `phrasebox.web.service.Service.phrases`; what is no number asks for nothing."""
+        """Arguments of `phrasebox.web.service.Service.phrases`; values that are no numbers are ignored."""
         given = self._values.get
         found: dict[str, Any] = {name: given(name) for name in ("text", "split", "state") if given(name)}
         if (score := _number(given("score"))) is not None:

@@ -1,4 +1,4 @@
-"""The page on a FastAPI application: its addresses, its uploads, and who is there."""
+"""Routes of the page on a FastAPI application: tabs, uploads and assets."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from phrasebox.web.page.visitors import Visitors
 from phrasebox.web.pictures import MEDIA_TYPE, decode, encode
 from phrasebox.web.service import Service
 
-_AWAY = 30.0  # seconds that a visitor whose connection broke is waited for before all it held is freed
+_RECONNECT_TIMEOUT = 30.0  # seconds until the state of a page with a lost connection is freed
 _THUMB = 160  # pixels
-_NAME = 200  # characters of a file's name that are kept
+_MAX_NAME = 200  # longest stored file name, in characters
 _CLIENT = {"page.css": "text/css", "links.js": "text/javascript"}
 _PRIVATE = {"cache-control": "private, no-store"}
-_FOR_A_DAY = {"cache-control": "public, max-age=86400"}
+_CACHE_ONE_DAY = {"cache-control": "public, max-age=86400"}
 
 
 def mount(app: FastAPI, service: Service) -> Visitors:
-    """Serve the page at ``/`` and below; call it last, as it takes what no other route does.
+    """Serve the page at ``/`` and below; call it after adding other routes, because it catches all remaining paths.
 
     Returns
     -------
     Visitors
-        Who has the page open.
+        State of all open pages.
     """
     visitors = Visitors()
     add_error_handlers(app, service)
@@ -53,7 +53,7 @@ def mount(app: FastAPI, service: Service) -> Visitors:
         dark=None,
         language="en-US",
         favicon=layout.ICON,
-        reconnect_timeout=_AWAY,
+        reconnect_timeout=_RECONNECT_TIMEOUT,
         tailwind=False,
         binding_refresh_interval=None,
         show_welcome_message=False,
@@ -64,42 +64,42 @@ def mount(app: FastAPI, service: Service) -> Visitors:
 def _add_page(service: Service, visitors: Visitors, first: str) -> None:
     def page(client: Client) -> None:
         layout.add_head()
-        visitor = visitors.arrive()
-        client.on_delete(lambda: visitors.leave(visitor))
+        visitor = visitors.open()
+        client.on_delete(lambda: visitors.close(visitor))
         where = service.workspace.path.absolute().name if service.has_workspace else ""
-        makers = {
+        builders = {
             "ground": lambda: GroundTab(service, visitor),
             "describe": lambda: DescribeTab(service, visitor),
             "search": lambda: SearchTab(service, visitor, lambda: shell.open("ground")),
             "review": lambda: ReviewTab(service),
             "results": lambda: ResultsTab(service),
         }
-        shell = layout.Shell(where, makers, visitor)
+        shell = layout.Shell(where, builders, visitor)
         shell.open(first)
 
     ui.page("/" if first == "ground" else f"/{first}")(page)
 
 
 def _add_uploads(app: FastAPI, service: Service, visitors: Visitors) -> None:
-    """Photographs of visitors: taken and given back under a secret that only their own page knows."""
+    """Add routes for uploads; their URLs contain a secret that only the uploading page knows."""
 
     @app.post("/page/uploads/{secret}", include_in_schema=False)
-    async def take(secret: str, image: UploadFile) -> Response:
+    async def receive_upload(secret: str, image: UploadFile) -> Response:
         visitor = visitors.find(secret)
         if visitor is None:
             raise NotFoundError("this page was closed; load it again")
-        visitors.make_room(visitor)
+        visitors.check_capacity(visitor)
         data = await image.read(service.limits.bytes + 1)
         if len(data) > service.limits.bytes:
             raise TooLargeError(f"the photograph has more than {service.limits.bytes:,} bytes; make it smaller")
-        name = (image.filename or "")[:_NAME] or "your photograph"
+        name = (image.filename or "")[:_MAX_NAME] or "your photograph"
         await to_thread(visitor.upload, data, name, service.limits)
         return Response(status_code=204)
 
     @app.get("/page/uploads/{secret}/{number}", include_in_schema=False)
-    async def give(secret: str, number: int) -> Response:
+    async def send_upload(secret: str, number: int) -> Response:
         visitor = visitors.find(secret)
-        jpeg = visitor.shown(number) if visitor else None
+        jpeg = visitor.uploaded_jpeg(number) if visitor else None
         if jpeg is None:
             raise NotFoundError("there is no such photograph")
         return Response(jpeg, media_type=MEDIA_TYPE, headers=_PRIVATE)
@@ -114,7 +114,7 @@ def _add_assets(app: FastAPI, service: Service) -> None:
         return FileResponse(layout.CLIENT / name, media_type=_CLIENT[name], headers=headers)
 
     @lru_cache(maxsize=len(sample.CAPTIONS))
-    def small(name: str) -> bytes:
+    def sample_thumbnail(name: str) -> bytes:
         picture = Image.fromarray(decode((sample.images_folder() / name).read_bytes(), service.limits))
         picture.thumbnail((2 * _THUMB, 2 * _THUMB))
         return encode(np.asarray(picture))
@@ -123,4 +123,4 @@ def _add_assets(app: FastAPI, service: Service) -> None:
     async def sample_picture(name: str) -> Response:
         if name not in layout.samples():
             raise NotFoundError("there is no such photograph")
-        return Response(await to_thread(small, name), media_type=MEDIA_TYPE, headers=_FOR_A_DAY)
+        return Response(await to_thread(sample_thumbnail, name), media_type=MEDIA_TYPE, headers=_CACHE_ONE_DAY)

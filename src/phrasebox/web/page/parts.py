@@ -1,6 +1,6 @@
-"""The pieces that every tab is made of: plain HTML elements with our own style, and the client-side components.
+"""Building blocks of the tabs: HTML elements and client-side components.
 
-All text goes through `Text` or a component's property, which the browser is given as text and never as HTML.
+All text is set by `Text` or by a property of a component, so that the browser never interprets it as HTML.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from phrasebox.web.service import Service
 
 
 class Picture(ui.element, component="client/grounded_picture.js"):
-    """A picture with boxes; emits ``picked`` id, ``pointed`` {x, y}, ``drawn`` box, ``changed`` box."""
+    """An image with boxes; emits ``picked`` id, ``pointed`` {x, y}, ``drawn`` box, ``changed`` box."""
 
 
 class Sentence(ui.element, component="client/grounded_sentence.js"):
-    """A sentence whose phrases have colours."""
+    """A sentence with coloured phrases."""
 
 
 class Ribbon(ui.element, component="client/chain_ribbon.js"):
-    """The segments of a decoded sentence."""
+    """The segments of the chain: runs of words with the same region."""
 
 
 class Matrix(ui.element, component="client/score_matrix.js"):
-    """Words by regions."""
+    """The score matrix of words and regions."""
 
 
 class Field(ui.element, component="client/text_field.js"):
@@ -37,19 +37,19 @@ class Field(ui.element, component="client/text_field.js"):
 
 
 class Choice(ui.element, component="client/choice_field.js"):
-    """A labelled choice; emits ``chose`` with the value."""
+    """A labelled drop-down list; emits ``chose`` with the value."""
 
 
 class Range(ui.element, component="client/range_field.js"):
-    """A labelled slider over stops; emits ``moved`` with the index."""
+    """A labelled slider over given values; emits ``moved`` with the index."""
 
 
 class Drop(ui.element, component="client/drop_zone.js"):
-    """Where a photograph is given; emits ``sent`` and ``refused`` with a reason."""
+    """An upload area for an image; emits ``sent``, and ``refused`` with the reason."""
 
 
 class Chart(ui.element, component="client/line_chart.js"):
-    """Lines over epochs."""
+    """A line chart over epochs."""
 
 
 class WorkList(ui.element, component="client/work_list.js"):
@@ -61,36 +61,36 @@ class Sheet(ui.element, component="client/result_sheet.js"):
 
 
 class PhraseList(ui.element, component="client/phrase_list.js"):
-    """Phrases with what they are worth; emits ``picked`` with an id."""
+    """Phrases with their confidence; emits ``picked`` with an id."""
 
 
 class Text(TextElement):
-    """An element of any tag with text in it."""
+    """An HTML element with text."""
 
     def __init__(self, text: str = "", tag: str = "p", classes: str = "") -> None:
         super().__init__(tag=tag, text=text)
         self.classes(classes)
 
 
-def later(work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
-    """Begin something that takes a moment; it must make elements inside others only."""
+def in_background(work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
+    """Run a coroutine in the background; it may create elements only inside existing ones."""
     background_tasks.create(work(*arguments))
 
 
-def put(element: ui.element, **props: Any) -> None:
-    """Set properties of an element and send it once; ``_`` in a name is ``-``, None takes the property away."""
+def set_props(element: ui.element, **props: Any) -> None:
+    """Set properties of an element in one update; ``_`` in a name stands for ``-``, None removes the property."""
     with element.props.suspend_updates():
         for name, value in props.items():
             element.props.set_optional(name.replace("_", "-"), value)
     element.update()
 
 
-def box(tag: str = "div", classes: str = "", **props: Any) -> ui.element:
-    """An element to put others into."""
-    element = ui.element(tag).classes(classes)
+def element(tag: str = "div", classes: str = "", **props: Any) -> ui.element:
+    """An HTML element with classes and properties; a context manager for its children."""
+    created = ui.element(tag).classes(classes)
     for name, value in props.items():
-        element.props[name.replace("_", "-")] = value
-    return element
+        created.props[name.replace("_", "-")] = value
+    return created
 
 
 def button(
@@ -100,64 +100,64 @@ def button(
     key: str = "",
     **props: Any,
 ) -> ui.element:
-    """A button; ``key`` presses it while it can be seen, and is shown on it."""
-    element = box("button", f"button {classes}", type="button", **props)
+    """A button; ``key`` is its keyboard shortcut while it is visible."""
+    control = element("button", f"button {classes}", type="button", **props)
     if key:
-        element.props["data-key"] = key
-        element.props["aria-keyshortcuts"] = key
-    with element:
+        control.props["data-key"] = key
+        control.props["aria-keyshortcuts"] = key
+    with control:
         Text(label, "span")
         if key:
             Text(key, "kbd").props["aria-hidden"] = "true"
-    return element.on("click", lambda: on_click(), args=[])
+    return control.on("click", lambda: on_click(), args=[])
 
 
-def head(title: str, lead: str = "") -> None:
+def heading(title: str, lead: str = "") -> None:
     """The heading of a tab."""
-    with box(classes="lead"):
+    with element(classes="lead"):
         Text(title, "h2")
         if lead:
             Text(lead)
 
 
 class Notice:
-    """A place where a tab says that it is at work, or what went wrong; read out by screen readers when it changes."""
+    """Status line of a tab: progress, errors and hints; announced by screen readers."""
 
     def __init__(self, service: Service) -> None:
-        self._place = box(aria_live="polite")
-        self._hidden = str(service.workspace.path.absolute()) if service.has_workspace else ""
+        self._place = element(aria_live="polite")
+        self._workspace_path = str(service.workspace.path.absolute()) if service.has_workspace else ""
 
     def clear(self) -> None:
-        """Say nothing."""
+        """Remove the message."""
         self._place.clear()
 
     def busy(self, text: str) -> None:
-        """Say that something takes a moment."""
+        """Show that work is in progress."""
         self._place.clear()
-        with self._place, box(classes="busy"):
+        with self._place, element(classes="busy"):
             ui.element("i").classes("spin")
             Text(text, "span")
 
     def wrong(self, text: str) -> None:
-        """Say what went wrong."""
+        """Show an error message."""
         self._place.clear()
-        with self._place, box(classes="notice", role="alert"):
-            Text(_sentence(text))
+        with self._place, element(classes="notice", role="alert"):
+            Text(_capitalised(text))
 
     def failed(self, error: PhraseboxError) -> None:
-        """Say why something cannot be had; paths of the machine are left out."""
-        self.wrong(public_message(str(error), self._hidden))
+        """Show an exception, without paths of this machine."""
+        self.wrong(public_message(str(error), self._workspace_path))
 
     def say(self, text: str) -> None:
-        """Say something worth knowing."""
+        """Show a hint."""
         self._place.clear()
-        with self._place, box(classes="notice calm"):
-            Text(_sentence(text))
+        with self._place, element(classes="notice calm"):
+            Text(_capitalised(text))
 
 
-def empty(title: str, text: str, command: str = "") -> ui.element:
-    """What is shown where there is nothing: why, and what to do about it."""
-    with box(classes="empty") as place:
+def empty_state(title: str, text: str, command: str = "") -> ui.element:
+    """Placeholder where there is nothing to show: the reason, and the command that helps."""
+    with element(classes="empty") as place:
         Text(title, "h3")
         Text(text)
         if command:
@@ -165,5 +165,5 @@ def empty(title: str, text: str, command: str = "") -> ui.element:
     return place
 
 
-def _sentence(text: str) -> str:
+def _capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]

@@ -1,4 +1,4 @@
-"""Results: what was measured in the workspace, and how its models were trained."""
+"""The tab Results: evaluation tables and training curves of the workspace."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from phrasebox.errors import PhraseboxError
-from phrasebox.web.page.parts import Chart, Notice, Sheet, Text, box, empty, head, later, put
+from phrasebox.web.page.parts import Chart, Notice, Sheet, Text, element, empty_state, heading, in_background, set_props
 from phrasebox.web.results import Results
 from phrasebox.web.service import Service
 
-_SILENT = {"epoch", "seconds", "part"}
+_HIDDEN = {"epoch", "seconds", "part"}
 _TITLES = {
     "loss": "Loss",
     "lr": "Learning rate",
@@ -23,19 +23,19 @@ _RECALL = "Recall@1 (%)"
 
 
 class ResultsTab:
-    """Evaluation tables and training curves, read anew whenever the tab is opened."""
+    """Evaluation tables and training curves, reloaded whenever the tab is opened."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        head("Results", "What was measured on this workspace, and how its models learned.")
+        heading("Results", "Evaluation tables of this workspace and training curves of its models.")
         self._notice = Notice(service)
-        self._place = box(classes="stack wide-gap")
+        self._place = element(classes="stack wide-gap")
 
     def opened(self) -> None:
-        """The tab is shown."""
-        later(self._read)
+        """Called when the tab is opened."""
+        in_background(self._load)
 
-    async def _read(self) -> None:
+    async def _load(self) -> None:
         self._notice.busy("Reading …")
         try:
             found = await to_thread(self._service.results) if self._service.has_workspace else None
@@ -46,27 +46,27 @@ class ResultsTab:
         self._place.clear()
         with self._place:
             if found is None:
-                empty("No workspace is open", "Start with one to see what was measured on it:", "phrasebox serve WS")
+                empty_state("No workspace is open", "Start with a workspace to see its results:", "phrasebox serve WS")
             elif not found.tables and not found.trainings:
-                text = "Train a model or measure the one that is built in, then open this tab again."
-                empty("Nothing has been measured yet", text, "phrasebox evaluate WS")
+                text = "Train a model or evaluate the built-in one, then open this tab again."
+                empty_state("No results", text, "phrasebox evaluate WS")
             else:
                 self._show(found)
 
     def _show(self, found: Results) -> None:
         for name, epochs in found.trainings.items():
-            with box("section", "card stack"):
+            with element("section", "card stack"):
                 Text(f"Training of {name}", "h3")
-                with box(classes="charts"):
+                with element(classes="charts"):
                     for title, lines in panels(epochs):
-                        put(Chart(), title=title, lines=lines)
+                        set_props(Chart(), title=title, lines=lines)
         for table in found.tables:
-            with box("section", "card"):
-                put(Sheet(), **sheet(table))
+            with element("section", "card"):
+                set_props(Sheet(), **sheet(table))
 
 
 def panels(epochs: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Training curves: a title and its lines each, of the columns of a training's log that are numbers.
+    """Training curves from the numeric columns of a training history: each a title and its lines.
 
     Examples
     --------
@@ -76,13 +76,13 @@ def panels(epochs: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[dict[str
     columns: dict[str, list[float | None]] = {}
     for name in dict.fromkeys(name for epoch in epochs for name in epoch):
         values = [_number(epoch.get(name)) for epoch in epochs]
-        if name not in _SILENT and any(value is not None for value in values):
+        if name not in _HIDDEN and any(value is not None for value in values):
             columns[name] = values
     found: dict[str, list[dict[str, Any]]] = {}
     for name, values in columns.items():
-        told = _TITLES.get(name, name.replace("_", " "))
-        lines = found.setdefault(_RECALL if "_to_" in name else told, [])
-        lines.append({"name": told, "k": len(lines), "values": values})
+        title = _TITLES.get(name, name.replace("_", " "))
+        lines = found.setdefault(_RECALL if "_to_" in name else title, [])
+        lines.append({"name": title, "k": len(lines), "values": values})
     return list(found.items())
 
 
@@ -93,7 +93,7 @@ def _number(value: Any) -> float | None:
 
 
 def sheet(table: Mapping[str, Any]) -> dict[str, Any]:
-    """A table of `phrasebox.evaluate` as the page shows it.
+    """Convert a table of `phrasebox.evaluate` to the properties of `Sheet`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Search: the workspace's pictures that a sentence fits, and why."""
+"""The tab Search: images of the workspace that match a sentence, with the matched boxes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from phrasebox.web.page.parts import (
     Picture,
     Sentence,
     Text,
-    box,
     button,
-    empty,
-    head,
-    later,
-    put,
+    element,
+    empty_state,
+    heading,
+    in_background,
+    set_props,
 )  # fmt: skip
 from phrasebox.web.page.stage import address, chosen_of
 from phrasebox.web.page.visitors import Visitor
@@ -33,25 +33,32 @@ _MORE = 12
 
 
 class SearchTab:
-    """A sentence; pictures with the boxes that its words found; a click opens one in Ground."""
+    """Search by sentence; results show the boxes of the words, and a click opens one in Ground."""
 
     def __init__(self, service: Service, visitor: Visitor, go: Callable[[], object]) -> None:
-        self._service, self._visitor, self._go = service, visitor, go
-        self._asked, self._sentence, self._count = 0, "", _HITS
-        head("Search", "Say what you look for. Each find shows which words met which part of the picture.")
+        self._service, self._visitor, self._open_ground = service, visitor, go
+        self._request, self._sentence, self._count = 0, "", _HITS
+        heading(
+            "Search",
+            "Enter a sentence to find matching pictures. Each result shows which words match which part of it.",
+        )
         if not service.has_workspace or not len(service.pictures):
-            empty("There is nothing to search yet", "Start with a workspace that has pictures:", "phrasebox serve WS")
+            empty_state(
+                "There is nothing to search yet", "Start with a workspace that has pictures:", "phrasebox serve WS"
+            )
             return
-        with box("form", "search-bar", role="search").on("submit.prevent", lambda: None, args=[]):
+        with element("form", "search-bar", role="search").on("submit.prevent", lambda: None, args=[]):
             self._field = Field().on("entered", self._entered).on("typed", self._typed)
             limits = service.limits
             hint = "a dog catching a frisbee"
-            put(self._field, label="Sentence", kind="search", hint=hint, most=limits.sentence, wait=100, shortcut="/")
-            button("Search", lambda: later(self._start), "main")
-        with box(classes="stack results-of-search"):
+            set_props(
+                self._field, label="Sentence", kind="search", hint=hint, most=limits.sentence, wait=100, shortcut="/"
+            )
+            button("Search", lambda: in_background(self._start), "main")
+        with element(classes="stack results-of-search"):
             self._notice = Notice(service)
-            self._hits = box(classes="hits")
-            self._foot = box(classes="row center")
+            self._hits = element(classes="hits")
+            self._foot = element(classes="row center")
 
     def _typed(self, event: events.GenericEventArguments) -> None:
         self._sentence = str(event.args)
@@ -64,25 +71,25 @@ class SearchTab:
         self._count = _HITS
         await self._run()
 
-    async def _further(self) -> None:
+    async def _show_more(self) -> None:
         self._count += _MORE
         await self._run()
 
     async def _run(self) -> None:
-        self._asked += 1
-        asked = self._asked
+        self._request += 1
+        request = self._request
         self._notice.busy("Searching …")
         count = min(self._count, self._service.limits.hits)
         try:
             hits = await self._service.search(self._sentence, count)
             sizes = await to_thread(self._sizes, [hit.key for hit in hits])
         except PhraseboxError as error:
-            if asked == self._asked:
+            if request == self._request:
                 self._hits.clear()
                 self._foot.clear()
                 self._notice.failed(error)
             return
-        if asked != self._asked:
+        if request != self._request:
             return
         self._notice.clear()
         self._hits.clear()
@@ -95,10 +102,10 @@ class SearchTab:
             self._notice.say("No picture of the workspace has regions yet; make them with: phrasebox regions WS")
         with self._foot:
             if len(hits) == count < min(self._service.limits.hits, len(self._service.pictures)):
-                button("Show more", lambda: later(self._further), "plain")
+                button("Show more", lambda: in_background(self._show_more), "plain")
 
     def _sizes(self, keys: list[str]) -> list[tuple[int, int]]:
-        """Width and height that the boxes of a picture refer to."""
+        """Width and height of images, in the pixels of their boxes."""
         found = []
         for key in keys:
             row = self._service.image_row(key)
@@ -107,14 +114,14 @@ class SearchTab:
 
     def _hit(self, key: str, score: float, phrases: tuple[Phrase, ...], sentence: str, size: tuple[int, int]) -> None:
         width, height = size
-        with box("article", "hit card", data_links="", aria_label=key):
-            with box(classes="frame").on("click", lambda: self._open(key, sentence), args=[]):
+        with element("article", "hit card", data_links="", aria_label=key):
+            with element(classes="frame").on("click", lambda: self._open(key, sentence), args=[]):
                 picture = Picture().on("picked", lambda: self._open(key, sentence), args=[])
                 shown = views.boxes(phrases, width, height)
-                put(picture, src=address(key, 640), alt=key, width=width, height=height, boxes=shown)
-            said = Sentence().classes("small-said")
-            put(said, pieces=views.pieces(sentence, phrases))
-            with box(classes="hit-foot"):
+                set_props(picture, src=address(key, 640), alt=key, width=width, height=height, boxes=shown)
+            sentence_view = Sentence().classes("small-said")
+            set_props(sentence_view, pieces=views.pieces(sentence, phrases))
+            with element(classes="hit-foot"):
                 Text(key, "span", "name").props["title"] = key
                 Text(f"score {number(score)}", "span", "num")
                 button("Open", lambda: self._open(key, sentence), "quiet", aria_label=f"Open {key} in Ground")
@@ -125,5 +132,5 @@ class SearchTab:
         except PhraseboxError as error:
             self._notice.failed(error)
             return
-        self._go()
+        self._open_ground()
         self._visitor.choose(found, sentence)

@@ -1,4 +1,4 @@
-"""What the client-side components are given: groundings, descriptions and hits as plain values."""
+"""Properties of the client-side components: groundings, descriptions and search results as plain values."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from phrasebox.show.matrix import columns
 from phrasebox.show.wording import number, owner, segments
 from phrasebox.types import Box, Grounding, Phrase
 
-_FRAME = 0.006  # how far inside the picture the outline of the whole of it is drawn, as a share of its larger side
+_FRAME = 0.006  # inset of the outline of the whole image, as a fraction of its larger side
 
 
 def colour_index(i: int) -> int:
-    """The colour of phrase ``i``, as every picture of ours has it."""
+    """Palette index of phrase ``i``, the same as in figures."""
     return i % len(PALETTE)
 
 
 def pieces(caption: str, phrases: Sequence[Phrase], scores: bool = True) -> list[dict[str, Any]]:
-    """A caption cut into text and coloured phrases.
+    """Split a caption into plain text and coloured phrases.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def pieces(caption: str, phrases: Sequence[Phrase], scores: bool = True) -> list
         if i is None:
             shown.append({"text": text})
             continue
-        # A shorter phrase may lie inside: the number stands before the first piece, the score after the last.
+        # A phrase that contains a shorter one has several pieces: the first has the number, the last the score.
         first, last = i not in owners[:n], i not in owners[n + 1 :]
         phrase = phrases[i]
         piece = {"text": text, "p": str(i), "k": colour_index(i)}
@@ -49,7 +49,7 @@ def pieces(caption: str, phrases: Sequence[Phrase], scores: bool = True) -> list
 
 
 def boxes(phrases: Sequence[Phrase], width: int, height: int) -> list[dict[str, Any]]:
-    """The boxes of phrases; that of the whole picture stands a little inside it, so that it is seen."""
+    """Boxes of phrases; that of the whole image is slightly inset, so that it is visible."""
     edge = _FRAME * max(width, height)
     shown = []
     for i, phrase in enumerate(phrases):
@@ -60,14 +60,14 @@ def boxes(phrases: Sequence[Phrase], width: int, height: int) -> list[dict[str, 
     return shown
 
 
-def box_of(box: Box, name: str, colour: int, label: str, told: str) -> dict[str, Any]:
-    """One box as the picture takes it."""
+def box_of(box: Box, name: str, colour: int, label: str, description: str) -> dict[str, Any]:
+    """One box as a property of `Picture`."""
     corners = {side: round(getattr(box, side), 2) for side in ("x1", "y1", "x2", "y2")}
-    return {"id": name, **corners, "k": colour_index(colour), "label": label, "name": told}
+    return {"id": name, **corners, "k": colour_index(colour), "label": label, "name": description}
 
 
 def listed(phrases: Sequence[Phrase]) -> list[dict[str, Any]]:
-    """Phrases as the list of them takes it, with how sure the model is of each."""
+    """Phrases with their confidence as items of `PhraseList`."""
     return [
         {
             "p": str(i),
@@ -76,14 +76,14 @@ def listed(phrases: Sequence[Phrase]) -> list[dict[str, Any]]:
             "text": phrase.text,
             "share": round(phrase.confidence, 3),
             "score": f"{phrase.confidence:.0%}",
-            "name": f"{phrase.text}, {phrase.confidence:.0%} sure",
+            "name": f"{phrase.text}, {phrase.confidence:.0%} confidence",
         }
         for i, phrase in enumerate(phrases)
     ]
 
 
 def beta_stops(own: float) -> list[float]:
-    """Chain strengths to choose from: 0, a few dozen from hardly any to one box for all, and the model's ``own``.
+    """Values of the beta slider: 0, the model's ``own`` beta, and 36 logarithmic steps up to one box for all words.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def beta_stops(own: float) -> list[float]:
 
 
 def chain(grounding: Grounding) -> list[dict[str, Any]]:
-    """The caption cut into segments: runs of words on one region a_t, which has one colour wherever it comes up."""
+    """Split the caption into segments, runs of words with the same region a_t; each region has one colour."""
     shown, end = [], 0
     colours: dict[int, int] = {}
     for first, last, region in segments_of(grounding.assignment):
@@ -112,14 +112,14 @@ def chain(grounding: Grounding) -> list[dict[str, Any]]:
 
 
 def probes(grounding: Grounding) -> list[dict[str, Any]]:
-    """The regions that can be looked at; those that words were given have the colour of their segments."""
+    """Selectable regions; those assigned to words have the colour of their segments."""
     used = {piece["r"]: piece["k"] for piece in chain(grounding) if "r" in piece}
     found = [{"r": str(r), **_corners(grounding, r)} for r in columns(grounding)]
     return [one | {"used": True, "k": used[one["r"]]} if one["r"] in used else one for one in found]
 
 
 def matrix_of(grounding: Grounding) -> dict[str, Any]:
-    """The word-by-region scores, and how the best of each word make S_kl."""
+    """Score matrix of words and regions, and how the best scores of the words add up to S_kl."""
     chosen, largest = columns(grounding), float(abs(grounding.scores).max(initial=0)) or 1.0
     total = len(grounding.regions)
     return {

@@ -1,4 +1,4 @@
-"""What each visitor looks at: kept for one open page, seen by it alone, and forgotten when it is closed."""
+"""State of each open page: private to it, and deleted when it is closed."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from PIL import Image
 from phrasebox.web.limits import BusyError, Limits
 from phrasebox.web.pictures import decode, encode
 
-_MOST = 200  # visitors who hold a photograph of their own at one time, each about a megabyte
-_SIDE = 2048  # pixels that an upload is made smaller to: the networks see fewer
+_MAX_UPLOADS = 200  # pages with an upload at one time, each about a megabyte
+_MAX_SIDE = 2048  # uploads are scaled down to this many pixels; the networks use fewer
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The picture that a visitor has chosen.
+    """The chosen image of a page.
 
     Attributes
     ----------
     image : bytes or str
-        What the service takes: an upload made small, or the key of an image of the workspace.
+        The scaled-down upload, or the key of an image of the workspace.
     src : str
-        Where the browser finds it.
+        URL of the image.
     width, height : int
         Pixels that boxes refer to.
     captions : tuple of str
-        What is known to be said about it.
+        Known captions of the image.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Chosen:
 
 @dataclass(eq=False)
 class Visitor:
-    """One open page: the picture it looks at, and who wants to know of another one."""
+    """State of one open page: chosen image, upload, and callbacks."""
 
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     chosen: Chosen | None = None
@@ -50,30 +50,30 @@ class Visitor:
     own: Chosen | None = None
     tab: str = ""
     _uploads: int = 0
-    _told: list[Callable[[], object]] = field(default_factory=list)
+    _callbacks: list[Callable[[], object]] = field(default_factory=list)
 
     def choose(self, chosen: Chosen, sentence: str = "") -> None:
-        """Look at another picture, with a sentence to begin with, and tell the tabs."""
+        """Choose an image and a sentence, and run the callbacks of the tabs."""
         self.chosen, self.sentence = chosen, sentence
-        for tell in self._told:
-            tell()
+        for callback in self._callbacks:
+            callback()
 
-    def on_choice(self, tell: Callable[[], object]) -> None:
-        """Be told of every other picture."""
-        self._told.append(tell)
+    def on_choice(self, callback: Callable[[], object]) -> None:
+        """Register a callback for picture changes."""
+        self._callbacks.append(callback)
 
     def upload(self, data: bytes, name: str, limits: Limits, captions: tuple[str, ...] = ()) -> Chosen:
-        """Take a photograph in place of the one before: its pixels alone, in memory alone.
+        """Store an uploaded image in memory, without metadata; it replaces the previous upload.
 
         Raises
         ------
         UnsupportedFormatError, TooLargeError, DataError
-            If it is no picture that is taken.
+            If it is in an unsupported format, too large, or damaged.
         """
         pixels = decode(data, limits)
-        if max(pixels.shape) > _SIDE:
+        if max(pixels.shape) > _MAX_SIDE:
             small = Image.fromarray(pixels)
-            small.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+            small.thumbnail((_MAX_SIDE, _MAX_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
             pixels = np.asarray(small)
         height, width = pixels.shape[:2]
         self._uploads += 1
@@ -81,14 +81,14 @@ class Visitor:
         self.own = Chosen(name, encode(pixels), address, width, height, captions)
         return self.own
 
-    def shown(self, number: int) -> bytes | None:
-        """JPEG of the photograph that was given last, by its number."""
+    def uploaded_jpeg(self, number: int) -> bytes | None:
+        """JPEG of the last upload, or None if ``number`` is not that of the last."""
         own = self.own
         return own.image if own and number == self._uploads and isinstance(own.image, bytes) else None
 
 
 class Visitors:
-    """All open pages by their secret, which nobody else is told."""
+    """State of all open pages, by a secret that only the page knows."""
 
     def __init__(self) -> None:
         self._by_secret: dict[str, Visitor] = {}
@@ -96,29 +96,29 @@ class Visitors:
     def __len__(self) -> int:
         return len(self._by_secret)
 
-    def arrive(self) -> Visitor:
-        """A page is opened."""
+    def open(self) -> Visitor:
+        """Create the state of a newly opened page."""
         visitor = Visitor()
         self._by_secret[visitor.secret] = visitor
         return visitor
 
-    def leave(self, visitor: Visitor) -> None:
-        """A page is closed: what it held is freed."""
+    def close(self, visitor: Visitor) -> None:
+        """Delete the state of a closed page."""
         self._by_secret.pop(visitor.secret, None)
         visitor.chosen = visitor.own = None
-        visitor._told.clear()
+        visitor._callbacks.clear()
 
     def find(self, secret: str) -> Visitor | None:
-        """The page of this secret."""
+        """The open page with this secret, or None."""
         return self._by_secret.get(secret)
 
-    def make_room(self, visitor: Visitor) -> None:
-        """See to it that one more photograph can be held.
+    def check_capacity(self, visitor: Visitor) -> None:
+        """Check that one more upload can be stored.
 
         Raises
         ------
         BusyError
-            If too many visitors hold one.
+            If too many pages have an upload.
         """
-        if visitor.own is None and sum(v.own is not None for v in list(self._by_secret.values())) >= _MOST:
-            raise BusyError("too many visitors have a photograph here; try again when some have left")
+        if visitor.own is None and sum(v.own is not None for v in list(self._by_secret.values())) >= _MAX_UPLOADS:
+            raise BusyError("too many visitors have uploaded a photograph; try again later")

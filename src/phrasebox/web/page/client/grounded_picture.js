@@ -10,7 +10,7 @@ export default {
       :aria-busy="!ready && !failed">
       <img v-if="src" :src="src" :alt="alt" draggable="false" ref="img" @load="ready = true; failed = false"
         @error="failed = true">
-      <p v-if="failed" class="pic-failed" role="alert">The picture cannot be shown. Is its file where it was?</p>
+      <p v-if="failed" class="pic-failed" role="alert">The picture cannot be shown; its file may be missing.</p>
       <svg ref="svg" :viewBox="'0 0 ' + width + ' ' + height" preserveAspectRatio="none" role="group"
         :aria-label="draws ? 'Picture. ' + hint : 'Boxes'" :tabindex="draws ? 0 : null"
         @pointerdown="start($event, 'new')" @keydown="keys">
@@ -41,7 +41,7 @@ export default {
   emits: ["picked", "pointed", "drawn", "changed"],
   data: () => ({ handles: HANDLES, ready: false, failed: false, unit: 1, live: null, fresh: null, drag: null }),
   computed: {
-    hint: () => "Enter begins a box, the arrow keys move it, Shift and arrow keys resize it, Enter takes it, Escape leaves.",
+    hint: () => "Enter starts a box, the arrow keys move it, Shift and arrow keys resize it, Enter accepts it, Escape cancels.",
     shown() {
       const step = 6 * this.unit;
       return this.boxes.map((b, i) => {

@@ -2,7 +2,7 @@
 export default {
   template: `
     <div class="matrix">
-      <div class="scroll" tabindex="0" role="region" ref="scroll" aria-label="Scores of words by regions; left and right arrow keys look at one region"
+      <div class="scroll" tabindex="0" role="region" ref="scroll" aria-label="Scores of words by regions; left and right arrow keys select a region"
         @keydown.left.prevent="look(-1)" @keydown.right.prevent="look(1)" @blur="look(0)">
         <table>
           <thead><tr><th class="note">{{ note }}</th>
