@@ -48,10 +48,10 @@ class PhraseIndex:
             coded = part["key"].dictionary_encode()
             known = np.array([self.place.get(key, -1) for key in coded.dictionary.to_pylist()], np.int64)
             image = known[coded.indices.to_numpy()] if len(part) else np.empty(0, np.int64)
-            told = pc.count_substring_regex(part["text"], r"\S+").to_numpy()  # type: ignore[attr-defined]
-            there = np.flatnonzero((told > 0) & (image >= 0))
-            numbers = [part[name].fill_null(0).to_numpy()[there] for name in ("caption", "start", "end", "score")]
-            columns.append([image[there], first + there, told[there], *numbers])
+            counts = pc.count_substring_regex(part["text"], r"\S+").to_numpy()  # type: ignore[attr-defined]
+            valid = np.flatnonzero((counts > 0) & (image >= 0))
+            numbers = [part[name].fill_null(0).to_numpy()[valid] for name in ("caption", "start", "end", "score")]
+            columns.append([image[valid], first + valid, counts[valid], *numbers])
             first += len(part)
         kinds = (np.int64, np.int64, np.int32, np.int32, np.int32, np.int32, np.float32)
         joined: list[np.ndarray] = [

@@ -13,19 +13,19 @@ from phrasebox.workspace.apply_decisions import Settled, State
 
 @dataclass(frozen=True, slots=True)
 class PhraseFilter:
-    """Which phrases of a workspace are asked for; None does not restrict.
+    """Filter of phrases; a field that is None does not restrict.
 
     Attributes
     ----------
     split : str or None
     text : str or None
-        Part of the phrase, in any case.
+        Text that the phrase contains, ignoring case.
     min_score : float or None
     length : (int, int) or None
         Least and largest number of words.
     state : {"open", "accepted", "rejected", "edited"} or None
     key : str or None
-        Of the image.
+        Key of the image.
     """
 
     split: str | None = None
@@ -36,11 +36,11 @@ class PhraseFilter:
     key: str | None = None
 
     def image_fits(self, key: str, split: str) -> bool:
-        """Whether the phrases of an image can be among them."""
+        """Whether the filter accepts the phrases of an image."""
         return self.key in (None, key) and self.split in (None, split)
 
     def fits(self, record: PhraseRecord) -> bool:
-        """Whether a phrase is among them."""
+        """Whether the filter accepts a phrase."""
         low, high = self.length or (0, len(record.text))
         return (
             self.image_fits(record.key, record.split)

@@ -35,12 +35,12 @@ class Review:
         self._versions: object = None
 
     def page(self, wanted: PhraseFilter | None = None, offset: int = 0, limit: int = 50) -> PhrasePage:
-        """Phrases that a filter lets through, in the order of images, captions and words."""
+        """One page of the phrases that match a filter, in the order of images, captions and words."""
         wanted = wanted or PhraseFilter()
         with self._guard:
             self._refresh()
             index = self._index
-            plain = np.flatnonzero(self._untouched(wanted))
+            plain = np.flatnonzero(self._mask_unreviewed(wanted))
             own = [
                 (i, record)
                 for i, records in self._records.items()
@@ -55,13 +55,13 @@ class Review:
             shown = [by_id[index.id(int(plain[n]))] if n < len(plain) else own[n - len(plain)][1] for n in picked]
             return PhrasePage(len(images), offset, tuple(shown))
 
-    def _untouched(self, wanted: PhraseFilter) -> np.ndarray:
-        """Which phrases (N,) of the index, in images without any decision, a filter lets through."""
+    def _mask_unreviewed(self, wanted: PhraseFilter) -> np.ndarray:
+        """Mask (N,) of the indexed phrases that match a filter, in images without decisions or reviewed captions."""
         index = self._index
         images: np.ndarray = np.ones(len(index.keys), bool) if wanted.split is None else index.splits == wanted.split
         if wanted.key is not None:
             images = images & (np.arange(len(index.keys)) == index.place.get(wanted.key, -1))
-        kept = (images & ~self._special)[index.image]
+        kept = (images & ~self._has_review)[index.image]
         if wanted.state not in (None, "open"):
             kept[:] = False
         if wanted.min_score is not None:
@@ -153,12 +153,12 @@ class Review:
         with self._guard:
             self._refresh()
             states = Counter(record.state for records in self._records.values() for record in records)
-            states["open"] += int(np.count_nonzero(~self._special[self._index.image]))
+            states["open"] += int(np.count_nonzero(~self._has_review[self._index.image]))
             people = Counter(decision.who for decision in self._decisions.standing())
             counts = {name: states[name] for name in ("open", "accepted", "rejected", "edited")}
             return Progress(sum(states.values()), **counts, people=dict(people.most_common()))
 
-    # Underneath
+    # Internals
 
     def _refresh(self) -> None:
         versions = tuple(map(self._ws.version, ("images", "phrases", "reviewed")))
@@ -169,12 +169,12 @@ class Review:
             for part in self._ws.scan("reviewed", rows.REVIEWED.names):
                 for row in part.to_pylist():
                     self._reviewed.setdefault(row["key"], []).append(row)
-            self._special: np.ndarray = np.zeros(len(self._index.keys), bool)
+            self._has_review: np.ndarray = np.zeros(len(self._index.keys), bool)
             self._records: dict[int, list[PhraseRecord]] = {}
             self._versions = versions
             changed = {*self._decisions.keys, *self._reviewed}
         images = [self._index.place[key] for key in changed if key in self._index.place]
-        self._special[images] = True
+        self._has_review[images] = True
         self._records |= self._make(images)
 
     def _of_image(self, i: int) -> list[PhraseRecord]:

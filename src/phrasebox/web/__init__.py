@@ -1,4 +1,4 @@
-"""Models and a workspace for several people at once: the service, its HTTP API and its page."""
+"""Web service for several users: HTTP API and web page over the models and a workspace."""
 
 from phrasebox.web.limits import Limits
 from phrasebox.web.service import Service

@@ -159,7 +159,7 @@ def picture_file(row: ImageRow) -> Path:
     Raises
     ------
     NotFoundError
-        If it is gone, or a link leads out of the folder it was imported from: what stands elsewhere was not given.
+        If it is missing, or it is a link that leads out of the imported folder: files outside are not served.
     """
     if in_store(row.path):  # object stores have no links
         return row.path

@@ -359,7 +359,7 @@ class Service:
 
 
 def _cache_key(image: ImageArgument) -> str:
-    """Cache key of an image; for an upload its content, so that nobody can name another's."""
+    """Cache key of an image; for an upload a hash of its content, so that no other user can guess it."""
     return f"key:{image}" if isinstance(image, str) else f"sha256:{hashlib.sha256(image).hexdigest()}"
 
 
