@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasebox.boxes import covers_image, iou, suppress
+from phrasebox.boxes import best_apart, covers_image, iou, suppress
 from phrasebox.types import Box
 
 
@@ -60,3 +60,17 @@ def test_suppression_is_that_of_torchvision():
     boxes, scores = boxes_of(rng, 200), rng.normal(size=200).astype(np.float32)
     for most in (0.3, 0.6, 0.9):
         assert suppress(boxes, scores, most) == nms(from_numpy(boxes), from_numpy(scores), most).tolist()
+
+
+def test_best_apart_equals_torchvision() -> None:
+    import torch
+    from torchvision.ops import nms
+
+    random = np.random.default_rng(0)
+    corners = random.uniform(0, 100, (400, 2, 2)).astype(np.float32)
+    boxes = np.concatenate([corners.min(1), corners.max(1)], axis=1)
+    scores = random.integers(0, 50, 400).astype(np.float32)  # many are equal
+    for most in (0.3, 0.5, 0.7, 1.0):
+        expected = nms(torch.from_numpy(boxes), torch.from_numpy(scores), most).numpy()
+        assert best_apart(boxes, scores, most, 400).tolist() == expected.tolist()
+        assert best_apart(boxes, scores, most, 7).tolist() == expected[:7].tolist()

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from phrasebox.workspace.workspace import Workspace
 
 from phrasebox.io.lazy import lazy
+from phrasebox.io.version import __version__
 from phrasebox.types import Box, Caption, Example, GroundedCaption, GroundedImage, Grounding, Phrase, Regions
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Regions",
     "Searcher",
     "Workspace",
+    "__version__",
 ]
 
 __getattr__ = lazy(

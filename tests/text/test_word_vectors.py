@@ -53,7 +53,7 @@ def test_words_of_several_pieces_are_their_mean(static):
     (whole,) = static.encode(["snowboarder"])
     pieces = static._tokenizer.encode("snowboarder").ids[1:-1]
     assert len(pieces) > 1
-    table = static._encoder.embeddings.word_embeddings.weight.numpy()
+    table = static._weights["embeddings.word_embeddings.weight"].numpy()
     np.testing.assert_allclose(whole.vectors[0].astype(np.float32), table[pieces].mean(0), atol=1e-4)
 
 

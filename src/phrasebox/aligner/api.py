@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,10 @@ from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.querybank import Bank
 from phrasebox.aligner.score import over_words
 from phrasebox.aligner.settings import ModelSettings
+from phrasebox.aligner.stored import BUILT_IN_NAME, KIND, aligner_folder, aligner_source
 from phrasebox.errors import DataError, ModelError
 from phrasebox.grounding import clean_phrases, decode_batch, localise, phrase_spans
-from phrasebox.io.model_folder import find_model, read_config, read_weights, write_model
+from phrasebox.io.model_folder import read_config, read_weights, write_model
 from phrasebox.regions.compatibility import check_regions
 from phrasebox.regions.extractor import ImageOrRegions as Image
 from phrasebox.regions.extractor import RegionExtractor, regions_of, with_width
@@ -31,11 +31,6 @@ from phrasebox.text.word_vectors import Sentence, WordVectors
 from phrasebox.training.region_batch import collate
 from phrasebox.types import Grounding, Phrase, Regions, Span, Word
 from phrasebox.workspace.workspace import Workspace
-
-KIND = "phrasebox aligner"
-BUILT_IN_NAME = "built-in"
-BUILT_IN = Path(str(resources.files("phrasebox") / "pretrained" / "aligner"))
-NAME = "aligner"
 
 
 @dataclass(eq=False)
@@ -85,7 +80,7 @@ class Aligner:
         ModelError
             If the folder is incomplete, damaged, or not an aligner.
         """
-        folder = BUILT_IN if source in (None, BUILT_IN_NAME) else find_model(source)
+        folder = aligner_folder(source)
         config = read_config(folder, KIND)
         try:
             with torch.device("meta"):  # whatever size the config asks for, nothing is allocated before the file agrees
@@ -113,8 +108,7 @@ class Aligner:
         ModelError
             If the workspace's regions were not made the way the aligner's were.
         """
-        trained = ws.models / NAME / "config.json"
-        loaded = cls.load(source or (trained.parent if trained.exists() else None), device, workers)
+        loaded = cls.load(aligner_source(ws, source), device, workers)
         check_regions(ws, loaded.region_settings, "model", "align")
         return loaded
 

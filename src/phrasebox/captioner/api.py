@@ -17,7 +17,7 @@ from phrasebox.captioner.card import captioner_card
 from phrasebox.captioner.description import DescribedRegion, Description, telling
 from phrasebox.captioner.generate import Sentence, generate
 from phrasebox.captioner.model import CaptionerModel
-from phrasebox.captioner.settings import ModelSettings, SpeechSettings
+from phrasebox.captioner.settings import NAME, ModelSettings, SpeechSettings
 from phrasebox.captioner.views import Views
 from phrasebox.errors import DataError, ModelError, SettingsError
 from phrasebox.io.images import load_image
@@ -33,7 +33,6 @@ from phrasebox.workspace.workspace import Workspace
 
 KIND = "phrasebox captioner"
 BUILT_IN = Path(str(resources.files("phrasebox") / "pretrained" / "captioner"))
-NAME = "captioner"
 Boxes = np.ndarray | Sequence[Sequence[float]]
 _VIEWS = 256  # written about at a time
 

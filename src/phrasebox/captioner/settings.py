@@ -10,6 +10,8 @@ from pydantic import Field
 from phrasebox.errors import SettingsError
 from phrasebox.io.settings import DERIVED, PRESET_NAMES, preset_table, settings, with_values
 
+NAME = "captioner"
+"Default name of a captioner in a workspace."
 Decoder = Literal["rnn", "lstm", "gru", "transformer"]
 Method = Literal["beam", "greedy", "sample"]
 

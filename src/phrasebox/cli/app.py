@@ -17,11 +17,13 @@ from pydantic import ValidationError
 from phrasebox.errors import PhraseboxError
 from phrasebox.io.offline import go_offline, is_offline
 from phrasebox.io.settings import plain
+from phrasebox.io.version import __version__
 from phrasebox.workspace.run_log import COMMAND_LINE
 
 app = App(
     name="phrasebox",
     help="Learn which words of a caption describe which part of an image, from captions alone.",
+    version=__version__,
     version_flags=["--version"],
     default_parameter=Parameter(negative=()),
     suppress_keyboard_interrupt=False,  # `main` says how to go on

@@ -32,12 +32,17 @@ def ground(
     address
         Of a Ray cluster, such as auto or HOST:6379; one is started on this machine otherwise.
     """
+    from phrasebox.pipeline.local import Counts
     from phrasebox.stages.ground import ground as job
+    from phrasebox.stages.ground import is_grounded
 
     where = bulk_engine(common, engine, address)
     with session(ws, common) as opened:
         workspace = opened.workspace
-        counts = job(workspace, opened.aligner(model), beta, fresh, opened.silent, where)
+        if not fresh and is_grounded(workspace, model, beta):
+            counts = Counts()
+        else:
+            counts = job(workspace, opened.aligner(model), beta, fresh, opened.silent, where)
         grounded, pairs = workspace.keys("phrases"), workspace.count("phrases")
         captions = sum(len(row.captions) for batch in workspace.images(keys=grounded) for row in batch)
     say(

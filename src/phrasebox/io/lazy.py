@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.util import find_spec, module_from_spec
 from typing import Any
 
 
@@ -22,3 +24,19 @@ def lazy(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
         return getattr(import_module(f"{package}.{places[name]}"), name)
 
     return find
+
+
+def defer(package: str) -> None:
+    """Let the ``__init__`` of a package run when something is first asked of it, not when a module in it is."""
+    spec = find_spec(package)
+    if package in sys.modules or spec is None or spec.loader is None:
+        return
+    module, loader = module_from_spec(spec), spec.loader
+
+    def load(name: str) -> Any:
+        del module.__getattr__
+        loader.exec_module(module)
+        return getattr(module, name)
+
+    module.__getattr__ = load
+    sys.modules[package] = module

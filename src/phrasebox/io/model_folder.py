@@ -8,16 +8,19 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from phrasebox.errors import ModelError
 from phrasebox.io.atomic import write_json, write_whole
 from phrasebox.io.offline import is_offline
 from phrasebox.io.old_names import current
 from phrasebox.io.paths import file_system, in_store, place, reaching
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 _LARGEST_CONFIG = 1 << 24  # bytes
@@ -117,6 +120,26 @@ def model_id(model: torch.nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
+def stored_id(folder: Path) -> str:
+    """`model_id` of the model in a folder, read from its file.
+
+    Raises
+    ------
+    ModelError
+        If its file cannot be read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    digest = hashlib.sha256()
+    try:
+        with safe_open(folder / WEIGHTS, "np") as file:
+            for name in sorted(file.keys()):
+                digest.update(name.encode() + file.get_tensor(name).astype(np.float16).tobytes())
+    except (OSError, SafetensorError, TypeError) as error:
+        raise ModelError(f"{folder / WEIGHTS} cannot be read: {error}") from error
+    return digest.hexdigest()[:16]
+
+
 def _model_inside(folder: Path) -> Path:
     inner = folder / MODEL
     return inner if not (folder / CONFIG).exists() and (inner / CONFIG).exists() else folder
@@ -165,6 +188,7 @@ def read_tensors(path: Path, shapes: Mapping[str, tuple[int | None, ...]]) -> di
     ModelError
         If a tensor is missing, left over, of the wrong shape, or not finite, or the file is not safetensors.
     """
+    import torch
     from safetensors import SafetensorError, safe_open
 
     try:

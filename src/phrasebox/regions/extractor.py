@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from PIL import Image
 
+from phrasebox.boxes import best_apart
 from phrasebox.errors import DataError, ModelError, SettingsError
 from phrasebox.io.images import ImageSource, load_image
 from phrasebox.pipeline.profile import Profile
@@ -242,13 +243,9 @@ class RegionExtractor:
 
     def _best(self, proposals: Proposals) -> np.ndarray:
         """Rows that survive non-maximum suppression, the whole image first, then from the best to the worst."""
-        import torch
-        from torchvision.ops import nms
-
-        scores = torch.from_numpy(proposals.scores).clone()
-        scores[0] = torch.inf
-        rows = nms(torch.from_numpy(proposals.boxes), scores, self.settings.nms)
-        return rows[: self.settings.regions].numpy()
+        scores = proposals.scores.copy()
+        scores[0] = np.inf
+        return best_apart(proposals.boxes, scores, self.settings.nms, self.settings.regions)
 
 
 def _proposer(settings: RegionSettings) -> Proposer | None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from phrasebox.aligner import Aligner, Bank, Epoch, ModelSettings, Pairs, Trained, TrainSettings
-from phrasebox.aligner.api import NAME
 from phrasebox.aligner.model import AlignerModel
+from phrasebox.aligner.stored import NAME
 from phrasebox.aligner.train import train
 from phrasebox.errors import WorkspaceError
 from phrasebox.io.atomic import write_json, write_whole

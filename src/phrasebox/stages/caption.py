@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from phrasebox.captioner import Captioner, Corpus, Epoch, ModelSettings, SpeechSettings, Trained, TrainSettings
-from phrasebox.captioner.api import NAME
+from phrasebox.captioner.settings import NAME
 from phrasebox.captioner.train import train
 from phrasebox.errors import WorkspaceError
 from phrasebox.io.atomic import write_json

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from phrasebox.aligner import Aligner
 from phrasebox.errors import SettingsError, WorkspaceError
 from phrasebox.formats import CAPTIONS_ONLY, write_target
 from phrasebox.formats._writing import Written
 from phrasebox.io.images import load_image
-from phrasebox.show import GalleryItem, gallery
 from phrasebox.text.words import words
 from phrasebox.types import GroundedCaption, GroundedImage, Phrase
 from phrasebox.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from phrasebox.aligner import Aligner
+    from phrasebox.show import GalleryItem
 
 
 def export(
@@ -125,6 +128,7 @@ def gallery_of(
     WorkspaceError
         If no image has regions and captions.
     """
+    from phrasebox.show import GalleryItem, gallery
 
     def items() -> Iterator[GalleryItem]:
         left = images

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import starmap
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from phrasebox.aligner import Aligner
-from phrasebox.aligner.api import BUILT_IN_NAME
-from phrasebox.errors import SettingsError, WorkspaceError
+from phrasebox.aligner.stored import BUILT_IN_NAME, grounds_with
+from phrasebox.errors import ModelError, SettingsError, WorkspaceError
 from phrasebox.io.model_folder import model_id
 from phrasebox.pipeline import Engine, Mapped, Mapper, run
 from phrasebox.pipeline.local import Counts
@@ -19,6 +18,9 @@ from phrasebox.text.words import words
 from phrasebox.types import GroundedCaption, Regions, Skipped
 from phrasebox.workspace.schema import ImageRow
 from phrasebox.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from phrasebox.aligner import Aligner
 
 STAGE = "ground"
 _BATCH = 32
@@ -68,6 +70,16 @@ def ground(
         counts = run(todo, mapper, store, skip, batch=_BATCH, engine=engine, progress=advance)
     ws.optimize()
     return counts
+
+
+def is_grounded(ws: Workspace, source: str | Path | None, beta: float | None) -> bool:
+    """Whether `ground` with this model has nothing to do, found out without loading the model."""
+    try:
+        if ws.stages.get(STAGE) != grounds_with(ws, source, beta):
+            return False
+    except ModelError:
+        return False  # `ground` says what is wrong with it
+    return not ws.keys("regions").intersection(ws.pending("phrases", STAGE)) and bool(ws.count("regions"))
 
 
 def ground_batch(aligner: Aligner, batch: Sequence[_Item], beta: float) -> dict[str, list[GroundedCaption]]:

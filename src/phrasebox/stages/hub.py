@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from phrasebox.aligner import Aligner
-from phrasebox.aligner.api import BUILT_IN, BUILT_IN_NAME
 from phrasebox.aligner.card import front_matter, licence_fields, model_card
+from phrasebox.aligner.stored import BUILT_IN, BUILT_IN_NAME
 from phrasebox.errors import WorkspaceError
 from phrasebox.formats import Written, write_target
 from phrasebox.io.atomic import replacing_folder

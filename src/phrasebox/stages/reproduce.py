@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from phrasebox.aligner.api import NAME
-from phrasebox.captioner.api import NAME as CAPTIONER
+from phrasebox.aligner.stored import NAME
+from phrasebox.captioner.settings import NAME as CAPTIONER
 from phrasebox.errors import WorkspaceError
 from phrasebox.io.atomic import digest
 from phrasebox.io.settings import PRESET_NAMES, option_names

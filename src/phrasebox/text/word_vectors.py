@@ -5,9 +5,7 @@ Nothing is written: the weights are read from inside the installed package's arc
 
 from __future__ import annotations
 
-import copy
 import hashlib
-import json
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -66,9 +64,8 @@ class WordVectors:
     def __init__(self, kind: Kind = "contextual", device: str = "cpu") -> None:
         self.kind: Kind = kind
         self.device = device
-        self._tokenizer, self._encoder = _minilm()
-        if device != "cpu":
-            self._encoder = copy.deepcopy(self._encoder).to(device)  # the shared one stays where it is
+        self._tokenizer, weights = _minilm()
+        self._weights = {name: tensor.to(device) for name, tensor in weights.items()}  # shared with others on cpu
 
     def encode(self, captions: Sequence[str], batch: int = 256) -> list[Sentence]:
         """Vectors of every word of every caption, in the order given.
@@ -95,19 +92,20 @@ class WordVectors:
         """One vector a piece, (B, L, 384) float32, L the longest of the batch."""
         import torch
 
+        from phrasebox.text.minilm import token_vectors, word_embeddings
+
         longest = max(map(len, ids))
         padded = torch.zeros(len(ids), longest, dtype=torch.long)
-        mask = torch.zeros(len(ids), longest, dtype=torch.long)
+        mask = torch.zeros(len(ids), longest, dtype=torch.bool)
         for row, line in enumerate(ids):
             padded[row, : len(line)] = torch.tensor(line)
-            mask[row, : len(line)] = 1
+            mask[row, : len(line)] = True
+        tokens = padded.to(self.device)
         with torch.inference_mode():
             if self.kind == "static":
-                states = self._encoder.embeddings.word_embeddings(padded.to(self.device))
+                states = word_embeddings(self._weights, tokens)
             else:
-                states = self._encoder(
-                    input_ids=padded.to(self.device), attention_mask=mask.to(self.device)
-                ).last_hidden_state
+                states = token_vectors(self._weights, tokens, mask.to(self.device))
         return states.float().cpu().numpy()
 
 
@@ -125,26 +123,20 @@ def _sentence(text: str, offsets: list[tuple[int, int]], states: np.ndarray) -> 
 
 
 @lru_cache(maxsize=1)
-def _minilm() -> tuple[Any, Any]:
-    """Tokenizer and encoder, once a process (they are frozen, so sharing them is safe)."""
+def _minilm() -> tuple[Any, dict[str, Any]]:
+    """Tokenizer and the encoder's weights, once a process (they are frozen, so sharing them is safe)."""
     from safetensors.torch import load
     from tokenizers import Tokenizer
-    from transformers import BertConfig, BertModel
 
     try:
         path = metadata.distribution(_PACKAGE).locate_file("all_minilm_l6_v2/model.zip")
         with zipfile.ZipFile(str(path)) as archive:
-            config, tokenizer, weights = (
-                archive.read(name) for name in ("config.json", "tokenizer.json", "model.safetensors")
-            )
+            tokenizer, weights = (archive.read(name) for name in ("tokenizer.json", "model.safetensors"))
     except (metadata.PackageNotFoundError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelError(f"the word vectors cannot be read ({error}); {_REMEDY}") from None
     if hashlib.sha256(weights).hexdigest() != _SHA256:
         raise ModelError(f"the weights in {_PACKAGE} are not the published ones; {_REMEDY}")
-    encoder = BertModel(BertConfig(**json.loads(config)), add_pooling_layer=False).eval().requires_grad_(False)
-    kept = {k: v for k, v in load(weights).items() if not k.startswith("pooler.") and k != "embeddings.position_ids"}
-    encoder.load_state_dict(kept)
     pieces = Tokenizer.from_str(tokenizer.decode())
     pieces.no_padding()
     pieces.enable_truncation(_MAX_PIECES)
-    return pieces, encoder
+    return pieces, load(weights)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch._compile import _disable_dynamo
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,14 @@ class Dropout(nn.Module):
         self._drawn: list[Tensor] = []  # one mask a call, of this process's own rows
         self._call = 0
 
-    @torch.compiler.disable  # what is compiled draws other numbers
     def forward(self, x: Tensor) -> Tensor:
         """(rows, ...) -> the same."""
         if not self.training or not self.share:
             return x
+        return self._dropped(x)
+
+    @_disable_dynamo  # compiled code draws other random numbers; torch.compiler.disable would import the compiler now
+    def _dropped(self, x: Tensor) -> Tensor:
         if self.dealt is None:
             return F.dropout(x, self.share)
         return x * (self._kept(x, self.dealt).to(x.dtype) / (1 - self.share))

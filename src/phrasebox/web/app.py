@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import metadata
-
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from phrasebox.io.version import __version__
 from phrasebox.web.api import router
 from phrasebox.web.error_responses import add_error_handlers
 from phrasebox.web.schemas import first_error
@@ -40,7 +39,7 @@ def _api(service: Service) -> FastAPI:
     """The API as an application of its own, so that all errors below its path are JSON."""
     api = FastAPI(
         title="phrasebox",
-        version=metadata.version("phrasebox"),
+        version=__version__,
         summary="Which words of a caption describe which part of an image.",
         openapi_url="/openapi.json",
         docs_url=None,

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from phrasebox.errors import WorkspaceError
 from phrasebox.io.atomic import remove_folder
+from phrasebox.io.lazy import defer
 from phrasebox.io.paths import in_store, table_options, unreachable
 
 _CACHE = 16 << 20  # bytes of Lance's caches, each
@@ -37,6 +38,7 @@ class Tables:
     def _db(self) -> Any:
         # Merging pieces would read several of them ahead: memory that grows with a table of wide rows.
         os.environ.setdefault("LANCE_DEFAULT_FRAGMENT_READAHEAD", "1")
+        defer("lance_namespace_urllib3_client")  # a client of servers, whose import takes most of LanceDB's
         import lancedb
 
         # Its caches would grow with every commit, to gigabytes over a long job.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from phrasebox.errors import WorkspaceError
 from phrasebox.io.atomic import write_json
 from phrasebox.io.paths import reaching
+from phrasebox.io.version import __version__
 from phrasebox.workspace.run_log import Run
 
 FORMAT = 1
@@ -38,7 +38,7 @@ class Manifest:
     def create(cls, folder: Path) -> Manifest:
         """Write the manifest of a new workspace."""
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        made = {"format": FORMAT, "version": version("phrasebox"), "created": created, "stages": {}}
+        made = {"format": FORMAT, "version": __version__, "created": created, "stages": {}}
         write_json(folder / NAME, made)
         return cls(folder)
 

@@ -17,11 +17,11 @@ from importlib import metadata
 from typing import Any
 
 from phrasebox.io.old_names import current
+from phrasebox.io.version import __version__
 
 COMMAND_LINE: ContextVar[tuple[str, ...]] = ContextVar("the command line that runs", default=())
 
 _PACKAGES = (
-    "phrasebox",
     "numpy",
     "pillow",
     "torch",
@@ -34,7 +34,7 @@ _PACKAGES = (
 
 @cache
 def _versions() -> tuple[tuple[str, str], ...]:
-    found = {"python": platform.python_version(), "machine": platform.machine()}
+    found = {"python": platform.python_version(), "machine": platform.machine(), "phrasebox": __version__}
     for package in _PACKAGES:
         try:
             found[package] = metadata.version(package)

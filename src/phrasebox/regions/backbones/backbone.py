@@ -12,7 +12,7 @@ from phrasebox.errors import ModelError, SettingsError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from phrasebox.regions.backbones.network import Network
+    from phrasebox.regions.backbones.network import Described, Network
     from phrasebox.regions.backbones.runtime import Engine, EngineName
 
 TIMM = "timm:"
@@ -39,7 +39,7 @@ class Backbone:
         Equal for backbones that give the same numbers (up to rounding): name, input size, hash of the weights.
     """
 
-    def __init__(self, network: Network, engine: Engine) -> None:
+    def __init__(self, network: Described, engine: Engine) -> None:
         self.name = network.name
         self.dim = network.dim
         self.stride = network.stride
@@ -115,8 +115,14 @@ def load_backbone(
     SettingsError
         If the name, the engine or the device is unknown, or they do not fit each other.
     """
-    from phrasebox.regions.backbones.runtime import make_engine
+    from phrasebox.regions.backbones.packaged import PACKAGED
+    from phrasebox.regions.backbones.runtime import OpenVinoEngine, make_engine, runs_openvino
 
+    if name in PACKAGED and runs_openvino(engine, device):
+        from phrasebox.regions.backbones.converted import load_converted
+
+        described, model = load_converted(name, input_size)
+        return Backbone(described, OpenVinoEngine(model, threads))
     network = load_network(name, input_size, pretrained=pretrained)
     return Backbone(network, make_engine(engine, network.body, network.input_size, device, threads))
 
@@ -137,11 +143,12 @@ def load_network(name: str, input_size: int | None = None, *, pretrained: bool =
     """
     from phrasebox.regions.backbones.finetuned import is_tuned, load_tuned
     from phrasebox.regions.backbones.packaged import PACKAGED, load_packaged
-    from phrasebox.regions.backbones.timm_backbone import load_timm
 
     if name in PACKAGED:
         return load_packaged(name, input_size)
     if name.startswith(TIMM):
+        from phrasebox.regions.backbones.timm_backbone import load_timm
+
         return load_timm(name.removeprefix(TIMM), input_size, pretrained=pretrained)
     if is_tuned(name):
         return load_tuned(Path(name), load_network, input_size)

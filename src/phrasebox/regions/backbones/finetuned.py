@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from phrasebox.errors import ModelError
 from phrasebox.io.model_folder import CONFIG, WEIGHTS, model_id, read_config, read_tensors, write_model
-from phrasebox.regions.backbones.tail import cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +46,8 @@ def load_tuned(folder: Path, load: Callable[[str, int], Network], input_size: in
     ModelError
         If the folder is not one of `save_tuned`, or damaged.
     """
+    from phrasebox.regions.backbones.tail import cut
+
     config = read_config(folder, KIND)
     try:
         base, size, blocks = str(config["base"]), int(input_size or config["input_size"]), int(config["blocks"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 from dataclasses import dataclass
@@ -13,14 +14,12 @@ from torch import Tensor, nn
 from phrasebox.errors import ModelError
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Network:
-    """CNN_theta_c (PAPER: section 2) at one input size.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Described:
+    """CNN_theta_c (PAPER: section 2) at one input size: all but the body that makes the map.
 
     Attributes
     ----------
-    body : Module
-        ``(B, S, S, 3)`` uint8 RGB -> ``(B, D, h, w)`` float32.
     head : Module or None
         ``(N, D)`` pooled vectors -> ``(N, classes)`` logits; None if there is no classifier that takes them.
     input_size : int
@@ -32,12 +31,18 @@ class Network:
     """
 
     name: str
-    body: nn.Module
     head: nn.Module | None
     input_size: int
     dim: int
     stride: int
     fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Network(Described):
+    """With its body: ``(B, S, S, 3)`` uint8 RGB -> ``(B, D, h, w)`` float32."""
+
+    body: nn.Module
 
 
 class Body(nn.Module):
@@ -87,7 +92,8 @@ def wrap(net: Any, name: str, input_size: int, mean: tuple[float, ...], std: tup
     body = Body(net, mean, std).eval()
     try:
         with torch.inference_mode():
-            features = net.forward_features(torch.zeros(1, 3, input_size, input_size))
+            pixels = torch.zeros(1, 3, input_size, input_size, device="meta")  # shapes alone: nothing is computed
+            features = copy.deepcopy(net).to("meta").forward_features(pixels)
             _, dim, height, _ = _as_map(net, features).shape
     except (RuntimeError, AssertionError, AttributeError, TypeError) as error:
         raise ModelError(f"{name} gives no feature map at {input_size} pixels: {error}") from None

@@ -6,12 +6,12 @@ import hashlib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-
-import timm
-import torch
+from typing import TYPE_CHECKING
 
 from phrasebox.errors import ModelError
-from phrasebox.regions.backbones.network import Network, wrap
+
+if TYPE_CHECKING:
+    from phrasebox.regions.backbones.network import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,11 @@ def load_packaged(name: str, input_size: int | None = None) -> Network:
     ModelError
         If the package is missing or its file is not the one this code was written for.
     """
+    import timm
+    import torch
+
+    from phrasebox.regions.backbones.network import wrap
+
     packaged = PACKAGED[name]
     weights = torch.load(weights_file(name), map_location="cpu", weights_only=True)
     net = timm.create_model(packaged.timm_name, pretrained=False)

@@ -35,14 +35,8 @@ class OpenVinoEngine:
 
     name = "openvino"
 
-    def __init__(self, body: nn.Module, input_size: int, threads: int | None = None) -> None:
-        openvino = _silent_openvino()
-        shape = [1, input_size, input_size, 3]
-        pixels = torch.zeros(shape, dtype=torch.uint8)
-        with torch.inference_mode(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # warnings about varying sizes; the size is fixed
-            traced = torch.jit.trace(body, pixels, check_trace=False)
-            model = openvino.convert_model(traced, example_input=pixels, input=shape)
+    def __init__(self, model: Any, threads: int | None = None) -> None:
+        openvino = silent_openvino()
         settings: dict[str, object] = {
             "PERFORMANCE_HINT": "THROUGHPUT",
             "INFERENCE_PRECISION_HINT": "f32",
@@ -70,8 +64,19 @@ class OpenVinoEngine:
         return torch.from_numpy(maps)
 
 
-def _silent_openvino() -> Any:
-    """Import OpenVINO without its telemetry, which reports conversions and writes a folder into the home directory.
+def convert(body: nn.Module, input_size: int) -> Any:
+    """The body as an OpenVINO model for single images of this size."""
+    openvino = silent_openvino()
+    shape = [1, input_size, input_size, 3]
+    pixels = torch.zeros(shape, dtype=torch.uint8)
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the size is fixed, so what tracing warns of cannot happen
+        traced = torch.jit.trace(body, pixels, check_trace=False)
+        return openvino.convert_model(traced, example_input=pixels, input=shape)
+
+
+def silent_openvino() -> Any:
+    """OpenVINO without the part that reports every conversion to its maker and writes a folder into the home.
 
     Its converter has a silent stand-in for where that part is not installed.
     """
@@ -105,6 +110,19 @@ def make_engine(engine: EngineName, body: nn.Module, input_size: int, device: st
     Raises
     ------
     SettingsError
+        As `runs_openvino`, or if torch has no such device.
+    """
+    if runs_openvino(engine, device):
+        return OpenVinoEngine(convert(body, input_size), threads)
+    return TorchEngine(body, device)
+
+
+def runs_openvino(engine: EngineName, device: str) -> bool:
+    """Whether OpenVINO, rather than torch, is what this engine on this device means.
+
+    Raises
+    ------
+    SettingsError
         If the engine is unknown, not installed, or does not run on the device.
     """
     if engine not in ("auto", "openvino", "torch"):
@@ -114,6 +132,4 @@ def make_engine(engine: EngineName, body: nn.Module, input_size: int, device: st
     installed = importlib.util.find_spec("openvino") is not None
     if engine == "openvino" and not installed:
         raise SettingsError("engine 'openvino' is not installed; run: pip install openvino, or choose engine 'torch'")
-    if engine == "openvino" or (engine == "auto" and device == "cpu" and installed):
-        return OpenVinoEngine(body, input_size, threads)
-    return TorchEngine(body, device)
+    return engine == "openvino" or (engine == "auto" and device == "cpu" and installed)

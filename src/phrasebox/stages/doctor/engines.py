@@ -15,7 +15,7 @@ def engines() -> Finding:
     """Run a small network with OpenVINO and with torch, and compare."""
     import torch
 
-    from phrasebox.regions.backbones.runtime import OpenVinoEngine, TorchEngine
+    from phrasebox.regions.backbones.runtime import OpenVinoEngine, TorchEngine, convert
 
     class Small(torch.nn.Module):
         """Pixels (B, S, S, 3) uint8 -> a map (B, 2, S, S)."""
@@ -35,7 +35,7 @@ def engines() -> Finding:
         return Finding("note", "machine", "OpenVINO is not installed; torch takes its place", remedy)
     images = np.arange(2 * _SIDE * _SIDE * 3, dtype=np.uint8).reshape(2, _SIDE, _SIDE, 3)
     try:
-        ran = OpenVinoEngine(Small().eval(), _SIDE, threads=1).run(images)
+        ran = OpenVinoEngine(convert(Small().eval(), _SIDE), threads=1).run(images)
     except Exception as error:  # a broken installation raises any kind there is
         line = " ".join(str(error).split())[:120]
         return Finding("broken", "machine", f"OpenVINO cannot run a network: {line}", "pip install -U openvino")

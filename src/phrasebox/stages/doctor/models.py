@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from phrasebox.aligner import Aligner
-from phrasebox.aligner.api import NAME
+from phrasebox.aligner.stored import NAME
 from phrasebox.errors import DataError, ModelError, PhraseboxError
 from phrasebox.io.images import load_image
 from phrasebox.io.model_folder import model_id
