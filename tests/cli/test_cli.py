@@ -50,11 +50,11 @@ def test_help_explains_every_parameter(command, capsys, monkeypatch):
     code, out, err = call(capsys, command, "--help")
     assert (code, err) == (0, "")
     for explained in (
-        "--json     Print the result as JSON, for machines.",
-        "--quiet    Print no progress and no result; errors are still told.",
-        "A torch device: cpu, cuda, mps.",
-        "Processor threads.",
-        "Seed of everything random.",
+        "--json     Print the result as JSON.",
+        "--quiet    Print no progress and no result, only errors.",
+        "Torch device: cpu, cuda or mps.",
+        "Number of processor threads.",
+        "Random seed.",
     ):
         assert " ".join(explained.split()) in " ".join(out.split())
     lines = [line.strip("│ *") for line in out.splitlines() if line.startswith("│")]
@@ -133,7 +133,7 @@ def check_stopped(program):
     )
     done = subprocess.run([sys.executable, "-c", before + program], capture_output=True, text=True, timeout=50)
     assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == "phrasebox: stopped; run the same command again to go on\n"
+    assert done.stderr == "phrasebox: stopped; run the same command again to continue\n"
 
 
 def test_a_stop_that_falls_into_a_finaliser_is_not_lost():

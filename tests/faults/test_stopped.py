@@ -20,7 +20,7 @@ def test_twice(name, forks, before, stages, data):
         ended = forks.run(*command(name, data, ws), signals=[(after, signal.SIGINT), (after + between, signal.SIGINT)])
         assert ended.code in (0, 130), ended.err
         if ended.code:
-            assert ended.reason == "phrasebox: stopped; run the same command again to go on"
+            assert ended.reason == "phrasebox: stopped; run the same command again to continue"
     ended = forks.run(*command(name, data, ws))
     assert ended.code == 0, ended.err
     assert left_in(ws) == stages[name].left

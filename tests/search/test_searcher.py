@@ -230,7 +230,7 @@ def test_the_command_tells_draws_and_refuses(ws, aligner, tmp_path, call, monkey
     for arguments, reason in (
         ((ws.path,), "give a sentence"),
         ((ws.path, "a", "--like", "b.png"), "not both"),
-        ((ws.path, "--like", "b.png", "--region"), "--region looks for a phrase"),
+        ((ws.path, "--like", "b.png", "--region"), "--region searches for a phrase"),
         ((ws.path, "a", "-k", "0"), "k must be at least 1"),
         ((ws.path, "a", "-o", tmp_path / "c.gif"), "html, png, jpg or webp"),
         ((ws.path, "a", "--backend", "faiss"), "exact, lancedb, qdrant"),

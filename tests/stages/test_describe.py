@@ -42,7 +42,7 @@ def test_one_picture(describe, photographs):
     assert done.json["caption"]
     assert 1 <= len(done.json["regions"]) <= 3
     printed = describe(photographs / "coffee.png").out
-    assert "the picture" in printed
+    assert "whole image" in printed
     assert done.json["caption"] in " ".join(printed.split())
 
 
@@ -99,10 +99,10 @@ def test_a_folder_is_gone_on_with(describe, photographs, tmp_path):
         (("COFFEE", "--boxes", "1,2,3"), "box '1,2,3' is not x1,y1,x2,y2 in pixels"),
         (("COFFEE", "--boxes", " "), "--boxes is empty"),
         (("COFFEE", "--regions", "-1"), "ask for 0 or more"),
-        (("COFFEE", "-o", "out.gif"), "write a picture"),
-        (("COFFEE", "COFFEE", "-o", "out.png"), "holds one picture"),
+        (("COFFEE", "-o", "out.gif"), "the name must end in"),
+        (("COFFEE", "COFFEE", "-o", "out.png"), "holds one image"),
         (("FOLDER",), "is a folder; name a file for its descriptions"),
-        (("FOLDER", "--boxes", "0,0,5,5"), "--boxes are of one picture"),
+        (("FOLDER", "--boxes", "0,0,5,5"), "--boxes are for one image"),
         (("COFFEE", "--beam", "0"), "beam must be at least 1"),
         (("COFFEE", "--method", "greedy", "--count", "2"), "greedy finds one sentence"),
         (("EMPTY", "-o", "out.jsonl"), "no picture in it"),

@@ -27,7 +27,7 @@ def test_all_captions_and_a_second_time(at, call, model):
     assert first.json == {"images": 5, "captions": 10, "pairs": len(made), "new_images": 5}
     assert made
     assert all(text[start:end] == phrase for _, text, phrase, (start, end), *_ in made)
-    assert "0 images of them new" in call("ground", ws, "--model", model).out
+    assert "0 of them new" in call("ground", ws, "--model", model).out
     assert phrases(ws) == made
 
 

@@ -103,7 +103,7 @@ def test_every_format_and_a_second_time(prepare, captions, photographs, karpathy
         "skipped": 0,
         "present": 5,
     }
-    assert "5 images were there already" in call(*command[:-1]).out
+    assert "5 images were already there" in call(*command[:-1]).out
     again = [row for batch in Workspace(tmp_path / "ws").images() for row in batch]
     assert [row.key for row in again] == [row.key for row in rows]
 
@@ -142,7 +142,7 @@ def test_one_bad_item_is_left_out_with_its_reason(
         (photographs / name).write_bytes(content)
     done = call("import", karpathy({"coffee.png": ["A cup ."], name: texts}), tmp_path / "ws")
     assert done.code == 0
-    assert "1 left out:" in done.out
+    assert "1 skipped:" in done.out
     assert key in done.out
     skipped = Workspace(tmp_path / "ws").skipped("import")
     assert [item.key for item in skipped] == [key]

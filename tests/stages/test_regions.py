@@ -42,7 +42,7 @@ def test_stopped_it_goes_on_to_the_same_rows(at, call, stages, monkeypatch):
         patch.setattr(Workspace, "append_regions", stop_at_the_second)
         stopped = call("regions", ws, *SMALL)
     assert stopped.code == 130
-    assert stopped.err.splitlines()[-1] == "phrasebox: stopped; run the same command again to go on"
+    assert stopped.err.splitlines()[-1] == "phrasebox: stopped; run the same command again to continue"
     assert len(vectors(ws)) == 2
     assert call("regions", ws, *SMALL, "--json").json["new"] == 3
     uninterrupted = vectors(stages / "regions")
@@ -85,7 +85,7 @@ def test_a_truncated_image_is_left_out_with_its_reason(photographs, karpathy, ca
     assert call("import", karpathy(), tmp_path / "ws").code == 0
     done = call("regions", tmp_path / "ws", *SMALL)
     assert done.code == 0
-    assert "4 images have regions, 4 of them new\n1 left out:\n  rocket.jpg: " in done.out
+    assert "4 images have regions, 4 of them new\n1 skipped:\n  rocket.jpg: " in done.out
     (skipped,) = Workspace(tmp_path / "ws").skipped("regions")
     assert skipped.key == "rocket.jpg"
     assert "truncated" in skipped.reason

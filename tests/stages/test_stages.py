@@ -48,10 +48,10 @@ def test_run_with_training_and_a_second_time(karpathy, call, tree, tmp_path):
     before = tree(tmp_path / "ws" / "out")
     assert set(before) == {"gallery.html", "odvg.jsonl", "coco.json", "pairs.parquet"}
     second = call(*command[:-1])
-    assert "5 images were there already" in second.out
+    assert "5 images were already there" in second.out
     assert "5 images have regions, 0 of them new" in second.out
     assert "(0 of them new)" in second.out
-    assert "0 images of them new" in second.out
+    assert "0 of them new" in second.out
     assert tree(tmp_path / "ws" / "out") == before
 
 
@@ -119,7 +119,7 @@ class TestPoint:
         ("picture", "sentence", "options", "message"),
         [
             ("coffee.png", "...", [], "has no words"),
-            ("coffee.png", "A cup", ["-o", "out.pdf"], "out.pdf: pictures are written as .png"),
+            ("coffee.png", "A cup", ["-o", "out.pdf"], "out.pdf: the name must end in .png"),
             ("absent.png", "A cup", [], "absent.png: no such file"),
             ("coffee.png", "A cup", ["--beta", "-1"], "beta must be at least 0"),
         ],

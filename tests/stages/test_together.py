@@ -84,7 +84,7 @@ def test_two_processes_align_as_one_and_go_on_after_a_kill(at, call, torchrun):
     assert ended[0].code == 1
     last = ended[0].err.splitlines()[-1]
     assert last.startswith("phrasebox, process 0: another process of this training (of 2, this is 0) ended")
-    assert last.endswith("run the same command again to go on")
+    assert last.endswith("run the same command again to continue")
     assert not (ws / "models/killed/config.json").exists()
 
     resumed = ranked_processes.end(two(ws, ALIGN, "killed"))

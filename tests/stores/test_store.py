@@ -188,7 +188,7 @@ def test_a_store_that_stays_away_is_named_and_no_picture_is_left_out_for_it(pict
     _, there, captions = pictures
     ws = Workspace.create(f"{store}/ws")
     proxy.failing, proxy.only = -1, part
-    with pytest.raises(StoreError, match=r"the store of s3://.* fails: .* run the same command again to go on"):
+    with pytest.raises(StoreError, match=r"the store of s3://.* fails: .* run the same command again to continue"):
         import_source(ws, captions, images=there, quiet=True)
     assert proxy.failed > 1, "it was asked only once"
     proxy.failing = 0

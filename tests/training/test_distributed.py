@@ -50,7 +50,7 @@ def test_the_end_of_one_is_told_by_the_others():
     assert other.code == -9
     assert first.code == 1
     assert first.err.startswith("another process of this training (of 2, this is 0) ended, or was silent too long: ")
-    assert "run the same command again to go on" in first.err
+    assert "run the same command again to continue" in first.err
 
 
 def test_the_silence_of_one_is_not_waited_out_for_ever():

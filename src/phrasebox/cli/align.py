@@ -32,17 +32,17 @@ def align(
     fresh: bool = False,
     common: Common = COMMON,
 ) -> None:
-    """Train an aligner on the workspace's train split, watching its val split; goes on where it was stopped.
+    """Train an aligner on the train split, validate it on the val split; continues a stopped run.
 
     Parameters
     ----------
     finetune
-        Then train the last so many blocks of the networks on with the aligner; regions are made anew with those
-        afterwards: regions --like MODEL --fresh.
+        Number of last blocks of the backbones to fine-tune with the aligner afterwards. The regions must then be
+        recomputed: phrasebox regions WS --like MODEL --fresh.
     name
-        Folder of the model inside the workspace's models.
+        Name of the model's folder in the workspace's folder "models".
     fresh
-        Start anew instead of going on.
+        Start from the beginning; do not continue a stopped run.
     """
     from phrasebox.aligner import Epoch
     from phrasebox.stages.align import align as job
@@ -63,7 +63,7 @@ def align(
             execution=execution, finetune=finetune, workers=opened.workers,
         )  # fmt: skip
     again = f"phrasebox regions {ws} --like {done.folder} --fresh"
-    remedy = [f"its networks are its own; make the regions with them: {again}"] if finetune else []
+    remedy = [f"the backbones were fine-tuned; recompute the regions: {again}"] if finetune else []
     say(
         common,
         {
@@ -73,7 +73,6 @@ def align(
             "beta": done.beta,
             "best": epoch_json(done.best),
         },
-        f"{done.folder}: best of {done.epochs} epochs ({done.new} of them new) is {done.best.epoch + 1}, "
-        f"beta {done.beta:g}",
+        f"{done.folder}: best epoch {done.best.epoch + 1} of {done.epochs} ({done.new} new), beta {done.beta:g}",
         *remedy,
     )

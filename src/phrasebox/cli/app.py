@@ -1,4 +1,4 @@
-"""The application, what every command takes, and how errors are told."""
+"""The command-line application, the options of every command, and how errors are reported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ app = App(
     version=__version__,
     version_flags=["--version"],
     default_parameter=Parameter(negative=()),
-    suppress_keyboard_interrupt=False,  # `main` says how to go on
+    suppress_keyboard_interrupt=False,  # `main` prints how to continue
 )
 
 Preset = Literal["modern", "paper"]
@@ -37,20 +37,20 @@ WorkspacePath = Annotated[Path, Parameter(help="The workspace folder.")]
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Common:
-    """What every command takes."""
+    """Options of every command."""
 
     json: bool = False
-    "Print the result as JSON, for machines."
+    "Print the result as JSON."
     quiet: bool = False
-    "Print no progress and no result; errors are still told."
+    "Print no progress and no result, only errors."
     device: str = "cpu"
-    "A torch device: cpu, cuda, mps."
+    "Torch device: cpu, cuda or mps."
     workers: Annotated[int, Parameter(validator=Number(gte=1))] = os.cpu_count() or 1
-    "Processor threads."
+    "Number of processor threads."
     seed: int = 0
-    "Seed of everything random."
+    "Random seed."
     offline: bool = False
-    "Open no connection; what is not on this machine cannot be had."
+    "Open no network connection; use only files that are on this machine."
 
     def __post_init__(self) -> None:
         if self.offline:
@@ -58,16 +58,16 @@ class Common:
 
     @property
     def silent(self) -> bool:
-        """No progress is shown: nothing is wanted, or JSON alone."""
+        """Whether to show no progress: with ``quiet`` or ``json``."""
         return self.quiet or self.json
 
 
 COMMON = Common()
-_STOPPED = "phrasebox: stopped; run the same command again to go on"
+_STOPPED = "phrasebox: stopped; run the same command again to continue"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point: errors a user can cause are one line on standard error, and exit code 1, or 2 for the usage."""
+    """Run a command; a user's error is one line on standard error, with exit code 1, or 2 for wrong usage."""
     if is_offline():
         go_offline()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -95,31 +95,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{_name()}: {where}{error.strerror or error}", file=sys.stderr)
         sys.exit(1)
     except Exception as error:
-        if not _comes_of_a_stop(error):
+        if not _caused_by_interrupt(error):
             raise
         _end_stopped()
 
 
 def _end_stopped() -> NoReturn:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is to end
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     print(_STOPPED, file=sys.stderr)
     sys.exit(130)
 
 
-def _comes_of_a_stop(error: BaseException) -> bool:
-    """Whether the wish to stop became another error: Python makes one of what a class' ``__set_name__`` raises."""
+def _caused_by_interrupt(error: BaseException) -> bool:
+    """Whether a `KeyboardInterrupt` caused an error; Python wraps one that a class' ``__set_name__`` raises."""
     cause = error.__cause__
-    return cause is not None and (isinstance(cause, KeyboardInterrupt) or _comes_of_a_stop(cause))
+    return cause is not None and (isinstance(cause, KeyboardInterrupt) or _caused_by_interrupt(cause))
 
 
 def _stop(*_: object) -> NoReturn:
-    """Stop once what is being written is; asked a second time, stop at once, which loses no more than a kill does."""
+    """First Ctrl-C: stop after the write in progress. Second Ctrl-C: stop at once, which is as safe as a kill."""
     signal.signal(signal.SIGINT, _stop_at_once)
     raise KeyboardInterrupt
 
 
 def _stop_in_finaliser(ignored: sys.UnraisableHookArgs) -> None:
-    """Stop where the wish fell into a finaliser, out of which Python lets no error go."""
+    """Stop after a Ctrl-C during a finaliser; Python ignores all errors raised in one."""
     if ignored.exc_type is KeyboardInterrupt:
         _stop_at_once()
     sys.__unraisablehook__(ignored)
@@ -131,7 +131,7 @@ def _stop_at_once(*_: object) -> NoReturn:
 
 
 def _name() -> str:
-    """Who speaks: among processes that train together, which of them."""
+    """Prefix of error messages: the program, and the rank of the process in distributed training."""
     rank = os.environ.get("RANK", "")
     return f"phrasebox, process {rank}" if rank and os.environ.get("WORLD_SIZE", "1") != "1" else "phrasebox"
 

@@ -29,14 +29,14 @@ def caption(
     fresh: bool = False,
     common: Common = COMMON,
 ) -> None:
-    """Train a captioner on captions and decoded phrases, watching the val split; goes on where it was stopped.
+    """Train a captioner on captions and decoded phrases, validate it on the val split; continues a stopped run.
 
     Parameters
     ----------
     name
-        Folder of the model inside the workspace's models.
+        Name of the model's folder in the workspace's folder "models".
     fresh
-        Start anew instead of going on.
+        Start from the beginning; do not continue a stopped run.
     """
     from phrasebox.captioner import Epoch
     from phrasebox.stages.caption import caption as job
@@ -66,6 +66,6 @@ def caption(
             "new_epochs": done.new,
             "best": caption_epoch_json(done.best),
         },
-        f"{done.folder}: best of {done.epochs} epochs ({done.new} of them new) is {done.best.epoch + 1}",
+        f"{done.folder}: best epoch {done.best.epoch + 1} of {done.epochs} ({done.new} new)",
         done.ingredients,
     )

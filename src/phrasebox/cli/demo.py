@@ -1,4 +1,4 @@
-"""phrasebox demo: the main job on the built-in sample."""
+"""phrasebox demo: run the pipeline on the built-in sample images."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from phrasebox.regions import settings as region_settings
 
 
 def demo(ws: Path = Path("demo"), /, *, common: Common = COMMON) -> None:
-    """Run the main job on the built-in sample, describe its photographs, and show what came out.
+    """Import, ground, export and describe the built-in sample photographs, and print the results.
 
     Parameters
     ----------
     ws
-        The workspace folder to make.
+        Folder of the workspace, created if missing.
     """
     from phrasebox.captioner import Captioner
     from phrasebox.io import sample
@@ -38,7 +38,7 @@ def demo(ws: Path = Path("demo"), /, *, common: Common = COMMON) -> None:
         if "regions" not in workspace.stages or not set(workspace.keys("images")) <= sample.CAPTIONS.keys():
             raise
         modern = region_settings.REGION_PRESETS["modern"]
-        regions(ws, settings=modern, fresh=True, common=inner)  # an older version made those that are there
+        regions(ws, settings=modern, fresh=True, common=inner)  # the regions there were made by an older version
         run(captions, ws, format="karpathy", images=photographs, common=inner)
     shown = [(image.key, caption.text, caption.phrases) for image in workspace.grounded() for caption in image.captions]
     captioner = Captioner.load(device=device(common), workers=common.workers)
@@ -47,14 +47,14 @@ def demo(ws: Path = Path("demo"), /, *, common: Common = COMMON) -> None:
     descriptions_page([(pictures[d.key], d) for d in described], ws / "out" / "described.html")
     files = sorted(str(path) for path in (ws / "out").iterdir())
     if common.json:
-        told = [{"image": key, **phrase.to_json()} for key, _, phrases in shown for phrase in phrases]
-        print(json.dumps({"phrases": told, "described": [d.to_json() for d in described], "files": files}))
+        phrases = [{"image": key, **phrase.to_json()} for key, _, found in shown for phrase in found]
+        print(json.dumps({"phrases": phrases, "described": [d.to_json() for d in described], "files": files}))
         return
     if common.quiet:
         return
     pairs = sum(len(phrases) for *_, phrases in shown)
     print_phrases(f"{pairs} region-phrase pairs from {workspace.count('images')} photographs", shown)
     print_descriptions(described)
-    print("The built-in captioner has seen people, dogs and sports alone, and takes everything else for these.")
-    print("Look at them:", ws / "out" / "gallery.html", ws / "out" / "described.html")
+    print("The built-in captioner was trained on people, dogs and sports; it describes anything else in these words.")
+    print("Pages:", ws / "out" / "gallery.html", ws / "out" / "described.html")
     print("Exported:", *(f for f in files if not f.endswith(".html")))

@@ -1,4 +1,4 @@
-"""phrasebox describe: pictures in words."""
+"""phrasebox describe: captions of images and of their regions."""
 
 from __future__ import annotations
 
@@ -36,27 +36,27 @@ def describe(
     address: str | None = None,
     common: Common = COMMON,
 ) -> None:
-    """Describe pictures in a sentence each, and their most telling regions in phrases.
+    """Describe images with a sentence each, and their most informative regions with phrases.
 
     Parameters
     ----------
     image
-        Pictures, or one folder of pictures.
+        Image files, or one folder of images.
     out
-        Draw one picture (png, jpg, webp), or write all into a page (html) or into JSON lines (jsonl), which is gone on
-        with where it was stopped.
+        File to write: one annotated image (png, jpg, webp), a page (html), or JSON lines (jsonl). An interrupted jsonl
+        file is continued.
     regions
-        Phrases a picture at most; 0 for the sentence alone.
+        Maximum number of described regions per image; 0 for the sentence only.
     boxes
-        Your own boxes instead, x1,y1,x2,y2 in pixels, several separated by spaces or semicolons; one picture.
+        Describe these boxes instead: x1,y1,x2,y2 in pixels, separated by spaces or semicolons; for one image only.
     model
-        A model's folder or hub id; the built-in one otherwise.
+        Folder or hub id of a captioner; default: the built-in one.
     config
-        TOML file with a table of settings, [describe]; what is given beside it comes first.
+        TOML file with settings in a table [describe]; options on the command line override it.
     engine
-        Of a folder: local, processes of this machine, or ray, a cluster.
+        Where a folder is processed: local (processes on this machine) or ray (a cluster).
     address
-        Of a Ray cluster, such as auto or HOST:6379; one is started on this machine otherwise.
+        Address of the Ray cluster, such as auto or HOST:6379; default: start one on this machine.
     """
     from phrasebox.captioner import Captioner
 
@@ -65,15 +65,15 @@ def describe(
     if out is not None:
         check_target(out)
         if kind not in (*PICTURES, ".html", ".jsonl"):
-            raise SettingsError(f"{out}: write a picture ({', '.join(PICTURES)}), .html or .jsonl")
+            raise SettingsError(f"{out}: the name must end in {', '.join(PICTURES)}, .html or .jsonl")
     single = kind in PICTURES or boxes is not None
     if single and (folder is not None or len(image) > 1):
-        what = "--boxes are of" if boxes is not None else f"{kind} holds"
-        raise SettingsError(f"{what} one picture; give one, or write .html or .jsonl of several")
+        what = "--boxes are for" if boxes is not None else f"{kind} holds"
+        raise SettingsError(f"{what} one image; give one, or write .html or .jsonl for several")
     own = None if boxes is None else _parse_boxes(boxes)
     where = bulk_engine(common, engine, address)
     if folder is None and where.name != "local":
-        raise SettingsError(f"--engine {engine} is for a folder of pictures; give one, or leave it out")
+        raise SettingsError(f"--engine {engine} is for a folder of images; give one, or omit --engine")
     captioner = Captioner.load(model, device(common), common.workers)
     speech = replace(speech, seed=common.seed)
     if folder is not None:
@@ -100,7 +100,7 @@ def _folder(
     common: Common,
     where: Engine,
 ) -> None:
-    """Into JSON lines, from which a page is made if one is wanted."""
+    """Describe a folder into JSON lines, and write a page from them if ``out`` is one."""
     from phrasebox.stages.describe import describe_folder, page_of
     from phrasebox.types import Skipped
 
@@ -115,7 +115,7 @@ def _folder(
         left_out = [{"image": item.key, "reason": item.reason} for item in bad]
         print(json.dumps({"file": str(out), "new": counts.done, "skipped": left_out}, ensure_ascii=False))
     elif not common.quiet:
-        print(f"{out}: {counts.done} pictures described now", *(f"  {b.key}: {b.reason}" for b in bad), sep="\n")
+        print(f"{out}: {counts.done} images described now", *(f"  {b.key}: {b.reason}" for b in bad), sep="\n")
 
 
 def _write(out: Path, kind: str, described: list[tuple[Path, Description]]) -> None:
@@ -134,7 +134,7 @@ def _write(out: Path, kind: str, described: list[tuple[Path, Description]]) -> N
 
 
 def _parse_boxes(text: str) -> list[list[float]]:
-    """``x1,y1,x2,y2`` several times, separated by white space or semicolons."""
+    """Parse boxes ``x1,y1,x2,y2`` separated by white space or semicolons."""
     found = []
     for part in text.replace(";", " ").split():
         try:
@@ -150,7 +150,7 @@ def _parse_boxes(text: str) -> list[list[float]]:
 
 
 def print_descriptions(described: list[Description]) -> None:
-    """A table a picture."""
+    """Print one table per image."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -158,11 +158,11 @@ def print_descriptions(described: list[Description]) -> None:
     console = Console()
     for d in described:
         table = Table(title=Text(d.key), title_justify="left")
-        table.add_column("about", no_wrap=True)
-        table.add_column("words", overflow="fold")
+        table.add_column("region", no_wrap=True)
+        table.add_column("text", overflow="fold")
         table.add_column("score", justify="right")
         for i, text in enumerate(d.captions):
-            table.add_row("" if i else "the picture", Text(text), "" if i else f"{d.score:.2f}")
+            table.add_row("" if i else "whole image", Text(text), "" if i else f"{d.score:.2f}")
         for region in d.regions:
             place = " ".join(f"{x:.0f}" for x in region.box)
             for i, text in enumerate(region.captions):

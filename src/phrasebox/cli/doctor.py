@@ -1,4 +1,4 @@
-"""phrasebox doctor: what is wrong, and what to do about it."""
+"""phrasebox doctor: report problems and how to solve them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _MARKS = {"ok": "ok    ", "note": "note  ", "broken": "BROKEN"}
 
 
 def doctor(
-    ws: Annotated[Path | None, Parameter(help="The workspace folder; the machine alone otherwise.")] = None,
+    ws: Annotated[Path | None, Parameter(help="The workspace folder; without it, only the machine is checked.")] = None,
     /,
     *,
     common: Common = COMMON,
 ) -> None:
-    """Look over the machine, a workspace and its data, and say in a line each what to do; 1 if something is broken."""
+    """Check the machine and a workspace; print one line per finding. The exit code is 1 if something is broken."""
     from phrasebox.stages.doctor import examine
 
     found = []

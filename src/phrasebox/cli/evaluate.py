@@ -1,4 +1,4 @@
-"""phrasebox evaluate: the tables of what the aligner can do."""
+"""phrasebox evaluate: measure an aligner and a captioner."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def evaluate(
     Parameters
     ----------
     split
-        train, val or test.
+        Split to measure on: train, val or test.
     model
-        An aligner's folder or hub id; the workspace's own otherwise, or the built-in one.
+        Folder or hub id of an aligner; default: the workspace's own, or the built-in one.
     captioner
-        A captioner's folder or hub id; the workspace's own otherwise, or the built-in one if it fits.
+        Folder or hub id of a captioner; default: the workspace's own, or the built-in one if it fits the regions.
     captions_only
-        Measure the captioner and not the aligner.
+        Measure only the captioner.
     """
     from rich.console import Console
 

@@ -1,4 +1,4 @@
-"""phrasebox export: the pairs in a format of others."""
+"""phrasebox export: write region-phrase pairs in a standard format."""
 
 from __future__ import annotations
 
@@ -24,47 +24,47 @@ def export(
     model: str | None = None,
     common: Common = COMMON,
 ) -> None:
-    """Write the region-phrase pairs for others.
+    """Write the region-phrase pairs in a standard format.
 
     Parameters
     ----------
     out
-        The file to write; a new folder for imagefolder, webdataset, entities (or a zip), fiftyone, label-studio, yolo.
+        File to write; a new folder for imagefolder, webdataset, entities (or a zip), fiftyone, label-studio and yolo.
     format
         Phrases and boxes: odvg (MM-Grounding-DINO JSONL), coco-grounding (MDETR), coco-detection, parquet, imagefolder
         (Hugging Face), webdataset, entities (Flickr30k), visual-genome, kosmos (Kosmos-2, GrIT), fiftyone, yolo,
-        label-studio (to be corrected by people). Captions alone: karpathy, coco, coco-results.
+        label-studio (for manual correction). Captions only: karpathy, coco, coco-results.
     split
-        Only this split.
+        Export only this split.
     min_confidence
-        Leave out phrases below it.
+        Omit phrases with a lower confidence (0 to 1).
     parts_only
-        Leave out phrases about the whole image.
+        Omit phrases whose region is the whole image.
     reviewed
-        Only phrases that people accepted, edited or corrected.
+        Export only phrases that were accepted, edited or corrected in a review.
     hub_folder
-        Instead of a file: a new folder for the Hugging Face hub, with data, model and their cards.
+        Instead of a file, write a new folder for the Hugging Face hub, with the data, the model and their cards.
     model
-        The model to put into it, if the phrases were made with another than the workspace's own.
+        Model for --hub-folder, if the phrases were made with another one than the workspace's own.
     """
     from phrasebox.stages.export import export as job
 
     if hub_folder is not None:
         if out is not None or format is not None or split is not None:
-            raise SettingsError("--hub-folder stands in place of OUT, --format and --split; leave those out")
+            raise SettingsError("--hub-folder replaces OUT, --format and --split; omit those")
         if reviewed:
-            raise SettingsError("--hub-folder takes all phrases; leave out --reviewed, or name OUT and a --format")
+            raise SettingsError("--hub-folder exports all phrases; omit --reviewed, or give OUT and --format")
         _to_hub(ws, hub_folder, model, min_confidence, parts_only, common)
         return
     if out is None or format is None:
-        raise SettingsError("name a file to write and its --format, or give --hub-folder")
+        raise SettingsError("give a file to write and its --format, or --hub-folder")
     with session(ws, common, writes=False) as opened:
         written = job(opened.workspace, out, format, split, min_confidence, parts_only, reviewed)
     say(
         common,
         {"file": str(out), **asdict(written)},
         f"{out}: {f'{written.phrases} phrases of ' if written.phrases else ''}{written.captions} captions"
-        + (f", {written.dropped} that it cannot hold are left out" if written.dropped else ""),
+        + (f", {written.dropped} that the format cannot hold are omitted" if written.dropped else ""),
     )
 
 
@@ -77,5 +77,5 @@ def _to_hub(ws: Path, folder: Path, model: str | None, min_confidence: float, pa
         common,
         {"folder": str(folder), **asdict(found)},
         f"{folder}: {found.phrases} phrases of {found.captions} captions in {found.files} files, a model and two cards",
-        *([] if found.figures else [f"no figures of this model; to have some: phrasebox evaluate {ws}"]),
+        *([] if found.figures else [f"the card has no measurements; to add them, run: phrasebox evaluate {ws}"]),
     )

@@ -1,4 +1,4 @@
-"""phrasebox gallery: images, words, boxes and scores in one HTML file."""
+"""phrasebox gallery: draw grounded images into one HTML file."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def gallery(
     Parameters
     ----------
     out
-        The file to write.
+        HTML file to write.
     images
-        How many.
+        Number of images.
     split
-        Of this split.
+        Draw only images of this split.
     model
-        A model's folder or hub id.
+        Folder or hub id of an aligner; default: the workspace's own, or the built-in one.
     """
     from phrasebox.stages.export import gallery_of
 

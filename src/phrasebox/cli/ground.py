@@ -1,4 +1,4 @@
-"""phrasebox ground: region-phrase pairs of every caption."""
+"""phrasebox ground: find the region-phrase pairs of every caption."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ def ground(
     address: str | None = None,
     common: Common = COMMON,
 ) -> None:
-    """Decode which words of every caption describe which region.
+    """Find the phrases of every caption and the region that each describes.
 
     Parameters
     ----------
     model
-        A model's folder or hub id; the workspace's own otherwise, or the built-in one.
+        Folder or hub id of an aligner; default: the workspace's own, or the built-in one.
     beta
-        Chain strength; the model's own otherwise.
+        Chain strength, at least 0; larger makes longer phrases. Default: the model's own.
     fresh
-        Decode anew with another model or beta.
+        Discard existing phrases and decode again, for example with another model or beta.
     engine
-        local, processes of this machine, or ray, a cluster.
+        Where captions are decoded: local (processes on this machine) or ray (a cluster).
     address
-        Of a Ray cluster, such as auto or HOST:6379; one is started on this machine otherwise.
+        Address of the Ray cluster, such as auto or HOST:6379; default: start one on this machine.
     """
     from phrasebox.pipeline.local import Counts
     from phrasebox.stages.ground import ground as job
@@ -48,6 +48,5 @@ def ground(
     say(
         common,
         {"images": len(grounded), "captions": captions, "pairs": pairs, "new_images": counts.done},
-        f"{captions} captions of {len(grounded)} images became {pairs} region-phrase pairs, "
-        f"{counts.done} images of them new",
+        f"{pairs} region-phrase pairs in {captions} captions of {len(grounded)} images, {counts.done} of them new",
     )

@@ -1,4 +1,4 @@
-"""phrasebox import: captioned images -> a workspace."""
+"""phrasebox import: read captioned images into a workspace."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ def import_(
     Parameters
     ----------
     source
-        Captioned images in one of the formats below, or a detector's boxes for images that are there; a file or folder.
+        File or folder of captioned images in one of the formats below, or a detector's boxes for imported images.
     ws
-        The workspace folder, made if it is not there.
+        The workspace folder, created if missing.
     format
         karpathy, flickr-token, csv, coco, entities, visual-genome, odvg, webdataset, imagefolder, parquet,
-        label-studio (phrases that people corrected), npy (own boxes and vectors), folder; found out otherwise.
+        label-studio (manually corrected phrases), npy (user boxes and vectors) or folder; default: detected.
     images
-        Folder of the pictures, if it is not beside the source.
+        Folder of the image files, if they are not beside the source.
     split
-        Put all images into train, val or test.
+        Put all images into this split: train, val or test.
     split_list
-        Files that list the images of a split, one name a line.
+        Files that list the images of a split, one name per line.
     licence
-        Under which pictures and captions may be used, in your words or as an SPDX name; cards repeat it.
+        Licence of images and captions, as free text or an SPDX name; written into model and data cards.
     columns
-        Names of a csv's columns of file names and captions, such as image,caption.
+        Names of the csv columns that hold file names and captions, such as image,caption.
     """
     from phrasebox.stages.import_ import import_source
     from phrasebox.workspace.workspace import Workspace
@@ -70,7 +70,7 @@ def import_(
                 columns,
             )
         except (PhraseboxError, OSError):
-            if new:  # half an import would pass for a whole one
+            if new:  # a partial import would look complete
                 remove(ws)
             raise
     say(
@@ -78,8 +78,8 @@ def import_(
         asdict(found),
         f"{found.images} images with {found.captions} captions imported"
         + (f", {found.truth} with ground truth" if found.truth else "")
-        + (f", {found.own} with regions of your own" if found.own else "")
+        + (f", {found.own} with user boxes" if found.own else "")
         + (f", {found.reviewed} reviewed captions" if found.reviewed else "")
-        + (f", {found.present} images were there already" if found.present else ""),
+        + (f", {found.present} images were already there" if found.present else ""),
         *skipped(workspace, "import"),
     )

@@ -1,4 +1,4 @@
-"""phrasebox index: prepare a workspace for searching many images."""
+"""phrasebox index: build a search index for large workspaces."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ def index(
     address: str | None = None,
     common: Common = COMMON,
 ) -> None:
-    """Index what was embedded for search, add what is new, and measure what the index finds.
+    """Embed and index the images for search, add new ones to an existing index, and measure the index's recall.
 
     Parameters
     ----------
     backend
-        lancedb, inside the workspace, or qdrant.
+        lancedb (inside the workspace) or qdrant.
     url
-        Of a Qdrant server; without it Qdrant runs inside this process.
+        URL of a Qdrant server; without it, Qdrant runs inside this process.
     model
-        An aligner's folder or hub id; the workspace's own otherwise, or the built-in one.
+        Folder or hub id of an aligner; default: the workspace's own, or the built-in one.
     fresh
-        Make the index anew.
+        Discard the existing index and build it again.
     engine
-        Where images are embedded: local, processes of this machine, or ray, a cluster.
+        Where images are embedded: local (processes on this machine) or ray (a cluster).
     address
-        Of a Ray cluster, such as auto or HOST:6379; one is started on this machine otherwise.
+        Address of the Ray cluster, such as auto or HOST:6379; default: start one on this machine.
     """
     from phrasebox.search import build_index
 

@@ -1,4 +1,4 @@
-"""phrasebox point: one picture, one sentence."""
+"""phrasebox point: ground one sentence in one image."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def point(
     beta: float | None = None,
     common: Common = COMMON,
 ) -> None:
-    """Show which words of a sentence describe which part of a picture.
+    """Find the phrases of a sentence and the box of each in an image.
 
     Parameters
     ----------
     image
-        The picture's file.
+        Image file.
     sentence
-        What it shows, in your words.
+        Sentence that describes the image.
     out
-        Draw the boxes and phrases into this picture (png, jpg or webp).
+        Image file to write, with boxes and phrases drawn in (png, jpg or webp).
     model
-        A model's folder or hub id; the built-in one otherwise.
+        Folder or hub id of an aligner; default: the built-in one.
     beta
-        Chain strength; larger makes longer phrases.
+        Chain strength, at least 0; larger makes longer phrases. Default: the model's own.
     """
     from phrasebox.aligner import Aligner
     from phrasebox.io.atomic import replacing
@@ -46,7 +46,7 @@ def point(
     if out is not None:
         check_target(out)
         if out.suffix.lower() not in PICTURES:
-            raise SettingsError(f"{out}: pictures are written as {', '.join(PICTURES)}; give it such a name")
+            raise SettingsError(f"{out}: the name must end in {', '.join(PICTURES)}")
     pixels = load_image(image)
     found = Aligner.load(model, device(common), common.workers).ground(pixels, sentence, beta)
     if out is not None:

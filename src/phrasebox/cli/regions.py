@@ -1,4 +1,4 @@
-"""phrasebox regions: boxes and vectors of every image."""
+"""phrasebox regions: compute boxes and vectors of every image."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def regions(
     fresh: bool = False,
     common: Common = COMMON,
 ) -> None:
-    """Find boxes in every image and make their vectors.
+    """Find boxes in every image and compute their vectors.
 
     Parameters
     ----------
     like
-        A model's folder or hub id, whose settings and networks to take instead of a preset's.
+        Folder or hub id of a model; use its region settings and backbones instead of a preset's.
     engine
-        local, processes of this machine, or ray, a cluster.
+        Where images are processed: local (processes on this machine) or ray (a cluster).
     address
-        Of a Ray cluster, such as auto or HOST:6379; one is started on this machine otherwise.
+        Address of the Ray cluster, such as auto or HOST:6379; default: start one on this machine.
     profile
-        Tell the rate, where the time went, and what bounds it; of this process, so give it one worker.
+        Print images per second, the time of each step and the bottleneck. Measures this process: use --workers 1.
     fresh
-        Make them anew with other settings.
+        Discard existing regions and compute them again, for example with other settings.
     """
     from phrasebox.pipeline.profile import Profile
     from phrasebox.stages.regions import STAGE, make_regions

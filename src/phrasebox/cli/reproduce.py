@@ -1,4 +1,4 @@
-"""phrasebox reproduce: the commands that made a workspace."""
+"""phrasebox reproduce: print the commands that made a workspace."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from phrasebox.cli.shared import say, session
 
 
 def reproduce(ws: WorkspacePath, /, *, into: Path | None = None, common: Common = COMMON) -> None:
-    """Print the commands that make a workspace again; run them, and it has the same rows.
+    """Print the commands that make the same workspace again.
 
     Parameters
     ----------
     into
-        The workspace that they make; the same folder otherwise.
+        Workspace folder in the printed commands; default: the same folder.
     """
     from phrasebox.stages.reproduce import reproduce as job
 

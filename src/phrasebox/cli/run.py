@@ -1,4 +1,4 @@
-"""phrasebox run: every stage in one go."""
+"""phrasebox run: every stage in one command."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def run(
     out: Path | None = None,
     common: Common = COMMON,
 ) -> None:
-    """Import, make regions, ground and export in one go; stopped, it goes on where it was.
+    """Import images, compute regions, ground captions and export the pairs; continues a stopped run.
 
     Parameters
     ----------
     source
-        As for import.
+        File or folder of captioned images, see: phrasebox import --help.
     ws
-        The workspace folder, made if it is not there.
+        The workspace folder, created if missing.
     format
-        As for import.
+        Format of the source, see: phrasebox import --help; default: detected.
     images
-        As for import.
+        Folder of the image files, if they are not beside the source.
     train
-        Train an aligner on these images first, instead of using the built-in one.
+        Train an aligner on these images and ground with it; default: use the built-in one.
     out
-        Folder of the exported files; the workspace's own `out` otherwise.
+        Folder of the exported files; default: the folder "out" of the workspace.
     """
     from phrasebox.workspace.workspace import Workspace
 

@@ -1,4 +1,4 @@
-"""phrasebox search: images by sentence, boxes by phrase, images and sentences by picture."""
+"""phrasebox search: find images by sentence, boxes by phrase, images and sentences by image."""
 
 from __future__ import annotations
 
@@ -35,39 +35,39 @@ def search(
     out: Annotated[Path | None, Parameter(alias="-o")] = None,
     common: Common = COMMON,
 ) -> None:
-    """Find the images of a workspace that a sentence fits, and say which words found which box.
+    """Find the images of a workspace that match a sentence, and the box that each phrase matched.
 
     Parameters
     ----------
     sentence
-        What to look for, in your words.
+        Sentence or phrase to search for.
     like
-        Find images and sentences for this picture instead.
+        Image file; find similar images and matching sentences instead.
     region
-        Find single boxes for a phrase.
+        Find single boxes that match a phrase.
     k
-        How many to find.
+        Number of results.
     backend
-        exact looks at all images; lancedb and qdrant find candidates in an index, which phrasebox index makes.
+        exact scores all images; lancedb and qdrant score candidates from an index, made by phrasebox index.
     url
-        Of a Qdrant server, with --backend qdrant.
+        URL of a Qdrant server, with --backend qdrant.
     model
-        An aligner's folder or hub id; the workspace's own otherwise, or the built-in one.
+        Folder or hub id of an aligner; default: the workspace's own, or the built-in one.
     out
-        Draw what was found into this file (html, png, jpg or webp).
+        Draw the results into this file (html, png, jpg or webp).
     """
     from phrasebox.search import Searcher
 
     if (sentence is None) == (like is None):
-        raise SettingsError("give a sentence to look for, or a picture with --like, and not both")
+        raise SettingsError("give either a sentence or an image with --like")
     if like is not None and region:
-        raise SettingsError("--region looks for a phrase; give one in place of --like")
+        raise SettingsError("--region searches for a phrase; give one instead of --like")
     if k < 1:
         raise SettingsError(f"k must be at least 1, got {k}")
     if out is not None:
         check_target(out)
         if out.suffix.lower() not in (*PICTURES, *_PAGES):
-            raise SettingsError(f"{out}: results are drawn as html, png, jpg or webp; give it such a name")
+            raise SettingsError(f"{out}: the name must end in .html, .png, .jpg or .webp")
     with session(ws, common, writes=False) as opened:
         searcher = Searcher.open(opened.workspace, opened.aligner(model), backend, url, opened.silent)
         if like is not None:
@@ -78,13 +78,13 @@ def search(
             found = None
         if out is not None:
             _draw(opened.workspace, images, sentence or f"like {like}", out)
-    _tell(common, images, found, region, out)
+    _print(common, images, found, region, out)
 
 
-def _tell(common: Common, images: Sequence[Hit], similar: Similar | None, region: bool, out: Path | None) -> None:
+def _print(common: Common, images: Sequence[Hit], similar: Similar | None, region: bool, out: Path | None) -> None:
     if common.json:
-        told = similar.to_json() if similar else [hit.to_json() for hit in images]
-        print(json.dumps(told, ensure_ascii=False))
+        result = similar.to_json() if similar else [hit.to_json() for hit in images]
+        print(json.dumps(result, ensure_ascii=False))
         return
     if common.quiet:
         return
@@ -105,7 +105,7 @@ def _print_images(images: Sequence[Hit], region: bool) -> None:
     table.add_column("score", justify="right")
     table.add_column("image", overflow="fold")
     if any(hit.words for hit in images):
-        table.add_column("box x1 y1 x2 y2" if region else "words and the boxes they found", overflow="fold")
+        table.add_column("box x1 y1 x2 y2" if region else "phrases and their boxes", overflow="fold")
     for place, hit in enumerate(images, start=1):
         why = Text()
         if hit.box is not None:
@@ -152,7 +152,7 @@ def _draw(ws: Workspace, images: Sequence[Hit], title: str, out: Path) -> None:
 
 
 def _found(ws: Workspace, images: Sequence[Hit]) -> list[Found]:
-    """The pictures with what is drawn into them; one that is no longer there is grey."""
+    """The images with the phrases to draw; an image that cannot be read is a grey rectangle."""
     import numpy as np
 
     from phrasebox.errors import DataError
@@ -172,6 +172,8 @@ def _found(ws: Workspace, images: Sequence[Hit]) -> list[Found]:
         if hit.box is not None:
             text = " ".join(word.text for word in hit.words)
             phrases = (Phrase(text, (0, len(text)), hit.box, hit.score, 1.0),)
-        said = "  ".join(f"{phrase.text} {phrase.score:.2f}" for phrase in phrases)
-        found.append(Found(pixels, phrases, (f"{place}.  {hit.score:.3f}", *([said] if said else []), hit.key, *note)))
+        scores = "  ".join(f"{phrase.text} {phrase.score:.2f}" for phrase in phrases)
+        found.append(
+            Found(pixels, phrases, (f"{place}.  {hit.score:.3f}", *([scores] if scores else []), hit.key, *note))
+        )
     return found

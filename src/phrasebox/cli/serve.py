@@ -1,4 +1,4 @@
-"""phrasebox serve: the page and the HTTP API."""
+"""phrasebox serve: the web page and the HTTP API."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import secrets
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -17,15 +17,12 @@ from phrasebox.cli.shared import device
 from phrasebox.errors import MissingExtraError, SettingsError
 from phrasebox.io.paths import in_store, place
 
-if TYPE_CHECKING:
-    from fastapi import FastAPI
-
 _GRACE = 3  # seconds that open connections have to end
-_MESSAGE = 4 << 20  # bytes of one message of the page
+_MESSAGE = 4 << 20  # largest WebSocket message, in bytes
 
 
 def serve(
-    ws: Annotated[Path | None, Parameter(help="The workspace folder; without it, your own pictures alone.")] = None,
+    ws: Annotated[Path | None, Parameter(help="The workspace folder; without it, only uploaded images.")] = None,
     /,
     *,
     host: str = "127.0.0.1",
@@ -36,22 +33,22 @@ def serve(
     captioner: str | None = None,
     common: Common = COMMON,
 ) -> None:
-    """Open the page and the HTTP API under /api: ground, describe, search, and go through the phrases.
+    """Serve a web page and an HTTP API (under /api) to ground, describe, search and review phrases.
 
     Parameters
     ----------
     host
-        The address to listen on; others than this machine reach it only if it is not of loopback.
+        Address to listen on; the default is reached from this machine only.
     port
-        The port to listen on; 0 for any that is free.
+        Port to listen on; 0 for any free one.
     token
-        What a visitor must know. Where others reach the host one is made and printed unless it is given.
+        Access token that visitors must send. If other machines can reach the host, the default is a new random one.
     allow_host
-        A further name under which the service is reached, as behind a proxy.
+        Additional host name under which the service is reached, for example behind a proxy.
     model
-        An aligner's folder or hub id; the workspace's own otherwise, or the built-in one.
+        Folder or hub id of an aligner; default: the workspace's own, or the built-in one.
     captioner
-        A captioner's folder or hub id; the workspace's own otherwise, or the built-in one.
+        Folder or hub id of a captioner; default: the workspace's own, or the built-in one.
     """
     try:
         import uvicorn
@@ -76,17 +73,17 @@ def serve(
         uvicorn.Config(
             app,
             log_level="warning",
-            access_log=False,  # it would hold the token
+            access_log=False,  # it would contain the token
             server_header=False,
             ws_max_size=_MESSAGE,
             timeout_graceful_shutdown=_GRACE,
         )
     )
     _quiet()
-    _tell(listening, host, token, common, app)
+    _print_address(listening, host, token, common)
     try:
         server.run(sockets=[listening])
-    except KeyboardInterrupt:  # uvicorn has ended by then, and passes on why
+    except KeyboardInterrupt:  # raised again by uvicorn after its shutdown
         if not common.silent:
             print("stopped", flush=True)
     finally:
@@ -97,7 +94,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError):
-        raise SettingsError(f"host {host!r} is not known; give an address of this machine") from None
+        raise SettingsError(f"unknown host {host!r}; give an address of this machine") from None
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -110,7 +107,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _tell(listening: socket.socket, host: str, token: str | None, common: Common, app: FastAPI) -> None:
+def _print_address(listening: socket.socket, host: str, token: str | None, common: Common) -> None:
     shown = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
     shown = f"[{shown}]" if ":" in shown else shown
     url = f"http://{shown}:{listening.getsockname()[1]}/"
@@ -122,6 +119,6 @@ def _tell(listening: socket.socket, host: str, token: str | None, common: Common
 
 
 def _quiet() -> None:
-    """What a visitor breaks off or asks in vain is no error of ours."""
+    """Do not log aborted connections and invalid requests."""
     for name in ("uvicorn.error", "nicegui", "python_multipart"):
         logging.getLogger(name).setLevel(logging.ERROR)

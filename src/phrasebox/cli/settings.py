@@ -1,4 +1,4 @@
-"""Settings classes as options: what is not given on the command line comes from a file, a model or a preset."""
+"""Settings classes as options; values not given on the command line come from a file, a model or a preset."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ REGIONS = Parameter(name="*", group=Group("Regions", sort_key=1), negative=None)
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Start:
-    """Where settings come from that are not given."""
+    """Source of the settings that are not given on the command line."""
 
     preset: Preset = "modern"
-    "modern, what measured best, or paper, the paper to the letter."
+    "modern (best measured results) or paper (as published)."
     config: Path | None = None
-    "TOML file with settings, such as those of src/phrasebox/presets; what is given beside it comes first."
+    "TOML file with settings, like those in src/phrasebox/presets; options on the command line override it."
 
 
 START = Start()
 
 
 def fill(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """Give the settings of a command that were not given their values; cyclopts calls it before it converts."""
+    """Fill in the settings that were not given on the command line; cyclopts calls it before it converts values."""
     command = commands[-1] if commands else ""
     if command not in TABLES:
         return
     given = {one.name.lstrip("-").replace("-", "_"): one.tokens[0].value for one in arguments if one.tokens}
     if given.get("preset", "modern") not in PRESET_NAMES:
-        return  # cyclopts says so
+        return  # cyclopts reports it
     values = values_of(command, given)
     names = set(option_names(*TABLES[command]))
     for one in arguments:

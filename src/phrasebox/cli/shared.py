@@ -1,4 +1,4 @@
-"""What the commands share: a workspace to work on, settings, and how results are told."""
+"""Shared by the commands: opening a workspace, checking options, printing results."""
 
 from __future__ import annotations
 
@@ -23,14 +23,18 @@ if TYPE_CHECKING:
 EngineName = Literal["local", "ray"]
 
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-"""Names of files that a picture is drawn into, and Pillow's names of their kinds."""
+"""Suffix of image files that commands write -> Pillow's name of the format."""
 
-_COLUMNS = {"box x1 y1 x2 y2": 19, "score": 5, "confidence": 10}  # of a printed phrase, and how wide they are
+_COLUMNS = {
+    "box x1 y1 x2 y2": 19,
+    "score": 5,
+    "confidence": 10,
+}  # of the table of phrases, and their widths in characters
 
 
 @dataclass(frozen=True)
 class Session:
-    """A workspace that a command works on, and how it was asked to."""
+    """An open workspace with the common options of the command."""
 
     workspace: Workspace
     device: str
@@ -46,7 +50,7 @@ class Session:
 
 @contextmanager
 def session(ws: Path, common: Common, *, writes: bool = True) -> Iterator[Session]:
-    """Open a workspace, and keep other writers out of it if this command ``writes``."""
+    """Open a workspace, and lock it if the command ``writes``."""
     from phrasebox.workspace.workspace import Workspace
 
     workspace = Workspace(ws)
@@ -55,26 +59,26 @@ def session(ws: Path, common: Common, *, writes: bool = True) -> Iterator[Sessio
 
 
 def device(common: Common) -> str:
-    """The device asked for, if the machine has it."""
+    """The torch device; raises `SettingsError` if the machine does not have it."""
     if common.device != "cpu":
         import torch
 
         try:
             torch.zeros(1, device=common.device)
-        except (RuntimeError, AssertionError, NotImplementedError):  # what torch raises, by kind of device
-            raise SettingsError(f"this machine has no device {common.device!r}; use --device cpu") from None
+        except (RuntimeError, AssertionError, NotImplementedError):  # depends on the kind of device
+            raise SettingsError(f"there is no device {common.device!r}; use --device cpu") from None
     return common.device
 
 
 def bulk_engine(common: Common, name: EngineName, address: str | None) -> Engine:
-    """Where a bulk job runs."""
+    """The engine that processes images in parallel."""
     from phrasebox.pipeline import Engine
 
     return Engine(name, common.workers, address)
 
 
 def check_target(out: Path) -> None:
-    """Say before any work is done that a file cannot be written there."""
+    """Raise `DataError` if ``out`` cannot be written; called before a long computation."""
     if out.is_dir():
         raise DataError(f"{out} is a folder; give the name of a file to write")
     for parent in out.parents:
@@ -83,7 +87,7 @@ def check_target(out: Path) -> None:
 
 
 def say(common: Common, result: Mapping[str, Any], *lines: str) -> None:
-    """Tell the result as JSON or as lines."""
+    """Print the result as JSON or as lines of text."""
     if common.json:
         print(json.dumps(result, ensure_ascii=False))
     elif not common.quiet:
@@ -91,20 +95,20 @@ def say(common: Common, result: Mapping[str, Any], *lines: str) -> None:
 
 
 def skipped(ws: Workspace, stage: str) -> list[str]:
-    """What a stage left out, the first few with their reasons."""
+    """Lines about the images that a stage skipped: their number, and the first five with reasons."""
     left_out = ws.skipped(stage)
     lines = [f"  {item.key}: {item.reason}" for item in left_out[:5]]
     more = [f"  and {len(left_out) - 5} more"] if len(left_out) > 5 else []
-    return [f"{len(left_out)} left out:", *lines, *more] if left_out else []
+    return [f"{len(left_out)} skipped:", *lines, *more] if left_out else []
 
 
 def print_phrases(title: str, shown: Iterable[tuple[str, str, Sequence[Phrase]]]) -> None:
-    """Print images, their captions once, and below each its phrases.
+    """Print the captions of each image, each with a table of its phrases.
 
     Parameters
     ----------
     shown : iterable of (image, caption, phrases)
-        The captions of an image one after the other.
+        Captions of the same image must be consecutive.
     """
     from rich.console import Console
     from rich.padding import Padding

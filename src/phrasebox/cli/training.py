@@ -1,4 +1,4 @@
-"""What the commands that train share: the processes that do it together."""
+"""Shared by the commands that train: distributed processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from phrasebox.cli.shared import Session, session
 
 @contextmanager
 def together(ws: Path, common: Common) -> Iterator[tuple[Session, Common]]:
-    """Meet the other processes where torchrun started some, and open a workspace; the first locks it and speaks."""
+    """Join the process group if torchrun started one, and open the workspace; only rank 0 locks it and prints."""
     from phrasebox.training import distributed
 
     with distributed.joined(common.device) as device:

@@ -90,7 +90,7 @@ def unreachable(where: object, reason: str) -> StoreError:
     first = reason.strip().partition("\n")[0][:300]
     return StoreError(
         f"the store of {where} fails: {first}; see that it can be reached, and that the environment holds the right "
-        "credentials, then run the same command again to go on"
+        "credentials, then run the same command again to continue"
     )
 
 

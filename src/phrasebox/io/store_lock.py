@@ -65,7 +65,7 @@ class Lease:
         if self._number and time.monotonic() >= self._until:
             raise WorkspaceError(
                 f"this command could not say for {SECONDS:.0f} s that it is writing to {self._folder}, so that another "
-                "may have begun; run it again to go on"
+                "may have begun; run it again to continue"
             )
 
     def _take(self) -> None:

@@ -132,7 +132,7 @@ def over_processes(batches: Iterator[list[Any]], mapper: Mapper, count: int) -> 
 def _dying(process: _Process, batch: list[Any]) -> PeerError:
     return PeerError(
         f"{_DEATHS} worker processes died, the last of {process.died_of()}, at the images from {batch[0].key} on; if "
-        "memory is short, give fewer --workers; then run the same command again to go on"
+        "memory is short, give fewer --workers; then run the same command again to continue"
     )
 
 

@@ -49,7 +49,7 @@ def over_ray(source: Source[Any], mapper: Mapper, size: int, engine: Engine) -> 
             yield from _results(ray, source, mapper, size)
         except ray.exceptions.RayError as error:
             first = str(error).strip().partition("\n")[0]
-            raise PeerError(f"the Ray cluster failed: {first}; run the same command again to go on") from error
+            raise PeerError(f"the Ray cluster failed: {first}; run the same command again to continue") from error
 
 
 def _results(ray: Any, source: Source[Any], mapper: Mapper, size: int) -> Iterator[Mapped]:
@@ -82,7 +82,7 @@ def _results(ray: Any, source: Source[Any], mapper: Mapper, size: int) -> Iterat
                 seen.add(number)
                 yield result
     if len(seen) < -(-len(source) // size):
-        raise PeerError("the Ray cluster lost some batches; run the same command again to go on")
+        raise PeerError("the Ray cluster lost some batches; run the same command again to continue")
 
 
 def _read(source: Source[Any], size: int) -> Any:

@@ -109,7 +109,7 @@ def _ending() -> Iterator[None]:
     def end(*_: object) -> NoReturn:
         raise PeerError(
             "told to stop, as when another process of this training has ended; see what that said, then run the same "
-            "command again to go on"
+            "command again to continue"
         )
 
     before = signal.signal(signal.SIGTERM, end)
@@ -130,7 +130,7 @@ def told() -> Iterator[None]:
             reason = _reason(error)
             raise PeerError(
                 f"another process of this training{where} ended, or was silent too long: {reason}; see what it said, "
-                "then run the same command again to go on"
+                "then run the same command again to continue"
             ) from error
         raise
 
