@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 
 from phrasebox.aligner import Aligner
-from phrasebox.captioner import PRESETS, Captioner, Corpus, Epoch, ModelSettings, TrainSettings
+from phrasebox.captioner import PRESETS, CaptionEpoch, Captioner, Corpus, ModelSettings, TrainSettings
 from phrasebox.captioner.train import train
 from phrasebox.evaluate import ResultTable, combine
 from phrasebox.evaluate.captions import CaptionScores, captions_table
@@ -165,7 +165,7 @@ def trained_on(
     place = folder / f"{name.replace('+ ', '').replace(', ', '-').replace(' ', '-')}{looks}-{settings.seed}"
     model = replace(model, vector_dim=corpus.regions.width)
 
-    def report(epoch: Epoch) -> None:
+    def report(epoch: CaptionEpoch) -> None:
         print(f"{place.name} {epoch.epoch + 1}: val CIDEr-D {epoch.cider:.3f}, {epoch.seconds:.0f} s", file=sys.stderr)
 
     result = train(corpus, validation, model, settings, place, report=report)

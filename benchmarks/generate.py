@@ -21,10 +21,10 @@ from rich.table import Table
 from skimage import data
 
 from phrasebox.captioner import Captioner, SpeechSettings
+from phrasebox.captioner.decoders import select
 from phrasebox.captioner.generate import generate
 from phrasebox.captioner.model import CaptionerModel
-from phrasebox.captioner.state import select
-from phrasebox.captioner.views import Views
+from phrasebox.captioner.targets import Views
 from phrasebox.text.vocabulary import END, START
 from phrasebox.training.region_batch import collate
 

@@ -13,7 +13,7 @@ import torch
 from phrasebox.aligner import AlignerModel
 from phrasebox.aligner.data import epoch_batches
 from phrasebox.aligner.loss import objective
-from phrasebox.aligner.step import Batches, Gradient, Kept
+from phrasebox.aligner.step import Batches, Gradient, kept_regions
 from phrasebox.aligner.train import train
 from phrasebox.training import distributed
 
@@ -25,9 +25,9 @@ def gradient(pairs, model_settings, settings, execution):
     batches = Batches(pairs, execution)
     rng = np.random.default_rng(0)
     plan = batches.plan(*next(epoch_batches(pairs, settings.batch, settings.captions, rng)))
-    kept = Kept.draw(pairs.regions.count, pairs.lengths()[plan.captions], settings.drop_regions, settings.drop_words)
+    kept = kept_regions(pairs.regions.count, settings.drop_regions)
     loss = Gradient(model, "cpu", execution)(
-        plan, kept, batches.read([plan]), lambda s, owner: objective(settings.objective, s, owner, settings.margin, 0.5)
+        plan, kept, batches.read([plan]), lambda s, owner: objective(settings.objective, s, owner, settings.margin)
     )
     return loss, {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
 
@@ -46,7 +46,7 @@ def work(name, *arguments):
     """One task by its name."""
     if name == "train":
         trained = train(*arguments[:-1], execution=arguments[-1])
-        return [(e.loss, e.recall) for e in trained.history], trained.model.state_dict()
+        return [(e.loss, e.score) for e in trained.history], trained.model.state_dict()
     return {"gradient": gradient, "shards": shards}[name](*arguments)
 
 

@@ -32,12 +32,11 @@ def hardest(costs):
     return max(costs, default=0.0)
 
 
-@given(batches(), st.sampled_from([0.2, 1.0]), st.sampled_from([0.0, 0.25, 1.0]))
-def test_margin_equals_slow_loops(batch, margin, share):
+@given(batches(), st.sampled_from([0.2, 1.0]), st.booleans())
+def test_margin_equals_slow_loops(batch, margin, only_hardest):
     scores, owner = batch
-    expected = (1 - share) * slow_margin(scores, owner, margin, sum)
-    expected += share * slow_margin(scores, owner, margin, hardest)
-    assert float(margin_loss(scores, owner, margin, share)) == pytest.approx(expected)
+    expected = slow_margin(scores, owner, margin, hardest if only_hardest else sum)
+    assert float(margin_loss(scores, owner, margin, only_hardest)) == pytest.approx(expected)
 
 
 @given(batches())
@@ -59,39 +58,28 @@ def test_paper_margin_of_one_caption_an_image():
     assert float(margin_loss(s, torch.arange(3))) == pytest.approx((rows + columns) / 3)
 
 
-@pytest.mark.parametrize("name", ["margin-sum", "margin-hardest", "margin-annealed", "infonce"])
+@pytest.mark.parametrize("name", ["margin-sum", "margin-hardest", "infonce"])
 def test_captions_of_one_image_are_not_negatives_of_each_other(name):
     # Only sentences of image 0 score high on it: however high, they are no mistake.
     scores = torch.tensor([[50.0, 90.0, -50.0], [-50.0, -50.0, 50.0]], requires_grad=True)
-    loss = objective(name, scores, torch.tensor([0, 0, 1]), margin=1.0, progress=0.5)
+    loss = objective(name, scores, torch.tensor([0, 0, 1]), margin=1.0)
     loss.backward()
     assert float(loss.detach()) == pytest.approx(0, abs=1e-6)
     assert scores.grad is not None
     torch.testing.assert_close(scores.grad, torch.zeros(2, 3))
 
 
-@pytest.mark.parametrize("progress", [0.0, 0.3, 1.0])
-def test_annealing_moves_from_the_sum_to_the_hardest(progress):
-    torch.manual_seed(0)
-    scores, owner = torch.randn(5, 5), torch.arange(5)
-    first = float(objective("margin-sum", scores, owner, 1.0, progress))
-    last = float(objective("margin-hardest", scores, owner, 1.0, progress))
-    found = float(objective("margin-annealed", scores, owner, 1.0, progress))
-    assert found == pytest.approx((1 - progress) * first + progress * last)
-    assert last < first
-
-
-@pytest.mark.parametrize("name", ["margin-sum", "margin-hardest", "margin-annealed", "infonce"])
+@pytest.mark.parametrize("name", ["margin-sum", "margin-hardest", "infonce"])
 def test_gradient_is_that_of_the_loss(name):
     torch.manual_seed(1)
     scores = torch.randn(3, 5, dtype=torch.float64, requires_grad=True)
     owner = torch.tensor([2, 0, 1, 1, 0])
-    assert torch.autograd.gradcheck(lambda s: objective(name, s, owner, 0.7, 0.4), (scores,))
+    assert torch.autograd.gradcheck(lambda s: objective(name, s, owner, 0.7), (scores,))
 
 
 @pytest.mark.parametrize("name", ["margin-sum", "infonce"])
 def test_a_single_image_has_no_negative_and_no_gradient(name):
     scores = torch.randn(1, 2, requires_grad=True)
-    objective(name, scores, torch.tensor([0, 0]), 1.0, 0.0).backward()
+    objective(name, scores, torch.tensor([0, 0]), 1.0).backward()
     assert scores.grad is not None
     assert scores.grad.tolist() == [[0.0, 0.0]]

@@ -5,29 +5,27 @@ from __future__ import annotations
 import itertools
 import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from phrasebox.captioner import CaptionerModel
-from phrasebox.captioner.reward import Critic
-from phrasebox.captioner.step import Gradient
+from phrasebox.captioner import CaptionTask
 from phrasebox.captioner.train import train
 from phrasebox.training import distributed
 
 
 def gradient(corpus, model_settings, settings, execution, phase="words"):
     """Loss and gradient of the first batch of an untrained model; summed over processes."""
-    lexicon = corpus.lexicon(settings.min_count)
-    torch.manual_seed(settings.seed)
-    model = CaptionerModel(model_settings, len(lexicon), settings.dropout).train()
-    critic = Critic(lexicon, corpus.references()) if phase == "reward" else None
-    step = Gradient(model, corpus, lexicon, settings, critic, "cpu", execution, lambda loss: loss)
-    batch = step.batch(*next(corpus.batches(settings.batch, np.random.default_rng(0))))
-    shares = step(batch, step.read([batch]), phase)
-    told = np.sum(distributed.gather_lists([np.array(shares)]), axis=0).tolist()
-    return told, {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    if phase == "reward":
+        settings = replace(settings, reward_epochs=1)
+    task = CaptionTask(corpus, None, model_settings, settings, "cpu", execution)
+    task.model.train()
+    batch = task.batches(np.random.default_rng(0))[0]
+    loss, figures = task.gradient(batch, task.read([batch]), phase)
+    told = np.sum(distributed.gather_lists([np.array([loss, *figures])]), axis=0).tolist()
+    return told, {name: p.grad for name, p in task.model.named_parameters() if p.grad is not None}
 
 
 def work(name, *arguments):

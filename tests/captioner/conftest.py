@@ -23,7 +23,6 @@ SETTINGS = {
     "every": ModelSettings(vector_dim=WIDTH, decoder="gru", attention=False, image="every", dim=16, embed=12),
     "gru": ModelSettings(vector_dim=WIDTH, decoder="gru", dim=16, embed=12),
     "lstm": ModelSettings(vector_dim=WIDTH, decoder="lstm", dim=16, embed=12),
-    "transformer": ModelSettings(vector_dim=WIDTH, decoder="transformer", dim=16, layers=2),
 }
 LOOKS = np.random.default_rng(0).normal(size=(len(NAMES), WIDTH))
 BOXES = np.array([[0, 0, 100, 100], [0, 0, 50, 100], [50, 0, 100, 100]], np.float32)

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from phrasebox.captioner import CaptionerModel, ModelSettings, Views
-from phrasebox.captioner.batch import cross_entropy, pad
-from phrasebox.captioner.state import Memory
+from phrasebox.captioner.decoders import Memory
+from phrasebox.captioner.losses import cross_entropy
+from phrasebox.captioner.targets import count_targets, pad
 from phrasebox.errors import SettingsError
 from phrasebox.text.vocabulary import END, FIRST, START, UNKNOWN
 
@@ -101,7 +102,9 @@ def test_without_attention_the_place_of_what_is_described_stands_behind_its_vect
 
 
 def test_targets():
-    spoken = pad([torch.tensor([5, UNKNOWN, 4]).numpy(), torch.tensor([6]).numpy()], longest=2)
+    sentences = [torch.tensor([5, UNKNOWN, 4]).numpy(), torch.tensor([6]).numpy()]
+    spoken = pad(sentences, longest=2)
+    assert count_targets(sentences, longest=2).tolist() == [1, 2]
     assert spoken.inputs.tolist() == [[START, 5, UNKNOWN], [START, 6, END]]
     assert spoken.targets.tolist() == [[5, -1, -1], [6, END, -1]]  # cut, so without END; and the unknown is no target
     assert spoken.lengths.tolist() == [3, 2]
@@ -120,17 +123,15 @@ def test_the_loss_is_the_mean_over_words_with_their_weights(speaker):
             for t, word in enumerate((*sentences[i].tolist(), END)):
                 total -= weight * float(y[t, word])
                 words += weight
-        found = cross_entropy(model, memory, spoken, torch.tensor([1.0, 0.25], dtype=torch.float64))
+        found = cross_entropy(model, memory, spoken, torch.tensor([1.0, 0.25], dtype=torch.float64), words)
     assert float(found) == pytest.approx(total / words)
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"decoder": "magic"}, "must be one of rnn, lstm, gru, transformer"),
-        ({"decoder": "transformer", "attention": False}, "reads the image by attention"),
+        ({"decoder": "magic"}, "must be one of rnn, lstm, gru"),
         ({"dim": 10, "heads": 4}, "must be a multiple of heads"),
-        ({"layers": 2}, "a recurrent decoder has one"),
     ],
 )
 def test_settings_that_contradict_each_other(settings, message):

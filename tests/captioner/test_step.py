@@ -15,9 +15,9 @@ import ranked_processes
 from phrasebox.captioner import TrainSettings
 from phrasebox.training.execution import PLAIN, Execution
 
-TRAIN = TrainSettings(min_count=2, epochs=2, reward_epochs=0, batch=6, warmup=2, dropout=0.3)
+TRAIN = TrainSettings(min_count=2, epochs=2, reward_epochs=0, batch=6, warmup=2, dropout=0.0)
 WORLD = 2
-KINDS = ("rnn", "gru", "lstm", "transformer")
+KINDS = ("rnn", "gru", "lstm")
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +36,8 @@ def tasks(lessons, corpus, kinds):
     found["train"] = ("train", lessons, corpus(5, seed=1), kinds["lstm"], TRAIN, PLAIN)
     rewarded = replace(TRAIN, epochs=1, reward_epochs=1)
     found["rewarded"] = ("train", lessons, corpus(5, seed=1), kinds["gru"], rewarded, Execution(2))
-    mixed = replace(TRAIN, scheduled=0.5)
-    found["mixed"] = ("train", lessons, None, kinds["gru"], mixed, PLAIN)
+    dropout = replace(TRAIN, dropout=0.3)
+    found["dropout"] = ("train", lessons, None, kinds["gru"], dropout, PLAIN)
     return found
 
 
@@ -88,15 +88,15 @@ def test_processes_train_the_model_of_one(tasks, together):
     same(model, weights, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["rewarded", "mixed"])
-def test_what_each_process_draws_for_itself_leaves_them_agreed(name, together):
+@pytest.mark.parametrize("name", ["rewarded", "dropout"])
+def test_processes_that_draw_their_own_random_numbers_keep_the_same_weights(name, together):
     (one, model), (other, copy) = together[name]
     np.testing.assert_array_equal(one, other)
     assert all(torch.equal(model[key], copy[key]) for key in model), "the copies drift apart"
 
 
 def test_the_reward_of_parts_is_the_mean_over_all(lessons, kinds):
-    settings = replace(TRAIN, reward_epochs=1, dropout=0.0)
+    settings = replace(TRAIN, reward_epochs=1)
     (_, _, whole), _ = gradient(lessons, kinds["gru"], settings, PLAIN, "reward")
     (_, _, parts), _ = gradient(lessons, kinds["gru"], settings, Execution(2), "reward")
     assert 0 < parts < 10

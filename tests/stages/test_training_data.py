@@ -25,7 +25,7 @@ from phrasebox.workspace.workspace import Workspace
 IMAGES, REGIONS, WIDTH = 60, 9, 64
 NAMES = ("dog", "cat", "man", "boat", "ball", "tree")
 MODEL = ModelSettings(dim=16, hidden=16)
-TRAIN = TrainSettings(epochs=2, batch=8, captions=1, warmup=2, drop_words=0.2)
+TRAIN = TrainSettings(epochs=2, batch=8, captions=1, warmup=2)
 
 
 @pytest.fixture

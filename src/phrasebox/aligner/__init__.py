@@ -10,19 +10,19 @@ if TYPE_CHECKING:
     from phrasebox.aligner.model import AlignerModel
     from phrasebox.aligner.querybank import Bank
     from phrasebox.aligner.settings import PRESETS, ModelSettings, Preset, TrainSettings
-    from phrasebox.aligner.train import Epoch, Trained
+    from phrasebox.aligner.train import AlignEpoch, AlignTask
 
 __all__ = [
     "PRESETS",
+    "AlignEpoch",
+    "AlignTask",
     "Aligner",
     "AlignerModel",
     "Bank",
-    "Epoch",
     "ModelSettings",
     "Pairs",
     "Preset",
     "TrainSettings",
-    "Trained",
 ]
 
 __getattr__ = lazy(
@@ -31,12 +31,12 @@ __getattr__ = lazy(
         "Aligner": "api",
         "AlignerModel": "model",
         "Bank": "querybank",
-        "Epoch": "train",
+        "AlignEpoch": "train",
+        "AlignTask": "train",
         "ModelSettings": "settings",
         "PRESETS": "settings",
         "Pairs": "data",
         "Preset": "settings",
         "TrainSettings": "settings",
-        "Trained": "train",
     },
 )

@@ -9,7 +9,7 @@ from torch import Tensor
 from phrasebox.aligner.settings import Objective
 
 
-def margin_loss(scores: Tensor, owner: Tensor, margin: float = 1.0, hardest: float = 0.0) -> Tensor:
+def margin_loss(scores: Tensor, owner: Tensor, margin: float = 1.0, hardest: bool = False) -> Tensor:
     """Structured max-margin ranking both ways.
 
     C = sum_k [ sum_{l != k} max(0, S_kl - S_kk + margin) + sum_{l != k} max(0, S_lk - S_kk + margin) ]
@@ -22,9 +22,8 @@ def margin_loss(scores: Tensor, owner: Tensor, margin: float = 1.0, hardest: flo
         Image of every sentence. Sentences of one image are not negatives of each other.
     margin : float
         1 in the paper, for dot products.
-    hardest : float
-        0 sums over all negatives (the paper), 1 takes the hardest one each way (VSE++); between them the two are
-        mixed, which is how annealing moves from one to the other.
+    hardest : bool
+        Take the hardest negative each way (Faghri et al., VSE++, 2018) instead of the sum over all (the paper).
 
     Returns
     -------
@@ -41,13 +40,9 @@ def margin_loss(scores: Tensor, owner: Tensor, margin: float = 1.0, hardest: flo
     own = scores[owner, columns]  # (L,) S_kk of every sentence
     positive = F.one_hot(owner, len(scores)).T.bool()  # (B, L)
     images = (scores - own[None] + margin).clamp(min=0).masked_fill(positive, 0)  # sentence l against image k
-    total = (1 - hardest) * images.sum() if hardest < 1 else scores.new_zeros(())
     # image k with its sentence j against another image's sentence l
     sentences = (scores[owner] - own[:, None] + margin).clamp(min=0).masked_fill(positive[owner], 0)  # (L, L)
-    if hardest < 1:
-        total = total + (1 - hardest) * sentences.sum()
-    if hardest > 0:
-        total = total + hardest * (images.amax(0).sum() + sentences.amax(1).sum())
+    total = images.amax(0).sum() + sentences.amax(1).sum() if hardest else images.sum() + sentences.sum()
     return total / len(owner)
 
 
@@ -78,9 +73,8 @@ def contrastive_loss(scores: Tensor, owner: Tensor) -> Tensor:
     return to_images - F.logsigmoid(own - others[owner]).mean()
 
 
-def objective(name: Objective, scores: Tensor, owner: Tensor, margin: float, progress: float) -> Tensor:
-    """The named loss; ``progress`` in [0, 1] is the share of training done, which anneals ``margin-annealed``."""
+def objective(name: Objective, scores: Tensor, owner: Tensor, margin: float) -> Tensor:
+    """The named loss."""
     if name == "infonce":
         return contrastive_loss(scores, owner)
-    hardest = {"margin-sum": 0.0, "margin-hardest": 1.0, "margin-annealed": progress}[name]
-    return margin_loss(scores, owner, margin, hardest)
+    return margin_loss(scores, owner, margin, hardest=name == "margin-hardest")

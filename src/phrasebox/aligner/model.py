@@ -13,7 +13,6 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 from phrasebox.aligner.score import pair_scores
 from phrasebox.aligner.settings import ModelSettings
 from phrasebox.text.word_vectors import DIM
-from phrasebox.training.dropout import Dropout
 
 if TYPE_CHECKING:
     from phrasebox.aligner.data import WordBatch
@@ -39,7 +38,7 @@ class RegionProjection(nn.Module):
         super().__init__()
         self.linear = nn.Linear(settings.vector_dim, settings.dim)
         self.geometry = nn.Linear(5, settings.dim) if settings.geometry else None
-        self.dropout = Dropout(dropout, "images")
+        self.dropout = nn.Dropout(dropout)
         self.gain = None if settings.normalise else nn.Buffer(torch.tensor(_GAIN))
         # Mean and spread of the training vectors, so that W_m starts from channels of one size.
         self.shift = nn.Buffer(torch.zeros(settings.vector_dim))
@@ -52,7 +51,7 @@ class RegionProjection(nn.Module):
 
     def forward(self, vectors: Tensor, geometry: Tensor) -> Tensor:
         """(B, R, D) and (B, R, 5) -> (B, R, h)."""
-        if self.training and self.dropout.share:
+        if self.training and self.dropout.p:
             # Whole channels of an image, not single numbers: all its regions see the same channels.
             vectors = vectors * self.dropout(vectors.new_ones(len(vectors), 1, vectors.shape[2]))
         scale = self.scale if self.gain is None else self.scale / self.gain
@@ -70,7 +69,7 @@ class WordPerceptron(nn.Module):
         self.inner = nn.Linear(2 * DIM, settings.hidden)
         self.outer = nn.Linear(settings.hidden, settings.dim)
         self.last = (self.linear, self.outer)  # whose sum s_t is
-        self.dropout = Dropout(dropout, "words")
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
         """(T, 384) -> (T, h)."""
@@ -111,7 +110,7 @@ class WordRecurrence(nn.Module):
             self.cells = {"lstm": nn.LSTM, "gru": nn.GRU}[self.kind](size, size, bidirectional=True)
         self.out = nn.Linear(size, settings.dim)
         self.last = (self.out,)  # W_d
-        self.dropout = Dropout(dropout, "words")
+        self.dropout = nn.Dropout(dropout)
         # Mean and spread of the training words' vectors, an affine map that W_e and b_e could hold as well.
         self.shift = nn.Buffer(torch.zeros(DIM))
         self.scale = nn.Buffer(torch.ones(()))

@@ -1,16 +1,17 @@
-"""The gradient of one batch, in as many parts and processes as it takes; one of each is the plain case.
+"""The gradient of one batch, computed in micro-batches and by several processes.
 
-The loss compares every image with every sentence of the batch, so a batch cannot simply be added up from parts. Each
-process embeds its own images and sentences, part by part and without remembering how; the loss's gradient is taken
-with respect to the embeddings; then every part is embedded again, with the same random numbers, and the gradient goes
-on through the networks (Gao et al., *Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup*, 2021).
-A share of one part is embedded once. Among processes the words go around, not the regions, of which there are far
-more: every process scores its own images with all sentences, and the rows of scores go around.
+The loss compares every image with every sentence of the batch, so gradients of micro-batches cannot simply be added.
+Each process embeds its own images and sentences, one micro-batch at a time and without a graph; the loss's gradient is
+taken with respect to the embeddings; then every micro-batch is embedded again, with the same random numbers, and the
+gradient is propagated through the networks (Gao et al., *Scaling Deep Contrastive Learning Batch Size under Memory
+Limited Setup*, 2021). A share of one micro-batch is embedded once. Processes exchange the word vectors, not those of
+regions, of which there are far more: every process scores its own images with all sentences, and then the rows of
+scores are gathered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,17 +23,16 @@ from phrasebox.aligner.data import Pairs, pack
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.pipeline.prefetch import ahead
 from phrasebox.training import distributed
-from phrasebox.training import dropout as noise
-from phrasebox.training.execution import Execution
+from phrasebox.training.execution import Execution, seeded
 from phrasebox.training.region_batch import RegionBatch
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""From scores (B, L), times the temperature, and the image of every sentence (L,), to a scalar."""
+"""Maps scores (B, L), multiplied by the temperature, and the image of every sentence (L,) to a scalar."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What one step does: known to every process, before anything is read.
+    """What one step computes; known to every process before anything is read.
 
     Attributes
     ----------
@@ -41,14 +41,17 @@ class Plan:
     captions : (L,) int64
         Grouped in the order of ``images``.
     counts : (B,) int64
-        Captions of each image.
+        Number of captions of each image.
+    lengths : (L,) int64
+        Number of words of each caption.
     parts : list of slice
-        Of the images of this process, those that are embedded at a time.
+        Micro-batches of this process: slices of the batch's images.
     """
 
     images: np.ndarray
     captions: np.ndarray
     counts: np.ndarray
+    lengths: np.ndarray
     parts: list[slice]
 
     @cached_property
@@ -56,33 +59,45 @@ class Plan:
         """Where the captions of each image end (B + 1,)."""
         return np.concatenate([[0], np.cumsum(self.counts)])
 
+    @cached_property
+    def word_ends(self) -> np.ndarray:
+        """Where the words of each caption end (L + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.lengths)])
+
     def captions_of(self, images: slice) -> slice:
-        """The captions of some images in a row."""
+        """The captions of consecutive images."""
         return slice(int(self.ends[images.start]), int(self.ends[images.stop]))
+
+    def words_of(self, images: slice) -> slice:
+        """The words of the captions of consecutive images."""
+        captions = self.captions_of(images)
+        return slice(int(self.word_ends[captions.start]), int(self.word_ends[captions.stop]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Read:
-    """Images and their captions, as they come from memory or disk."""
+    """Images and their captions, as they are read from memory or disk."""
 
     regions: RegionBatch
     sentences: list[np.ndarray]
 
 
 class Batches:
-    """Plans of batches, and what they need, read ahead where it is not in memory."""
+    """Plans of batches, and their data, read ahead where it is on disk."""
 
     def __init__(self, pairs: Pairs, execution: Execution) -> None:
         self.pairs, self.execution = pairs, execution
+        self.lengths = pairs.lengths()
 
     def plan(self, images: np.ndarray, captions: np.ndarray) -> Plan:
-        """What this process has to do of a batch of images, with captions grouped in their order."""
+        """What this process computes of a batch of images, with captions grouped in their order."""
         place = np.argsort(images)[np.searchsorted(np.sort(images), self.pairs.owner[captions])]
         counts = np.bincount(place, minlength=len(images))
-        return Plan(images, captions, counts, self.execution.parts(distributed.share(len(images))))
+        parts = self.execution.parts(distributed.share(len(images)))
+        return Plan(images, captions, counts, self.lengths[captions], parts)
 
     def read(self, plans: Iterable[Plan]) -> Generator[Read]:
-        """Every part of every plan in order; where a plan has several, twice."""
+        """Every part of every plan in order; twice if a plan has several."""
         requests = (
             (plan.images[part], plan.captions[plan.captions_of(part)])
             for plan in plans
@@ -96,49 +111,15 @@ class Batches:
         return Read(self.pairs.regions[torch.from_numpy(images)], [self.pairs.sentences[i] for i in captions.tolist()])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Kept:
-    """What is left out of a step at random, the same in all processes.
+def kept_regions(count: int, drop: float) -> Tensor | None:
+    """Regions (R',) int64 that a step reads of every image; None for all.
 
-    Attributes
-    ----------
-    regions : (R',) int64 or None
-        Regions of every image; None for all.
-    words : list of (T',) int64, or None
-        Words of every sentence of the batch; None for all.
-    lengths : (L,) int64
-        Words of every sentence then.
+    A fraction ``drop`` of the ``count`` regions is left out at random, but never the whole image (region 0).
     """
-
-    regions: Tensor | None
-    words: list[np.ndarray] | None
-    lengths: np.ndarray
-
-    @classmethod
-    def draw(cls, regions: int, lengths: np.ndarray, drop_regions: float, drop_words: float) -> Kept:
-        """Leave out shares of the regions, but never the whole image (row 0), and of the words, but never all."""
-        kept, drop = None, int(drop_regions * (regions - 1))
-        if drop:
-            order = torch.randperm(regions - 1)[drop:].sort().values
-            kept = torch.cat([torch.zeros(1, dtype=torch.int64), order + 1])
-        words = [_some(n, drop_words) for n in lengths.tolist()] if drop_words else None
-        return cls(kept, words, lengths if words is None else np.array([len(w) for w in words], np.int64))
-
-    def of_regions(self, batch: RegionBatch) -> RegionBatch:
-        """A batch with the kept regions alone."""
-        return batch if self.regions is None else batch.some(self.regions)
-
-    def of_words(self, sentences: Sequence[np.ndarray], place: slice) -> list[np.ndarray]:
-        """The kept words of the sentences at ``place`` in the batch."""
-        if self.words is None:
-            return list(sentences)
-        return [s[kept] for s, kept in zip(sentences, self.words[place], strict=True)]
-
-
-def _some(count: int, share: float) -> np.ndarray:
-    kept = torch.rand(count) >= share
-    kept[int(torch.randint(count, ()))] = True
-    return kept.numpy().nonzero()[0]
+    dropped = int(drop * (count - 1))
+    if not dropped:
+        return None
+    return torch.cat([torch.zeros(1, dtype=torch.int64), torch.randperm(count - 1)[dropped:].sort().values + 1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,7 +131,7 @@ class _Embedded:
 
 
 class Gradient:
-    """Puts the gradient of a batch's loss into the parameters of a model."""
+    """Adds the gradient of a batch's loss to the parameters of a model."""
 
     def __init__(
         self,
@@ -162,57 +143,49 @@ class Gradient:
         self.model, self.device, self.execution, self.scale = model, device, execution, scale
         self.replica = distributed.Replica(model)
 
-    def __call__(self, plan: Plan, kept: Kept, read: Iterator[Read], loss: Loss) -> float:
-        """Add the gradient of ``loss``, summed over all processes; the loss itself.
+    def __call__(self, plan: Plan, kept: Tensor | None, read: Iterator[Read], loss: Loss) -> float:
+        """Add the gradient of ``loss``, summed over all processes; returns the loss.
 
         Parameters
         ----------
+        kept : (R',) int64 or None
+            Regions to read of every image, as `kept_regions` draws them.
         read : iterator of Read
             Gives the parts of this plan next, and if there are several, gives them a second time.
         """
-        ends = np.concatenate([[0], np.cumsum(kept.lengths)])  # where the words of each sentence end
         several = len(plan.parts) > 1
+        whole = not several and distributed.world() == 1
+        seed = None if whole else int(torch.randint(2**62, ()))
         with torch.no_grad() if several else torch.enable_grad():
-            first = [
-                self._embed(plan, kept, ends, part, next(read), i == 0, not several)
-                for i, part in enumerate(plan.parts)
-            ]
-        leaves, value = self._leaves(plan, kept, ends, first, loss)
+            first = [self._embed(part, kept, next(read), seed, not several) for part in plan.parts]
+        leaves, value = self._leaves(plan, first, loss)
         if not several:
             _backward(first[0], *leaves)
             return value
         images = words = 0
         for i, (part, once) in enumerate(zip(plan.parts, first, strict=True)):
             last = i == len(plan.parts) - 1
-            again = self._embed(plan, kept, ends, part, next(read), False, last)
+            again = self._embed(part, kept, next(read), seed, last)
             v, s, temperature = leaves
             rows, columns = slice(images, images + len(once.v)), slice(words, words + len(once.s))
             _backward(again, v[rows], s[columns], temperature if last else None)
             images, words = rows.stop, columns.stop
         return value
 
-    def _embed(
-        self, plan: Plan, kept: Kept, ends: np.ndarray, part: slice, read: Read, anew: bool, last: bool
-    ) -> _Embedded:
-        own, captions = distributed.share(len(plan.images)), plan.captions_of(part)
-        whole = own == part == slice(0, len(plan.images))
-        deals = {
-            "images": noise.Deal(part, own, len(plan.images)),
-            "words": noise.Deal(_words(ends, captions), _words(ends, plan.captions_of(own)), int(ends[-1])),
-        }
-        noise.deal(self.model, None if whole else deals, anew)
-        regions, words = kept.of_regions(read.regions), pack(kept.of_words(read.sentences, captions))
+    def _embed(self, part: slice, kept: Tensor | None, read: Read, seed: int | None, last: bool) -> _Embedded:
+        regions = read.regions if kept is None else read.regions.some(kept)
+        words = pack(read.sentences)
 
         def work() -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
             v, mask = self.model.embed_images(regions)
             s, _ = self.model.embed_sentences(words)
             return v, mask, s, self.model.temperature
 
-        with self.execution.autocast(self.device):
+        with self.execution.autocast(self.device), seeded(None if seed is None else seed + part.start, self.device):
             return _Embedded(*self.replica(work, last))
 
     def _leaves(
-        self, plan: Plan, kept: Kept, ends: np.ndarray, parts: list[_Embedded], loss: Loss
+        self, plan: Plan, parts: list[_Embedded], loss: Loss
     ) -> tuple[tuple[Tensor, Tensor, Tensor | None], float]:
         """Gradients with respect to this process's v (b, R, h), s (t, h) and the temperature, and the loss."""
         v = torch.cat([part.v.detach() for part in parts]).requires_grad_()
@@ -221,10 +194,10 @@ class Gradient:
         mask = torch.cat(masks) if masks else None
         temperature = parts[0].temperature.detach().requires_grad_(self.model.settings.normalise)
         shares = [distributed.share(len(plan.images), of) for of in range(distributed.world())]
-        words = [_words(ends, plan.captions_of(images)) for images in shares]
+        words = [plan.words_of(images) for images in shares]
         own = distributed.rank()
         s = distributed.gather_rows(s, [_size(part) for part in words]).requires_grad_()  # (T, h) of all
-        lengths = torch.from_numpy(kept.lengths).to(v.device)
+        lengths = torch.from_numpy(plan.lengths).to(v.device)
         owner = torch.from_numpy(np.repeat(np.arange(len(plan.images)), plan.counts)).to(v.device)
         with self.execution.autocast(self.device):
             rows = self.model.head_scores(v, s, lengths, mask)
@@ -245,12 +218,8 @@ class Gradient:
 
 
 def _mean_loss(loss: Loss, table: Tensor, owner: Tensor) -> Tensor:
-    """Of the heads, which learn apart, in (B, P, L)."""
+    """Mean over the P heads, which have a loss each, of scores (B, P, L)."""
     return torch.stack([loss(scores, owner) for scores in table.unbind(1)]).mean()
-
-
-def _words(ends: np.ndarray, captions: slice) -> slice:
-    return slice(int(ends[captions.start]), int(ends[captions.stop]))
 
 
 def _size(part: slice) -> int:

@@ -1,13 +1,10 @@
-"""Training an aligner: resumable at every epoch, kept at its best validation recall (PAPER: section 5)."""
+"""Training an aligner; the epoch with the best validation recall is kept (PAPER: section 5)."""
 
 from __future__ import annotations
 
-import copy
 import json
 import math
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,51 +19,55 @@ from phrasebox.aligner.loss import objective
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.querybank import Bank
 from phrasebox.aligner.settings import ModelSettings, TrainSettings
-from phrasebox.aligner.step import Batches, Gradient, Kept, Plan, Read
-from phrasebox.errors import DataError, ModelError
+from phrasebox.aligner.step import Batches, Gradient, Plan, Read, kept_regions
+from phrasebox.errors import DataError
 from phrasebox.evaluate.recall import ranks_both_ways
 from phrasebox.io.model_folder import model_id
 from phrasebox.training import distributed
-from phrasebox.training.checkpoint import CHECKPOINT, TrainingState, cosine_rate
 from phrasebox.training.execution import PLAIN, Execution
+from phrasebox.training.loop import Epoch, Phase, Task, Trained, fit
 from phrasebox.training.stored_vectors import sampled_columns
 
 TAIL_SHARE = 0.05
-"""Of the learning rate, for the last blocks of networks: they know much already, and little data is to change it."""
+"""Fraction of the learning rate for the last blocks of pretrained networks, which little data should change little."""
 
-_IMAGES, _SENTENCES = 256, 256  # embedded and scored at a time in validation
-_STANDARD_IMAGES = 2000  # images that the mean and spread of region vectors are taken from
+_IMAGES, _SENTENCES = 256, 256  # embedded and scored at a time
+_STANDARD_IMAGES = 2000  # images sampled for the mean and standard deviation of region vectors
 _STANDARD_SENTENCES = 2000  # the same for word vectors
 
 _UNKNOWN = (math.nan, math.nan, math.nan)
 
 
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """What an epoch came to; recalls in percent, NaN without a validation split."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlignEpoch(Epoch):
+    """Results of an epoch of an aligner.
 
-    epoch: int
-    loss: float
-    lr: float
+    Attributes
+    ----------
+    temperature : float
+        Factor on the scores in the loss.
+    image_to_sentence, sentence_to_image : (R@1, R@5, R@10)
+        Recall on the validation split in percent.
+    """
+
     temperature: float
-    seconds: float
     image_to_sentence: tuple[float, float, float] = _UNKNOWN
     sentence_to_image: tuple[float, float, float] = _UNKNOWN
-    warning: str = ""
 
     @property
-    def recall(self) -> float:
-        """Mean of R@1, R@5 and R@10 both ways: what early stopping watches."""
+    def score(self) -> float:
+        """Mean of R@1, R@5 and R@10 both ways, in percent."""
         return sum(self.image_to_sentence + self.sentence_to_image) / 6
 
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """A trained model and its history; ``best`` indexes the epoch whose weights it holds."""
-
-    model: AlignerModel
-    history: tuple[Epoch, ...]
-    best: int
+    @property
+    def figures(self) -> str:
+        """Validation R@1 both ways and the loss."""
+        loss = f"loss {self.loss:.3f}"
+        if math.isnan(self.score):
+            return loss
+        return (
+            f"val R@1 {self.image_to_sentence[0]:.1f} to sentences, {self.sentence_to_image[0]:.1f} to images, {loss}"
+        )
 
 
 def train(
@@ -76,78 +77,60 @@ def train(
     settings: TrainSettings,
     folder: Path | None = None,
     device: str = "cpu",
-    report: Callable[[Epoch], object] = lambda epoch: None,
+    report: Callable[[AlignEpoch], object] = lambda epoch: None,
     execution: Execution = PLAIN,
     start: AlignerModel | None = None,
-) -> Trained:
+) -> Trained[AlignerModel, AlignEpoch]:
     """Learn to align regions and words from pairs of images and sentences.
-
-    In a group of processes (`phrasebox.training.distributed`) all call it alike; each computes its share of every
-    batch, the first writes, and all get the same model.
 
     Parameters
     ----------
     pairs : Pairs
         The training split.
     validation : Pairs or None
-        Whose retrieval decides which epoch is kept; None keeps the last.
-    folder : Path, optional
-        Where a checkpoint is written after every epoch. If it holds one of the same settings, training goes on
-        after it, to the same weights as without the interruption.
-    report : callable
-        Is given every finished epoch.
+        Its recall decides which epoch is kept; None keeps the last.
+    folder, report
+        As `phrasebox.training.loop.fit`.
     execution : Execution
         How it is computed.
     start : AlignerModel, optional
-        What to train instead of a new model of ``model_settings``; it is changed. Of a `TunedAligner` the networks'
-        last blocks learn at `TAIL_SHARE` of the rate.
-
-    Returns
-    -------
-    Trained
-        The model in evaluation mode.
+        Is trained instead of a new model of ``model_settings``, and changed. The networks' last blocks of a
+        `TunedAligner` learn at `TAIL_SHARE` of the rate.
 
     Raises
     ------
     DataError
         If there are fewer than two images with captions.
     ModelError
-        If the loss is no longer finite, the model collapsed (see `collapse`), or the checkpoint does not fit.
+        As `phrasebox.training.loop.fit`; two epochs with a collapsed model (see `collapse`) end the training.
     """
-    if len(pairs) < 2:
-        raise DataError(f"{len(pairs)} training images with captions and regions; ranking needs at least two")
-    if validation is not None and not len(validation):
-        validation = None
-    run = _Run(pairs, model_settings, settings, device, execution, start)
-    checkpoint = folder / CHECKPOINT if folder else None
-    distributed.barrier()  # the first process may have emptied the folder
-    if checkpoint and checkpoint.exists():
-        run.state.restore(checkpoint, device)
-    while not run.finished:
-        epoch = run.epoch(validation)
-        if checkpoint:
-            run.state.save(checkpoint)
-        report(epoch)
-        if epoch.warning and len(run.history) > 1 and run.history[-2].warning:
-            raise ModelError(f"training was stopped after epoch {epoch.epoch + 1}: {epoch.warning}")
-    return Trained(run.copy(run.state.kept).to("cpu"), tuple(run.history), run.state.best)
+    return fit(AlignTask(pairs, validation, model_settings, settings, device, execution, start), folder, report)
 
 
-class _Run:
-    """The state of a training run between epochs; every epoch draws its randomness from (seed, epoch) alone."""
+class AlignTask(Task[AlignerModel, AlignEpoch, Plan, Read]):
+    """The aligner's data, loss and validation; see `train`."""
+
+    settings: TrainSettings
+    record = AlignEpoch
+    stops_on_warnings = True
 
     def __init__(
         self,
         pairs: Pairs,
+        validation: Pairs | None,
         model_settings: ModelSettings,
         settings: TrainSettings,
-        device: str,
-        execution: Execution,
-        start: AlignerModel | None,
+        device: str = "cpu",
+        execution: Execution = PLAIN,
+        start: AlignerModel | None = None,
     ) -> None:
-        self.pairs, self.settings, self.device = pairs, settings, device
+        if len(pairs) < 2:
+            raise DataError(f"{len(pairs)} training images with captions and regions; ranking needs at least two")
+        self.pairs, self.settings, self.device, self.execution = pairs, settings, device, execution
+        self.validation = validation if validation is not None and len(validation) else None
+        self.phases = (Phase("align" if start is None else "finetune", settings.epochs, settings.lr, settings.warmup),)
         started = [] if start is None else [model_id(start)]
-        identity = json.dumps(
+        self._identity = json.dumps(
             [asdict(model_settings), asdict(settings), pairs.fingerprint(), *execution.identity, *started]
         )
         torch.manual_seed(settings.seed)
@@ -155,93 +138,49 @@ class _Run:
         if start is None:
             _standardise(self.model, pairs)
         self.model.to(device)
-        trainable = _groups(self.model)
-        optimiser: torch.optim.Optimizer
-        if settings.optimiser == "adamw":
-            optimiser = torch.optim.AdamW(trainable, lr=settings.lr, weight_decay=settings.weight_decay)
-        else:
-            optimiser = torch.optim.SGD(trainable, lr=settings.lr, momentum=0.9)
-        scaler = execution.scaler(device)
-        self.state = TrainingState(self.model, optimiser, identity, Epoch, settings.average, scaler)
-        self.steps_an_epoch = sum(1 for _ in self._batches(0))
-        self.lengths = pairs.lengths()
-        self.batches = Batches(pairs, execution)
-        if execution.compile:
-            self.model.compile_parts()
-        self.gradient = Gradient(self.model, device, execution, scaler.scale)
+        self.scaler = execution.scaler(device)
+        self._batches = Batches(pairs, execution)
+        self._gradient = Gradient(self.model, device, execution, self.scaler.scale)
 
-    @property
-    def history(self) -> list[Epoch]:
-        """The epochs so far."""
-        return self.state.history
+    def identity(self) -> str:
+        """As `Task.identity`."""
+        return self._identity
 
-    @property
-    def finished(self) -> bool:
-        """All epochs done, or no better one for as long as patience lasts."""
-        done = len(self.history)
-        waited = done - 1 - self.state.best
-        return done >= self.settings.epochs or bool(
-            self.settings.patience and done and waited >= self.settings.patience
-        )
+    def optimiser(self) -> torch.optim.Optimizer:
+        """AdamW, or SGD with momentum."""
+        s, groups = self.settings, _groups(self.model)
+        if s.optimiser == "adamw":
+            return torch.optim.AdamW(groups, lr=s.lr, weight_decay=s.weight_decay)
+        return torch.optim.SGD(groups, lr=s.lr, momentum=0.9)
 
-    def epoch(self, validation: Pairs | None) -> Epoch:
-        """One pass over all captions, then validation; keeps the weights if they are the best."""
-        started, number = time.monotonic(), len(self.history)
-        torch.manual_seed(self.settings.seed * 1_000_003 + number + 1)
-        self.model.train()
-        plans = [self.batches.plan(*batch) for batch in self._batches(number)]
-        with closing(self.batches.read(plans)) as read:
-            losses = [self._step(plan, read) for plan in plans]
-        loss = float(np.mean(losses))
-        if not math.isfinite(loss):
-            raise ModelError(f"the loss is {loss} in epoch {number + 1}; use a smaller learning rate (--lr)")
-        seconds = time.monotonic() - started
-        watched = self.copy(self.state.weights)
-        done = Epoch(
-            number,
-            loss,
-            self._rate(),
-            float(self.model.temperature.detach()),
-            seconds,
-            warning=collapse(watched, self.pairs),
-        )
-        if validation is not None:
-            forth, back = recalls(watched, validation)
-            done = replace(done, image_to_sentence=forth, sentence_to_image=back)
-        done, best = distributed.from_first(done), self.state.best
-        self.state.add(done, validation is None or best < 0 or done.recall > self.history[best].recall)
-        return done
-
-    def copy(self, weights: Mapping[str, Tensor]) -> AlignerModel:
-        """A model like the one in training with these weights, in evaluation mode."""
-        model = copy.deepcopy(self.model)
-        model.load_state_dict(weights)
-        return model.eval()
-
-    def _batches(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        rng = np.random.default_rng((self.settings.seed, epoch))
-        return epoch_batches(self.pairs, self.settings.batch, self.settings.captions, rng)
-
-    def _step(self, plan: Plan, read: Iterator[Read]) -> float:
-        """One update; returns the loss."""
+    def batches(self, rng: np.random.Generator) -> list[Plan]:
+        """As `epoch_batches`."""
         s = self.settings
-        progress = self.state.step / max(1, self.steps_an_epoch * s.epochs)
-        kept = Kept.draw(self.pairs.regions.count, self.lengths[plan.captions], s.drop_regions, s.drop_words)
-        self.state.begin()
-        loss = self.gradient(
-            plan, kept, read, lambda scores, owner: objective(s.objective, scores, owner, s.margin, progress)
-        )
-        self.state.descend(self._rate(), s.clip)
-        return loss
+        return [self._batches.plan(*batch) for batch in epoch_batches(self.pairs, s.batch, s.captions, rng)]
 
-    def _rate(self) -> float:
-        """Of the present step."""
-        total = self.steps_an_epoch * self.settings.epochs
-        return self.settings.lr * cosine_rate(self.state.step, total, self.settings.warmup)
+    def read(self, batches: Sequence[Plan]) -> Generator[Read]:
+        """As `Task.read`."""
+        return self._batches.read(batches)
+
+    def gradient(self, batch: Plan, read: Iterator[Read], phase: str) -> tuple[float, Sequence[float]]:
+        """As `Task.gradient`; the only figure is the loss, which every process knows and the first one reports."""
+        s = self.settings
+        kept = kept_regions(self.pairs.regions.count, s.drop_regions)
+        loss = self._gradient(batch, kept, read, lambda scores, owner: objective(s.objective, scores, owner, s.margin))
+        return loss, [loss if distributed.first() else 0.0]
+
+    def epoch(self, common: dict[str, Any], figures: Sequence[float], model: AlignerModel) -> AlignEpoch:
+        """Check for collapse, and measure recall on the validation split."""
+        temperature = float(self.model.temperature.detach())
+        done = AlignEpoch(**common, loss=figures[0], temperature=temperature, warning=collapse(model, self.pairs))
+        if self.validation is None:
+            return done
+        forth, back = recalls(model, self.validation)
+        return replace(done, image_to_sentence=forth, sentence_to_image=back)
 
 
 def _groups(model: AlignerModel) -> list[dict[str, Any]]:
-    """The parameters that are trained, with the share of the rate at which those of networks are."""
+    """Parameter groups, each with its share of the learning rate: `TAIL_SHARE` for the networks' last blocks."""
     parts: dict[float, list[Tensor]] = {1.0: [], TAIL_SHARE: []}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
@@ -256,7 +195,7 @@ def recalls(model: AlignerModel, pairs: Pairs) -> tuple[tuple[float, float, floa
     device = model.log_temperature.device
     rows = torch.from_numpy(all_scores(model, pairs, images=own[distributed.rank()])).to(device)
     scores = distributed.gather_rows(rows, [part.stop - part.start for part in own]).cpu().numpy()
-    # A broken model's NaN finds nothing; `collapse` says what is wrong.
+    # NaN scores of a broken model rank last; `collapse` says what is wrong with it.
     summaries = ranks_both_ways(np.where(np.isnan(scores), -np.inf, scores), pairs.owner)
     forth, back = ((s.recall_1, s.recall_5, s.recall_10) for s in summaries)
     return forth, back
@@ -264,9 +203,9 @@ def recalls(model: AlignerModel, pairs: Pairs) -> tuple[tuple[float, float, floa
 
 @torch.inference_mode()
 def all_scores(model: AlignerModel, pairs: Pairs, bank: Bank | None = None, images: slice | None = None) -> np.ndarray:
-    """S_kl (N, L) float32 of every image and every sentence of ``pairs``, calibrated if there is a bank.
+    """S_kl (N, L) float32 of every image, or those of ``images``, and every sentence; calibrated with a query bank.
 
-    ``images`` are the only ones wanted. Where the vectors are not in memory, their embeddings are not either.
+    If the vectors are read from disk, embeddings are computed a block of images at a time.
     """
     wanted = torch.arange(len(pairs))[images or slice(None)]
     blocks = wanted.split(max(1, len(wanted)) if pairs.in_memory else _IMAGES)
@@ -291,7 +230,7 @@ def _block_scores(model: AlignerModel, pairs: Pairs, bank: Bank | None, images: 
 
 
 def _standardise(model: AlignerModel, pairs: Pairs) -> None:
-    """Give the model the mean and spread of the training vectors of regions and words, from a sample of them."""
+    """Set the model's mean and standard deviation of region and word vectors from a sample of the training split."""
     mean, spread = torch.empty(2, pairs.regions.width)
     for columns, vectors in sampled_columns(pairs.regions, _STANDARD_IMAGES):
         mean[columns], square = vectors.mean(0), vectors.square().mean(0)

@@ -11,25 +11,26 @@ if TYPE_CHECKING:
     from phrasebox.captioner.generate import Sentence
     from phrasebox.captioner.model import CaptionerModel
     from phrasebox.captioner.settings import PRESETS, ModelSettings, Preset, SpeechSettings, TrainSettings
-    from phrasebox.captioner.train import Epoch, Trained
-    from phrasebox.captioner.views import Views
+    from phrasebox.captioner.targets import Views
+    from phrasebox.captioner.train import CaptionEpoch, CaptionTask, TrainedCaptioner
     from phrasebox.text.vocabulary import Lexicon
 
 __all__ = [
     "PRESETS",
+    "CaptionEpoch",
+    "CaptionTask",
     "Captioner",
     "CaptionerModel",
     "Corpus",
     "DescribedRegion",
     "Description",
-    "Epoch",
     "Lexicon",
     "ModelSettings",
     "Preset",
     "Sentence",
     "SpeechSettings",
     "TrainSettings",
-    "Trained",
+    "TrainedCaptioner",
     "Views",
 ]
 
@@ -41,7 +42,8 @@ __getattr__ = lazy(
         "Corpus": "corpus",
         "DescribedRegion": "description",
         "Description": "description",
-        "Epoch": "train",
+        "CaptionEpoch": "train",
+        "CaptionTask": "train",
         "Lexicon": "corpus",
         "ModelSettings": "settings",
         "PRESETS": "settings",
@@ -49,7 +51,7 @@ __getattr__ = lazy(
         "Sentence": "generate",
         "SpeechSettings": "settings",
         "TrainSettings": "settings",
-        "Trained": "train",
-        "Views": "views",
+        "TrainedCaptioner": "train",
+        "Views": "targets",
     },
 )

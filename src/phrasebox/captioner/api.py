@@ -18,7 +18,7 @@ from phrasebox.captioner.description import DescribedRegion, Description, tellin
 from phrasebox.captioner.generate import Sentence, generate
 from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.settings import NAME, ModelSettings, SpeechSettings
-from phrasebox.captioner.views import Views
+from phrasebox.captioner.targets import Views
 from phrasebox.errors import DataError, ModelError, SettingsError
 from phrasebox.io.images import load_image
 from phrasebox.io.model_folder import find_model, read_config, read_weights, write_model

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from phrasebox.captioner.decoders import Memory, select
 from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.settings import SpeechSettings
-from phrasebox.captioner.state import Memory, select
-from phrasebox.captioner.views import Views
+from phrasebox.captioner.targets import Views
 from phrasebox.text.vocabulary import END, START
 
 _REPEATS = ((1, 0), (2, 0), (3, 0), (4, 0), (2, 1), (3, 1), (4, 1))

@@ -1,77 +1,78 @@
-"""Training a captioner: resumable at every epoch, kept at its best validation CIDEr-D (PAPER: section 7)."""
+"""Training a captioner; the epoch with the best validation CIDEr-D is kept (PAPER: section 7)."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from phrasebox.captioner.corpus import MAX_WORDS, Corpus
 from phrasebox.captioner.generate import generate
+from phrasebox.captioner.losses import Critic, cross_entropy, self_critical
 from phrasebox.captioner.model import CaptionerModel
-from phrasebox.captioner.reward import Critic
 from phrasebox.captioner.settings import ModelSettings, SpeechSettings, TrainSettings
-from phrasebox.captioner.step import Batch, Gradient
-from phrasebox.captioner.views import Views
-from phrasebox.errors import DataError, ModelError
+from phrasebox.captioner.targets import Views, count_targets, pad
+from phrasebox.errors import DataError
 from phrasebox.evaluate.caption_metrics import CiderD
+from phrasebox.pipeline.prefetch import ahead
 from phrasebox.text.ptb import ptb_tokens
 from phrasebox.text.vocabulary import Lexicon
 from phrasebox.training import distributed
-from phrasebox.training.checkpoint import CHECKPOINT, TrainingState, cosine_rate
-from phrasebox.training.execution import PLAIN, Execution
+from phrasebox.training.execution import PLAIN, Execution, seeded
+from phrasebox.training.loop import Epoch, Phase, Task, Trained, fit, mean
 from phrasebox.training.region_batch import RegionBatch
 from phrasebox.training.stored_vectors import sampled_columns
 
-_GENERATED = 128  # images described at a time in validation
-_SAME = 0.5  # share of images that may be given one and the same sentence
-_SEEDS = 1 << 40  # between those of processes
-_STANDARD_IMAGES = 2000  # images that the mean and spread of region vectors are taken from
+_GENERATED = 128  # images captioned at a time in validation
+_SAME = 0.5  # largest fraction of images that may get the same sentence
+_STANDARD_IMAGES = 2000  # images sampled for the mean and standard deviation of region vectors
 
 
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """What an epoch came to.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptionEpoch(Epoch):
+    """Results of an epoch of a captioner; its ``phase`` is ``words`` (cross-entropy) or ``reward`` (self-critical).
+
+    The loss is the mean cross-entropy a word; in the reward phase that of the region phrases, NaN without any.
 
     Attributes
     ----------
-    phase : {"words", "reward"}
-        Cross-entropy, or self-critical training.
-    loss : float
-        Mean cross-entropy a word; in the reward phase, that of the region phrases, NaN without any.
     reward : float
-        Mean CIDEr-D of drawn training sentences; NaN in the first phase.
+        Mean CIDEr-D of sampled sentences about training images; NaN in the first phase.
     cider : float
         CIDEr-D of greedy sentences about the validation images; NaN without any.
     """
 
-    epoch: int
-    phase: str
-    loss: float
-    lr: float
-    seconds: float
     reward: float = math.nan
     cider: float = math.nan
-    warning: str = ""
+
+    @property
+    def score(self) -> float:
+        """CIDEr-D on the validation images."""
+        return self.cider
+
+    @property
+    def figures(self) -> str:
+        """Validation CIDEr-D in percent, as tables give it, and what was trained on."""
+        known = {"val CIDEr-D": 100 * self.cider, "training CIDEr-D": 100 * self.reward}
+        parts = [f"{name} {value:.1f}" for name, value in known.items() if not math.isnan(value)]
+        return ", ".join(parts + ([] if math.isnan(self.loss) else [f"loss {self.loss:.3f}"]))
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """A trained model and its history; ``best`` indexes the epoch whose weights it holds."""
+class TrainedCaptioner(Trained[CaptionerModel, CaptionEpoch]):
+    """A trained captioner with its vocabulary."""
 
-    model: CaptionerModel
     lexicon: Lexicon
-    history: tuple[Epoch, ...]
-    best: int
 
 
 def train(
@@ -81,59 +82,74 @@ def train(
     settings: TrainSettings,
     folder: Path | None = None,
     device: str = "cpu",
-    report: Callable[[Epoch], object] = lambda epoch: None,
+    report: Callable[[CaptionEpoch], object] = lambda epoch: None,
     execution: Execution = PLAIN,
-) -> Trained:
+) -> TrainedCaptioner:
     """Learn to describe views from sentences about them.
-
-    In a group of processes (`phrasebox.training.distributed`) all call it alike; each computes its share of every
-    batch, the first writes, and all get the same model.
 
     Parameters
     ----------
     corpus : Corpus
         Of the training split; the vocabulary is taken from it alone.
     validation : Corpus or None
-        Images with captions whose CIDEr-D decides which epoch is kept; None keeps the last.
-    folder : Path, optional
-        Where a checkpoint is written after every epoch. If it holds one of the same settings, training goes on
-        after it, to the same weights as without the interruption.
-    report : callable
-        Is given every finished epoch.
+        Captioned images whose CIDEr-D decides which epoch is kept; None keeps the last.
+    folder, report
+        As `phrasebox.training.loop.fit`.
     execution : Execution
         How it is computed.
-
-    Returns
-    -------
-    Trained
-        The model in evaluation mode.
 
     Raises
     ------
     DataError
         If there is nothing to learn from.
     ModelError
-        If the loss is no longer finite, or the checkpoint does not fit.
+        As `phrasebox.training.loop.fit`.
     """
-    if not len(corpus):
-        raise DataError("no training image has regions and a caption or a phrase; import some, then run regions")
-    run = _Run(corpus, validation, model_settings, settings, device, execution)
-    checkpoint = folder / CHECKPOINT if folder else None
-    distributed.barrier()  # the first process may have emptied the folder
-    if checkpoint and checkpoint.exists():
-        run.state.restore(checkpoint, device)
-    while phase := run.phase():
-        epoch = run.epoch(phase)
-        if checkpoint:
-            run.state.save(checkpoint)
-        report(epoch)
-    model = CaptionerModel(model_settings, len(run.lexicon))
-    model.load_state_dict(run.state.kept)
-    return Trained(model.eval(), run.lexicon, tuple(run.history), run.state.best)
+    task = CaptionTask(corpus, validation, model_settings, settings, device, execution)
+    trained = fit(task, folder, report)
+    return TrainedCaptioner(trained.model, trained.history, trained.best, task.lexicon)
 
 
-class _Run:
-    """The state of a training between epochs; every epoch draws its randomness from (seed, epoch) alone."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Images of a batch, their sentences, and the micro-batches of this process.
+
+    Attributes
+    ----------
+    images : (B,) int64
+    rows : (M,) int64
+        Sentences of the corpus, grouped in the order of ``images``.
+    parts : list of slice
+        Micro-batches of this process: slices of ``images``.
+    """
+
+    images: np.ndarray
+    rows: np.ndarray
+    parts: list[slice]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sentences:
+    """The sentences of a batch that are learned by cross-entropy."""
+
+    rows: np.ndarray  # (M,) of the corpus
+    place: np.ndarray  # (M,) their image in the batch, ascending
+    total: float  # weight of all target words
+
+    def of(self, images: slice) -> slice:
+        """The sentences about consecutive images."""
+        first, last = np.searchsorted(self.place, (images.start, images.stop)).tolist()
+        return slice(first, last)
+
+
+class CaptionTask(Task[CaptionerModel, CaptionEpoch, Batch, RegionBatch]):
+    """The captioner's data, losses and validation; see `train`.
+
+    Both losses are means over the words, or images, of the whole batch, so those of micro-batches add up.
+    """
+
+    settings: TrainSettings
+    record = CaptionEpoch
 
     def __init__(
         self,
@@ -141,94 +157,124 @@ class _Run:
         validation: Corpus | None,
         model_settings: ModelSettings,
         settings: TrainSettings,
-        device: str,
-        execution: Execution,
+        device: str = "cpu",
+        execution: Execution = PLAIN,
     ) -> None:
-        self.corpus, self.settings, self.device = corpus, settings, device
+        if not len(corpus):
+            raise DataError("no training image has regions and a caption or a phrase; import some, then run regions")
         self.lexicon = corpus.lexicon(settings.min_count)
         if not self.lexicon.terms:
             raise DataError(f"no word of the training sentences occurs {settings.min_count} times; lower --min-count")
-        identity = json.dumps([asdict(model_settings), asdict(settings), fingerprint(corpus), *execution.identity])
+        self.corpus, self.settings, self.device, self.execution = corpus, settings, device, execution
+        self.phases = (
+            Phase("words", settings.epochs, settings.lr, settings.warmup),
+            Phase("reward", settings.reward_epochs, settings.reward_lr),
+        )
+        self._identity = json.dumps(
+            [asdict(model_settings), asdict(settings), fingerprint(corpus), *execution.identity]
+        )
         torch.manual_seed(settings.seed)
         self.model = CaptionerModel(model_settings, len(self.lexicon), settings.dropout)
         _standardise(self.model, corpus)
         self.model.to(device)
-        critic = Critic(self.lexicon, corpus.references()) if settings.reward_epochs else None
-        self.judge = _Judge(validation) if validation is not None and len(validation) else None
-        scaler = execution.scaler(device)
-        self.state = TrainingState(self.model, self._optimiser(), identity, Epoch, settings.average, scaler)
-        if execution.compile:
-            self.model.compile_parts()
-        self.gradient = Gradient(self.model, corpus, self.lexicon, settings, critic, device, execution, scaler.scale)
-        self.steps_an_epoch = -(-len(corpus) // settings.batch)
+        self.scaler = execution.scaler(device)
+        self.critic = Critic(self.lexicon, corpus.references()) if settings.reward_epochs else None
+        self._judge = _Judge(validation) if validation is not None and len(validation) else None
+        self._repeatable = torch.from_numpy(self.lexicon.repeatable()).to(device)
+        self._words = [self.lexicon.encode(text) for text in corpus.texts]
+        self._targets = count_targets(self._words, MAX_WORDS)
+        self._replica = distributed.Replica(self.model)
 
-    @property
-    def history(self) -> list[Epoch]:
-        """The epochs so far."""
-        return self.state.history
+    def identity(self) -> str:
+        """As `Task.identity`."""
+        return self._identity
 
-    def phase(self) -> str:
-        """What the next epoch does; blank when training is over."""
-        settings = self.settings
-        words = sum(epoch.phase == "words" for epoch in self.history)
-        rewards = len(self.history) - words
-        # A phase is over when its epochs are, or when patience is.
-        since = len(self.history) - 1 - max(self.state.best, words - 1 if rewards else 0)
-        tired = bool(settings.patience and self.history and since >= settings.patience)
-        if not rewards and words < settings.epochs and not tired:
-            return "words"
-        if rewards < settings.reward_epochs and not (rewards and tired):
-            return "reward"
-        return ""
-
-    def epoch(self, phase: str) -> Epoch:
-        """One pass over all images, then validation; keeps the weights if they are the best."""
-        started, number = time.monotonic(), len(self.history)
-        if phase == "reward" and self.history[-1].phase == "words":
-            self.state.back_to_best(self._optimiser())
-        # Processes draw what they say each on their own, everything else alike.
-        apart = distributed.rank() * _SEEDS if phase == "reward" or self.settings.scheduled else 0
-        torch.manual_seed(self.settings.seed * 1_000_003 + number + 1 + apart)
-        rng = np.random.default_rng((self.settings.seed, number))
-        batches = [self.gradient.batch(*batch) for batch in self.corpus.batches(self.settings.batch, rng)]
-        with closing(self.gradient.read(batches)) as read:
-            shares = [self._step(batch, read, phase) for batch in batches]
-        losses, rewards = np.sum(distributed.gather_lists([np.array(shares)]), axis=0).T.tolist()
-        done = Epoch(number, phase, _mean(losses), self._rate(phase), time.monotonic() - started, _mean(rewards))
-        if self.judge is not None:
-            watched = CaptionerModel(self.model.settings, len(self.lexicon)).to(self.device).eval()
-            watched.load_state_dict(self.state.weights)
-            cider, warning = self.judge(watched, self.lexicon, self.gradient.repeatable)
-            done = replace(done, cider=cider, warning=warning)
-        done, best = distributed.from_first(done), self.state.best
-        self.state.add(done, self.judge is None or best < 0 or done.cider > self.history[best].cider)
-        return done
-
-    def _step(self, batch: Batch, read: Iterator[RegionBatch], phase: str) -> tuple[float, float]:
-        """One update; this process's share of the cross-entropy and of the reward, each NaN if it had no part."""
-        self.state.begin()
-        loss, told, reward = self.gradient(batch, read, phase, self._mixed(phase))
-        if not math.isfinite(loss):
-            raise ModelError(f"the loss is {loss} in epoch {len(self.history) + 1}; use a smaller learning rate (--lr)")
-        self.state.descend(self._rate(phase), self.settings.clip)
-        return told, reward
-
-    def _mixed(self, phase: str) -> float:
-        """Share of input words that are the model's own."""
-        share = self.settings.scheduled * self.state.step / max(1, self.settings.epochs * self.steps_an_epoch)
-        return share if phase == "words" else 0.0
-
-    def _optimiser(self) -> torch.optim.Optimizer:
+    def optimiser(self) -> torch.optim.Optimizer:
+        """AdamW or RMSprop."""
         s = self.settings
         if s.optimiser == "adamw":
             return torch.optim.AdamW(self.model.parameters(), lr=s.lr, weight_decay=s.weight_decay)
         return torch.optim.RMSprop(self.model.parameters(), lr=s.lr)
 
-    def _rate(self, phase: str) -> float:
-        s = self.settings
-        if phase == "reward":
-            return s.reward_lr
-        return s.lr * cosine_rate(self.state.step, self.steps_an_epoch * s.epochs, s.warmup)
+    def batches(self, rng: np.random.Generator) -> list[Batch]:
+        """All images in random order, with all their sentences."""
+        return [
+            Batch(images, rows, self.execution.parts(distributed.share(len(images))))
+            for images, rows in self.corpus.batches(self.settings.batch, rng)
+        ]
+
+    def read(self, batches: Sequence[Batch]) -> Generator[RegionBatch]:
+        """The regions of every micro-batch, in order."""
+        requests = (torch.from_numpy(batch.images[part]) for batch in batches for part in batch.parts)
+        if self.corpus.in_memory:
+            return (self.corpus.regions[rows] for rows in requests)
+        return ahead(self.corpus.regions.__getitem__, requests)
+
+    def gradient(self, batch: Batch, read: Iterator[RegionBatch], phase: str) -> tuple[float, Sequence[float]]:
+        """As `Task.gradient`; the figures are the cross-entropy and the mean reward.
+
+        In the reward phase, whole images have the self-critical loss, and region phrases still the cross-entropy.
+        """
+        rows = batch.rows if phase == "words" else batch.rows[self.corpus.focus[batch.rows] > 0]
+        told = self._sentences(batch.images, rows) if len(rows) else None
+        judged = 0 if phase == "words" or self.critic is None else sum(i in self.critic for i in batch.images.tolist())
+        whole = len(batch.parts) == 1 and distributed.world() == 1
+        seed = None if whole else int(torch.randint(2**62, ()))
+        losses = np.zeros(3)
+        for i, part in enumerate(batch.parts):
+            work = partial(self._part, batch, part, next(read), told, judged)
+            with (
+                self.execution.autocast(self.device),
+                seeded(None if seed is None else seed + part.start, self.device),
+            ):
+                loss, *shares = self._replica(work, i == len(batch.parts) - 1)
+            losses += [float(loss.detach()), *shares]
+            self.scaler.scale(loss).backward()
+        loss, entropy, reward = losses.tolist()
+        return loss, (entropy if told else math.nan, reward if judged else math.nan)
+
+    def _part(
+        self, batch: Batch, part: slice, regions: RegionBatch, told: _Sentences | None, judged: int
+    ) -> tuple[Tensor, float, float]:
+        """The share of a micro-batch in the loss, the cross-entropy and the mean reward."""
+        entropy, reward, loss = 0.0, 0.0, torch.zeros((), device=self.device)
+        if judged and self.critic is not None:
+            images = batch.images[part].tolist()
+            captioned = [place for place, image in enumerate(images) if image in self.critic]
+            if captioned:
+                views = Views.whole(regions[torch.tensor(captioned)]).to(self.device)
+                keys = [images[place] for place in captioned]
+                found, reward = self_critical(self.model, views, keys, self.critic, self._repeatable, MAX_WORDS, judged)
+                loss = loss + found
+        if told is not None and len(told.rows[told.of(part)]):
+            found = self._cross_entropy(told, part, regions)
+            entropy = float(found.detach())
+            loss = loss + found
+        if not loss.requires_grad:  # an empty share: the other processes still wait for a gradient of zeros
+            loss = loss + torch.stack([(p * 0).sum() for p in self.model.parameters()]).sum()
+        return loss, entropy, reward
+
+    def _cross_entropy(self, told: _Sentences, part: slice, regions: RegionBatch) -> Tensor:
+        sentences = told.of(part)
+        rows = told.rows[sentences]
+        # Sentences about the same view share its memory.
+        pairs = np.stack([told.place[sentences] - part.start, self.corpus.focus[rows]])
+        (image, focus), owner = np.unique(pairs, axis=1, return_inverse=True)
+        views = Views(regions, torch.from_numpy(image), torch.from_numpy(focus)).to(self.device)
+        spoken = pad([self._words[i] for i in rows], MAX_WORDS).to(self.device)
+        memory = self.model.remember(views).select(torch.from_numpy(owner.reshape(-1)).to(self.device))
+        weight = torch.from_numpy(self.corpus.weight[rows]).to(self.device)
+        return cross_entropy(self.model, memory, spoken, weight, told.total, self.settings.smoothing)
+
+    def _sentences(self, images: np.ndarray, rows: np.ndarray) -> _Sentences:
+        place = np.argsort(images)[np.searchsorted(np.sort(images), self.corpus.image[rows])]
+        return _Sentences(rows, place, float(np.dot(self.corpus.weight[rows].astype(np.float64), self._targets[rows])))
+
+    def epoch(self, common: dict[str, Any], figures: Sequence[float], model: CaptionerModel) -> CaptionEpoch:
+        """Measure CIDEr-D on the validation images."""
+        cider, warning = (math.nan, "") if self._judge is None else self._judge(model, self.lexicon, self._repeatable)
+        loss, reward = figures
+        return CaptionEpoch(**common, loss=loss, reward=reward, cider=cider, warning=warning)
 
 
 class _Judge:
@@ -238,8 +284,8 @@ class _Judge:
         self.regions = corpus.regions
         self.scorer = CiderD([[ptb_tokens(text) for text in of_image] for of_image in corpus.references()])
 
-    def __call__(self, model: CaptionerModel, lexicon: Lexicon, repeatable: torch.Tensor) -> tuple[float, str]:
-        """The mean, and what is wrong with the sentences if anything is."""
+    def __call__(self, model: CaptionerModel, lexicon: Lexicon, repeatable: Tensor) -> tuple[float, str]:
+        """The mean over images, and what is wrong with the sentences; blank if nothing is."""
         speech = SpeechSettings(method="greedy", max_length=MAX_WORDS)
         texts: list[str] = []
         own = torch.arange(len(self.regions))[distributed.share(len(self.regions))]
@@ -247,11 +293,11 @@ class _Judge:
             views = Views.whole(self.regions[rows]).to(repeatable.device)
             texts += [lexicon.sentence(found[0].words) for found in generate(model, views, speech, repeatable)]
         texts = distributed.gather_lists(texts)
-        return _mean([self.scorer.score(i, ptb_tokens(text)) for i, text in enumerate(texts)]), sameness(texts)
+        return mean([self.scorer.score(i, ptb_tokens(text)) for i, text in enumerate(texts)]), sameness(texts)
 
 
 def sameness(texts: list[str]) -> str:
-    """What is wrong with a captioner that says one sentence for most images, and the remedy; blank if nothing.
+    """What to do about a captioner that gives most images the same sentence; blank if it does not.
 
     Examples
     --------
@@ -262,13 +308,13 @@ def sameness(texts: list[str]) -> str:
     if len(texts) < 3 or count <= _SAME * len(texts):
         return ""
     return (
-        f"the captioner says {text!r} of {count} among {len(texts)} images: it does not look at them yet; if this "
-        "stays, train longer (--epochs), use another --lr, or --decoder lstm"
+        f"the captioner says {text!r} of {count} among {len(texts)} images, so it ignores the image so far; if this "
+        "does not change, train longer (--epochs), use another --lr, or --decoder lstm"
     )
 
 
 def fingerprint(corpus: Corpus) -> str:
-    """A hash of the sentences and of a sample of the region vectors: other data of the same size is told apart."""
+    """A hash of the sentences and of a sample of the region vectors, different for other data of the same size."""
     digest = hashlib.sha256(json.dumps(corpus.texts).encode())
     for array in (corpus.image, corpus.focus, corpus.weight):
         digest.update(array.tobytes())
@@ -283,8 +329,3 @@ def _standardise(model: CaptionerModel, corpus: Corpus) -> None:
         mean[columns] = vectors.mean(0)
         spread[columns] = (vectors - mean[columns]).square().mean(0).sqrt()
     model.standardise(mean, spread)
-
-
-def _mean(values: list[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else math.nan

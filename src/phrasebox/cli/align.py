@@ -44,17 +44,12 @@ def align(
     fresh
         Start from the beginning; do not continue a stopped run.
     """
-    from phrasebox.aligner import Epoch
+    from phrasebox.aligner import AlignEpoch
     from phrasebox.stages.align import align as job
-    from phrasebox.stages.align import epoch_json
 
-    def report(epoch: Epoch) -> None:
+    def report(epoch: AlignEpoch) -> None:
         if not opened.silent:
-            line = f"epoch {epoch.epoch + 1}: loss {epoch.loss:.3f}, {epoch.seconds:.0f} s"
-            if epoch.recall == epoch.recall:  # NaN without a validation split
-                recall = " ".join(f"{r:.1f}" for r in (*epoch.image_to_sentence, *epoch.sentence_to_image))
-                line += f", val R@1/5/10 both ways {recall}"
-            print(line, epoch.warning, file=sys.stderr, flush=True)
+            print(epoch.line, file=sys.stderr, flush=True)
 
     training = replace(training, seed=common.seed)
     with together(ws, common) as (opened, common):
@@ -71,7 +66,7 @@ def align(
             "epochs": done.epochs,
             "new_epochs": done.new,
             "beta": done.beta,
-            "best": epoch_json(done.best),
+            "best": done.best.to_json(),
         },
         f"{done.folder}: best epoch {done.best.epoch + 1} of {done.epochs} ({done.new} new), beta {done.beta:g}",
         *remedy,

@@ -38,18 +38,15 @@ def caption(
     fresh
         Start from the beginning; do not continue a stopped run.
     """
-    from phrasebox.captioner import Epoch
+    from phrasebox.captioner import CaptionEpoch
     from phrasebox.stages.caption import caption as job
-    from phrasebox.stages.caption import caption_epoch_json
 
     def show(*parts: str) -> None:
         if not opened.silent:
             print(*parts, file=sys.stderr, flush=True)
 
-    def report(epoch: Epoch) -> None:
-        known = {"loss": epoch.loss, "reward": epoch.reward, "val CIDEr-D": epoch.cider}
-        numbers = ", ".join(f"{what} {value:.3f}" for what, value in known.items() if value == value)  # not NaN
-        show(f"epoch {epoch.epoch + 1} ({epoch.phase}): {numbers}, {epoch.seconds:.0f} s", epoch.warning)
+    def report(epoch: CaptionEpoch) -> None:
+        show(epoch.line)
 
     training = replace(training, seed=common.seed)
     with together(ws, common) as (opened, common):
@@ -64,7 +61,7 @@ def caption(
             "ingredients": done.ingredients,
             "epochs": done.epochs,
             "new_epochs": done.new,
-            "best": caption_epoch_json(done.best),
+            "best": done.best.to_json(),
         },
         f"{done.folder}: best epoch {done.best.epoch + 1} of {done.epochs} ({done.new} new)",
         done.ingredients,

@@ -87,14 +87,14 @@ class _Lines:
         of = "" if self.total is None else f"/{self.total}"
         line = f"{self.description} {self.finished}{of}, {rate:.3g}/s"
         if self.total is not None and 0 < self.finished < self.total:
-            line += f", {_duration((self.total - self.finished) / rate)} left"
+            line += f", {duration((self.total - self.finished) / rate)} left"
         print(line, file=sys.stderr, flush=True)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """A duration in words.
 
-    >>> _duration(42), _duration(125), _duration(9000)
+    >>> duration(42), duration(125), duration(9000)
     ('42 s', '2 min', '2.5 h')
     """
     if seconds < 60:

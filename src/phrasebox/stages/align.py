@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from phrasebox.aligner import Aligner, Bank, Epoch, ModelSettings, Pairs, Trained, TrainSettings
+from phrasebox.aligner import AlignEpoch, Aligner, Bank, ModelSettings, Pairs, TrainSettings
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.stored import NAME
 from phrasebox.aligner.train import train
 from phrasebox.errors import WorkspaceError
-from phrasebox.io.atomic import write_json, write_whole
+from phrasebox.io.atomic import write_whole
 from phrasebox.regions.compatibility import workspace_regions
 from phrasebox.regions.settings import vector_parts
-from phrasebox.show import Panel, curves
+from phrasebox.show import Panel
 from phrasebox.stages.choose_beta import BETAS, choose_beta
 from phrasebox.stages.finetune import MAPS, check_tunable, tune
-from phrasebox.stages.models import computed, model_folder
+from phrasebox.stages.models import computed, model_folder, write_history
 from phrasebox.stages.origin import origin
 from phrasebox.stages.training_data import VECTORS, forget, training_pairs
 from phrasebox.text.vocabulary import Vocabulary
 from phrasebox.training import distributed
 from phrasebox.training.execution import PLAIN, Execution
+from phrasebox.training.loop import Trained
 from phrasebox.workspace.run_log import Run, versions
 from phrasebox.workspace.workspace import Workspace
 
 STAGE = "align"
+_WAYS = "image_to_sentence", "sentence_to_image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Aligned:
     folder: Path
     epochs: int
     new: int
-    best: Epoch
+    best: AlignEpoch
     beta: float
 
 
@@ -54,7 +56,7 @@ def align(
     device: str = "cpu",
     fresh: bool = False,
     quiet: bool = False,
-    report: Callable[[Epoch], object] = lambda epoch: None,
+    report: Callable[[AlignEpoch], object] = lambda epoch: None,
     card: Callable[[dict[str, Any]], str] | None = None,
     execution: Execution = PLAIN,
     finetune: int = 0,
@@ -94,18 +96,18 @@ def align(
     model = replace(model, vector_dim=pairs.regions.width, parts=parts)
     vocabulary = Vocabulary.build(text for batch in ws.images("train") for row in batch for text in row.captions)
 
-    def after(epoch: Epoch) -> None:
+    def after(epoch: AlignEpoch) -> None:
         history.append(epoch)
         report(epoch)
 
     if fresh and distributed.first():  # only now, so that a model is not lost where no other can be made
         forget(folder)
-    history: list[Epoch] = []
+    history: list[AlignEpoch] = []
     trained = train(pairs, validation, model, settings, folder, device, after, execution)
     best = trained.history[trained.best]
     if not distributed.first():
         return Aligned(folder, len(trained.history), len(history), best, math.nan)
-    write_history(folder, trained)
+    write_history(folder, trained.history, _panels(trained.history))
     aligner = Aligner(trained.model.to(device), workspace_regions(ws), device=device)
     aligner.beta = choose_beta(ws, aligner, BETAS)
     reads: AlignerModel = aligner.model
@@ -118,7 +120,7 @@ def align(
         later = tuple(_later(epoch, trained) for epoch in tuned.trained.history)
         trained = replace(trained, history=trained.history + later, best=len(trained.history) + tuned.trained.best)
         best = trained.history[trained.best]
-        write_history(folder, trained)
+        write_history(folder, trained.history, _panels(trained.history))
         aligner = replace(aligner, model=reads.aligner().to(device), region_settings=tuned.regions)
     if model.normalise:
         aligner.bank = Bank.draw(reads, pairs, settings.seed)
@@ -135,32 +137,22 @@ def align(
     return Aligned(folder, len(trained.history), len(history), best, aligner.beta)
 
 
-def _later(epoch: Epoch, before: Trained) -> Epoch:
+def _later(epoch: AlignEpoch, before: Trained) -> AlignEpoch:
     """An epoch of fine-tuning, numbered on from those before it."""
-    return replace(epoch, epoch=epoch.epoch + len(before.history))
+    done = len(before.history)
+    return replace(epoch, epoch=epoch.epoch + done, epochs=epoch.epochs + done)
 
 
-def epoch_json(epoch: Epoch) -> dict[str, Any]:
-    """An epoch as plain values; JSON has no NaN, so recalls without a validation split are null."""
-    known = epoch.recall == epoch.recall
-    return asdict(epoch) if known else asdict(epoch) | {"image_to_sentence": None, "sentence_to_image": None}
-
-
-def write_history(folder: Path, trained: Trained) -> None:
-    """Leave the training's numbers as JSON and as curves."""
-    epochs = [epoch_json(epoch) for epoch in trained.history]
-    write_json(folder / "history.json", epochs)
-    panels = [Panel("loss", {"train": [e.loss for e in trained.history]})]
-    if trained.history[0].recall == trained.history[0].recall:  # NaN without a validation split
-        forth, back = ([getattr(e, way) for e in trained.history] for way in ("image_to_sentence", "sentence_to_image"))
-        recall = {"image to sentence": [r[0] for r in forth], "sentence to image": [r[0] for r in back]}
-        panels.append(Panel("R@1, val (%)", recall))
-    panels.append(Panel("learning rate", {"": [e.lr for e in trained.history]}))
-    curves(panels, folder / "curves.png")
+def _panels(history: Sequence[AlignEpoch]) -> list[Panel]:
+    """Recall over the epochs; nothing without a validation split."""
+    if math.isnan(history[0].score):
+        return []
+    forth, back = ([getattr(e, way)[0] for e in history] for way in _WAYS)
+    return [Panel("R@1, val (%)", {"image to sentence": forth, "sentence to image": back})]
 
 
 def _about(
-    ws: Workspace, pairs: Pairs, vocabulary: Vocabulary, settings: TrainSettings, trained: Trained, best: Epoch
+    ws: Workspace, pairs: Pairs, vocabulary: Vocabulary, settings: TrainSettings, trained: Trained, best: AlignEpoch
 ) -> dict[str, Any]:
     data, licence = origin(ws)
     about = {
@@ -173,7 +165,6 @@ def _about(
         "epochs": len(trained.history),
         "versions": versions(),
     }
-    measured = epoch_json(best)
-    if measured["image_to_sentence"] is not None:
-        about["validation"] = {way: measured[way] for way in ("image_to_sentence", "sentence_to_image")}
+    if not math.isnan(best.score):
+        about["validation"] = {way: getattr(best, way) for way in _WAYS}
     return about

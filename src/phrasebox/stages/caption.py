@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from phrasebox.captioner import Captioner, Corpus, Epoch, ModelSettings, SpeechSettings, Trained, TrainSettings
+from phrasebox.captioner import CaptionEpoch, Captioner, Corpus, ModelSettings, SpeechSettings, TrainSettings
 from phrasebox.captioner.settings import NAME
 from phrasebox.captioner.train import train
 from phrasebox.errors import WorkspaceError
-from phrasebox.io.atomic import write_json
 from phrasebox.regions.compatibility import workspace_regions
 from phrasebox.regions.settings import vector_parts
-from phrasebox.show import Panel, curves
-from phrasebox.stages.models import computed, model_folder
+from phrasebox.show import Panel
+from phrasebox.stages.models import computed, model_folder, write_history
 from phrasebox.stages.origin import origin
 from phrasebox.stages.training_data import corpus_source, forget
 from phrasebox.text.words import words
 from phrasebox.training import distributed
 from phrasebox.training.execution import PLAIN, Execution
+from phrasebox.training.loop import Trained
 from phrasebox.training.stored_vectors import StoredRegions
 from phrasebox.types import Phrase, Regions
 from phrasebox.workspace.run_log import Run, versions
@@ -40,7 +40,7 @@ class Captioned:
     ingredients: str
     epochs: int
     new: int
-    best: Epoch
+    best: CaptionEpoch
 
 
 def caption(
@@ -52,7 +52,7 @@ def caption(
     device: str = "cpu",
     fresh: bool = False,
     told: Callable[[str], object] = lambda ingredients: None,
-    report: Callable[[Epoch], object] = lambda epoch: None,
+    report: Callable[[CaptionEpoch], object] = lambda epoch: None,
     execution: Execution = PLAIN,
 ) -> Captioned:
     """Train on the ``train`` split, stop early by CIDEr-D of the captions of ``val``, and save.
@@ -88,18 +88,18 @@ def caption(
     model = replace(model, vector_dim=corpus.regions.width)
     validation = load_corpus(ws, "val", replace(settings, data="images"), fits)
 
-    def after(epoch: Epoch) -> None:
+    def after(epoch: CaptionEpoch) -> None:
         history.append(epoch)
         report(epoch)
 
     if fresh and distributed.first():  # only now, so that a model is not lost where no other can be made
         forget(folder)
-    history: list[Epoch] = []
+    history: list[CaptionEpoch] = []
     trained = train(corpus, validation, model, settings, folder, device, after, execution)
     captioned = Captioned(folder, line, len(trained.history), len(history), trained.history[trained.best])
     if not distributed.first():
         return captioned
-    write_history(folder, trained)
+    write_history(folder, trained.history, _panels(trained.history))
     regions = workspace_regions(ws).of_first
     captioner = Captioner(trained.model.to(device), trained.lexicon, regions, speech, device=device)
     captioner.about = _about(ws, line, settings, trained)
@@ -168,31 +168,18 @@ def first_width(ws: Workspace) -> int | None:
     return parts[0] if parts else None
 
 
-def caption_epoch_json(epoch: Epoch) -> dict[str, Any]:
-    """An epoch as plain values; JSON has no NaN, so what was not measured is null."""
-    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in asdict(epoch).items()}
-
-
-def write_history(folder: Path, trained: Trained) -> None:
-    """Leave the training's numbers as JSON and as curves."""
-    write_json(folder / "history.json", [caption_epoch_json(epoch) for epoch in trained.history])
-    panels = [Panel("cross-entropy", {"train": [e.loss for e in trained.history]})]
-    measured = {
-        "val, greedy": [e.cider for e in trained.history],
-        "train, drawn": [e.reward for e in trained.history],
-    }
+def _panels(history: Sequence[CaptionEpoch]) -> list[Panel]:
+    """CIDEr-D over the epochs, as far as it was measured."""
+    measured = {"val, greedy": [e.cider for e in history], "train, sampled": [e.reward for e in history]}
     known = {name: values for name, values in measured.items() if not all(map(math.isnan, values))}
-    if known:
-        panels.append(Panel("CIDEr-D", known))
-    panels.append(Panel("learning rate", {"": [e.lr for e in trained.history]}))
-    curves(panels, folder / "curves.png")
+    return [Panel("CIDEr-D", known)] if known else []
 
 
 def _pairs(ws: Workspace, split: str) -> int:
     return sum(len(row.captions) for batch in ws.images(split) for row in batch)
 
 
-def _about(ws: Workspace, line: str, settings: TrainSettings, trained: Trained) -> dict[str, Any]:
+def _about(ws: Workspace, line: str, settings: TrainSettings, trained: Trained[Any, CaptionEpoch]) -> dict[str, Any]:
     data, licence = origin(ws)
     about = {
         "data": data,

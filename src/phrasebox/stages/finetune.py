@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from phrasebox.aligner import Epoch, Pairs, Trained, TrainSettings
+from phrasebox.aligner import AlignEpoch, Pairs, TrainSettings
 from phrasebox.aligner.finetuned import MappedRegions, TunedAligner
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.train import train
@@ -31,6 +31,7 @@ from phrasebox.regions.settings import RegionSettings
 from phrasebox.stages.own_vectors import BACKBONE
 from phrasebox.training import distributed
 from phrasebox.training.execution import PLAIN, Execution
+from phrasebox.training.loop import Trained
 from phrasebox.workspace.workspace import Workspace
 
 MAPS = "maps"
@@ -48,7 +49,7 @@ class Tuned:
     """
 
     model: TunedAligner
-    trained: Trained
+    trained: Trained[AlignerModel, AlignEpoch]
     pairs: Pairs
     regions: RegionSettings
 
@@ -91,7 +92,7 @@ def tune(
     device: str = "cpu",
     workers: int = 2,
     quiet: bool = False,
-    report: Callable[[Epoch], object] = lambda epoch: None,
+    report: Callable[[AlignEpoch], object] = lambda epoch: None,
     execution: Execution = PLAIN,
 ) -> Tuned:
     """Train the last ``blocks`` blocks of the networks and the aligner on, and write the networks into ``folder``.

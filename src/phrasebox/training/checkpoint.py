@@ -1,16 +1,16 @@
-"""The state of a training between epochs, in memory and on disk: whole or not there, and only of the same run."""
+"""The state of a training between epochs, in memory and as a checkpoint file that only the same run continues from."""
 
 from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from phrasebox.errors import ModelError
 from phrasebox.io.atomic import write_whole
@@ -20,25 +20,26 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 CHECKPOINT = "checkpoint.pt"
-Epoch = TypeVar("Epoch", bound="DataclassInstance")
+Record = TypeVar("Record", bound="DataclassInstance")
 
 
-class TrainingState(Generic[Epoch]):
+class TrainingState(Generic[Record]):
     """A model in training with its optimiser, running average, best weights and history.
 
     Parameters
     ----------
     model : Module
-        On its device, as it starts.
+        On its device, before its first step.
     optimiser : Optimizer
         Of its parameters.
     identity : str
-        All that the training depends on; a checkpoint of another identity is refused.
-    epoch : type
-        The dataclass whose instances are the history.
-    average : float
-        Decay of the running average of the weights, which is then what counts; 0 for the weights themselves.
-    scaler : GradScaler, optional
+        Everything the training depends on; a checkpoint of another identity is refused.
+    record : type
+        The dataclass of the history's items.
+    decay : float
+        Decay of the running average of the weights, which is then what is validated and kept; 0 for the weights
+        themselves.
+    scaler : GradScaler
         By which losses are scaled before their gradient is taken.
     """
 
@@ -47,63 +48,76 @@ class TrainingState(Generic[Epoch]):
         model: nn.Module,
         optimiser: torch.optim.Optimizer,
         identity: str,
-        epoch: type[Epoch],
-        average: float,
-        scaler: torch.amp.GradScaler | None = None,
+        record: type[Record],
+        decay: float,
+        scaler: torch.amp.GradScaler,
     ) -> None:
-        self.model, self.optimiser, self.identity = model, optimiser, identity
-        self._epoch, self._decay = epoch, average
-        self.scaler = scaler or torch.amp.GradScaler("cpu", enabled=False)
-        self.average = _copied(model.state_dict())
-        self.kept = _kept(model.state_dict())
-        self.history: list[Epoch] = []
+        self.model, self.optimiser, self.identity, self.scaler = model, optimiser, identity, scaler
+        self._record, self._decay = record, decay
+        self._average = AveragedModel(model, avg_fn=self._averaged)
+        self._average.update_parameters(model)  # the first update copies
+        self.history: list[Record] = []
         self.best = -1
         self.step = 0
+        self.keep()
+
+    def _averaged(self, average: Tensor, value: Tensor, updates: Tensor | int) -> Tensor:
+        # A short decay at first, so that the random initial weights are forgotten.
+        decay = min(self._decay, self.step / (self.step + 9))
+        return average.lerp(value, 1 - decay)
 
     @property
-    def weights(self) -> dict[str, Tensor]:
-        """The weights that count now."""
-        return self.average if self._decay else self.model.state_dict()
+    def watched(self) -> nn.Module:
+        """A copy of the model for validation: the running average, or the present weights if nothing is averaged."""
+        if not self._decay:
+            self._average.module.load_state_dict(self.model.state_dict())
+        return self._average.module.eval()
 
-    def begin(self) -> None:
-        """Forget the gradient of the step before."""
+    def zero_grad(self) -> None:
+        """Clear the gradient."""
         self.optimiser.zero_grad(set_to_none=True)
 
     def descend(self, rate: float, clip: float) -> None:
-        """One step down the gradient that has come together since `begin`, each of its elements at most ``clip``."""
+        """One optimiser step, each element of the gradient clipped to ``clip``."""
         for group in self.optimiser.param_groups:
-            group["lr"] = rate * group.get("share", 1.0)  # parameters that are to move less than the others have one
+            group["lr"] = rate * group.get("share", 1.0)  # parameter groups with a smaller learning rate have a share
         self.scaler.unscale_(self.optimiser)
         nn.utils.clip_grad_value_(self.model.parameters(), clip)
         self.scaler.step(self.optimiser)
         self.scaler.update()
         self.step += 1
         if self._decay:
-            # A young average follows closely, so that it does not remember the random start.
-            decay = min(self._decay, self.step / (self.step + 9))
-            for name, value in self.model.state_dict().items():
-                self.average[name].lerp_(value, 1 - decay)
+            self._average.update_parameters(self.model)
 
-    def add(self, epoch: Epoch, better: bool) -> None:
-        """Put an epoch into the history; the weights that count are kept if it is the best so far."""
+    def add(self, epoch: Record, better: bool) -> None:
+        """Append an epoch to the history; the watched weights are kept if it is the best so far."""
         if better:
             self.best = len(self.history)
-            self.kept = _kept(self.weights)
+            self.keep()
         self.history.append(epoch)
 
+    def keep(self) -> None:
+        """Keep a copy of the watched weights."""
+        self.kept = {name: value.detach().cpu().clone() for name, value in self.watched.state_dict().items()}
+
     def back_to_best(self, optimiser: torch.optim.Optimizer) -> None:
-        """Go on from the weights that were kept, with a new optimiser."""
+        """Continue from the kept weights with a new optimiser."""
         self.model.load_state_dict(self.kept)
-        self.average = _copied(self.model.state_dict())
+        self._average.module.load_state_dict(self.kept)
         self.optimiser = optimiser
 
+    def kept_model(self) -> nn.Module:
+        """The model with the kept weights, on the CPU and in evaluation mode."""
+        self._average.module.load_state_dict(self.kept)
+        return self._average.module.eval().to("cpu")
+
     def save(self, path: Path) -> None:
-        """Leave everything a later process needs to go on; written beside and renamed, by the first process alone."""
+        """Write what a later process needs to continue; written to a temporary file and renamed, by rank 0 alone."""
         if not distributed.first():
             return
         state = {
-            "identity": self.identity, "model": self.model.state_dict(), "average": self.average, "kept": self.kept,
-            "optimiser": self.optimiser.state_dict(), "step": self.step, "best": self.best,
+            "identity": self.identity, "model": self.model.state_dict(), "average": self._average.state_dict(),
+            "kept": self.kept, "optimiser": self.optimiser.state_dict(), "step": self.step, "best": self.best,
             "history": [asdict(epoch) for epoch in self.history], "scaler": self.scaler.state_dict(),
         }  # fmt: skip
         file = io.BytesIO()
@@ -111,7 +125,7 @@ class TrainingState(Generic[Epoch]):
         write_whole(path, file.getvalue())
 
     def restore(self, path: Path, device: str) -> None:
-        """Take up what a run of the same identity left.
+        """Load the checkpoint of a run of the same identity.
 
         Raises
         ------
@@ -129,21 +143,13 @@ class TrainingState(Generic[Epoch]):
         self.optimiser.load_state_dict(state["optimiser"])
         if self.scaler.is_enabled() and state.get("scaler"):
             self.scaler.load_state_dict(state["scaler"])
-        self.average, self.kept = state["average"], state["kept"]
-        self.step, self.best = state["step"], state["best"]
-        self.history = [self._epoch(**epoch) for epoch in state["history"]]
-
-
-def _copied(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in weights.items()}
-
-
-def _kept(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.detach().cpu().clone() for name, value in weights.items()}
+        self._average.load_state_dict(state["average"])
+        self.kept, self.step, self.best = state["kept"], state["step"], state["best"]
+        self.history = [self._record(**epoch) for epoch in state["history"]]
 
 
 def cosine_rate(step: int, total: int, warmup: int) -> float:
-    """Share of the largest learning rate: a warm-up, then a cosine down to a hundredth.
+    """Fraction of the largest learning rate: a linear warm-up, then a cosine down to a hundredth.
 
     Examples
     --------

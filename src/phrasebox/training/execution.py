@@ -1,10 +1,11 @@
-"""How a training is computed, apart from what it learns: parts of batches, precision, compilation, memory."""
+"""How a training is computed: micro-batches, precision, compilation, memory."""
 
 from __future__ import annotations
 
 import os
 import re
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,7 +16,7 @@ from phrasebox.io.settings import settings
 if TYPE_CHECKING:
     import torch
 
-_SHARE = 0.5  # of the memory that is free, for vectors
+_SHARE = 0.5  # fraction of free memory that vectors may take
 _CGROUP = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
 
 
@@ -33,7 +34,7 @@ class Execution:
     "Size such as 4GB that the vectors of a process may take; more are read as needed. Half of what is free by default."
 
     def parts(self, own: slice) -> list[slice]:
-        """Cut a process's rows of a batch into those of one pass each; an empty share is one empty part.
+        """Cut a process's rows of a batch into micro-batches; an empty share is one empty part.
 
         Examples
         --------
@@ -45,7 +46,7 @@ class Execution:
         return [slice(start, min(start + size, own.stop)) for start in starts]
 
     def autocast(self, device: str) -> AbstractContextManager:
-        """The precision of what is computed inside."""
+        """Context in which the networks are computed in this precision."""
         if self.precision == "fp32":
             return nullcontext()
         import torch
@@ -54,7 +55,7 @@ class Execution:
         return torch.autocast(torch.device(device).type, kind)
 
     def scaler(self, device: str) -> torch.amp.GradScaler:
-        """Keeps small gradients of ``fp16`` from vanishing on a GPU; elsewhere it does nothing."""
+        """Loss scaling for ``fp16`` on a GPU, where small gradients would underflow; disabled elsewhere."""
         import torch
 
         kind = torch.device(device).type
@@ -62,17 +63,17 @@ class Execution:
 
     @property
     def identity(self) -> list[str]:
-        """What of this changes results by more than a sum's order; empty by default."""
+        """The settings that change results by more than the order of a sum; empty by default."""
         return [] if self.precision == "fp32" else [self.precision]
 
     @property
     def asked(self) -> dict[str, int | str | bool]:
-        """What differs from the default, by the names of the options."""
+        """The settings that differ from the default, by the names of the options."""
         found = {"micro_batch": self.micro_batch, "precision": self.precision, "compile": self.compile}
         return {name: value for name, value in found.items() if value not in (0, "fp32", False)}
 
     def fits(self, size: int) -> bool:
-        """Whether so many bytes of vectors are held in memory."""
+        """Whether this many bytes of vectors are held in memory."""
         from phrasebox.training import distributed
 
         limit = _free() * _SHARE / distributed.neighbours() if self.memory is None else self.memory
@@ -82,8 +83,34 @@ class Execution:
 PLAIN = Execution()
 
 
+@contextmanager
+def seeded(seed: int | None, device: str) -> Iterator[None]:
+    """Draw random numbers from ``seed`` inside, and continue the previous sequence afterwards; None changes nothing.
+
+    The parts of a batch are computed under seeds of their own: a second pass over a part draws the same dropout, and
+    processes whose parts differ in size continue with the same random numbers.
+
+    Examples
+    --------
+    >>> import torch
+    >>> with seeded(7, "cpu"):
+    ...     first = torch.rand(3)
+    >>> with seeded(7, "cpu"):
+    ...     torch.equal(torch.rand(3), first)
+    True
+    """
+    if seed is None:
+        yield
+        return
+    import torch
+
+    with torch.random.fork_rng([torch.device(device)] if torch.device(device).type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
 def _free() -> int:
-    """Bytes of memory that are to be had on this machine, or in this container."""
+    """Bytes of free memory on this machine, or in this container."""
     free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2  # where the system does not say
     try:
         known = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)

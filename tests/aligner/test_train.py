@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from phrasebox.aligner import PRESETS, AlignerModel, ModelSettings, Pairs, TrainSettings
-from phrasebox.aligner.train import CHECKPOINT, all_scores, recalls, train
+from phrasebox.aligner.train import all_scores, recalls, train
 from phrasebox.errors import DataError, ModelError
+from phrasebox.training.checkpoint import CHECKPOINT
 
 MODEL = ModelSettings(vector_dim=32, dim=24, hidden=24)
-QUICK = TrainSettings(epochs=4, batch=8, captions=1, lr=3e-3, warmup=4, drop_words=0.2, drop_regions=0.3, average=0.5)
+QUICK = TrainSettings(epochs=4, batch=8, captions=1, lr=3e-3, warmup=4, drop_regions=0.3, average=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_presets_train(preset, pairs, validation):
     assert not trained.model.training
 
 
-@pytest.mark.parametrize("objective", ["margin-sum", "margin-hardest", "margin-annealed", "infonce"])
+@pytest.mark.parametrize("objective", ["margin-sum", "margin-hardest", "infonce"])
 @pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
 def test_every_objective_and_optimiser_moves_the_weights(pairs, objective, optimiser):
     settings = TrainSettings(epochs=1, batch=8, objective=objective, optimiser=optimiser, warmup=1)
@@ -148,7 +149,7 @@ def test_early_stopping_keeps_the_best(pairs, validation, monkeypatch):
     settings = replace(QUICK, epochs=9, patience=2)
     with_recalls(monkeypatch, [10.0, 30.0, 20.0, 30.0])
     stopped = train(pairs, validation, MODEL, settings)
-    assert [e.recall for e in stopped.history] == [10, 30, 20, 30]
+    assert [e.score for e in stopped.history] == [10, 30, 20, 30]
     assert stopped.best == 1
     with_recalls(monkeypatch, [10.0, 30.0, *range(9)])
     assert same_weights(stopped.model, train(pairs, validation, MODEL, settings).model)
@@ -167,7 +168,7 @@ def test_patience_of_zero_never_stops(pairs, validation, monkeypatch):
 def test_without_validation_the_last_is_kept(pairs, nothing):
     trained = train(pairs, nothing, MODEL, QUICK)
     assert trained.best == 3
-    assert math.isnan(trained.history[0].recall)
+    assert math.isnan(trained.history[0].score)
 
 
 @pytest.mark.parametrize("images", [0, 1])
