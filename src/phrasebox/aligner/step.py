@@ -23,7 +23,7 @@ from phrasebox.aligner.data import Pairs, pack
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.pipeline.prefetch import ahead
 from phrasebox.training import distributed
-from phrasebox.training.execution import Execution, seeded
+from phrasebox.training.execution import Execution, seeded, step_seed
 from phrasebox.training.region_batch import RegionBatch
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -155,7 +155,7 @@ class Gradient:
         """
         several = len(plan.parts) > 1
         whole = not several and distributed.world() == 1
-        seed = None if whole else int(torch.randint(2**62, ()))
+        seed = None if whole else step_seed(plan.images)
         with torch.no_grad() if several else torch.enable_grad():
             first = [self._embed(part, kept, next(read), seed, not several) for part in plan.parts]
         leaves, value = self._leaves(plan, first, loss)

@@ -28,7 +28,7 @@ from phrasebox.pipeline.prefetch import ahead
 from phrasebox.text.ptb import ptb_tokens
 from phrasebox.text.vocabulary import Lexicon
 from phrasebox.training import distributed
-from phrasebox.training.execution import PLAIN, Execution, seeded
+from phrasebox.training.execution import PLAIN, Execution, seeded, step_seed
 from phrasebox.training.loop import Epoch, Phase, Task, Trained, fit, mean
 from phrasebox.training.region_batch import RegionBatch
 from phrasebox.training.stored_vectors import sampled_columns
@@ -219,7 +219,7 @@ class CaptionTask(Task[CaptionerModel, CaptionEpoch, Batch, RegionBatch]):
         told = self._sentences(batch.images, rows) if len(rows) else None
         judged = 0 if phase == "words" or self.critic is None else sum(i in self.critic for i in batch.images.tolist())
         whole = len(batch.parts) == 1 and distributed.world() == 1
-        seed = None if whole else int(torch.randint(2**62, ()))
+        seed = None if whole else step_seed(batch.images)
         losses = np.zeros(3)
         for i, part in enumerate(batch.parts):
             work = partial(self._part, batch, part, next(read), told, judged)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic import ByteSize, Field
 from phrasebox.io.settings import settings
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 _SHARE = 0.5  # fraction of free memory that vectors may take
@@ -81,6 +83,13 @@ class Execution:
 
 
 PLAIN = Execution()
+
+
+def step_seed(images: np.ndarray) -> int:
+    """A seed for the step on a batch of these images, from the seed of the epoch and without drawing a number."""
+    import torch
+
+    return (torch.initial_seed() * 1_000_003 + zlib.crc32(images.tobytes())) % 2**62
 
 
 @contextmanager
