@@ -40,7 +40,7 @@ def test_a_model_with_its_history_and_a_second_time(at, call):
 
 def test_epochs_are_told(at, call):
     lines = call("align", at("regions"), *QUICK).err.splitlines()
-    assert [line.split(":")[0] for line in lines if line.startswith("epoch")] == ["epoch 1", "epoch 2"]
+    assert [line.split(",")[0] for line in lines if line.startswith("epoch")] == ["epoch 1 of 2", "epoch 2 of 2"]
     assert "val R@1/5/10 both ways" in lines[-1]
 
 
