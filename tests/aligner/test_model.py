@@ -227,7 +227,6 @@ def test_geometry_is_a_share_of_each_image_s_own_frame():
         (TrainSettings, {"batch": 1}, "batch"),
         (TrainSettings, {"epochs": 0}, "epochs"),
         (TrainSettings, {"dropout": 1.0}, "dropout"),
-        (TrainSettings, {"drop_words": -0.1}, "drop_words"),
         (TrainSettings, {"drop_regions": 1.0}, "drop_regions"),
         (TrainSettings, {"lr": 0.0}, "lr"),
     ],

@@ -42,7 +42,8 @@ def test_what_went_in_and_every_epoch_are_told(at, call):
     lines = call("caption", at("regions"), *QUICK, "--data", "images").err.splitlines()
     told = [line for line in lines if "pairs became" in line or line.startswith("epoch")]
     assert told[0] == "6 pairs became 6: 6 captions and 0 region phrases of 3 images"
-    assert [line.split(":")[0] for line in told[1:]] == ["epoch 1 (words)", "epoch 2 (words)", "epoch 3 (reward)"]
+    assert [line.split(",")[0] for line in told[1:]] == ["epoch 1 of 3", "epoch 2 of 3", "epoch 3 of 3"]
+    assert ["training CIDEr-D" in line for line in told[1:]] == [False, False, True]
     assert "val CIDEr-D" in told[-1]
 
 

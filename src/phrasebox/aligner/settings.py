@@ -10,7 +10,7 @@ from pydantic import Field
 from phrasebox.errors import SettingsError
 from phrasebox.io.settings import DERIVED, PRESET_NAMES, preset_table, settings, with_values
 
-Objective = Literal["infonce", "margin-sum", "margin-hardest", "margin-annealed"]
+Objective = Literal["infonce", "margin-sum", "margin-hardest"]
 Encoder = Literal["mlp", "brnn", "lstm", "gru"]
 
 
@@ -62,7 +62,7 @@ class TrainSettings:
     """How an aligner is trained."""
 
     objective: Objective = "infonce"
-    "The loss: contrastive, or max-margin over all negatives (the paper) or the hardest, or annealed between these."
+    "The loss: contrastive, or max-margin over all negatives (the paper) or over the hardest."
     margin: Annotated[float, Field(ge=0)] = 1.0
     "Margin of the max-margin losses, in units of the score."
     optimiser: Literal["adamw", "sgd"] = "adamw"
@@ -79,8 +79,6 @@ class TrainSettings:
     "Stop after this many epochs without a better mean recall on the val split; 0 never stops early."
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     "Dropout on region vectors (whole channels of an image) and inside the sentence encoder, not on recurrences."
-    drop_words: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    "Fraction of a caption's words that a step leaves out at random."
     drop_regions: Annotated[float, Field(ge=0, lt=1)] = 0.35
     "Fraction of an image's regions that a step leaves out at random; it saves that fraction of the time."
     weight_decay: Annotated[float, Field(ge=0)] = 0.01

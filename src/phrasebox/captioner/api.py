@@ -33,6 +33,7 @@ from phrasebox.workspace.workspace import Workspace
 
 KIND = "phrasebox captioner"
 BUILT_IN = Path(str(resources.files("phrasebox") / "pretrained" / "captioner"))
+_REMOVED = (("layers", 1),)  # settings of version 0.1 that its models may have with the one value that is left
 Boxes = np.ndarray | Sequence[Sequence[float]]
 _VIEWS = 256  # written about at a time
 
@@ -88,7 +89,8 @@ class Captioner:
         try:
             lexicon = Lexicon(tuple(config["vocabulary"].split()))
             with torch.device("meta"):  # nothing is allocated before the file agrees
-                model = CaptionerModel(ModelSettings(**config["model"]), len(lexicon))
+                shape = {name: value for name, value in config["model"].items() if (name, value) not in _REMOVED}
+                model = CaptionerModel(ModelSettings(**shape), len(lexicon))
             regions, speech = settings_inside(folder, config["regions"]), SpeechSettings(**config["speech"])
             about = config.get("about", {})
             if not lexicon.terms or not isinstance(about, dict):

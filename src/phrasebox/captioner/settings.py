@@ -12,7 +12,7 @@ from phrasebox.io.settings import DERIVED, PRESET_NAMES, preset_table, settings,
 
 NAME = "captioner"
 "Default name of a captioner in a workspace."
-Decoder = Literal["rnn", "lstm", "gru", "transformer"]
+Decoder = Literal["rnn", "lstm", "gru"]
 Method = Literal["beam", "greedy", "sample"]
 
 
@@ -32,8 +32,6 @@ class ModelSettings:
     "Hidden units, and width of what attention reads."
     embed: Annotated[int, Field(ge=1)] = 256
     "Width of the word embedding x_t."
-    layers: Annotated[int, Field(ge=1)] = 1
-    "Layers of a transformer."
     heads: Annotated[int, Field(ge=1)] = 4
     "Heads of attention; they divide the hidden units among them."
     tied: bool = True
@@ -44,10 +42,6 @@ class ModelSettings:
     def __post_init__(self) -> None:
         if self.dim % self.heads:
             raise SettingsError(f"dim {self.dim} must be a multiple of heads {self.heads}")
-        if self.decoder == "transformer" and not self.attention:
-            raise SettingsError("a transformer reads the image by attention; leave attention on, or choose lstm")
-        if self.decoder != "transformer" and self.layers != 1:
-            raise SettingsError("layers are a transformer's; a recurrent decoder has one")
 
     @property
     def placed(self) -> bool:
@@ -90,8 +84,6 @@ class TrainSettings:
     "Dropout on image vectors, word embeddings and outputs, not on recurrences."
     smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     "Label smoothing: probability spread over all words instead of given to the right one."
-    scheduled: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    "Fraction of input words that are the model's own in the last epoch of cross-entropy, growing from 0."
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     "Weight decay of AdamW."
     clip: Annotated[float, Field(gt=0)] = 5.0
