@@ -106,7 +106,7 @@ def test_a_folder_is_gone_on_with(describe, photographs, tmp_path):
         (("COFFEE", "--beam", "0"), "beam must be at least 1"),
         (("COFFEE", "--method", "greedy", "--count", "2"), "greedy finds one sentence"),
         (("EMPTY", "-o", "out.jsonl"), "no picture in it"),
-        (("FOLDER", "-o", "OTHER"), "is not a description; name another file"),
+        (("FOLDER", "-o", "OTHER"), "is not a description; give another file"),
     ],
 )
 def test_what_it_refuses(arguments, reason, describe, photographs, tmp_path, monkeypatch):

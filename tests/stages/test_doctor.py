@@ -64,11 +64,11 @@ def test_this_machine_is_well(tmp_path):
         "processor cores",
         "of memory",
         "free on the disk",
-        "OpenVINO and torch run a network alike",
+        "OpenVINO and torch compute the same",
         "selective search",
-        "efficientnet-lite2 is whole",
+        "efficientnet-lite2 is intact",
         "MiniLM",
-        "built-in aligner is whole",
+        "built-in aligner is intact",
         "Java",
     ):
         assert any(part in line for line in lines), part
@@ -111,7 +111,7 @@ def test_a_grounded_workspace_is_well(grounded):
     found = [*tables(grounded), *models(grounded), *captions(grounded), *twins(grounded)]
     assert told(found, "broken") == []
     assert "rows: 5 images, 5 regions" in " ".join(told(found))
-    assert only(told(found, "ok"), "vectors made again are those that are there")
+    assert only(told(found, "ok"), "recomputed vectors equal the stored ones")
     assert not any("another model" in line for line in told(found))
 
 
@@ -132,13 +132,13 @@ class TestTables:
         ws = Workspace(at("imported"))
         reasons = ["a.jpg: the file is empty", "b.jpg: the file is empty", "c.jpg: no such file"]
         ws.append_skipped([Skipped(reason[0], reason) for reason in reasons], "regions")
-        line = only(told(tables(ws), "note"), "3 items left out by regions")
+        line = only(told(tables(ws), "note"), "3 items skipped by regions")
         assert "the file is empty (2); no such file (1)" in line
 
     def test_pictures_that_are_gone(self, photographs, karpathy, call, tmp_path):
         call("import", karpathy(), tmp_path / "ws", "--quiet")
         (photographs / "coffee.png").unlink()
-        assert "coffee.png" in only(told(tables(Workspace(tmp_path / "ws")), "note"), "1 picture no longer on the disk")
+        assert "coffee.png" in only(told(tables(Workspace(tmp_path / "ws")), "note"), "1 image file missing")
 
     def test_a_stopped_run_and_its_leftovers(self, at):
         ws = Workspace(at("imported"))
@@ -147,7 +147,7 @@ class TestTables:
         (ws.path / "db" / "phrases.dropped").mkdir()
         lines = told(tables(ws), "note")
         assert "import SOURCE" in only(lines, "stopped before its end: import")
-        assert only(lines, "that stopped jobs left: db/phrases.dropped")
+        assert only(lines, "of stopped runs' temporary files: db/phrases.dropped")
 
     def test_other_versions(self, at, monkeypatch):
         ws = Workspace(at("imported"))
@@ -184,7 +184,7 @@ class TestModels:
             with Image.open(file) as picture:
                 size = picture.size
             Image.effect_noise(size, 90).convert("RGB").save(file)
-        assert "--fresh" in only(told(models(Workspace(ws)), "broken"), "pictures or network are not those")
+        assert "--fresh" in only(told(models(Workspace(ws)), "broken"), "images or backbone have changed since")
 
     def test_regions_that_do_not_fit(self, at):
         ws = Workspace(at("regions"))
@@ -236,7 +236,7 @@ class TestCaptions:
             "1",
             "--quiet",
         )
-        line = only(told(captions(Workspace(ws)), "broken"), "5 of 5 images have no box but the whole image")
+        line = only(told(captions(Workspace(ws)), "broken"), "5 of 5 images have no box besides the whole image")
         assert "--proposer grid" in line
 
 
@@ -256,7 +256,7 @@ class TestTwins:
     def test_a_copy_in_another_split_is_found(self, split):
         (finding,) = twins(split)
         assert finding.level == "note"
-        assert "1 pair nearly alike, such as coffee.png (train) and copy.jpg (val)" in finding.what
+        assert "1 pair nearly equal, such as coffee.png (train) and copy.jpg (val)" in finding.what
 
     def test_different_pictures_are_not(self, at):
         (finding,) = twins(Workspace(at("imported")))

@@ -84,8 +84,8 @@ class TestNotes:
         source.write_text(source.read_text() + "\n")
         assert commands(call, ws)[1] == [f"{source} has changed since"]
         source.unlink()
-        assert commands(call, ws)[1] == [f"{source} is no longer there"]
-        assert call("reproduce", ws).out.startswith(f"# {source} is no longer there\nphrasebox import ")
+        assert commands(call, ws)[1] == [f"{source} no longer exists"]
+        assert call("reproduce", ws).out.startswith(f"# {source} no longer exists\nphrasebox import ")
 
     def test_other_versions_and_a_stopped_run(self, tmp_path):
         ws = Workspace.create(tmp_path / "ws")
@@ -99,7 +99,7 @@ class TestNotes:
         ws = at("regions")
         Aligner.load().save(ws / "models" / "other")
         Workspace(ws).made(Run("ground", {"model": "models/other"}))
-        assert any("models/other that it was run with is no longer there" in n for n in commands(call, ws)[1])
+        assert any("models/other no longer exists" in n for n in commands(call, ws)[1])
 
     def test_a_beta_of_zero_and_the_built_in_model(self, tmp_path):
         ws = Workspace.create(tmp_path / "ws")
@@ -114,7 +114,7 @@ class TestNotes:
         assert commands(call, ws)[1] == []
 
     def test_no_record(self, tmp_path, call):
-        assert "has no record of what made it" in call("reproduce", Workspace.create(tmp_path / "ws").path).reason
+        assert "has no record of its runs" in call("reproduce", Workspace.create(tmp_path / "ws").path).reason
 
 
 REGION_CASES = [
@@ -177,7 +177,7 @@ def test_settings_that_no_option_gives_are_noted(tmp_path):
     ws.made(Run("regions", {}, asdict(REGION_PRESETS["modern"]) | {"bins": 5, "gone": 7}))
     (step,) = reproduce(ws)
     assert step.command[3:] == ("--bins", "5")
-    assert step.notes == ("gone=7 is no setting of this version",)
+    assert step.notes == ("gone=7 is not a setting of this version",)
 
 
 def test_models_of_other_settings_have_the_same_bytes(data, call, tmp_path):

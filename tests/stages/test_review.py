@@ -144,6 +144,6 @@ def test_captions_are_exported_before_anything_is_grounded(ws, tmp_path):
 
 
 def test_all_phrases_left_out(ws, tmp_path):
-    with pytest.raises(WorkspaceError, match=r"all 6 phrases of .* are left out; lower --min-confidence"):
+    with pytest.raises(WorkspaceError, match=r"all 6 phrases of .* are omitted; lower --min-confidence"):
         export(ws, tmp_path / "pairs", "yolo", min_confidence=0.5)
     assert not list(tmp_path.glob("pairs*"))

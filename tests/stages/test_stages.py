@@ -50,7 +50,7 @@ def test_run_with_training_and_a_second_time(karpathy, call, tree, tmp_path):
     second = call(*command[:-1])
     assert "5 images were already there" in second.out
     assert "5 images have regions, 0 of them new" in second.out
-    assert "(0 of them new)" in second.out
+    assert "(0 new)" in second.out
     assert "0 of them new" in second.out
     assert tree(tmp_path / "ws" / "out") == before
 

@@ -1,4 +1,4 @@
-"""The frozen-feature baseline of retrieval on a workspace, kept in ``results/`` until regions or captions change."""
+"""Retrieval baseline from frozen features, cached in ``results/`` until regions or captions change."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from phrasebox.workspace.workspace import Workspace
 def baseline(
     ws: Workspace, split: str, words: Kind, pairs: Pairs, training: Callable[[], Pairs]
 ) -> RetrievalReport | None:
-    """Retrieval by one ridge regression from frozen features; None where there are no two images to fit it on.
+    """Retrieval by one ridge regression from frozen features; None with fewer than two training images.
 
     Parameters
     ----------
     split : str
-        What ``pairs`` are of.
+        Split of ``pairs``.
     words : {"contextual", "static"}
-        The word vectors of ``pairs``.
+        Kind of the word vectors of ``pairs``.
     training : callable
-        Loads the pairs of the train split; called only if the result is not there from before.
+        Loads the pairs of the train split; called only if there is no cached result.
     """
     file = ws.path / "results" / "baseline" / f"{split}-{words}.json"
     made_of = fingerprint(ws, split, words)
@@ -48,7 +48,7 @@ def baseline(
 
 
 def fingerprint(ws: Workspace, split: str, words: str) -> str:
-    """Tells what the baseline of a split depends on: captions, regions and their vectors, and those of ``train``."""
+    """Hash of the inputs of a split's baseline: captions, regions and vectors of the split and of ``train``."""
     digest = hashlib.blake2b(repr((split, words, ws.stages.get(STAGE))).encode(), digest_size=16)
     for name in dict.fromkeys(("train", split)):
         for images in ws.images(name):
@@ -62,7 +62,7 @@ def fingerprint(ws: Workspace, split: str, words: str) -> str:
 
 
 def frozen_scores(training: Pairs, pairs: Pairs) -> np.ndarray:
-    """Scores (N, L) of mean region vectors against mean word vectors, joined by one ridge regression."""
+    """Scores (N, L) of N images with L sentences: ridge regression between mean region and mean word vectors."""
     return ridge_scores(*_means(training), *_means(pairs)[:2])
 
 
@@ -72,7 +72,7 @@ def _kept(file: Path, made_of: str) -> RetrievalReport | None:
         if kept.pop("made_of") != made_of:
             return None
         return RetrievalReport(**{direction: RankSummary(**ranks) for direction, ranks in kept.items()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # not there, or not what was written here
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # missing, or not written by this function
         return None
 
 

@@ -12,20 +12,19 @@ from phrasebox.types import Example, Regions
 from phrasebox.workspace.workspace import Workspace
 
 BETAS = (0.0, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3)
-"""The sweep for a model whose scores are cosines; for others it is scaled by the spread of their scores."""
+"""Values tried for a model whose scores are cosines; for other models they are scaled, see `score_scale`."""
 
 _IMAGES = 400
-_POINTS = 0.75  # percent points of head pointing that longer phrases may cost
-_WORDS = 3.0  # mean length aimed at where there is no ground truth to look at
-_SPREAD = 0.1  # of the best word scores of a normalised model, which BETAS was laid out for
+_POINTS = 0.75  # largest loss of head pointing, in percent points, accepted for longer phrases
+_WORDS = 3.0  # target mean number of words per segment, used without ground truth
+_SPREAD = 0.1  # typical gap between a word's best and mean cosine, for which BETAS was chosen
 
 
 def choose_beta(ws: Workspace, aligner: Aligner, betas: Sequence[float]) -> float:
-    """The beta that keeps phrases whole without pointing worse, looked for on images of the train split only.
+    """Choose beta on images of the train split.
 
-    Where training images have ground-truth boxes, the largest beta whose head pointing is at most three quarters of a
-    point below the best of the sweep. Where they have none, the smallest beta whose segments are three words long on
-    average.
+    With ground-truth boxes: the largest beta with head pointing at most 0.75 percent points below the best.
+    Without: the smallest beta with segments of at least three words on average.
     """
     scale = score_scale(ws, aligner)
     swept = [beta * scale for beta in betas]
@@ -44,7 +43,7 @@ def choose_beta(ws: Workspace, aligner: Aligner, betas: Sequence[float]) -> floa
 
 
 def score_scale(ws: Workspace, aligner: Aligner) -> float:
-    """1 for cosines; else the mean gap between a word's best and mean region, in units of the usual gap of cosines."""
+    """Mean gap between a word's best and mean region score, divided by the typical gap of cosines; 1 for cosines."""
     if aligner.model.settings.normalise:
         return 1.0
     gaps = [float((table.max(1) - table.mean(1)).mean()) for table in _tables(ws, aligner)]
@@ -54,7 +53,7 @@ def score_scale(ws: Workspace, aligner: Aligner) -> float:
 def segmentation_cases(
     ws: Workspace, aligner: Aligner, examples: Sequence[Example], betas: Sequence[float]
 ) -> Iterator[SegmentationCase]:
-    """Every ground-truth sentence, scored once and decoded at every beta."""
+    """Segmentations of every ground-truth sentence at every beta; scores are computed once per sentence."""
     for example, regions in with_regions(ws, examples):
         sentences = [
             (c, s)
@@ -70,7 +69,7 @@ def segmentation_cases(
 
 
 def with_regions(ws: Workspace, examples: Sequence[Example]) -> Iterator[tuple[Example, Regions]]:
-    """Examples beside the regions of their image; those without are passed over."""
+    """Pairs of an example and its image's regions; examples without regions are skipped."""
     by_key = {example.key: example for example in examples}
     for batch in ws.regions(keys=by_key):
         for regions in batch:
@@ -80,7 +79,7 @@ def with_regions(ws: Workspace, examples: Sequence[Example]) -> Iterator[tuple[E
 def _tables(ws: Workspace, aligner: Aligner) -> Iterator:
     """Word-by-region scores of the first images of the train split, each with its first caption that has words."""
     rows = _first(row for batch in ws.images("train") for row in batch)
-    # Reversed, as the last one written to a key stays.
+    # Reversed, so that the first caption is the one that remains.
     captions = {row.key: text for row in rows for text in reversed(row.captions) if words(text)}
     for batch in ws.regions(keys=captions):
         yield from aligner.word_scores(batch, aligner.words.encode([captions[r.key] for r in batch]))

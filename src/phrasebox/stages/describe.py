@@ -1,4 +1,4 @@
-"""A folder of pictures -> a JSON line a picture, made once for each and gone on with after a stop."""
+"""Describe a folder of images into a file of JSON lines; an interrupted run is continued."""
 
 from __future__ import annotations
 
@@ -33,20 +33,19 @@ def describe_folder(
     skip: Callable[[list[Skipped]], object] = lambda skipped: None,
     engine: Engine | None = None,
 ) -> Counts:
-    """Append a line for every picture below ``folder`` that has none in ``out`` yet.
+    """Append one line for every image below ``folder`` that has none in ``out`` yet.
 
-    Without an ``engine`` it is this machine's with as many workers as the captioner has.
-
-    A line that a stop cut short is taken away and made anew; pictures that cannot be read are given to ``skip``.
+    An incomplete last line is removed and written again. Images that cannot be read are passed to ``skip``. The default
+    ``engine`` is local, with the captioner's number of workers.
 
     Raises
     ------
     DataError
-        If there is no picture, or ``out`` holds something else.
+        If there is no image, or ``out`` holds something other than descriptions.
     """
     pictures = [item for item in read_folder(folder) if isinstance(item, Example)]
     if not pictures:
-        raise DataError(f"no pictures in {folder}; give a picture, or a folder of them")
+        raise DataError(f"no images in {folder}; give an image, or a folder of images")
     done = {line["image"] for line in read_lines(out, mend=True)}
     todo = [picture for picture in pictures if picture.key not in done]
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +61,7 @@ def describe_folder(
 
 @dataclass(eq=False)
 class DescribeMapper(Mapper[Example, str]):
-    """Pictures -> a line of JSON each."""
+    """Images -> one JSON line each."""
 
     captioner: Captioner
     regions: int
@@ -72,26 +71,26 @@ class DescribeMapper(Mapper[Example, str]):
         self.device = self.captioner.device
 
     def load(self, item: Example) -> _Loaded:
-        """Decode the picture."""
+        """Decode the image."""
         return item.key, load_image(item.image)
 
     def weigh(self, loaded: _Loaded) -> int:
-        """Bytes of the pixels."""
+        """Size of the pixels in bytes."""
         return loaded[1].nbytes
 
     def __call__(self, batch: list[_Loaded]) -> Mapped[str]:
-        """Describe the pictures in one go."""
+        """Describe the images as one batch."""
         found = self.captioner.describe_many([pixels for _, pixels in batch], self.regions, self.speech)
         lines = (d.to_json() | {"image": key} for (key, _), d in zip(batch, found, strict=True))
         return Mapped([json.dumps(line, ensure_ascii=False) for line in lines])
 
     def alone(self) -> DescribeMapper:
-        """With a captioner that has loaded nothing but its weights."""
+        """A copy for another process, with one thread and without cached networks."""
         return DescribeMapper(replace(self.captioner, workers=1), self.regions, self.speech)
 
 
 def page_of(lines: Path, folder: Path, out: Path) -> int:
-    """One HTML file of all that stands in a file of descriptions; returns the number of pictures."""
+    """Write one HTML file from a file of descriptions; returns the number of images."""
     from phrasebox.show.description import descriptions_page
 
     found = ((folder / line["image"], Description.from_json(line)) for line in read_lines(lines))
@@ -99,12 +98,12 @@ def page_of(lines: Path, folder: Path, out: Path) -> int:
 
 
 def read_lines(out: Path, mend: bool = False) -> Iterator[dict[str, Any]]:
-    """The descriptions in a file of JSON lines; none where there is no file.
+    """The descriptions in a file of JSON lines; none if there is no file.
 
     Parameters
     ----------
     mend : bool
-        Cut off a last line that has no end.
+        Remove an incomplete last line from the file.
 
     Raises
     ------
@@ -123,5 +122,5 @@ def read_lines(out: Path, mend: bool = False) -> Iterator[dict[str, Any]]:
             found = json.loads(line)
             Description.from_json(found)
         except (ValueError, KeyError, TypeError, DataError) as error:
-            raise DataError(f"{out}, line {number}, is not a description; name another file to write") from error
+            raise DataError(f"{out}, line {number}, is not a description; give another file to write") from error
         yield found

@@ -1,4 +1,4 @@
-"""The workspace's regions, captions and ground truth -> the tables of `phrasebox.evaluate`."""
+"""Evaluate an aligner on a workspace: retrieval, grounding and segmentation."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ from phrasebox.types import Example
 from phrasebox.workspace.run_log import Run
 from phrasebox.workspace.workspace import Workspace
 
-_EXAMPLES = 64  # images whose ground truth is in memory at a time
+_EXAMPLES = 64  # number of images with ground truth in memory at a time
 
 
 def evaluate(
     ws: Workspace, aligner: Aligner, split: str = "val", seed: int = 0, quiet: bool = False
 ) -> list[ResultTable]:
-    """Retrieval with its frozen-feature baseline, and, where the split has ground truth, grounding and segmentation.
+    """Retrieval with its frozen-feature baseline and, if the split has ground truth, grounding and segmentation.
 
-    The tables are also left in the workspace as ``results/<split>.json``; the caller holds the workspace's lock.
+    The tables are also written to ``results/<split>.json`` in the workspace; the caller must hold the workspace's lock.
 
     Raises
     ------
     WorkspaceError
-        If the split has no image with regions and captions.
+        If no image of the split has both regions and captions.
     """
     pairs = load_pairs(ws, aligner.model.settings, split, aligner.device, quiet)
     if not len(pairs):
         raise WorkspaceError(
-            f"no image of the split {split!r} of {ws.path} has captions and regions; name another with --split"
+            f"no image of the split {split!r} of {ws.path} has captions and regions; give another with --split"
         )
     tables = [retrieval(all_scores(aligner.model, pairs, aligner.bank), pairs.owner).table(split, seed)]
     if aligner.bank:
@@ -71,7 +71,7 @@ def evaluate(
 
 
 def grounding_cases(ws: Workspace, aligner: Aligner, split: str) -> Iterator[GroundingCase]:
-    """Every phrase with at least one box, localised by the model, which sees the sentence and the span alone."""
+    """Every phrase with at least one true box, localised by the model from the sentence and the span."""
     for part in _chunks(ws.truth(split)):
         for example, regions in with_regions(ws, part):
             captions = [c for c in example.captions if any(p.boxes for p in c.phrases)]

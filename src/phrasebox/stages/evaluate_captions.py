@@ -1,4 +1,4 @@
-"""A captioner on the workspace's images and ground-truth boxes -> the tables of `phrasebox.evaluate.captions`."""
+"""Evaluate captioners on a workspace: captions of images and of ground-truth boxes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from phrasebox.types import Example, Regions
 from phrasebox.workspace.workspace import Workspace
 
 IMAGES_ALONE = "captioner-images"
-"""Name of a model trained on full images alone, to compare with."""
+"""Name of a comparison model, trained on whole images only."""
 
-_IMAGES = 32  # described at a time
-_LEAST_SIDE = 1.0  # pixels of a box that can be described
+_IMAGES = 32  # number of images described at a time
+_LEAST_SIDE = 1.0  # smallest width and height of a box to describe, in pixels
 
 
 def evaluate_captions(
@@ -37,15 +37,15 @@ def evaluate_captions(
     workers: int = 2,
     quiet: bool = False,
 ) -> list[ResultTable]:
-    """`caption_tables` of the captioner named, the workspace's own, or the built-in one; left in ``results`` too.
+    """Caption tables of a captioner, also written to ``results/<split>-captions.json``.
 
-    A model called ``captioner-images`` in the workspace, trained on full images alone, is measured beside it. Where no
-    captioner was asked for and none fits the workspace, there are no tables.
+    The default captioner is the workspace's own, else the built-in one; if that one does not fit the regions, the
+    result is empty. A workspace model named ``captioner-images`` (trained on whole images only) is measured too.
 
     Raises
     ------
     ModelError
-        If the captioner named, or the workspace's own, does not fit its regions.
+        If the captioner ``source``, or the workspace's own, does not fit the regions.
     """
     try:
         captioner = Captioner.for_workspace(ws, source, device, workers)
@@ -71,12 +71,14 @@ def caption_tables(
     quiet: bool = False,
     java: bool = True,
 ) -> list[ResultTable]:
-    """Captions of whole images, and of ground-truth boxes where the split has them, each beside its nearest neighbour.
+    """Scores of captions of whole images and, if the split has them, of ground-truth boxes; each with a baseline.
+
+    The baseline is the caption or phrase of the nearest neighbour among the training vectors.
 
     Parameters
     ----------
     captioners : mapping of str to Captioner
-        By the name of their row; all read the workspace's regions.
+        Name of the row -> captioner; all must fit the workspace's regions.
     """
     tables = []
     if found := full_images(ws, captioners, split, quiet, java):
@@ -91,24 +93,24 @@ def caption_tables(
 def full_images(
     ws: Workspace, captioners: Mapping[str, Captioner], split: str, quiet: bool = False, java: bool = True
 ) -> dict[str, CaptionScores]:
-    """Scores by method of one caption an image; empty where no image has regions and captions."""
-    told = _captions(ws, split)
+    """Method -> scores of one caption per image; empty if no image has both regions and captions."""
+    captions = _captions(ws, split)
     width = _width(captioners)
-    said: dict[str, list[str]] = {name: [] for name in captioners}
+    generated: dict[str, list[str]] = {name: [] for name in captioners}
     references: list[list[str]] = []
     looks: list[np.ndarray] = []
-    with progress(f"captions, {split}", total=len(told), quiet=quiet or not told) as advance:
-        for batch in ws.regions(keys=told, batch=_IMAGES):
+    with progress(f"captions, {split}", total=len(captions), quiet=quiet or not captions) as advance:
+        for batch in ws.regions(keys=captions, batch=_IMAGES):
             for name, captioner in captioners.items():
-                said[name] += [of_image[0][0][0] for of_image in captioner.say(batch)]
-            references += [told[r.key] for r in batch]
+                generated[name] += [of_image[0][0][0] for of_image in captioner.say(batch)]
+            references += [captions[r.key] for r in batch]
             looks += [_whole(r, width) for r in batch]
             advance(len(batch))
     if not references:
         return {}
     training = _captions(ws, "train")
     known = [text for texts in training.values() for text in texts]
-    found = {name: caption_scores(texts, references, known, java) for name, texts in said.items()}
+    found = {name: caption_scores(texts, references, known, java) for name, texts in generated.items()}
     if split != "train" and training:
         keys, vectors = zip(
             *((r.key, _whole(r, width)) for batch in ws.regions(keys=training) for r in batch), strict=True
@@ -120,9 +122,9 @@ def full_images(
 
 @dataclass(slots=True)
 class _Boxes:
-    """What was said of ground-truth boxes, by method, and what people said."""
+    """Generated phrases of ground-truth boxes by method, their references, and the vectors of the boxes."""
 
-    said: dict[str, list[str]]
+    generated: dict[str, list[str]]
     references: list[list[str]] = field(default_factory=list)
     looks: list[np.ndarray] = field(default_factory=list)
 
@@ -130,10 +132,10 @@ class _Boxes:
 def true_regions(
     ws: Workspace, captioners: Mapping[str, Captioner], split: str, quiet: bool = False
 ) -> dict[str, CaptionScores]:
-    """Scores by method of one phrase for every ground-truth box, against all phrases of the box's chain.
+    """Method -> scores of one phrase per ground-truth box; the references are all phrases of the box's chain.
 
-    The captioner sees the box's own vector and the regions inside it. The nearest neighbour says the decoded phrase of
-    the training region whose vector is most alike; it is left out where nothing was grounded.
+    The captioner reads the vectors of the box and of the regions inside it. The nearest neighbour is the decoded phrase
+    of the training region with the most similar vector; it is omitted if nothing was grounded.
     """
     found = _Boxes({name: [] for name in captioners})
     examples = list(ws.truth(split))
@@ -150,7 +152,7 @@ def true_regions(
                 views = [list(range(len(r), len(j))) for (r, _), j in zip(items, joined, strict=True)]
                 for name, captioner in captioners.items():
                     written = captioner.say(joined, views)
-                    found.said[name] += [of_view[0][0] for of_image in written for of_view in of_image]
+                    found.generated[name] += [of_view[0][0] for of_image in written for of_view in of_image]
                 found.references += [texts for _, boxes in items for _, texts in boxes]
                 found.looks += [
                     v for j, of in zip(joined, views, strict=True) if j.vectors is not None for v in j.vectors[of]
@@ -159,7 +161,7 @@ def true_regions(
     if not found.references:
         return {}
     phrases, vectors = _decoded(ws, _width(captioners))
-    scores = {name: caption_scores(texts, found.references, phrases or None) for name, texts in found.said.items()}
+    scores = {name: caption_scores(texts, found.references, phrases or None) for name, texts in found.generated.items()}
     if split != "train" and phrases:
         alike = [phrases[i] for i in nearest(np.stack(found.looks), vectors)]
         scores["nearest neighbour"] = caption_scores(alike, found.references, phrases)
@@ -167,30 +169,30 @@ def true_regions(
 
 
 def chain_boxes(example: Example, regions: Regions) -> list[tuple[tuple[float, ...], list[str]]]:
-    """Every box of every chain, in pixels of ``regions`` and inside its image, with all phrases of the chain."""
-    told: dict[str, list[str]] = {}
+    """Every box of every chain, in pixels of ``regions`` and clipped to the image, with all phrases of the chain."""
+    texts: dict[str, list[str]] = {}
     boxes: dict[str, dict[tuple[float, ...], None]] = {}
     width, height = example.size or (regions.width, regions.height)
     for caption in example.captions:
         for phrase in caption.phrases:
             if not phrase.boxes or not words(phrase.text):
                 continue
-            told.setdefault(phrase.chain, []).append(phrase.text)
+            texts.setdefault(phrase.chain, []).append(phrase.text)
             for box in phrase.boxes:
                 x1, y1, x2, y2 = box.scaled(regions.width / width, regions.height / height)
                 x1, y1, x2, y2 = max(x1, 0), max(y1, 0), min(x2, regions.width), min(y2, regions.height)
                 if x2 - x1 >= _LEAST_SIDE and y2 - y1 >= _LEAST_SIDE:
                     boxes.setdefault(phrase.chain, {})[x1, y1, x2, y2] = None
-    return [(box, told[chain]) for chain, of_chain in boxes.items() for box in of_chain]
+    return [(box, texts[chain]) for chain, of_chain in boxes.items() for box in of_chain]
 
 
 def _width(captioners: Mapping[str, Captioner]) -> int:
-    """Of the vectors that captioners read; their neighbours are found by no more."""
+    """Length of the vectors that the captioners read; nearest neighbours are found with the same length."""
     return next(iter(captioners.values())).model.settings.vector_dim
 
 
 def _decoded(ws: Workspace, width: int) -> tuple[list[str], np.ndarray]:
-    """Decoded phrases of parts of training images, and the vector (M, D) of each one's region."""
+    """Decoded phrases of regions of training images (without whole images), and the regions' vectors (M, D)."""
     parts = {
         image.key: [p for caption in image.captions for p in caption.phrases if p.region > 0 and not p.whole_image]
         for image in ws.grounded("train")
@@ -206,7 +208,7 @@ def _decoded(ws: Workspace, width: int) -> tuple[list[str], np.ndarray]:
 
 
 def _captions(ws: Workspace, split: str) -> dict[str, list[str]]:
-    """Captions with words of every image of a split that has regions and any."""
+    """Image key -> captions that have words, for the images of a split that have regions and such captions."""
     regioned = ws.keys("regions", split)
     rows: Iterator = (row for batch in ws.images(split) for row in batch if row.key in regioned)
     found = {row.key: [text for text in row.captions if words(text)] for row in rows}
@@ -215,5 +217,7 @@ def _captions(ws: Workspace, split: str) -> dict[str, list[str]]:
 
 def _whole(regions: Regions, width: int) -> np.ndarray:
     if regions.vectors is None:
-        raise DataError(f"regions of {regions.key} have no vectors; make them anew with: phrasebox regions WS --fresh")
+        raise DataError(
+            f"regions of {regions.key} have no vectors; compute them again with: phrasebox regions WS --fresh"
+        )
     return regions.vectors[0, :width].copy()

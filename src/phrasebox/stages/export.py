@@ -1,4 +1,4 @@
-"""The workspace's region-phrase pairs -> files for others, and a gallery to look at."""
+"""Export a workspace's region-phrase pairs to files, and draw a gallery."""
 
 from __future__ import annotations
 
@@ -29,35 +29,35 @@ def export(
     parts_only: bool = False,
     reviewed: bool = False,
 ) -> Written:
-    """Write region-phrase data, or captions alone in a format that has no place for phrases.
+    """Write region-phrase pairs, or only captions in a format without phrases.
 
-    Phrases that people reviewed are written in place of what was decoded, and those that they rejected are not.
+    Reviewed phrases replace the decoded ones; rejected phrases are omitted.
 
     Parameters
     ----------
     format : str
         A name in `phrasebox.formats.WRITERS`.
     split : str, optional
-        Only these images.
+        Export only images of this split.
     min_confidence : float
-        Leave out phrases below it.
+        Omit phrases with a lower confidence, 0 to 1.
     parts_only : bool
-        Leave out phrases that describe the whole image.
+        Omit phrases whose region is the whole image.
     reviewed : bool
-        Only phrases that people accepted, edited or left in a caption that they went over, and what holds any.
+        Export only reviewed phrases (accepted, edited, or kept in a reviewed caption), their captions and images.
 
     Raises
     ------
     DataError
-        If ``out`` cannot be written in this format; nothing is left of it then.
+        If ``out`` cannot be written in this format; no partial output remains.
     SettingsError
-        If the format is unknown, or has no place for phrases and reviewed ones are wanted.
+        If the format is unknown, or ``reviewed`` is set for a format without phrases.
     WorkspaceError
-        If there is nothing to write: no captions, or no phrases, or none that is not left out.
+        If there is nothing to write: no captions, no phrases, or all phrases are omitted.
     """
     if format in CAPTIONS_ONLY:
         if reviewed:
-            raise SettingsError(f"{format} holds captions alone; leave out --reviewed, or name another --format")
+            raise SettingsError(f"{format} holds only captions; omit --reviewed, or give another --format")
         return write_target(out, _captioned(ws, split), format)
     return write_target(out, grounded_records(ws, split, min_confidence, parts_only, reviewed), format)
 
@@ -77,11 +77,11 @@ def grounded_records(
         return phrase.confidence >= min_confidence and not (parts_only and phrase.whole_image)
 
     records = _grounded(ws, split, wanted, reviewed)
-    return _holding(records) if reviewed else records
+    return _with_phrases(records) if reviewed else records
 
 
-def _holding(images: Iterator[GroundedImage]) -> Iterator[GroundedImage]:
-    """The images and captions that hold phrases."""
+def _with_phrases(images: Iterator[GroundedImage]) -> Iterator[GroundedImage]:
+    """The images and captions that have phrases."""
     for image in images:
         if captions := tuple(caption for caption in image.captions if caption.phrases):
             yield replace(image, captions=captions)
@@ -111,35 +111,33 @@ def _grounded(
         raise WorkspaceError(f"{_part(ws, split)} has no phrases yet; run: phrasebox ground {ws.path}")
     if not kept and reviewed:
         part = _part(ws, split)
-        raise WorkspaceError(
-            f"no phrase of {part} was accepted or edited; look at them with: phrasebox serve {ws.path}"
-        )
+        raise WorkspaceError(f"no phrase of {part} was accepted or edited; review them with: phrasebox serve {ws.path}")
     if not kept:
-        raise WorkspaceError(f"all {there} phrases of {_part(ws, split)} are left out; lower --min-confidence")
+        raise WorkspaceError(f"all {there} phrases of {_part(ws, split)} are omitted; lower --min-confidence")
 
 
 def gallery_of(
     ws: Workspace, aligner: Aligner, out: Path, images: int = 24, split: str | None = None, captions: int = 5
 ) -> int:
-    """One HTML file with the first ``images`` of a split, all their words, regions and scores.
+    """Write one HTML file with the words, regions and scores of the first ``images`` of a split; returns their number.
 
     Raises
     ------
     WorkspaceError
-        If no image has regions and captions.
+        If no image has both regions and captions.
     """
     from phrasebox.show import GalleryItem, gallery
 
     def items() -> Iterator[GalleryItem]:
         left = images
         for rows in ws.images(split):
-            told = {row.key: row for row in rows if any(map(words, row.captions))}
-            for batch in ws.regions(keys=told):
+            by_key = {row.key: row for row in rows if any(map(words, row.captions))}
+            for batch in ws.regions(keys=by_key):
                 for regions in batch:
                     if not left:
                         return
                     left -= 1
-                    row = told[regions.key]
+                    row = by_key[regions.key]
                     texts = [text for text in row.captions if words(text)][:captions]
                     grounded = aligner.ground_many([regions] * len(texts), texts)
                     yield GalleryItem(row.key, load_image(row.path), tuple(grounded))

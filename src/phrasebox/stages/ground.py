@@ -1,4 +1,4 @@
-"""The workspace's regions and captions -> region-phrase pairs."""
+"""Ground a workspace's captions: find their phrases and the region of each."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def ground(
 ) -> Counts:
     """Decode every caption of every image that has regions and no phrases yet.
 
-    Without an ``engine`` it is this machine's with as many workers as the aligner has.
+    The default ``engine`` is local, with the aligner's number of workers.
 
     Raises
     ------
     WorkspaceError
-        If there are no regions, or phrases made by another model or beta and not ``fresh``.
+        If there are no regions, or the existing phrases were made with another model or beta and ``fresh`` is False.
     SettingsError
         If beta is negative or NaN.
     """
     if not ws.count("regions"):
         raise WorkspaceError(f"{ws.path} has no regions yet; run: phrasebox regions {ws.path}")
     given, beta = beta, aligner.beta if beta is None else beta
-    if not beta >= 0:  # before the claim, so that it is not recorded
+    if not beta >= 0:  # checked before the settings are recorded
         raise SettingsError(f"beta must be at least 0, got {beta}")
     made = {"model": model_id(aligner.model), "beta": beta}
     ws.claim(STAGE, made, fresh=fresh)
@@ -73,17 +73,17 @@ def ground(
 
 
 def is_grounded(ws: Workspace, source: str | Path | None, beta: float | None) -> bool:
-    """Whether `ground` with this model has nothing to do, found out without loading the model."""
+    """Whether `ground` with this model has nothing to do; the model is not loaded."""
     try:
         if ws.stages.get(STAGE) != grounds_with(ws, source, beta):
             return False
     except ModelError:
-        return False  # `ground` says what is wrong with it
+        return False  # `ground` raises the error
     return not ws.keys("regions").intersection(ws.pending("phrases", STAGE)) and bool(ws.count("regions"))
 
 
 def ground_batch(aligner: Aligner, batch: Sequence[_Item], beta: float) -> dict[str, list[GroundedCaption]]:
-    """All captions of some images in one go; a caption without words has no phrases."""
+    """Ground all captions of some images as one batch; a caption without words has no phrases."""
     wanted = [(row.key, regions, text) for row, regions in batch for text in row.captions if words(text)]
     found: dict[tuple[str, str], GroundedCaption] = {}
     if wanted:
@@ -95,9 +95,9 @@ def ground_batch(aligner: Aligner, batch: Sequence[_Item], beta: float) -> dict[
 
 
 def named_model(ws: Workspace, aligner: Aligner) -> str:
-    """Where the aligner came from; a model of the workspace by its place in it."""
+    """Source of the aligner: a path relative to the workspace if it is inside, else a folder, hub id or name."""
     if aligner.source in ("", BUILT_IN_NAME) or not Path(aligner.source).is_dir():
-        inside = f"{ws.path}/"  # of a workspace in a store
+        inside = f"{ws.path}/"  # a workspace in an object store
         return aligner.source.removeprefix(inside)
     folder, own = Path(aligner.source).absolute(), ws.path.absolute()
     return folder.relative_to(own).as_posix() if folder.is_relative_to(own) else str(folder)
@@ -119,7 +119,7 @@ _Grounded = tuple[str, list[GroundedCaption]]
 
 @dataclass(frozen=True)
 class RegionedImages:
-    """Images of a workspace that have regions, with them."""
+    """Images of a workspace with their regions."""
 
     path: Path
     keys: list[str]
@@ -145,9 +145,9 @@ class GroundMapper(Mapper[_Item, _Grounded]):
         self.device = self.aligner.device
 
     def __call__(self, batch: list[_Item]) -> Mapped[_Grounded]:
-        """Ground all captions of the batch in one go."""
+        """Ground all captions of the batch."""
         return Mapped(list(ground_batch(self.aligner, batch, self.beta).items()))
 
     def alone(self) -> GroundMapper:
-        """With an aligner that has loaded nothing but its weights."""
+        """A copy for another process, with one thread and without cached networks."""
         return GroundMapper(replace(self.aligner, workers=1), self.beta)

@@ -1,7 +1,7 @@
-"""A folder ready for the Hugging Face hub: the pairs as a data set with its card, and the model with its own.
+"""Write a folder for the Hugging Face hub: a data set of pairs and the model, each with a card.
 
-``README.md`` is the data set's card, ``data/<split>-<number>.parquet`` the pairs with their pictures, ``model/`` the
-aligner; `datasets.load_dataset` and `Aligner.from_pretrained` both take the folder itself, here or on the hub.
+``README.md`` is the data set's card, ``data/<split>-<number>.parquet`` holds pairs and images, ``model/`` the aligner.
+`datasets.load_dataset` and `Aligner.from_pretrained` both open the folder, on disk or on the hub.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from phrasebox.workspace.run_log import versions
 from phrasebox.workspace.workspace import Workspace
 
 HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
-"""What the hub calls our splits."""
-_IMAGES = 2000  # in a file
+"""Split of a workspace -> its name on the hub."""
+_IMAGES = 2000  # number of images per file
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What a folder for the hub holds; ``figures`` says whether there were any of this model."""
+    """Contents of a folder for the hub: numbers of captions, phrases and files; whether the card has measurements."""
 
     captions: int
     phrases: int
@@ -44,29 +44,29 @@ class Published:
 def write_hub_folder(
     ws: Workspace, aligner: Aligner, out: Path, min_confidence: float = 0.0, parts_only: bool = False
 ) -> Published:
-    """Write the data set, its card and the model; ``out`` appears only when all of it is written.
+    """Write the data set, its card and the model; ``out`` appears only when it is complete.
 
     Parameters
     ----------
     aligner : Aligner
         The model that grounded the workspace.
     out : Path
-        A new or an empty folder.
+        A new or empty folder.
     min_confidence, parts_only
         As for `phrasebox.stages.export`.
 
     Raises
     ------
     WorkspaceError
-        If nothing has been grounded, or another model did it.
+        If nothing has been grounded, or with another model.
     DataError
-        If ``out`` cannot be written, or a picture cannot be read.
+        If ``out`` cannot be written, or an image cannot be read.
     """
     if not ws.count("phrases"):
         raise WorkspaceError(f"{ws.path} has no phrases yet; run: phrasebox ground {ws.path}")
     if ws.stages.get("ground", {}).get("model") != model_id(aligner.model):
         raise WorkspaceError(
-            f"the phrases of {ws.path} were made by another model; name it with --model, or run: "
+            f"the phrases of {ws.path} were made by another model; give it with --model, or run: "
             f"phrasebox ground {ws.path} --fresh"
         )
     figures = measured(ws, aligner)
@@ -82,7 +82,7 @@ def write_hub_folder(
 
 
 def _write_data(records: Iterable[GroundedImage], folder: Path) -> dict[str, list[Written]]:
-    """What was written of every split, a file a few thousand images."""
+    """Write parquet files of at most ``_IMAGES`` images; returns split -> what each of its files holds."""
     written: dict[str, list[Written]] = {split: [] for split in SPLITS}
     waiting: dict[str, list[GroundedImage]] = {split: [] for split in SPLITS}
 
@@ -102,7 +102,7 @@ def _write_data(records: Iterable[GroundedImage], folder: Path) -> dict[str, lis
 
 
 def measured(ws: Workspace, aligner: Aligner) -> str:
-    """The tables under ``results/`` that `evaluate` made with this model, in Markdown."""
+    """The tables in ``results/`` that `evaluate` wrote for this model, as Markdown."""
     now = model_id(aligner.model)
     found = []
     for run in ws.runs:
@@ -138,7 +138,7 @@ def _model_card(aligner: Aligner, figures: str) -> str:
 
 
 def dataset_card(ws: Workspace, aligner: Aligner, counts: Mapping[str, list[Written]], figures: str, name: str) -> str:
-    """The data set's card: where to find the splits, what the columns are, how it was made, and what was measured."""
+    """The data set's card: splits, columns, how it was made, and measurements."""
     data, licence = origin(ws)
     files = [{"split": HUB_SPLITS[split], "path": f"data/{HUB_SPLITS[split]}-*.parquet"} for split in counts]
     fields = {
@@ -180,5 +180,5 @@ def dataset_card(ws: Workspace, aligner: Aligner, counts: Mapping[str, list[Writ
 
 
 def _made_with(ws: Workspace) -> dict[str, str]:
-    """Versions that made the phrases."""
+    """Package versions recorded when the phrases were made."""
     return next((run.versions for run in reversed(ws.runs) if run.stage == "ground"), versions())

@@ -1,4 +1,4 @@
-"""Outside data -> the workspace's images, captions and ground truth."""
+"""Import images, captions, user boxes and ground truth into a workspace."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from phrasebox.types import Example, Skipped
 from phrasebox.workspace.workspace import Workspace
 
 _BATCH = 1024
-_LEFT_OUT = 10_000  # reasons held before they are stored
+_SKIPPED = 10_000  # number of skipped items in memory before they are stored
 STAGE = "import"
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import came to."""
+    """Numbers of images, captions, ground truths, user boxes and reviews imported, and of items skipped or present."""
 
     images: int
     captions: int
@@ -50,37 +50,36 @@ def import_source(
     licence: str | None = None,
     columns: str | None = None,
 ) -> Imported:
-    """Add what is not there yet; what cannot be used is left out with its reason in ``ws.skipped("import")``.
+    """Add the images of a source that are not in the workspace; ``ws.skipped("import")`` lists unusable items.
 
-    Ground truth and own regions of an image that is there already are added to it, so that captions, Entities files
-    and a detector's boxes of the same pictures can be imported one after the other, captions first. Pictures that the
-    source holds inside are written to the workspace's folder ``pictures``. Captions that people reviewed are taken in
-    place of what is decoded, and of what an earlier import brought of them.
+    For an image that is already there, ground truth and user boxes are added. So captions, Entities files and a
+    detector's boxes of the same images can be imported one after another, captions first. Images embedded in the source
+    are written to the workspace's folder ``pictures``. Reviewed captions replace decoded phrases and earlier reviews.
 
     Parameters
     ----------
     split : str, optional
-        Put every image into this split, whatever the source says.
+        Put every image into this split and ignore the source's splits.
     licence : str, optional
-        Under which pictures and captions may be used; named by the cards of models and exports.
+        Licence of images and captions, written into model and data cards.
     columns : str, optional
-        Names of a table's columns of file names and captions, with a comma between.
+        Names of a table's columns of file names and captions, separated by a comma.
 
     Raises
     ------
     DataError
-        If the source holds nothing that could be imported; the message carries the first reason.
+        If nothing could be imported; the message gives the first reason.
     """
     source, images = place(source), None if images is None else place(images)
-    storable(str(source.absolute()))  # else no table can hold where its pictures are
-    left_out = _LeftOut(ws)
-    reviews = Reviews(ws, left_out.add)
+    storable(str(source.absolute()))  # a path that is not valid UTF-8 cannot be stored
+    skipped = _Skips(ws)
+    reviews = Reviews(ws, skipped.add)
     counts = {"images": 0, "captions": 0, "truth": 0, "own": 0, "present": 0}
 
     def wanted() -> Iterator[Example]:
         for item in read_source(here, format, images, split_files, columns, ws.path / "pictures"):
             if isinstance(item, Skipped):
-                left_out.add([item])
+                skipped.add([item])
                 continue
             if _made_by(ws, source, item):
                 continue
@@ -122,7 +121,7 @@ def import_source(
         ws.running(STAGE, asked, {"digest": _digest(source, ws.path)}),
         progress(f"import {source.name}", total=None, quiet=quiet) as advance,
     ):
-        # On disk, not in memory, however many there are.
+        # Keys are kept on disk, so that memory does not grow with their number.
         here = stack.enter_context(local_file(source))
         known, with_truth, with_own = (stack.enter_context(_keys(ws, name)) for name in ("images", "truth", "own"))
         run(
@@ -131,22 +130,22 @@ def import_source(
             sink,
             batch=_BATCH,
             prefetch=lambda example: (example, image_size(example.image)),
-            skip=left_out.add,
+            skip=skipped.add,
             workers=workers,
             progress=advance,
         )
         reviews.store()
-    left_out.store()
+    skipped.store()
     if not any(counts.values()):
-        if left_out.first is None:
+        if skipped.first is None:
             raise DataError(f"{source} holds no images; see the README for the formats that can be imported")
-        more = f" (and {left_out.count - 1} more)" if left_out.count > 1 else ""
-        raise DataError(f"nothing could be imported from {source}: {left_out.first.key}: {left_out.first.reason}{more}")
-    return Imported(**counts, reviewed=reviews.count, skipped=left_out.count)
+        more = f" (and {skipped.count - 1} more)" if skipped.count > 1 else ""
+        raise DataError(f"nothing could be imported from {source}: {skipped.first.key}: {skipped.first.reason}{more}")
+    return Imported(**counts, reviewed=reviews.count, skipped=skipped.count)
 
 
-class _LeftOut:
-    """What is left out: stored as it comes, counted, and the first of it kept."""
+class _Skips:
+    """Stores skipped items in batches, counts them, and keeps the first."""
 
     def __init__(self, ws: Workspace) -> None:
         self._ws = ws
@@ -158,7 +157,7 @@ class _LeftOut:
         self.first = self.first or next(iter(items), None)
         self.count += len(items)
         self._waiting += items
-        if len(self._waiting) >= _LEFT_OUT:
+        if len(self._waiting) >= _SKIPPED:
             self.store()
 
     def store(self) -> None:
@@ -179,7 +178,7 @@ def _keys(ws: Workspace, table: str) -> NumberedNames:
 
 
 def _made_by(ws: Workspace, source: Path, example: Example) -> bool:
-    """Whether a picture of a folder is one of the workspace's own, which lies inside this folder."""
+    """Whether an image was written by the workspace, which is inside the imported folder."""
     found_there = example.image == source / example.key
     return found_there and not in_store(ws.path) and example.image.absolute().is_relative_to(ws.path.absolute())
 

@@ -1,4 +1,4 @@
-"""Where a workspace's pictures and captions came from, for the cards of what is made of them."""
+"""Sources and licences of a workspace's images and captions, for model and data cards."""
 
 from __future__ import annotations
 

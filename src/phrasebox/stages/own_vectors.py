@@ -1,4 +1,4 @@
-"""The user's own boxes and vectors -> regions, as they are: no picture is decoded and no network is run."""
+"""Store the user's boxes and vectors as regions; no image is decoded and no network is run."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from phrasebox.workspace.schema import ImageRow, OwnRegions
 from phrasebox.workspace.workspace import Workspace
 
 BACKBONE = "given"
-"""Stands in the settings of regions in place of a network's name."""
+"""Name of the backbone in the region settings when the vectors are the user's."""
 
 _BATCH = 64
 
 
 def take_own_vectors(ws: Workspace, stage: str, quiet: bool = False) -> None:
-    """Make regions of own boxes and vectors; images that have none are left out with their reason.
+    """Make regions from user boxes and vectors; images without them are skipped.
 
-    All vectors must have the width of the first ones.
+    All vectors must have the same length as the first ones.
     """
     todo = ws.pending("regions", stage)
     width: int | None = None
@@ -57,22 +57,23 @@ class _Own(NamedTuple):
 
 
 def own_regions(row: ImageRow, own: OwnRegions | None, width: int | None = None) -> Regions:
-    """The regions of an image with the user's own vectors.
+    """The regions of an image with the user's vectors.
 
-    The whole image is row 0: the first box, if that is it to a pixel; else it is added, with the mean of the vectors.
+    Row 0 is the whole image. If the first box is not the whole image (within one pixel), it is added with the mean of
+    the vectors.
 
     Parameters
     ----------
     width : int, optional
-        What D has to be.
+        Required length D of the vectors.
 
     Raises
     ------
     DataError
-        If there are no vectors, they are not finite in half precision, or a box is not in the image.
+        If there are no vectors, they are not finite in half precision, or a box is outside the image.
     """
     if own is None or own.vectors is None:
-        raise DataError("no vectors were imported for it; import some, or make regions with a backbone and --fresh")
+        raise DataError("no vectors were imported for it; import some, or compute regions with a backbone and --fresh")
     if width is not None and own.vectors.shape[1] != width:
         raise DataError(f"its vectors have {own.vectors.shape[1]} numbers, those of the others {width}")
     if not np.isfinite(own.vectors).all():

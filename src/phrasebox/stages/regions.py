@@ -1,4 +1,4 @@
-"""The workspace's images -> boxes and vectors."""
+"""Compute boxes and vectors of a workspace's images."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ def make_regions(
     profile: Profile | None = None,
     engine: Engine | None = None,
 ) -> Counts:
-    """Make regions for every image that has none; images that cannot be read are left out with their reason.
+    """Make regions for every image that has none; images that cannot be read are skipped.
 
-    Own boxes of an image (``given``) take the place of proposed ones. With the proposer ``given``, own vectors are
-    taken as they are, if the workspace holds some. A ``profile`` is told where the time goes. Without an
-    ``engine`` it is this machine's with as many ``workers``.
+    User boxes of an image replace proposed ones. With the proposer ``given``, the user's vectors are stored unchanged
+    if the workspace has some. A ``profile`` records the time of each step. The default ``engine`` is local, with this
+    number of ``workers``.
 
     Returns
     -------
     Counts
-        Images that got regions now, and images left out now.
+        Numbers of images that got regions and that were skipped, in this call.
 
     Raises
     ------
     WorkspaceError
-        If the workspace holds no images, or regions made with other settings and not ``fresh``.
+        If the workspace holds no images, or its regions were made with other settings and ``fresh`` is False.
     DataError
-        If not one image can be used; the message carries the first reason.
+        If no image can be used; the message gives the first reason.
     """
     if not ws.count("images"):
         raise WorkspaceError(f"{ws.path} holds no images; run: phrasebox import SOURCE {ws.path}")
@@ -65,7 +65,7 @@ def make_regions(
     mapper = RegionMapper(settings, device, engine.workers, profile or Profile())
     todo = fresh or bool(ws.pending("regions", STAGE))
     if todo and not own_vectors:
-        # Before the claim: settings that turn out not to work are not recorded, and nothing is dropped for them.
+        # Built before `claim`, so that invalid settings are neither recorded nor delete existing regions.
         assert mapper.extractor
     ws.claim(STAGE, stage_settings(settings), fresh=fresh)
     before = len(ws.skipped(STAGE)), ws.count("regions")
@@ -85,7 +85,7 @@ def make_regions(
 
 
 def _extract_pending(ws: Workspace, mapper: RegionMapper, engine: Engine, quiet: bool) -> None:
-    todo = ImagesToSee(ws.path, ws.pending("regions", STAGE))
+    todo = PendingImages(ws.path, ws.pending("regions", STAGE))
 
     def store(regions: list[Regions]) -> None:
         with mapper.profile.part("writing"):
@@ -100,8 +100,8 @@ def _extract_pending(ws: Workspace, mapper: RegionMapper, engine: Engine, quiet:
 
 
 @dataclass(frozen=True)
-class ImagesToSee:
-    """Images of a workspace with the user's own boxes in place of those of the ground truth."""
+class PendingImages:
+    """Images of a workspace, with the user's boxes if there are any."""
 
     path: Path
     keys: list[str]
@@ -121,9 +121,9 @@ class RegionMapper(Mapper[ImageRow, Regions]):
     Attributes
     ----------
     threads : int
-        Of the search of boxes and of the network.
+        Number of threads of the proposer and of the networks.
     profile : Profile
-        Is told where the time goes.
+        Records the time of each step.
     """
 
     settings: RegionSettings
@@ -133,7 +133,7 @@ class RegionMapper(Mapper[ImageRow, Regions]):
 
     @cached_property
     def extractor(self) -> RegionExtractor:
-        """The networks; made when first asked for.
+        """The proposer and networks, created on first use.
 
         Raises
         ------
@@ -143,20 +143,20 @@ class RegionMapper(Mapper[ImageRow, Regions]):
         return RegionExtractor(self.settings, self.device, self.threads, self.profile)
 
     def load(self, item: ImageRow) -> Loaded:
-        """Decode the picture."""
+        """Decode the image."""
         with self.profile.part("reading and decoding"):
             return item, load_image(item.path)
 
     def weigh(self, loaded: Loaded) -> int:
-        """Bytes of the pixels."""
+        """Size of the pixels in bytes."""
         return loaded[1].nbytes
 
     def weigh_row(self, row: Regions) -> int:
-        """Bytes of the vectors."""
+        """Size of the vectors in bytes."""
         return 0 if row.vectors is None else row.vectors.nbytes
 
     def __call__(self, batch: list[Loaded]) -> Mapped[Regions]:
-        """Extract the regions; where an image of the batch cannot be used, one by one, to keep the others."""
+        """Extract the regions of a batch; if that fails, image by image, so that only unusable images are skipped."""
         try:
             return Mapped(self._extract(batch))
         except DataError:
@@ -169,7 +169,7 @@ class RegionMapper(Mapper[ImageRow, Regions]):
             return found
 
     def alone(self) -> RegionMapper:
-        """With one thread and a profile of its own."""
+        """A copy for another process, with one thread and its own profile."""
         return RegionMapper(self.settings, self.device)
 
     def _extract(self, batch: Sequence[Loaded]) -> list[Regions]:

@@ -1,9 +1,9 @@
-"""The record of a workspace's runs -> the commands that make it again."""
+"""The commands that make a workspace again, from the record of its runs."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -19,46 +19,46 @@ from phrasebox.workspace.run_log import Run, versions
 from phrasebox.workspace.workspace import Workspace
 
 COMPUTED = ("micro_batch", "precision", "compile")
-"""Options of the commands that train, by which results differ in rounding."""
+"""Options of training commands that change results by rounding only."""
 _NAMES = {"align": NAME, "caption": CAPTIONER}
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command, its words unquoted, and what keeps it from giving the same again, if anything does."""
+    """One command (its words, unquoted), and notes on why its result may differ."""
 
     command: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
 
 def reproduce(ws: Workspace, into: Path | None = None) -> list[Step]:
-    """The commands that make the rows, models and results of ``ws`` again, in the order they were run.
+    """The commands that make the rows, models and results of ``ws`` again, in order.
 
     Parameters
     ----------
     into : Path, optional
-        The workspace that the commands make; the same path without it.
+        Workspace folder in the commands; default: the path of ``ws``.
 
     Raises
     ------
     WorkspaceError
-        If nothing is recorded: it is empty, or was made before runs were.
+        If no run is recorded: the workspace is empty, or was made by an early version.
     """
     if not ws.runs:
-        raise WorkspaceError(f"{ws.path} has no record of what made it; make it anew with: phrasebox import SOURCE")
+        raise WorkspaceError(f"{ws.path} has no record of its runs; make it again with: phrasebox import SOURCE")
     target = into or ws.path
     steps: list[Step] = []
     trained: set[str] = set()
     for run in ws.runs:
-        options, notes = _OPTIONS.get(run.stage, _as_asked)(run, target)
+        options, notes = _OPTIONS.get(run.stage, _as_given)(run, target)
         if run.stage == "import":
             notes += _lost_source(run, ws.path)
         if run.stage in ("ground", "evaluate"):
             notes += _lost_model(run, trained)
         if not run.finished:
-            notes.append("this run was stopped before its end; the command goes to the end")
-        if odd := _other_versions(run):
-            notes.append(f"made with {odd}")
+            notes.append("this run was stopped before its end; the command completes it")
+        if differing := _other_versions(run):
+            notes.append(f"made with {differing}")
         trained.add(run.makes)
         processes = run.arguments.get("processes", 1)
         launcher = ["torchrun", "--nproc-per-node", str(processes), "-m"] if processes > 1 else []
@@ -78,7 +78,7 @@ _Options = tuple[list[str], list[str]]
 
 
 def _moved(word: str, ws: Path, target: Path) -> str:
-    """A path inside the workspace, inside the one that is made: a network that was fine-tuned in it."""
+    """Replace the workspace in a path inside it, such as that of a fine-tuned backbone, with the new workspace."""
     inside = f"{ws}{os.sep}"
     return str(target / word.removeprefix(inside)) if word.startswith(inside) else word
 
@@ -90,14 +90,14 @@ def _source(run: Run) -> list[str]:
 def _lost_source(run: Run, ws: Path) -> list[str]:
     source = Path(run.arguments["source"])
     if not source.exists():
-        return [f"{source} is no longer there"]
+        return [f"{source} no longer exists"]
     return [] if digest(source, without=ws) == run.settings.get("digest") else [f"{source} has changed since"]
 
 
 def _regions(run: Run, target: Path) -> _Options:
-    """The preset that leaves the fewest options to give, and those."""
+    """The options of the preset that needs the fewest further options."""
     made = dict(run.settings)
-    if made["backbone"] == OWN_VECTORS:  # which is no choice of the user's
+    if made["backbone"] == OWN_VECTORS:  # set by the stage, not by an option
         made = {name: value for name, value in made.items() if name not in ("backbone", "second", "second_size")}
     starts = []
     for preset in PRESET_NAMES:
@@ -112,7 +112,7 @@ def _regions(run: Run, target: Path) -> _Options:
 
 
 def _trained(run: Run, target: Path) -> _Options:
-    """The preset that leaves the fewest settings of a training to give, those, and how it is computed."""
+    """The options of a training, from the preset that needs the fewest further options."""
     made = {name: value for part in run.settings.values() for name, value in part.items()}
     made |= {name: run.arguments[name] for name in COMPUTED if name in run.arguments}
     starts = []
@@ -132,25 +132,20 @@ def _shortest(starts: Sequence[tuple[Mapping[str, str], list[str]]], made: Mappi
     known = option_names(*TABLES[stage])
     options, notes = _options({name: made[name] for name in differing}, known)
     derived = {one.name for cls in TABLES[stage] for one in fields(cls)}
-    notes += [f"{name}={made[name]!r} is no setting of this version" for name in made if name not in derived]
+    notes += [f"{name}={made[name]!r} is not a setting of this version" for name in made if name not in derived]
     return begun + options, notes
 
 
-def _ground(run: Run, target: Path) -> _Options:
-    asked = _given(run)
-    model = run.arguments["model"]
+def _as_given(run: Run, target: Path) -> _Options:
+    options = _given(run)
+    model = run.arguments.get("model", "") if run.stage in ("ground", "evaluate") else ""
     if model not in ("", f"models/{NAME}"):
-        asked["model"] = str(target / model) if model.startswith("models/") else model
-    return _options(asked, asked.keys())
-
-
-def _as_asked(run: Run, target: Path) -> _Options:
-    asked = _given(run)
-    return _options(asked, asked.keys())
+        options["model"] = str(target / model) if model.startswith("models/") else model
+    return _options(options, options.keys())
 
 
 def _given(run: Run) -> dict[str, Any]:
-    """The options that were given, but for those that every step has."""
+    """The options that were given, without those that are handled for every step."""
     own = ("source", "model", "device", "processes")
     return {k: v for k, v in run.arguments.items() if k not in own and not (v is None or v is False or v == [])}
 
@@ -159,8 +154,6 @@ _OPTIONS: Mapping[str, Callable[[Run, Path], _Options]] = {
     "regions": _regions,
     "align": _trained,
     "caption": _trained,
-    "ground": _ground,
-    "evaluate": _ground,
 }
 
 
@@ -169,7 +162,7 @@ def _differing(start: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
 
 
 def _options(values: Mapping[str, Any], known: Collection[str]) -> _Options:
-    """The options that give these values, and a note for every value that no option gives."""
+    """The options that set these values, and a note for every value that no option sets."""
     words: list[str] = []
     notes: list[str] = []
     for name, value in values.items():
@@ -188,19 +181,17 @@ def _each(value: Any) -> Sequence[Any]:
 def _lost_model(run: Run, trained: set[str]) -> list[str]:
     model = run.arguments["model"]
     if not model:
-        return ["it was run from Python with a model that was not saved"]
+        return ["it was run from Python with an unsaved model"]
     if model.startswith("models/") and model not in trained:
-        return [f"the {model} that it was run with is no longer there, or was trained anew since"]
+        return [f"its {model} no longer exists, or was trained again since"]
     return []
 
 
 def _other_versions(run: Run) -> str:
-    """Versions that differ from those here, phrased as `torch 2.6 (here 2.7)`."""
-    here = versions()
-    return ", ".join(_version_notes(run.versions, here))
-
-
-def _version_notes(there: Mapping[str, str], here: Mapping[str, str]) -> Iterator[str]:
-    for name in sorted(there.keys() | here.keys()):
-        if there.get(name) != here.get(name):
-            yield f"{name} {there.get(name, 'missing')} (here {here.get(name, 'missing')})"
+    """Recorded package versions that differ from the installed ones, such as `torch 2.6 (here 2.7)`."""
+    there, here = run.versions, versions()
+    return ", ".join(
+        f"{name} {there.get(name, 'missing')} (here {here.get(name, 'missing')})"
+        for name in sorted(there.keys() | here.keys())
+        if there.get(name) != here.get(name)
+    )

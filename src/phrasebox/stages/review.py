@@ -1,4 +1,4 @@
-"""What people made of decoded captions -> the workspace."""
+"""Store reviewed captions in a workspace."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import replace
 from phrasebox.types import Example, Skipped
 from phrasebox.workspace.workspace import Workspace
 
-_BATCH = 1024  # images held before they are stored
+_BATCH = 1024  # number of images in memory before they are stored
 
 
 class Reviews:
-    """Reviewed captions of images that are in the workspace: stored as they come, and counted.
+    """Stores reviewed captions of images in the workspace, in batches, and counts them.
 
-    A caption that is none of its image's is reported to ``skip``.
+    A reviewed caption that the image does not have is reported to ``skip``.
     """
 
     def __init__(self, ws: Workspace, skip: Callable[[Sequence[Skipped]], None]) -> None:
@@ -24,14 +24,14 @@ class Reviews:
         self.count = 0
 
     def add(self, example: Example) -> None:
-        """Take the reviewed captions of an image, if there are any."""
+        """Add the reviewed captions of an image."""
         if any(caption.reviewed for caption in example.captions):
             self._waiting.append(example)
         if len(self._waiting) >= _BATCH:
             self.store()
 
     def store(self) -> None:
-        """Store what was added."""
+        """Store what was added since the last call."""
         keys = [example.key for example in self._waiting]
         own = {row.key: row.captions for rows in self._ws.images(keys=keys) for row in rows}
         known: list[Example] = []

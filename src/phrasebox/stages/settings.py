@@ -1,4 +1,4 @@
-"""Which settings a command takes, and where those that are not given on the command line come from."""
+"""The settings of each command, and the values of those not given on the command line."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ TABLES: dict[str, tuple[type, ...]] = {
     "caption": (captioner.ModelSettings, captioner.TrainSettings, captioner.SpeechSettings, Execution),
     "describe": (captioner.SpeechSettings,),
 }
-"""The settings classes of a command, which are its options and a table of a settings file."""
+"""Command -> its settings classes; their fields are the command's options and its table in a settings file."""
 
 _DRAWN = ("temperature", "top_k", "top_p")
 
 
 def values_of(command: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the settings of a command that are not ``given`` on the command line.
+    """Values of the settings of a command that are not ``given`` on the command line.
 
-    A settings file (``config``) comes before a model's own settings (``like``, or ``model`` of ``describe``), these
-    before a preset, and a preset before the defaults.
+    In order of precedence: a settings file (``config``), a model's settings (``like``, or ``model`` of ``describe``), a
+    preset, the defaults.
 
     Parameters
     ----------
     given : mapping
-        Option -> what was given for it.
+        Option -> its value on the command line.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def start_of(command: str, preset: str) -> dict[str, Any]:
 
 
 def _regions(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Another proposer starts from the settings that suit it, another network has no second one beside it."""
+    """Start values of `regions`; another proposer brings its own defaults, another backbone has no second one."""
     like = asked.get("like")
     start = asdict(regions.region_settings_of(like)) if like else start_of("regions", asked.get("preset", "modern"))
     if asked.get("proposer", start["proposer"]) != start["proposer"]:
@@ -77,13 +77,13 @@ def _regions(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _speech(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The captioner's own way of speaking; options of drawing imply drawing, and many sentences a wide beam."""
+    """The captioner's own settings; sampling options imply sampling, and ``count`` needs as wide a beam."""
     from phrasebox.captioner.api import BUILT_IN
     from phrasebox.io.model_folder import find_model, read_config
 
     model = asked.get("model")
     if not model and not BUILT_IN.is_dir():
-        return {}  # loading the captioner says what to do
+        return {}  # loading the captioner raises the error
     speech = with_values(captioner.SpeechSettings, read_config(find_model(model) if model else BUILT_IN)["speech"])
     start = {name: getattr(speech, name) for name in option_names(captioner.SpeechSettings)}
     if "method" not in asked and any(name in asked for name in _DRAWN):

@@ -1,4 +1,4 @@
-"""Looking over the machine, a workspace and its data: what is wrong, and what to do about it."""
+"""Check the machine, a workspace and its data; report problems and how to solve them."""
 
 from __future__ import annotations
 
@@ -18,19 +18,18 @@ __all__ = ["Finding", "examine"]
 
 
 def examine(ws: Path | None = None, device: str = "cpu", workers: int = 2) -> Iterator[Finding]:
-    """Look at one thing after the other; nothing is changed.
+    """Run all checks; nothing is changed.
 
-    Tables are streamed and vectors and pictures looked at in samples, so memory does not grow with the data but for a
-    few bytes an image.
+    Tables are streamed, vectors and images are sampled; memory grows by a few bytes per image.
 
     Parameters
     ----------
     ws : path, optional
-        A workspace; without it the machine alone is looked at.
+        A workspace; without it, only the machine is checked.
     device : str
-        The torch device that is meant to be used.
+        The torch device to check.
     workers : int
-        Processor threads.
+        Number of processor threads.
     """
     yield from machine(ws or Path(), device)
     if ws is None:

@@ -1,4 +1,4 @@
-"""The captions and boxes of a workspace: whether there is something to learn from them."""
+"""Check captions and boxes of a workspace: whether a model can learn from them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from phrasebox.types import SPLITS
 from phrasebox.workspace.lance_tables import Tables
 from phrasebox.workspace.workspace import Workspace
 
-_REPEATED = 0.1  # share of captions that may be the same one
-_DISTINCT = 0.5  # share of captions that should be different
-_UNKNOWN = 0.05  # share of the words of val and test that may be new
-_FOREIGN = 0.05  # share of words in other than Latin script
-_NO_BOXES = 0.05  # share of images that may have no box but the whole image
+_REPEATED = 0.1  # largest accepted share of the most frequent caption
+_DISTINCT = 0.5  # smallest accepted share of distinct captions
+_UNKNOWN = 0.05  # largest accepted share of words of val and test that train does not have
+_FOREIGN = 0.05  # largest accepted share of words in other than Latin script
+_NO_BOXES = 0.05  # largest accepted share of images without a box besides the whole image
 _MIN_COUNT = 5
 _LATIN = regex.compile(r"[\p{Latin}\p{Common}\p{Inherited}]+")
 
@@ -31,12 +31,12 @@ class _Split:
     bare: int = 0  # images without a caption
     empty: int = 0  # captions without a word
     lengths: Counter[int] = field(default_factory=Counter)
-    hashes: list[np.ndarray] = field(default_factory=list)  # eight bytes a caption
+    hashes: list[np.ndarray] = field(default_factory=list)  # eight bytes per caption
     words: Counter[str] = field(default_factory=Counter)
 
 
 def captions(ws: Workspace) -> Iterator[Finding]:
-    """Splits, captions that are all alike, the vocabulary, and images without boxes."""
+    """Check split sizes, repeated captions, vocabulary, script, and images without boxes."""
     splits = {split: _read(ws, split) for split in SPLITS}
     if not any(split.images for split in splits.values()):
         return
@@ -59,25 +59,25 @@ def _read(ws: Workspace, name: str) -> _Split:
                 split.words.update(found)
                 split.lengths[len(found)] += 1
                 split.empty += not found
-                said = " ".join(found).encode()
-                hashes.append(int.from_bytes(hashlib.blake2b(said, digest_size=8).digest()))
+                text = " ".join(found).encode()
+                hashes.append(int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()))
         split.hashes.append(np.array(hashes, np.uint64))
     return split
 
 
 def _sizes(ws: Workspace, splits: dict[str, _Split]) -> Finding:
-    told = ", ".join(f"{split.images:,} {name}" for name, split in splits.items() if split.images)
+    sizes = ", ".join(f"{split.images:,} {name}" for name, split in splits.items() if split.images)
     bare = sum(split.bare for split in splits.values())
     empty = sum(split.empty for split in splits.values())
     lacks = [f"{counted(bare, 'image')} without a caption"] * bool(bare)
     lacks += [f"{counted(empty, 'caption')} without a word"] * bool(empty)
-    what = "; ".join([f"images: {told}", *lacks])
+    what = "; ".join([f"images: {sizes}", *lacks])
     train, val = splits["train"].images, splits["val"].images
     if train and not val:
         remedy = f"import some with --split val: without them training cannot stop early ({ws.path})"
         return Finding("note", "data", f"{what}; no val split", remedy)
     if lacks:
-        return Finding("note", "data", what, "they are passed over; give them captions if they should count")
+        return Finding("note", "data", what, "they are ignored; add captions to use them")
     return Finding("ok", "data", what)
 
 
@@ -93,15 +93,15 @@ def _likeness(splits: dict[str, _Split]) -> Iterator[Finding]:
             f"times, {mean:.1f} words on average"
         )
         if len(counts) == 1:
-            yield Finding("broken", "data", what, "the captions are all alike: nothing can be learned; import others")
+            yield Finding("broken", "data", what, "all captions are equal: nothing can be learned; import others")
         elif counts.max() > max(1, _REPEATED * len(hashes)) or len(counts) < _DISTINCT * len(hashes):
-            yield Finding("note", "data", what, "equal captions of different images teach little; leave some out")
+            yield Finding("note", "data", what, "equal captions of different images teach little; remove some")
         else:
             yield Finding("ok", "data", what)
 
 
 def _coverage(splits: dict[str, _Split]) -> Iterator[Finding]:
-    """Words of val and test that the vocabulary of train does not have."""
+    """Check for words of val and test that are not in the vocabulary of train."""
     known = {word for word, n in splits["train"].words.items() if n >= _MIN_COUNT}
     if not splits["train"].words:
         return
@@ -112,29 +112,29 @@ def _coverage(splits: dict[str, _Split]) -> Iterator[Finding]:
             continue
         new = Counter({word: n for word, n in counts.items() if word not in known})
         share = new.total() / total
-        told = ", ".join(word for word, _ in new.most_common(5))
+        examples = ", ".join(word for word, _ in new.most_common(5))
         what = f"{name}: {100 * (1 - share):.1f} % of the words are in train's vocabulary of {len(known):,}"
         if share > _UNKNOWN:
-            remedy = "a captioner cannot say them; import more training captions"
-            yield Finding("note", "data", f"{what}; not {told}", remedy)
+            remedy = "a captioner cannot generate them; import more training captions"
+            yield Finding("note", "data", f"{what}; not {examples}", remedy)
         else:
             yield Finding("ok", "data", what)
 
 
 def _script(splits: dict[str, _Split]) -> Iterator[Finding]:
-    """Words that the packaged word vectors, which were learned from English, can know little of."""
+    """Check for words in other scripts; the packaged word vectors were trained on English."""
     total = foreign = 0
     for split in splits.values():
         total += split.words.total()
         foreign += sum(n for word, n in split.words.items() if not _LATIN.fullmatch(word))
     if total and foreign / total > _FOREIGN:
         what = f"{100 * foreign / total:.0f} % of the words are in other than Latin script"
-        remedy = "the word vectors know English: expect weak alignments, or import translated captions"
+        remedy = "the word vectors were trained on English: expect weak alignments, or import translated captions"
         yield Finding("note", "data", what, remedy)
 
 
 def _boxes(ws: Workspace) -> Iterator[Finding]:
-    """Images whose regions are the whole image alone."""
+    """Check for images whose only region is the whole image."""
     alone = total = 0
     for batch in Tables(ws.path).scan("regions", ["scores"]):
         counts = np.diff(batch["scores"].offsets.to_numpy())
@@ -142,12 +142,12 @@ def _boxes(ws: Workspace) -> Iterator[Finding]:
         alone += int((counts == 1).sum())
     if not total:
         return
-    what = f"{alone:,} of {counted(total, 'image')} have no box but the whole image"
+    what = f"{alone:,} of {counted(total, 'image')} have no box besides the whole image"
     if alone == total:
         remedy = f"no phrase can be told from another; phrasebox regions {ws.path} --proposer grid --fresh"
         yield Finding("broken", "data", what, remedy)
     elif alone > _NO_BOXES * total:
-        remedy = "they are uniform or tiny, or came without boxes; give boxes, or --proposer grid"
+        remedy = "they are uniform or tiny, or have no user boxes; give boxes, or --proposer grid"
         yield Finding("note", "data", what, remedy)
     else:
         yield Finding("ok", "data", what)

@@ -1,4 +1,4 @@
-"""Whether what runs the networks is usable: installed is not the same."""
+"""Check that the inference engines work, not only that they are installed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SIDE = 8
 
 
 def engines() -> Finding:
-    """Run a small network with OpenVINO and with torch, and compare."""
+    """Run a small network with OpenVINO and with torch, and compare the results."""
     import torch
 
     from phrasebox.regions.backbones.runtime import OpenVinoEngine, TorchEngine, convert
@@ -31,17 +31,17 @@ def engines() -> Finding:
             return self.convolve(pixels.permute(0, 3, 1, 2).float())
 
     if importlib.util.find_spec("openvino") is None:
-        remedy = "for several times the speed on processors: pip install openvino"
-        return Finding("note", "machine", "OpenVINO is not installed; torch takes its place", remedy)
+        remedy = "several times faster on processors: pip install openvino"
+        return Finding("note", "machine", "OpenVINO is not installed; torch is used instead", remedy)
     images = np.arange(2 * _SIDE * _SIDE * 3, dtype=np.uint8).reshape(2, _SIDE, _SIDE, 3)
     try:
         ran = OpenVinoEngine(convert(Small().eval(), _SIDE), threads=1).run(images)
-    except Exception as error:  # a broken installation raises any kind there is
+    except Exception as error:  # a broken installation can raise any error
         line = " ".join(str(error).split())[:120]
         return Finding("broken", "machine", f"OpenVINO cannot run a network: {line}", "pip install -U openvino")
     with torch.inference_mode():
         expected = TorchEngine(Small().eval()).run(images)
     if torch.allclose(ran, expected, rtol=1e-3, atol=1e-2):
-        return Finding("ok", "machine", "OpenVINO and torch run a network alike")
-    remedy = "make regions with --runtime torch, and report it"
-    return Finding("broken", "machine", "OpenVINO gives other numbers than torch", remedy)
+        return Finding("ok", "machine", "OpenVINO and torch compute the same")
+    remedy = "compute regions with --runtime torch, and report this"
+    return Finding("broken", "machine", "OpenVINO and torch compute different numbers", remedy)

@@ -1,4 +1,4 @@
-"""What an examination finds, one line each."""
+"""The result of one check."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ Area = Literal["machine", "workspace", "data"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes
     ----------
     level : {"ok", "note", "broken"}
-        ``note``: it works, but may not be what is wanted; ``broken``: something will fail or is wrong.
+        ``note``: works, but may be unintended; ``broken``: wrong, or will fail.
     area : {"machine", "workspace", "data"}
+        What was checked.
     what : str
         What was found.
     remedy : str
-        What to do about it; empty where there is nothing to do.
+        What to do about it; empty if nothing needs to be done.
     """
 
     level: Level
@@ -31,7 +32,7 @@ class Finding:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number of things.
+    """A number with its noun.
 
     >>> counted(1, "image"), counted(1200, "image")
     ('1 image', '1,200 images')

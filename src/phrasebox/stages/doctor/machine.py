@@ -1,4 +1,4 @@
-"""The machine: processor, memory, disk, what is installed and whether it works."""
+"""Check the machine: processor, memory, disk and installed packages."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from phrasebox.stages.doctor.finding import Finding
 from phrasebox.workspace.run_log import versions
 
 _GB = 1 << 30
-_MEMORY = 4 * _GB  # what training on 40,000 images needs
+_MEMORY = 4 * _GB  # needed to train on 40,000 images
 _FREE_DISK = 2 * _GB
 _CGROUP = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 def machine(folder: Path, device: str = "cpu") -> Iterator[Finding]:
-    """What the machine has to offer, for work in ``folder``."""
+    """Check the machine, for work in ``folder``."""
     yield Finding("ok", "machine", ", ".join(f"{name} {number}" for name, number in versions().items()))
     yield Finding("ok", "machine", f"{_cores()} processor cores{', offline' if is_offline() else ''}")
     yield from _memory()
@@ -35,7 +35,7 @@ def machine(folder: Path, device: str = "cpu") -> Iterator[Finding]:
 
 
 def _cores() -> int:
-    """Those that this process may use."""
+    """Number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -49,7 +49,7 @@ def _memory() -> Iterator[Finding]:
         total = min(total, int(limit)) if limit.isdigit() else total
     what = f"{total / _GB:.1f} GB of memory"
     if total < _MEMORY:
-        yield Finding("note", "machine", what, "train on fewer images: about 70 kB an image are held")
+        yield Finding("note", "machine", what, "train on fewer images: each takes about 70 kB")
     else:
         yield Finding("ok", "machine", what)
 
@@ -61,7 +61,7 @@ def _disk(folder: Path) -> Iterator[Finding]:
     if not os.access(there, os.W_OK):
         yield Finding("broken", "machine", f"{there} cannot be written to", "change its permissions, or use another")
     elif free < _FREE_DISK:
-        yield Finding("note", "machine", what, "make room: regions take about 70 kB an image, twice that at the end")
+        yield Finding("note", "machine", what, "make room: regions take about 70 kB per image, at the end twice that")
     else:
         yield Finding("ok", "machine", what)
 
@@ -78,7 +78,7 @@ def _torch(device: str) -> Iterator[Finding]:
         return
     try:
         torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError):  # what torch raises, by kind of device
+    except (RuntimeError, AssertionError, NotImplementedError):  # depends on the kind of device
         yield Finding("broken", "machine", f"there is no device {device!r}", "use --device cpu")
 
 
@@ -106,7 +106,7 @@ def _selective_search() -> Finding:
 
 
 def _packaged() -> Iterator[Finding]:
-    """The weights that came with packages, each against its SHA-256."""
+    """Check the SHA-256 of packaged weights."""
     from phrasebox.aligner import Aligner
     from phrasebox.regions.backbones.packaged import PACKAGED, weights_file
     from phrasebox.text.word_vectors import WordVectors
@@ -117,7 +117,7 @@ def _packaged() -> Iterator[Finding]:
         except PhraseboxError as error:
             what, _, remedy = str(error).partition("; ")
             return Finding("broken" if needed else "note", "machine", f"{name}: {what}", remedy)
-        return Finding("ok", "machine", f"{name} is whole")
+        return Finding("ok", "machine", f"{name} is intact")
 
     for name in PACKAGED:
         yield check(name, partial(weights_file, name), needed=name == "efficientnet-lite2")
@@ -126,15 +126,15 @@ def _packaged() -> Iterator[Finding]:
 
 
 def _java() -> Finding:
-    """METEOR and SPICE are Java programs."""
+    """Check for Java, which METEOR and SPICE need."""
     program = shutil.which("java")
     if program is None:
-        remedy = "install a Java runtime if you want the captions' METEOR and SPICE"
+        remedy = "install a Java runtime to measure METEOR and SPICE"
         return Finding("note", "machine", "no Java: METEOR and SPICE cannot be computed", remedy)
     try:
-        told = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=20, check=True).stderr
+        version = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=20, check=True).stderr
     except (OSError, subprocess.SubprocessError) as error:
         return Finding(
             "note", "machine", f"{program} does not run: {error}", "install a Java runtime for METEOR, SPICE"
         )
-    return Finding("ok", "machine", f"Java runs: {told.splitlines()[0] if told else program}")
+    return Finding("ok", "machine", f"Java runs: {version.splitlines()[0] if version else program}")

@@ -1,4 +1,4 @@
-"""The models of a workspace: whether they load, and whether vectors, phrases and results are still theirs."""
+"""Check the models of a workspace: that they load, and fit its vectors, phrases and results."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from phrasebox.stages.own_vectors import BACKBONE as OWN_VECTORS
 from phrasebox.types import Regions
 from phrasebox.workspace.workspace import Workspace
 
-_SAMPLE = 256  # images whose vectors are looked at
-_REMADE = 2  # of them, made again
-_ALIKE = 0.995  # cosine of a vector and the same one made again, where engines round differently
-_FAR = 0.35  # mean shift of the channels, in standard deviations of the training vectors
+_SAMPLE = 256  # number of images with checked vectors
+_RECOMPUTED = 2  # number of images with recomputed vectors
+_ALIKE = 0.995  # smallest cosine of a vector and the recomputed one; engines round differently
+_FAR = 0.35  # largest mean shift of the channels, in standard deviations of the training vectors
 
 
 def models(ws: Workspace, workers: int = 2) -> Iterator[Finding]:
-    """The aligner that the workspace would use, the vectors it reads, and what it made before."""
+    """Check the aligner that the workspace uses, the vectors it reads, and its earlier results."""
     if not ws.count("regions"):
         return
     try:
@@ -49,7 +49,7 @@ def models(ws: Workspace, workers: int = 2) -> Iterator[Finding]:
         yield Finding("broken", "workspace", what, f"phrasebox align {ws.path} --fresh, or {anew}")
     else:
         yield _drift(aligner, sample, ws)
-    yield from _made_again(ws, [r for r in sample if _usable(r)], workers, anew)
+    yield from _recomputed(ws, [r for r in sample if _usable(r)], workers, anew)
     yield from _stale(ws, aligner)
 
 
@@ -57,7 +57,6 @@ def _sample(ws: Workspace) -> list[Regions]:
     """Images spread evenly over the workspace."""
     keys = sorted(ws.keys("regions"))
     chosen = keys[:: -(-len(keys) // _SAMPLE)]
-    # Only what is kept of a batch is copied, as a view would keep all of it.
     return [r for batch in ws.regions(keys=chosen) for r in batch]
 
 
@@ -67,20 +66,20 @@ def _usable(regions: Regions) -> bool:
 
 
 def _drift(aligner: Aligner, sample: Sequence[Regions], ws: Workspace) -> Finding:
-    """How far the mean vector lies from that of the training vectors, which the model keeps."""
+    """Check how far the mean vector is from the mean of the training vectors, which the model stores."""
     mean = np.mean([np.asarray(r.vectors, np.float32).mean(0) for r in sample], axis=0)
     shift, scale = (tensor.cpu().float().numpy() for tensor in aligner.model.standard)
     far = float(np.sqrt(np.mean(((mean - shift) / scale) ** 2)))
-    what = f"the vectors lie {far:.2f} standard deviations from those the model was trained on"
+    what = f"the mean vector is {far:.2f} standard deviations from that of the training data"
     if far > _FAR:
-        remedy = f"these are other pictures; to train on them: phrasebox align {ws.path}"
+        remedy = f"the images differ from the training data; to train on them: phrasebox align {ws.path}"
         return Finding("note", "workspace", what, remedy)
     return Finding("ok", "workspace", what)
 
 
-def _made_again(ws: Workspace, sample: Sequence[Regions], workers: int, anew: str) -> Iterator[Finding]:
-    """Make a few vectors again from their pictures, on the boxes that are there."""
-    chosen = {r.key: r for r in sample[:: max(1, len(sample) // _REMADE)][:_REMADE]}
+def _recomputed(ws: Workspace, sample: Sequence[Regions], workers: int, anew: str) -> Iterator[Finding]:
+    """Compute a few vectors again from images and stored boxes, and compare them with the stored ones."""
+    chosen = {r.key: r for r in sample[:: max(1, len(sample) // _RECOMPUTED)][:_RECOMPUTED]}
     if ws.stages["regions"].get("backbone") == OWN_VECTORS:
         return
     pictures = {}
@@ -89,7 +88,7 @@ def _made_again(ws: Workspace, sample: Sequence[Regions], workers: int, anew: st
             try:
                 pictures[row.key] = load_image(row.path)
             except DataError:
-                continue  # told of with the tables
+                continue  # reported with the tables
     if not pictures:
         return
     try:
@@ -97,21 +96,23 @@ def _made_again(ws: Workspace, sample: Sequence[Regions], workers: int, anew: st
         given = [chosen[key].boxes[1:] for key in pictures]
         made = extractor(list(pictures.values()), given=given, keys=list(pictures))
     except DataError as error:
-        yield Finding("broken", "workspace", f"a picture is not the one its regions were made of: {error}", anew)
+        yield Finding(
+            "broken", "workspace", f"an image differs from the one that its regions were made from: {error}", anew
+        )
         return
     except (PhraseboxError, TypeError) as error:  # TypeError: settings of another version
         yield Finding("broken", "workspace", f"the region settings cannot be used: {error}", anew)
         return
     worst = min(_cosine(chosen[new.key], new) for new in made)
     if worst < _ALIKE:
-        what = f"pictures or network are not those the vectors were made of: cosine {worst:.3f} when made again"
+        what = f"images or backbone have changed since: recomputed vectors have a cosine of {worst:.3f}"
         yield Finding("broken", "workspace", what, anew)
     else:
-        yield Finding("ok", "workspace", f"vectors made again are those that are there, cosine {worst:.4f}")
+        yield Finding("ok", "workspace", f"recomputed vectors equal the stored ones, cosine {worst:.4f}")
 
 
 def _cosine(there: Regions, new: Regions) -> float:
-    """The smallest of the boxes that both have."""
+    """Smallest cosine of stored and recomputed vectors; -1 if their shapes differ."""
     a, b = (np.asarray(r.vectors, np.float32) for r in (there, new))
     if a.shape != b.shape:
         return -1.0
@@ -120,7 +121,7 @@ def _cosine(there: Regions, new: Regions) -> float:
 
 
 def _stale(ws: Workspace, aligner: Aligner) -> Iterator[Finding]:
-    """What another model than the present one made."""
+    """Check for phrases and results of another model."""
     now = model_id(aligner.model)
     grounded = ws.stages.get(GROUND)
     if grounded and ws.keys("phrases") and grounded.get("model") != now:

@@ -1,4 +1,4 @@
-"""The tables of a workspace: what is there, what is missing, left out, or of nothing any more."""
+"""Check the tables of a workspace: rows, orphans, missing files, pending and skipped images, stopped runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from phrasebox.stages.doctor.finding import Finding, counted
 from phrasebox.workspace.run_log import versions
 from phrasebox.workspace.workspace import STAGE_TABLES, Workspace
 
-_REASONS = 3  # told of every stage, the most frequent first
+_REASONS = 3  # number of reasons listed per stage, the most frequent first
 _REMEDIES = {
     "images": "import into a new workspace",
     "truth": "import into a new workspace",
@@ -24,7 +24,7 @@ _NUMERIC = ("numpy", "pillow", "torch", "openvino", "timm", "transformers", "ope
 
 
 def tables(ws: Workspace) -> Iterator[Finding]:
-    """Rows, orphans, what is left to do, what was left out and why, and what was stopped."""
+    """Check rows, orphans, pending and skipped images, and stopped runs."""
     images = ws.keys("images")
     if not images:
         yield Finding("note", "workspace", f"{ws.path} holds no images", f"phrasebox import SOURCE {ws.path}")
@@ -47,13 +47,13 @@ def _busy(ws: Workspace) -> Finding:
         with ws.lock():
             return Finding("ok", "workspace", "no other command is writing to it")
     except WorkspaceError:
-        return Finding("note", "workspace", "another command is writing to it", "look again when it is done")
+        return Finding("note", "workspace", "another command is writing to it", "check again when it has finished")
     except OSError as error:
         return Finding("broken", "workspace", f"it cannot be written to: {error.strerror}", "change its permissions")
 
 
 def _keys(ws: Workspace, table: str, images: set[str]) -> Iterator[Finding]:
-    """Rows of no image, and images that have two rows where one is right."""
+    """Check for rows without an image, and images with more than one row."""
     remedy = _REMEDIES[table].format(ws.path)
     keys = images if table == "images" else ws.keys(table)
     if orphans := sorted(keys - images):
@@ -66,8 +66,8 @@ def _keys(ws: Workspace, table: str, images: set[str]) -> Iterator[Finding]:
 def _pictures(ws: Workspace) -> Iterator[Finding]:
     gone = [row.path for batch in ws.images() for row in batch if not os.path.exists(row.path)]
     if gone:
-        what = f"{counted(len(gone), 'picture')} no longer on the disk, such as {gone[0]}"
-        remedy = "put them back where they were: regions, galleries and exports with pictures read them"
+        what = f"{counted(len(gone), 'image file')} missing, such as {gone[0]}"
+        remedy = "put them back: regions, galleries and exports with images need them"
         yield Finding("note", "workspace", what, remedy)
 
 
@@ -84,22 +84,22 @@ def _pending(ws: Workspace) -> Iterator[Finding]:
 
 
 def _skipped(ws: Workspace, stage: str) -> Iterator[Finding]:
-    left_out = ws.skipped(stage)
-    if not left_out:
+    skipped = ws.skipped(stage)
+    if not skipped:
         return
-    # A reason mostly starts with the picture's own path, which would keep equal ones apart.
-    reasons = Counter(item.reason.rpartition(": ")[2] for item in left_out).most_common()
-    told = "; ".join(f"{reason} ({count})" for reason, count in reasons[:_REASONS])
+    # Without the image's path, with which most reasons begin, so that equal reasons are counted together.
+    reasons = Counter(item.reason.rpartition(": ")[2] for item in skipped).most_common()
+    listed = "; ".join(f"{reason} ({count})" for reason, count in reasons[:_REASONS])
     more = f"; and {counted(len(reasons) - _REASONS, 'other reason')}" if len(reasons) > _REASONS else ""
     again = f"phrasebox {stage} {ws.path} --fresh" if stage != "import" else "import them again"
-    what = f"{counted(len(left_out), 'item')} left out by {stage}, such as {left_out[0].key}: {told}{more}"
+    what = f"{counted(len(skipped), 'item')} skipped by {stage}, such as {skipped[0].key}: {listed}{more}"
     yield Finding("note", "workspace", what, f"repair them, then {again}")
 
 
 def _runs(ws: Workspace) -> Iterator[Finding]:
     runs, here = ws.runs, versions()
     if not runs:
-        yield Finding("note", "workspace", "nothing says what made it: it is of an older version", "import it anew")
+        yield Finding("note", "workspace", "no runs are recorded: it was made by an older version", "import it again")
     stopped = {run.stage for run in runs if not run.finished}
     if stopped:
         commands = "; ".join(f"phrasebox {'import SOURCE' if s == 'import' else s} {ws.path}" for s in sorted(stopped))
@@ -107,17 +107,17 @@ def _runs(ws: Workspace) -> Iterator[Finding]:
     for name in _NUMERIC:
         others = {run.versions[name] for run in runs if run.stage in STAGE_TABLES and name in run.versions}
         if len(others) > 1 or others - {here.get(name, "none")}:
-            what = f"rows were made with {name} {', '.join(sorted(others))}, here is {here.get(name, 'none')}"
-            yield Finding("note", "workspace", what, "numbers may differ a little; make them anew to be sure")
+            what = f"rows were made with {name} {', '.join(sorted(others))}, installed is {here.get(name, 'none')}"
+            yield Finding("note", "workspace", what, "numbers may differ slightly; recompute them to be sure")
 
 
 def _leftovers(ws: Workspace) -> Iterator[Finding]:
-    """What a job that was killed left beside what it was writing."""
+    """Check for temporary files of killed runs."""
     left = [*ws.path.glob("db/*.dropped"), *ws.path.glob("**/*.part"), *ws.path.glob("models/*/*.new")]
     if left:
         size = sum(map(_size, left)) / (1 << 20)
-        what = f"{size:.0f} MB that stopped jobs left: {', '.join(str(p.relative_to(ws.path)) for p in left[:3])}"
-        yield Finding("note", "workspace", what, "remove them while no command runs")
+        what = f"{size:.0f} MB of stopped runs' temporary files: {', '.join(str(p.relative_to(ws.path)) for p in left[:3])}"
+        yield Finding("note", "workspace", what, "remove them while no command is running")
 
 
 def _size(path: Path) -> int:

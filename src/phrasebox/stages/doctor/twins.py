@@ -1,7 +1,7 @@
-"""Pictures that stand in two splits: measured on what was trained on, a model looks better than it is.
+"""Check for near-duplicate images in two splits, which make measured results too good.
 
-A picture's perceptual hash is the signs of the lowest 8 x 8 frequencies of its brightness against their median. Two
-hashes that differ in at most three bits share one of four parts, so partners are looked for part by part.
+An image's perceptual hash has 64 bits: whether each of the lowest 8 x 8 frequencies of its brightness is above their
+median. Two hashes that differ in at most three bits are equal in one of four parts, so candidates are found by part.
 """
 
 from __future__ import annotations
@@ -19,40 +19,40 @@ from phrasebox.types import SPLITS
 from phrasebox.workspace.workspace import Workspace
 
 _SIDE, _KEPT = 32, 8
-_BITS = 3  # that may differ
+_BITS = 3  # largest number of differing bits of near-duplicates
 _PARTS = 4
-_PICTURES = 20_000  # looked at, at most; of larger workspaces an even sample of train
+_PICTURES = 20_000  # largest number of compared images; of larger workspaces, train is sampled evenly
 _AHEAD = 256
-_PAIRS = 1000  # kept
+_PAIRS = 1000  # largest number of pairs
 _COSINES = np.cos(np.pi / _SIDE * np.outer(np.arange(_KEPT), np.arange(_SIDE) + 0.5))
 
 
 def twins(ws: Workspace, workers: int = 2) -> Iterator[Finding]:
-    """Near-duplicate pictures across splits."""
+    """Check for near-duplicate images across splits."""
     keys, paths, splits = _chosen(ws)
     if len(set(splits)) < 2:
         return
     found = ahead(perceptual_hash, paths, count=_AHEAD, threads=workers)
     hashes = np.array([0 if h is None else h for h in found], np.uint64)
-    read = hashes != 0  # unreadable, or of one colour: nothing to tell it by
+    read = hashes != 0  # 0: unreadable, or of one colour
     places = np.flatnonzero(read)
     pairs = near_pairs(hashes[places], np.array(splits)[places])
-    what = f"{int(read.sum()):,} pictures compared across splits"
+    what = f"{int(read.sum()):,} images compared across splits"
     if len(paths) < ws.count("images"):
         what += f", of {ws.count('images'):,}"
     if not pairs:
-        yield Finding("ok", "data", f"{what}: none stands in two")
+        yield Finding("ok", "data", f"{what}: no duplicates")
         return
     first, second = (int(places[i]) for i in pairs[0])
     what += (
-        f": {counted(len(pairs), 'pair')} nearly alike, such as {keys[first]} ({SPLITS[splits[first]]}) and "
+        f": {counted(len(pairs), 'pair')} nearly equal, such as {keys[first]} ({SPLITS[splits[first]]}) and "
         f"{keys[second]} ({SPLITS[splits[second]]})"
     )
-    yield Finding("note", "data", what, "leave one of each out, or figures measured on val and test are too good")
+    yield Finding("note", "data", what, "remove one of each, or results measured on val and test are too good")
 
 
 def near_pairs(hashes: np.ndarray, splits: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs of places, in different splits, whose 64-bit hashes differ in at most three bits; at most a thousand.
+    """Index pairs from different splits with 64-bit hashes that differ in at most three bits; at most 1000 pairs.
 
     Parameters
     ----------
@@ -87,17 +87,17 @@ def _within(hashes: np.ndarray, splits: np.ndarray, members: np.ndarray) -> Iter
 
 
 def _bits(numbers: np.ndarray) -> np.ndarray:
-    """How many bits of each are set."""
+    """Number of set bits of each number."""
     return np.unpackbits(numbers.view(np.uint8).reshape(-1, 8), axis=1).sum(1)
 
 
 def perceptual_hash(path: Path) -> int | None:
-    """64 bits that stay when a picture is scaled or saved anew; None if it cannot be read, 0 if it is of one colour."""
+    """64 bits that scaling and recompression preserve; None if the image cannot be read, 0 if it has one colour."""
     try:
         with Image.open(path) as picture:
-            picture.draft("L", (_SIDE * 2, _SIDE * 2))  # JPEG decodes small pictures faster
+            picture.draft("L", (_SIDE * 2, _SIDE * 2))  # JPEG decodes smaller images faster
             grey = np.asarray(picture.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX), np.float32)
-    except Exception:  # Pillow's decoders raise nearly every kind there is; the stage regions tells of these
+    except Exception:  # Pillow's decoders can raise any error; the stage regions reports these
         return None
     if np.ptp(grey) < 1:
         return 0
@@ -107,7 +107,7 @@ def perceptual_hash(path: Path) -> int | None:
 
 
 def _chosen(ws: Workspace) -> tuple[list[str], list[Path], list[int]]:
-    """All pictures, or so many of train that the others have room."""
+    """Keys, paths and split numbers of all images, or of an even sample of train and all others."""
     counts = {split: ws.count("images", split) for split in SPLITS}
     others = counts["val"] + counts["test"]
     keys, paths, splits = [], [], []
