@@ -34,7 +34,7 @@ def test_a_model_with_its_history_and_a_second_time(at, call):
     history = json.loads((ws / "models/aligner/history.json").read_text())
     assert [epoch["epoch"] for epoch in history] == [0, 1]
     assert (ws / "models/aligner/curves.png").stat().st_size > 1000
-    assert "(0 of them new)" in call("align", ws, *QUICK).out
+    assert "(0 new)" in call("align", ws, *QUICK).out
     assert saved(ws) == before
 
 

@@ -33,7 +33,7 @@ def test_a_model_with_its_history_and_a_second_time(at, call):
     history = json.loads((ws / "models/captioner/history.json").read_text())
     assert [epoch["phase"] for epoch in history] == ["words", "words", "reward"]
     assert (ws / "models/captioner/curves.png").stat().st_size > 1000
-    assert "(0 of them new)" in call("caption", ws, *QUICK, "--min-confidence", "0").out
+    assert "(0 new)" in call("caption", ws, *QUICK, "--min-confidence", "0").out
     assert saved(ws) == before
     assert Workspace(ws).runs[-1].makes == "models/captioner"
 

@@ -147,7 +147,7 @@ class TestTables:
         (ws.path / "db" / "phrases.dropped").mkdir()
         lines = told(tables(ws), "note")
         assert "import SOURCE" in only(lines, "stopped before its end: import")
-        assert only(lines, "of stopped runs' temporary files: db/phrases.dropped")
+        assert only(lines, "of files of stopped runs: db/phrases.dropped")
 
     def test_other_versions(self, at, monkeypatch):
         ws = Workspace(at("imported"))

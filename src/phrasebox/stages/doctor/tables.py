@@ -116,7 +116,7 @@ def _leftovers(ws: Workspace) -> Iterator[Finding]:
     left = [*ws.path.glob("db/*.dropped"), *ws.path.glob("**/*.part"), *ws.path.glob("models/*/*.new")]
     if left:
         size = sum(map(_size, left)) / (1 << 20)
-        what = f"{size:.0f} MB of stopped runs' temporary files: {', '.join(str(p.relative_to(ws.path)) for p in left[:3])}"
+        what = f"{size:.0f} MB of files of stopped runs: {', '.join(str(p.relative_to(ws.path)) for p in left[:3])}"
         yield Finding("note", "workspace", what, "remove them while no command is running")
 
 
