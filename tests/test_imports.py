@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from phrasebox.cli import COMMANDS
 from phrasebox.types import Caption, Example, GroundedCaption, Phrase, Regions
 from phrasebox.workspace.run_log import Run
 from phrasebox.workspace.workspace import Workspace
@@ -51,6 +52,13 @@ def test_a_command_that_computes_nothing_imports_no_network(
     """The libraries that take seconds to import stay away."""
     places = {"WS": str(workspace), "OUT": str(tmp_path / "out.jsonl")}
     assert not imported([places.get(word, word) for word in arguments]) & slow
+
+
+def test_a_command_imports_itself_alone() -> None:
+    """The list of all commands is told without importing them."""
+    commands = {f"phrasebox.cli.{found.split(':')[0]}" for found in COMMANDS.values()}
+    assert not imported(["--help"]) & commands
+    assert imported(["reproduce", "--help"]) & commands == {"phrasebox.cli.reproduce"}
 
 
 def test_point_imports_torch_and_no_more(tmp_path: Path) -> None:

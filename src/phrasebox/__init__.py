@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from phrasebox.aligner import Aligner
     from phrasebox.captioner import Captioner, Description
     from phrasebox.search import Searcher
+    from phrasebox.types import Box, Caption, Example, GroundedCaption, GroundedImage, Grounding, Phrase, Regions
     from phrasebox.workspace.workspace import Workspace
 
 from phrasebox.io.lazy import lazy
 from phrasebox.io.version import __version__
-from phrasebox.types import Box, Caption, Example, GroundedCaption, GroundedImage, Grounding, Phrase, Regions
 
 __all__ = [
     "Aligner",
@@ -31,9 +31,12 @@ __all__ = [
     "__version__",
 ]
 
+_TYPES = ("Box", "Caption", "Example", "GroundedCaption", "GroundedImage", "Grounding", "Phrase", "Regions")
+
 __getattr__ = lazy(
     __name__,
-    {
+    dict.fromkeys(_TYPES, "types")
+    | {
         "Aligner": "aligner",
         "Captioner": "captioner",
         "Description": "captioner",

@@ -1,9 +1,11 @@
-"""The command line: one file a command, each a few lines over the library."""
+"""The command line: one file a command, each a few lines over the library; a command's file alone is imported."""
 
-from importlib import import_module
+import ast
+from pathlib import Path
+
+from cyclopts import App, ArgumentCollection
 
 from phrasebox.cli.app import app, main
-from phrasebox.cli.settings import fill
 
 __all__ = ["COMMANDS", "app", "main"]
 
@@ -28,7 +30,21 @@ COMMANDS = {
 }
 """Every command's file and function, in the order of the help."""
 
-app.config = [fill]
+
+def _help(module: str, function: str) -> str:
+    """The docstring of a command, read from its file so that the list of all commands imports none."""
+    tree = ast.parse(Path(__file__).with_name(f"{module}.py").read_bytes())
+    found = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function)
+    return ast.get_docstring(next(found)) or ""
+
+
+def _fill(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    from phrasebox.cli.settings import fill
+
+    fill(app, commands, arguments)
+
+
+app.config = [_fill]
 for _place, (_name, _found) in enumerate(COMMANDS.items()):
-    _module, _function = _found.split(":")
-    app.command(getattr(import_module(f"phrasebox.cli.{_module}"), _function), name=_name, sort_key=_place)
+    _help_text = _help(*_found.split(":"))
+    app.command(f"phrasebox.cli.{_found}", name=_name, sort_key=_place, help=_help_text)

@@ -201,7 +201,7 @@ def read_tensors(path: Path, shapes: Mapping[str, tuple[int | None, ...]]) -> di
     except SafetensorError as error:
         raise ModelError(f"{path} is not a safetensors file ({error})") from error
     for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor.float()).all():
+        if tensor.is_floating_point() and tensor.numel() and not all(map(torch.isfinite, tensor.aminmax())):
             raise ModelError(f"{path}: {name} holds numbers that are not finite")
     return tensors
 

@@ -13,7 +13,6 @@ from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import cache
-from importlib import metadata
 from typing import Any
 
 from phrasebox.io.old_names import current
@@ -34,6 +33,8 @@ _PACKAGES = (
 
 @cache
 def _versions() -> tuple[tuple[str, str], ...]:
+    from importlib import metadata
+
     found = {"python": platform.python_version(), "machine": platform.machine(), "phrasebox": __version__}
     for package in _PACKAGES:
         try:
