@@ -169,7 +169,7 @@ def trained_on(
         print(f"{place.name} {epoch.epoch + 1}: val CIDEr-D {epoch.cider:.3f}, {epoch.seconds:.0f} s", file=sys.stderr)
 
     result = train(corpus, validation, model, settings, place, report=report)
-    captioner = Captioner(result.model, result.lexicon, workspace_regions(ws).of_first, PRESETS["modern"].speech)
+    captioner = Captioner(result.model, result.vocabulary, workspace_regions(ws).of_first, PRESETS["modern"].speech)
     captioner.about = {"data": name, "training": asdict(settings), "epochs": len(result.history)}
     captioner.save(place)
     return captioner

@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     captioner = Captioner.load(given.model)
-    model, repeatable = captioner.model, torch.from_numpy(captioner.lexicon.repeatable())
+    model, repeatable = captioner.model, torch.from_numpy(captioner.vocabulary.repeatable())
     speech = SpeechSettings(beam=BEAM, max_length=LONGEST)
     views = photographs(captioner, given.images)
     ones = [views.rows(slice(i, i + 1)) for i in range(len(views))]

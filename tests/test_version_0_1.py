@@ -11,6 +11,7 @@ import pytest
 
 from phrasebox.aligner import Aligner
 from phrasebox.captioner import Captioner
+from phrasebox.errors import ModelError
 from phrasebox.types import Example
 from phrasebox.workspace.workspace import Workspace
 
@@ -101,3 +102,33 @@ def test_the_aligner_grounds_as_it_did():
 
 def test_the_captioner_writes_what_it_did():
     assert Captioner.load(DATA / "captioner-0.1").captions(PICTURES) == EXPECTED["captions"]
+
+
+@pytest.mark.parametrize("name", ["aligner-0.1", "captioner-0.1"])
+def test_removed_settings_that_had_no_effect_are_passed_over(name):
+    model = (Aligner if name.startswith("aligner") else Captioner).load(DATA / name)
+    assert not {"drop_words", "scheduled"} & model.about["training"].keys()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"decoder": "transformer"}, "decoder 'transformer', which is gone"),
+        ({"decoder": "transformer", "layers": 2}, "decoder 'transformer' and layers 2, which is gone"),
+    ],
+)
+def test_a_model_with_a_removed_setting_says_so(settings, said, tmp_path):
+    folder = shutil.copytree(DATA / "captioner-0.1", tmp_path / "captioner")
+    config = json.loads((folder / "config.json").read_text())
+    config["model"] |= settings
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="made by an earlier version") as caught:
+        Captioner.load(folder)
+    assert said in str(caught.value)
+    assert str(caught.value).endswith("train it again with: phrasebox caption WS --fresh")
+
+
+def test_a_run_record_keeps_only_removed_settings_that_had_an_effect(ws):
+    trained = [run.settings for run in ws.runs if run.stage in ("align", "caption")]
+    assert trained
+    assert not any({"layers", "scheduled", "drop_words"} & (s["model"] | s["train"]).keys() for s in trained)

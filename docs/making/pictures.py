@@ -203,7 +203,7 @@ def generator(figure: Figure, ink: str) -> None:
     """Next-word probabilities of the page's small network, step by step."""
     names = session("generator")
     torch, memory_of, model = names["torch"], names["Memory"], names["model"]
-    terms, rows = ("END", *names["lexicon"].terms), [0, 3, 4, 5]
+    terms, rows = ("END", *names["vocabulary"].terms), [0, 3, 4, 5]
     for axes_row, image, noun in zip(figure.subplots(2, 3, sharey=True), ((1.0, 0.0), (0.0, 1.0)), (4, 5), strict=True):
         memory = memory_of(torch.tensor([image]))
         state = model.start(memory)

@@ -11,7 +11,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))  # for helpers
 
-from phrasebox.captioner import CaptionerModel, Corpus, Lexicon, ModelSettings, TrainSettings, Views
+from phrasebox.captioner import CaptionerModel, Corpus, ModelSettings, TrainSettings, Views, Vocabulary
 from phrasebox.types import Box, Phrase, Regions
 
 NAMES = ("dog", "cat", "man", "boat", "ball", "tree")
@@ -70,19 +70,19 @@ def corpus():
 
 @pytest.fixture(params=SETTINGS)
 def speaker(request, corpus):
-    """An untrained captioner of each kind in double precision, its lexicon, and views of whole images and parts."""
+    """An untrained captioner of each kind in double precision, its vocabulary, and views of whole images and parts."""
     torch.manual_seed(3)
     found = corpus(6, seed=5)
-    lexicon = found.lexicon(1)
-    model = CaptionerModel(SETTINGS[request.param], len(lexicon)).eval().double()
+    vocabulary = found.vocabulary(1)
+    model = CaptionerModel(SETTINGS[request.param], len(vocabulary)).eval().double()
     for parameter in model.parameters():  # far enough from uniform for sentences to differ and to end
         parameter.data *= 3
     views = Views(found.regions, torch.tensor([0, 1, 1, 2, 3, 4, 5]), torch.tensor([0, 0, 1, 2, 0, 1, 0])).to("cpu")
     views.regions.vectors.data = views.regions.vectors.double()
     views.regions.geometry.data = views.regions.geometry.double()
-    return model, lexicon, views
+    return model, vocabulary, views
 
 
 @pytest.fixture(scope="session")
-def small_lexicon():
-    return Lexicon(("a", "dog", "runs", "狗"))
+def small_vocabulary():
+    return Vocabulary(("a", "dog", "runs", "狗"))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from phrasebox.captioner import Captioner, CaptionerModel, Description, Lexicon, ModelSettings, SpeechSettings
+from phrasebox.captioner import Captioner, CaptionerModel, Description, ModelSettings, SpeechSettings, Vocabulary
 from phrasebox.captioner.description import telling
 from phrasebox.errors import DataError, ModelError, SettingsError
 from phrasebox.regions.settings import RegionSettings
@@ -23,11 +23,11 @@ PIXELS = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
 @pytest.fixture(scope="module")
 def captioner():
     torch.manual_seed(1)
-    lexicon = Lexicon.build(["a brown dog runs over green grass", "two men sit on a red boat"], 1)
-    model = CaptionerModel(ModelSettings(dim=16, embed=16), len(lexicon)).eval()
+    vocabulary = Vocabulary.build(["a brown dog runs over green grass", "two men sit on a red boat"], 1)
+    model = CaptionerModel(ModelSettings(dim=16, embed=16), len(vocabulary)).eval()
     for parameter in model.parameters():
         parameter.data *= 3
-    return Captioner(model, lexicon, SETTINGS, SpeechSettings(beam=3, max_length=6))
+    return Captioner(model, vocabulary, SETTINGS, SpeechSettings(beam=3, max_length=6))
 
 
 def test_an_image_gets_a_caption_and_phrases(captioner):
@@ -96,7 +96,7 @@ def test_an_image_with_no_region_but_itself_gets_its_caption(captioner):
 def test_what_is_saved_speaks_the_same(captioner, tmp_path):
     captioner.save(tmp_path)
     loaded = Captioner.load(tmp_path)
-    assert loaded.lexicon == captioner.lexicon
+    assert loaded.vocabulary == captioner.vocabulary
     assert loaded.speech == captioner.speech
     assert loaded.region_settings == SETTINGS
     for name, tensor in captioner.model.state_dict().items():

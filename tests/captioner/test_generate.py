@@ -28,8 +28,8 @@ def alone(views: Views, i: int) -> Views:
 
 @pytest.mark.parametrize("speech", SPEECHES.values(), ids=SPEECHES)
 def test_all_at_once_is_one_at_a_time(speaker, speech):
-    model, lexicon, views = speaker
-    repeatable = torch.from_numpy(lexicon.repeatable())
+    model, vocabulary, views = speaker
+    repeatable = torch.from_numpy(vocabulary.repeatable())
     together = generate(model, views, speech, repeatable)
     for i, sentences in enumerate(together):
         single = generate(model, alone(views, i), speech, repeatable)[0]
@@ -39,13 +39,13 @@ def test_all_at_once_is_one_at_a_time(speaker, speech):
 
 @pytest.mark.parametrize("speech", SPEECHES.values(), ids=SPEECHES)
 def test_every_sentence_keeps_the_promises(speaker, speech):
-    model, lexicon, views = speaker
-    for sentences in generate(model, views, speech, torch.from_numpy(lexicon.repeatable())):
+    model, vocabulary, views = speaker
+    for sentences in generate(model, views, speech, torch.from_numpy(vocabulary.repeatable())):
         assert 1 <= len(sentences) <= speech.count
         assert len({s.words for s in sentences}) == len(sentences)
         for s in sentences:
             assert 1 <= len(s.words) <= speech.max_length
-            assert all(FIRST <= word < len(lexicon) for word in s.words)
+            assert all(FIRST <= word < len(vocabulary) for word in s.words)
             for n, start in itertools.product(range(1, 5), range(len(s.words))):
                 first = s.words[start : start + n]
                 for between in (0, 1) if n > 1 else (0,):
@@ -65,15 +65,15 @@ def log_probability(model, memory, words) -> float:
 
 
 def test_a_beam_as_wide_as_the_search_finds_the_best_sentence(speaker):
-    model, lexicon, views = speaker
+    model, vocabulary, views = speaker
     one = alone(views, 1)
-    speech = SpeechSettings(beam=len(lexicon) ** 2, max_length=2, length_power=0.7)
+    speech = SpeechSettings(beam=len(vocabulary) ** 2, max_length=2, length_power=0.7)
     # Nothing is barred where any word may stand twice.
-    found = generate(model, one, speech, torch.ones(len(lexicon), dtype=torch.bool))[0][0]
+    found = generate(model, one, speech, torch.ones(len(vocabulary), dtype=torch.bool))[0][0]
     memory, best = model.remember(one), -math.inf
     with torch.inference_mode():
         for words in itertools.chain.from_iterable(
-            itertools.product(range(FIRST, len(lexicon)), repeat=n) for n in (1, 2)
+            itertools.product(range(FIRST, len(vocabulary)), repeat=n) for n in (1, 2)
         ):
             # END is barred as the first word and forced as the last, and what is left is scaled up to 1.
             score = _forced(model, memory, words) / (len(words) + 1) ** 0.7
@@ -107,15 +107,15 @@ def test_writing_step_by_step_is_reading_at_once(speaker):
 
 
 def test_sampling_draws_by_the_probabilities(speaker):
-    model, lexicon, views = speaker
-    repeatable = torch.from_numpy(lexicon.repeatable())
+    model, vocabulary, views = speaker
+    repeatable = torch.from_numpy(vocabulary.repeatable())
     one = alone(views, 0)
     with torch.inference_mode():
         memory = model.remember(one)
         logits, _ = model.step(memory, torch.tensor([START]), model.start(memory))
         logits[:, END] = -math.inf
         expected = logits.softmax(-1)[0]
-    drawn = torch.zeros(len(lexicon), dtype=torch.float64)
+    drawn = torch.zeros(len(vocabulary), dtype=torch.float64)
     for seed in range(400):
         speech = SpeechSettings(method="sample", max_length=1, seed=seed)
         drawn[generate(model, one, speech, repeatable)[0][0].words[0]] += 1 / 400
@@ -138,10 +138,10 @@ def test_sampling_draws_by_the_probabilities(speaker):
     ],
     ids=["a word", "a character may", "two words", "three words", "nothing more", "one between", "a character after"],
 )
-def test_no_phrase_is_said_twice_in_a_row(words, barred, small_lexicon):
-    size = len(small_lexicon)
+def test_no_phrase_is_said_twice_in_a_row(words, barred, small_vocabulary):
+    size = len(small_vocabulary)
     allowed = _allowed(
-        torch.zeros(1, size), torch.tensor([words]), torch.from_numpy(small_lexicon.repeatable()), last=False
+        torch.zeros(1, size), torch.tensor([words]), torch.from_numpy(small_vocabulary.repeatable()), last=False
     )
     assert {i for i in range(size) if allowed[0, i] == -math.inf} == barred
 

@@ -32,9 +32,9 @@ def test_it_learns_to_name_what_it_sees(kind, corpus, kinds):
     assert trained.history[-1].phase == "reward"
     assert trained.history[-1].reward > 1
     views = Views(lessons.regions, torch.arange(20), torch.ones(20, dtype=torch.int64)).to("cpu")
-    repeatable = torch.from_numpy(trained.lexicon.repeatable())
+    repeatable = torch.from_numpy(trained.vocabulary.repeatable())
     said = generate(trained.model, views, SpeechSettings(method="greedy"), repeatable)
-    texts = [trained.lexicon.sentence(s[0].words) for s in said]
+    texts = [trained.vocabulary.sentence(s[0].words) for s in said]
     truth = [lessons.texts[3 * i + 1] for i in range(20)]
     assert sum(a == b for a, b in zip(texts, truth, strict=True)) >= 15, "regions get phrases, and the right ones"
 
@@ -97,9 +97,9 @@ def test_one_sentence_for_every_image_is_noticed():
 
 def test_the_critic_punishes_a_sentence_that_breaks_off(corpus):
     lessons = corpus(8, seed=0, data="images")
-    lexicon = lessons.lexicon(1)
-    critic = Critic(lexicon, lessons.references())
-    whole = [*lexicon.encode(lessons.texts[0]).tolist(), 0]
+    vocabulary = lessons.vocabulary(1)
+    critic = Critic(vocabulary, lessons.references())
+    whole = [*vocabulary.encode(lessons.texts[0]).tolist(), 0]
     cut = [*whole[:-2], 0, 0]
     good, bad = critic.scores([0, 0], torch.tensor([whole, cut])).tolist()
     assert good > bad > 0

@@ -168,14 +168,14 @@ def test_a_killed_driver_goes_on(cluster, base, tmp_path):
 def test_descriptions(cluster, base, tmp_path, monkeypatch):
     import torch
 
-    from phrasebox.captioner import Captioner, CaptionerModel, Lexicon, SpeechSettings
+    from phrasebox.captioner import Captioner, CaptionerModel, SpeechSettings, Vocabulary
     from phrasebox.captioner import ModelSettings as Speaking
     from phrasebox.stages import describe as describing
 
     torch.manual_seed(0)
-    lexicon = Lexicon.build(["a red square", "a green ball"], 1)
-    model = CaptionerModel(Speaking(dim=16, embed=16), len(lexicon)).eval()
-    captioner = Captioner(model, lexicon, SETTINGS, SpeechSettings(beam=2, max_length=6), workers=1)
+    vocabulary = Vocabulary.build(["a red square", "a green ball"], 1)
+    model = CaptionerModel(Speaking(dim=16, embed=16), len(vocabulary)).eval()
+    captioner = Captioner(model, vocabulary, SETTINGS, SpeechSettings(beam=2, max_length=6), workers=1)
     monkeypatch.setattr(describing, "_BATCH", 4)
     skipped = []
     for name, engine in {"here": Engine(workers=1), "there": Engine("ray", address=cluster)}.items():

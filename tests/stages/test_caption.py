@@ -28,8 +28,8 @@ def test_a_model_with_its_history_and_a_second_time(at, call):
     before = saved(ws)
     captioner = Captioner.load(ws / "models/captioner")
     assert captioner.about["ingredients"] == first.json["ingredients"]
-    assert "astronaut" in captioner.lexicon.terms
-    assert "motorbike" not in captioner.lexicon.terms, "the words of val are not known"
+    assert "astronaut" in captioner.vocabulary.terms
+    assert "motorbike" not in captioner.vocabulary.terms, "the words of val are not known"
     history = json.loads((ws / "models/captioner/history.json").read_text())
     assert [epoch["phase"] for epoch in history] == ["words", "words", "reward"]
     assert (ws / "models/captioner/curves.png").stat().st_size > 1000

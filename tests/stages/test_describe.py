@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from phrasebox.captioner import Captioner, CaptionerModel, Lexicon, ModelSettings, SpeechSettings
+from phrasebox.captioner import Captioner, CaptionerModel, ModelSettings, SpeechSettings, Vocabulary
 from phrasebox.io import sample
 from phrasebox.regions.settings import RegionSettings
 
@@ -21,12 +21,12 @@ SETTINGS = RegionSettings(
 def speaker(tmp_path_factory):
     """The folder of a captioner with random weights."""
     torch.manual_seed(0)
-    lexicon = Lexicon.build([text for texts in sample.CAPTIONS.values() for text in texts], 1)
-    model = CaptionerModel(ModelSettings(dim=16, embed=16), len(lexicon)).eval()
+    vocabulary = Vocabulary.build([text for texts in sample.CAPTIONS.values() for text in texts], 1)
+    model = CaptionerModel(ModelSettings(dim=16, embed=16), len(vocabulary)).eval()
     for parameter in model.parameters():
         parameter.data *= 3
     folder = tmp_path_factory.mktemp("speaker")
-    Captioner(model, lexicon, SETTINGS, SpeechSettings(beam=2, max_length=6)).save(folder)
+    Captioner(model, vocabulary, SETTINGS, SpeechSettings(beam=2, max_length=6)).save(folder)
     return folder
 
 

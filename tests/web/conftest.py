@@ -15,7 +15,7 @@ from PIL import Image
 
 from phrasebox import cli
 from phrasebox.aligner import Aligner, AlignerModel, ModelSettings
-from phrasebox.captioner import Captioner, CaptionerModel, Lexicon, SpeechSettings
+from phrasebox.captioner import Captioner, CaptionerModel, SpeechSettings, Vocabulary
 from phrasebox.captioner import ModelSettings as CaptionerSettings
 from phrasebox.io import sample
 from phrasebox.regions.backbones import load_backbone
@@ -65,10 +65,10 @@ def captioner_folder(aligner, tmp_path_factory) -> Path:
     torch.manual_seed(0)
     width = aligner.model.settings.vector_dim
     settings = CaptionerSettings(vector_dim=width, decoder="gru", dim=16, embed=12)
-    lexicon = Lexicon(_WORDS)
+    vocabulary = Vocabulary(_WORDS)
     folder = tmp_path_factory.mktemp("captioner")
-    model = CaptionerModel(settings, len(lexicon)).eval()
-    Captioner(model, lexicon, SETTINGS, SpeechSettings(max_length=6), {}).save(folder)
+    model = CaptionerModel(settings, len(vocabulary)).eval()
+    Captioner(model, vocabulary, SETTINGS, SpeechSettings(max_length=6), {}).save(folder)
     return folder
 
 

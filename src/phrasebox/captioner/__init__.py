@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from phrasebox.captioner.settings import PRESETS, ModelSettings, Preset, SpeechSettings, TrainSettings
     from phrasebox.captioner.targets import Views
     from phrasebox.captioner.train import CaptionEpoch, CaptionTask, TrainedCaptioner
-    from phrasebox.text.vocabulary import Lexicon
+    from phrasebox.text.vocabulary import Vocabulary
 
 __all__ = [
     "PRESETS",
@@ -24,7 +24,6 @@ __all__ = [
     "Corpus",
     "DescribedRegion",
     "Description",
-    "Lexicon",
     "ModelSettings",
     "Preset",
     "Sentence",
@@ -32,6 +31,7 @@ __all__ = [
     "TrainSettings",
     "TrainedCaptioner",
     "Views",
+    "Vocabulary",
 ]
 
 __getattr__ = lazy(
@@ -44,7 +44,6 @@ __getattr__ = lazy(
         "Description": "description",
         "CaptionEpoch": "train",
         "CaptionTask": "train",
-        "Lexicon": "corpus",
         "ModelSettings": "settings",
         "PRESETS": "settings",
         "Preset": "settings",
@@ -53,5 +52,6 @@ __getattr__ = lazy(
         "TrainSettings": "settings",
         "TrainedCaptioner": "train",
         "Views": "targets",
+        "Vocabulary": "corpus",
     },
 )

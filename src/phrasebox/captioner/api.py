@@ -26,14 +26,13 @@ from phrasebox.regions.compatibility import check_regions
 from phrasebox.regions.extractor import ImageOrRegions as Image
 from phrasebox.regions.extractor import RegionExtractor, regions_of, with_width
 from phrasebox.regions.settings import RegionSettings, settings_inside, settings_with
-from phrasebox.text.vocabulary import Lexicon
+from phrasebox.text.vocabulary import Vocabulary
 from phrasebox.training.region_batch import collate
 from phrasebox.types import Regions
 from phrasebox.workspace.workspace import Workspace
 
 KIND = "phrasebox captioner"
 BUILT_IN = Path(str(resources.files("phrasebox") / "pretrained" / "captioner"))
-_REMOVED = (("layers", 1),)  # settings of version 0.1 that its models may have with the one value that is left
 Boxes = np.ndarray | Sequence[Sequence[float]]
 _VIEWS = 256  # written about at a time
 
@@ -46,7 +45,7 @@ class Captioner:
     ----------
     model : CaptionerModel
         The network, in evaluation mode.
-    lexicon : Lexicon
+    vocabulary : Vocabulary
         The words it knows.
     region_settings : RegionSettings
         How the images it was trained on became regions; its own images must become regions the same way.
@@ -57,7 +56,7 @@ class Captioner:
     """
 
     model: CaptionerModel
-    lexicon: Lexicon
+    vocabulary: Vocabulary
     region_settings: RegionSettings
     speech: SpeechSettings = field(default_factory=SpeechSettings)
     about: dict[str, Any] = field(default_factory=dict)
@@ -87,20 +86,19 @@ class Captioner:
         folder = BUILT_IN if source is None else find_model(source)
         config = read_config(folder, KIND)
         try:
-            lexicon = Lexicon(tuple(config["vocabulary"].split()))
+            vocabulary = Vocabulary(tuple(config["vocabulary"].split()))
             with torch.device("meta"):  # nothing is allocated before the file agrees
-                shape = {name: value for name, value in config["model"].items() if (name, value) not in _REMOVED}
-                model = CaptionerModel(ModelSettings(**shape), len(lexicon))
+                model = CaptionerModel(ModelSettings(**config["model"]), len(vocabulary))
             regions, speech = settings_inside(folder, config["regions"]), SpeechSettings(**config["speech"])
             about = config.get("about", {})
-            if not lexicon.terms or not isinstance(about, dict):
+            if not vocabulary.terms or not isinstance(about, dict):
                 raise ValueError("the vocabulary is empty, or about no table")
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError) as error:
             raise ModelError(
                 f"the config of {folder} does not describe a captioner of this version: {error}"
             ) from error
         read_weights(folder, model)
-        return cls(model.eval().to(device), lexicon, regions, speech, about, device, workers)
+        return cls(model.eval().to(device), vocabulary, regions, speech, about, device, workers)
 
     @classmethod
     def for_workspace(
@@ -126,7 +124,7 @@ class Captioner:
             "regions": settings_with(Path(folder), self.region_settings),
             "speech": asdict(self.speech),
             "about": self.about,
-            "vocabulary": " ".join(self.lexicon.terms),
+            "vocabulary": " ".join(self.vocabulary.terms),
         }
         write_model(Path(folder), config, self.model.state_dict(), card or captioner_card(config))
 
@@ -274,12 +272,12 @@ class Captioner:
         image = torch.tensor([i for i, of_image in enumerate(views) for _ in of_image], dtype=torch.int64)
         focus = torch.tensor([j for of_image in views for j in of_image], dtype=torch.int64)
         wanted = Views(collate([self._checked(r) for r in regions]), image, focus)
-        repeatable = torch.from_numpy(self.lexicon.repeatable()).to(self.device)
+        repeatable = torch.from_numpy(self.vocabulary.repeatable()).to(self.device)
         written: list[list[Sentence]] = []
         for start in range(0, len(wanted), _VIEWS):
             part = wanted.rows(slice(start, start + _VIEWS)).to(self.device)
             written += generate(self.model, part, speech, repeatable)
-        texts = iter([[(self.lexicon.sentence(s.words), s) for s in sentences] for sentences in written])
+        texts = iter([[(self.vocabulary.sentence(s.words), s) for s in sentences] for sentences in written])
         return [[next(texts) for _ in of_image] for of_image in views]
 
     @cached_property

@@ -11,7 +11,7 @@ import numpy as np
 from phrasebox.boxes import covers_image, iou
 from phrasebox.captioner.settings import TrainSettings
 from phrasebox.text.english import names_thing
-from phrasebox.text.vocabulary import Lexicon
+from phrasebox.text.vocabulary import Vocabulary
 from phrasebox.text.words import words
 from phrasebox.training.region_batch import RegionBatch, RegionSource, collate, join
 from phrasebox.types import Phrase, Regions
@@ -144,9 +144,9 @@ class Corpus:
             ingredients,
         )
 
-    def lexicon(self, min_count: int) -> Lexicon:
+    def vocabulary(self, min_count: int) -> Vocabulary:
         """The words of these sentences."""
-        return Lexicon.build(self.texts, min_count)
+        return Vocabulary.build(self.texts, min_count)
 
     def references(self) -> list[list[str]]:
         """The sentences about the whole of every image."""

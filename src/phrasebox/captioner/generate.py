@@ -26,7 +26,7 @@ class Sentence:
     Attributes
     ----------
     words : tuple of int
-        Indices into the lexicon, without START and END.
+        Indices into the vocabulary, without START and END.
     log_probability : float
         Of all its words and its end, under the model.
     """
@@ -51,7 +51,7 @@ def generate(model: CaptionerModel, views: Views, speech: SpeechSettings, repeat
     views : Views
         On the model's device.
     repeatable : (V,) bool
-        Words that may stand twice in a row (`Lexicon.repeatable`).
+        Words that may stand twice in a row (`Vocabulary.repeatable`).
 
     Returns
     -------

@@ -12,7 +12,7 @@ from phrasebox.captioner.generate import walk
 from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.targets import IGNORED, Spoken, Views
 from phrasebox.evaluate.caption_metrics import CiderD
-from phrasebox.text.vocabulary import END, FIRST, START, Lexicon
+from phrasebox.text.vocabulary import END, FIRST, START, Vocabulary
 
 DRAWS = 5
 """Sentences sampled for each image; the baseline of each is the mean reward of the others."""
@@ -45,15 +45,15 @@ def cross_entropy(
 
 
 class Critic:
-    """CIDEr-D of sampled sentences against the captions of their image, all as indices of the lexicon.
+    """CIDEr-D of sampled sentences against the captions of their image, all as indices of the vocabulary.
 
     END counts as a word: otherwise a sentence that breaks off after an article would score no worse.
     """
 
-    def __init__(self, lexicon: Lexicon, references: Sequence[Sequence[str]]) -> None:
+    def __init__(self, vocabulary: Vocabulary, references: Sequence[Sequence[str]]) -> None:
         captioned = [i for i, of_image in enumerate(references) if of_image]
         self._row = {image: row for row, image in enumerate(captioned)}
-        self._scorer = CiderD([[[*lexicon.encode(text).tolist(), END] for text in references[i]] for i in captioned])
+        self._scorer = CiderD([[[*vocabulary.encode(text).tolist(), END] for text in references[i]] for i in captioned])
 
     def __contains__(self, image: int) -> bool:
         """Whether the image has captions to compare with."""

@@ -26,7 +26,7 @@ from phrasebox.errors import DataError
 from phrasebox.evaluate.caption_metrics import CiderD
 from phrasebox.pipeline.prefetch import ahead
 from phrasebox.text.ptb import ptb_tokens
-from phrasebox.text.vocabulary import Lexicon
+from phrasebox.text.vocabulary import Vocabulary
 from phrasebox.training import distributed
 from phrasebox.training.execution import PLAIN, Execution, seeded, step_seed
 from phrasebox.training.loop import Epoch, Phase, Task, Trained, fit, mean
@@ -72,7 +72,7 @@ class CaptionEpoch(Epoch):
 class TrainedCaptioner(Trained[CaptionerModel, CaptionEpoch]):
     """A trained captioner with its vocabulary."""
 
-    lexicon: Lexicon
+    vocabulary: Vocabulary
 
 
 def train(
@@ -107,7 +107,7 @@ def train(
     """
     task = CaptionTask(corpus, validation, model_settings, settings, device, execution)
     trained = fit(task, folder, report)
-    return TrainedCaptioner(trained.model, trained.history, trained.best, task.lexicon)
+    return TrainedCaptioner(trained.model, trained.history, trained.best, task.vocabulary)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,8 +162,8 @@ class CaptionTask(Task[CaptionerModel, CaptionEpoch, Batch, RegionBatch]):
     ) -> None:
         if not len(corpus):
             raise DataError("no training image has regions and a caption or a phrase; import some, then run regions")
-        self.lexicon = corpus.lexicon(settings.min_count)
-        if not self.lexicon.terms:
+        self.vocabulary = corpus.vocabulary(settings.min_count)
+        if not self.vocabulary.terms:
             raise DataError(f"no word of the training sentences occurs {settings.min_count} times; lower --min-count")
         self.corpus, self.settings, self.device, self.execution = corpus, settings, device, execution
         self.phases = (
@@ -174,14 +174,14 @@ class CaptionTask(Task[CaptionerModel, CaptionEpoch, Batch, RegionBatch]):
             [asdict(model_settings), asdict(settings), fingerprint(corpus), *execution.identity]
         )
         torch.manual_seed(settings.seed)
-        self.model = CaptionerModel(model_settings, len(self.lexicon), settings.dropout)
+        self.model = CaptionerModel(model_settings, len(self.vocabulary), settings.dropout)
         _standardise(self.model, corpus)
         self.model.to(device)
         self.scaler = execution.scaler(device)
-        self.critic = Critic(self.lexicon, corpus.references()) if settings.reward_epochs else None
+        self.critic = Critic(self.vocabulary, corpus.references()) if settings.reward_epochs else None
         self._judge = _Judge(validation) if validation is not None and len(validation) else None
-        self._repeatable = torch.from_numpy(self.lexicon.repeatable()).to(device)
-        self._words = [self.lexicon.encode(text) for text in corpus.texts]
+        self._repeatable = torch.from_numpy(self.vocabulary.repeatable()).to(device)
+        self._words = [self.vocabulary.encode(text) for text in corpus.texts]
         self._targets = count_targets(self._words, MAX_WORDS)
         self._replica = distributed.Replica(self.model)
 
@@ -272,7 +272,9 @@ class CaptionTask(Task[CaptionerModel, CaptionEpoch, Batch, RegionBatch]):
 
     def epoch(self, common: dict[str, Any], figures: Sequence[float], model: CaptionerModel) -> CaptionEpoch:
         """Measure CIDEr-D on the validation images."""
-        cider, warning = (math.nan, "") if self._judge is None else self._judge(model, self.lexicon, self._repeatable)
+        cider, warning = math.nan, ""
+        if self._judge is not None:
+            cider, warning = self._judge(model, self.vocabulary, self._repeatable)
         loss, reward = figures
         return CaptionEpoch(**common, loss=loss, reward=reward, cider=cider, warning=warning)
 
@@ -284,14 +286,14 @@ class _Judge:
         self.regions = corpus.regions
         self.scorer = CiderD([[ptb_tokens(text) for text in of_image] for of_image in corpus.references()])
 
-    def __call__(self, model: CaptionerModel, lexicon: Lexicon, repeatable: Tensor) -> tuple[float, str]:
+    def __call__(self, model: CaptionerModel, vocabulary: Vocabulary, repeatable: Tensor) -> tuple[float, str]:
         """The mean over images, and what is wrong with the sentences; blank if nothing is."""
         speech = SpeechSettings(method="greedy", max_length=MAX_WORDS)
         texts: list[str] = []
         own = torch.arange(len(self.regions))[distributed.share(len(self.regions))]
         for rows in own.split(_GENERATED):
             views = Views.whole(self.regions[rows]).to(repeatable.device)
-            texts += [lexicon.sentence(found[0].words) for found in generate(model, views, speech, repeatable)]
+            texts += [vocabulary.sentence(found[0].words) for found in generate(model, views, speech, repeatable)]
         texts = distributed.gather_lists(texts)
         return mean([self.scorer.score(i, ptb_tokens(text)) for i, text in enumerate(texts)]), sameness(texts)
 

@@ -15,7 +15,7 @@ import numpy as np
 from phrasebox.errors import ModelError
 from phrasebox.io.atomic import write_json, write_whole
 from phrasebox.io.offline import is_offline
-from phrasebox.io.old_names import current
+from phrasebox.io.old_names import current, removed
 from phrasebox.io.paths import file_system, in_store, place, reaching
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def read_config(folder: Path, kind: str = "") -> dict[str, Any]:
     Raises
     ------
     ModelError
-        If it is missing, malformed, or of another kind of model.
+        If it is missing, malformed, of another kind of model, or has a setting that was removed.
     """
     path = folder / CONFIG
     try:
@@ -164,7 +164,15 @@ def read_config(folder: Path, kind: str = "") -> dict[str, Any]:
     found = config.get("kind") if isinstance(config, dict) else None
     if found is None or kind not in ("", found):
         raise ModelError(f"{path} describes {found or 'no phrasebox model'}; expected {kind or 'a model'}")
-    return {name: current(name, part) if isinstance(part, dict) else part for name, part in config.items()}
+    config = {name: current(name, part) if isinstance(part, dict) else part for name, part in config.items()}
+    model = config.get("model")
+    if isinstance(model, dict) and (gone := removed(model)):  # only captioners had any
+        settings = " and ".join(f"{name} {value!r}" for name, value in gone.items())
+        raise ModelError(
+            f"{folder} was made by an earlier version with {settings}, which is gone; "
+            "train it again with: phrasebox caption WS --fresh"
+        )
+    return config
 
 
 def read_weights(folder: Path, into: torch.nn.Module) -> None:

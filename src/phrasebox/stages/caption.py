@@ -101,7 +101,7 @@ def caption(
         return captioned
     write_history(folder, trained.history, _panels(trained.history))
     regions = workspace_regions(ws).of_first
-    captioner = Captioner(trained.model.to(device), trained.lexicon, regions, speech, device=device)
+    captioner = Captioner(trained.model.to(device), trained.vocabulary, regions, speech, device=device)
     captioner.about = _about(ws, line, settings, trained)
     captioner.save(folder)
     made = {"model": asdict(model), "train": asdict(settings), "speech": asdict(speech)}

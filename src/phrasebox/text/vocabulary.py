@@ -65,7 +65,3 @@ class Vocabulary:
         """Mask (V,) of the words that may follow themselves: those of scripts where a character is half a word."""
         doubled = [bool(_UNSPACED.fullmatch(term)) for term in self.terms]
         return np.array([False] * FIRST + doubled)
-
-
-Lexicon = Vocabulary
-"""The name under which `phrasebox.captioner` exports it."""
