@@ -27,9 +27,9 @@ from phrasebox.workspace.workspace import Workspace
 from recording import record
 
 ABOUT = (
-    "The built-in aligner's scores of words and regions, and what is made of them. Phrases of Flickr30k Entities with "
-    "at least one box; the model sees the sentence and the phrase's words. The constants behind the rows were chosen "
-    "on these training images, whose captions the aligner was trained on; the dev split is measured under Results."
+    "How the box of a phrase is chosen from the built-in aligner's word-by-region scores. Phrases of Flickr30k "
+    "Entities with at least one box; the model sees the sentence and the phrase's words, never the boxes. The "
+    "constants were chosen on these training images, on whose captions the aligner was trained."
 )
 WAYS = (
     "whole image",

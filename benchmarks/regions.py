@@ -1,4 +1,4 @@
-"""Where to look: proposers and region vectors against the ground-truth boxes of phrases, and their cost.
+"""Region proposals: proposers and region vectors against the ground-truth boxes of phrases, and their cost.
 
     python benchmarks/regions.py FLICKR8K_FOLDER [--split val] [--images 300] [--record] [--train [--photographs N]]
 
@@ -50,8 +50,8 @@ from recording import record
 COUNTS = (10, 20, 50, 100, 200)
 BATCH = 16
 ABOUT = (
-    "Share of the Flickr30k Entities phrases with a proposed box of IoU 0.5 or more among the best 10 to 200; boxes "
-    "found in a second of one processor's time. Nothing was trained or chosen on these boxes."
+    "Percentage of the Flickr30k Entities phrases for which one of the best 10 to 200 regions has an IoU of at least "
+    "0.5. `boxes/s` are boxes found in a second on one core. Nothing was trained or chosen on these boxes."
 )
 PROPOSERS = {
     "selective search, side 128, contrast, NMS 0.7": RegionSettings(regions=200),
@@ -119,7 +119,7 @@ def main() -> None:
         if given.only != list(WAYS):
             command += " --only " + " ".join(f'"{name}"' for name in given.only)
     if given.record:
-        record("regions", "Where to look", ABOUT, f"{command} --record", tables)
+        record("regions", "Region proposals", ABOUT, f"{command} --record", tables)
 
 
 def recall_rows(examples: list[Example]) -> Iterator[dict[str, Any]]:

@@ -42,10 +42,9 @@ from recording import record
 SIDE = 500, 375  # pixels of Flickr8k's usual picture
 TITLES = {"regions": "Regions of more and more images", "ground": "Grounding more and more images"}
 ABOUT = (
-    "Generated pictures of 500 by 375 pixels on one machine of two cores; `ray 1x2` is a cluster of one node of two "
-    "cores, `ray 2` of two nodes of one. The rate is that of the rows after the first commit seen; what is slow "
-    "only once, such as starting workers, is the time until the first rows. Memory is the largest that is shared with "
-    "no other process."
+    "Generated images of 500 by 375 pixels on one machine of two cores. `ray 1x2` is a cluster of one node with two "
+    "cores, `ray 2` of two nodes with one. `rows/s` starts at the first commit; the one-off costs, such as starting "
+    "workers, are in `first rows after`. Memory is the peak that a process shares with no other."
 )
 WAYS = ("local 1", "local 2", "ray 1x2", "ray 1", "ray 2")
 

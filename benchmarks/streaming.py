@@ -132,8 +132,9 @@ def main() -> None:
     Console().print(table)
     if asked.record:
         about = (
-            "Training from memory, and from the workspace with a limit of a tenth of the vectors; the losses are the "
-            "same. On two cores shared with other work, so the processor's seconds say more than the clock's."
+            "Training with all region vectors in memory, and with a limit of a tenth of them (`--memory`), where the "
+            "rest is read from the workspace. The losses are the same. Measured on two cores shared with other work, "
+            "so compare `processor s`, not the wall-clock time."
         )
         command = f"python benchmarks/streaming.py --images {asked.images} --epochs {asked.epochs}"
         record("streaming", "Training from disk", about, command, [{"title": title, "rows": rows}])

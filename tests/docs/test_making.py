@@ -97,14 +97,14 @@ def test_a_formula_that_is_not_understood_is_refused(tex):
         formulas.to_mathml(f'<div class="arithmatex">\\[{tex}\\]</div>')
 
 
-def test_the_command_line_is_told_from_the_application(monkeypatch):
+def test_the_page_of_commands_is_generated_from_the_application(monkeypatch):
     monkeypatch.setattr("sys.argv", ["/somewhere/mkdocs/__main__.py", "build"])
     page = commands.page()
     assert "```console\nphrasebox import [OPTIONS] SOURCE WS\n```" in page
     for name in COMMANDS:
         assert f"## {name} {{ #{name} }}" in page
-    assert page.count("`--json`") == 1, "what every command takes is told once"
-    assert "* `--min-confidence FLOAT`: Leave out phrases below it. *[default: 0.0]*" in page
+    assert page.count("`--json`") == 1, "options of every command are listed once"
+    assert "* `--min-confidence FLOAT`: Omit phrases with a lower confidence (0 to 1). *[default: 0.0]*" in page
     assert "Folder of the exported files" in page
 
 

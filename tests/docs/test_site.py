@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,19 @@ def test_every_decision_is_in_the_index():
     for page in DECISIONS:
         title = (DOCS / page).read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
         assert page == "decisions/index.md" or f"[{title}]({page.removeprefix('decisions/')})" in index, page
+
+
+def test_the_map_has_every_package_in_its_layer():
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| `(\w+)/?` \|", page, re.M)
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    expected = [{name.strip() for name in layer.split("|")} for layer in layers]
+    numbers = range(1, 1 + max(int(number) for number, _ in rows))
+    assert [{name for at, name in rows if int(at) == number} for number in numbers] == expected
+
+
+def test_architecture_is_short():
+    assert (DOCS / "architecture.md").read_text(encoding="utf-8").count("\n") <= 80
