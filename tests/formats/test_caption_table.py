@@ -113,5 +113,5 @@ def test_split_lists_and_two_tables(table, sort_out, tmp_path):
     assert {key: example.split for key, example in got.examples.items()} == {"a.jpg": "test"}
     assert got.skipped["captions.csv"].startswith("1 images")
     table("image,caption\n", "more.csv")
-    with pytest.raises(DataError, match=r"captions\.csv, more\.csv; name the file"):
+    with pytest.raises(DataError, match=r"captions\.csv, more\.csv; give the file"):
         list(caption_table.read(tmp_path))

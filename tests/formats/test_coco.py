@@ -54,7 +54,7 @@ def test_captions_and_boxes_wherever_they_stand(write_json, sort_out, tmp_path):
         "image 10": "no file_name",
         "image_id 99": "no image has this id; 1 annotations",
         "image_id 11": "2 images have this id",
-        "a ü.jpg#2": "no text",
+        "a ü.jpg#2": "not text",
         "sub/b.jpg": "x1 < x2",
         "../c.jpg": "leaves its folder",
     }

@@ -50,7 +50,7 @@ def test_bad_lines_are_reported(token_file, sort_out):
         "Flickr8k.token.txt:5": "UTF-8",
         "Flickr8k.token.txt:8": "a.jpg#0 is there twice",
         "a.jpg#1": "empty",
-        "2258277193_586949ec62.jpg.1": "does not end like a picture",
+        "2258277193_586949ec62.jpg.1": "does not end like an image file",
         "../d.jpg": "leaves its folder",
     }
     assert got.skipped.keys() == expected.keys()
@@ -76,7 +76,7 @@ def test_a_folder_is_read_through_its_token_file(token_file, sort_out, tmp_path)
     assert example.captions[0].text == "A dog runs"
     assert example.image == tmp_path / "images" / "a.jpg"
     token_file("a.jpg#0\ta dog", name="results_20130124.token")
-    with pytest.raises(DataError, match="name the file itself"):
+    with pytest.raises(DataError, match="give the file itself"):
         list(flickr_token.read(tmp_path))
 
 

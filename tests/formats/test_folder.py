@@ -68,7 +68,7 @@ def test_undecodable_captions_are_reported_and_the_picture_stays(tmp_path, sort_
 def test_nothing_to_read(tmp_path):
     fill(tmp_path, {"a.txt": b"text"})
     assert not folder.recognises(tmp_path)
-    with pytest.raises(DataError, match="no picture"):
+    with pytest.raises(DataError, match="no image"):
         list(folder.read(tmp_path))
     with pytest.raises(DataError, match="not a folder"):
         list(folder.read(tmp_path / "gone"))

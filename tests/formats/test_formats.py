@@ -53,7 +53,7 @@ def test_files_are_told_by_what_they_hold(tmp_path):
 def test_what_was_looked_for_is_said(tmp_path, files):
     fill(tmp_path, files)
     for source in (tmp_path, tmp_path / next(iter(files))):
-        with pytest.raises(DataError, match=r"looked for karpathy: dataset.*folder: pictures"):
+        with pytest.raises(DataError, match=r"looked for karpathy: dataset.*folder: images"):
             detect(source)
 
 

@@ -74,5 +74,5 @@ def test_a_folder_is_read_through_its_one_file(write_json, sort_out, tmp_path):
     assert karpathy.recognises(tmp_path)
     assert list(sort_out(karpathy.read(tmp_path)).examples) == ["a.jpg"]
     write_json({"images": [image("b.jpg", "a dog")]}, "dataset_coco.json")
-    with pytest.raises(DataError, match=r"dataset_coco\.json, dataset_flickr8k\.json; name the file"):
+    with pytest.raises(DataError, match=r"dataset_coco\.json, dataset_flickr8k\.json; give the file"):
         list(karpathy.read(tmp_path))

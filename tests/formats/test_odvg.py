@@ -95,7 +95,7 @@ def test_bad_lines_are_reported(tmp_path, sort_out, monkeypatch):
     assert {key for key, example in got.examples.items() if example.captions} == {"a.jpg", "last.jpg"}
     expected = {
         "x.jsonl:2": "not valid JSON at column 22",
-        "x.jsonl:3": "no JSON object",
+        "x.jsonl:3": "not a JSON object",
         "x.jsonl:4": "no grounding",
         "x.jsonl:5": "no filename",
         "x.jsonl:8": "longer than",
@@ -105,7 +105,7 @@ def test_bad_lines_are_reported(tmp_path, sort_out, monkeypatch):
         "../d.jpg": "leaves its folder",
         "/etc/e.jpg": "leaves its folder",
         "f.jpg#0": "not valid Unicode",
-        "g.jpg#0": "no text",
+        "g.jpg#0": "not text",
     }
     assert got.skipped.keys() == expected.keys()
     assert all(part in got.skipped[key] for key, part in expected.items())

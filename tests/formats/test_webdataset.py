@@ -142,7 +142,7 @@ def test_members_that_are_no_good(shard, read, tmp_path, monkeypatch):
         "00000.tar/split": "'holdout'",
         "00000.tar/words": "no picture",
         "good.jpg#0": "not valid Unicode",
-        "good2.jpg#0": "no text",
+        "good2.jpg#0": "not text",
         "good2.jpg#1": "",
         "00000.tar/good": "there twice",
         "00000.tar/good.jpg/x": "cannot be unpacked",

@@ -102,6 +102,6 @@ def test_pictures_of_one_stem(records, tmp_path):
 
 def test_a_picture_that_is_gone(records, tmp_path):
     records[1].image.unlink()
-    with pytest.raises(DataError, match=r"cannot read picture .*犬 1.jpg: No such file"):
+    with pytest.raises(DataError, match=r"cannot read image .*犬 1.jpg: No such file"):
         yolo.write(tmp_path / "out", records)
     assert not list(tmp_path.glob("out*"))

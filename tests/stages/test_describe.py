@@ -105,7 +105,7 @@ def test_a_folder_is_gone_on_with(describe, photographs, tmp_path):
         (("FOLDER", "--boxes", "0,0,5,5"), "--boxes are for one image"),
         (("COFFEE", "--beam", "0"), "beam must be at least 1"),
         (("COFFEE", "--method", "greedy", "--count", "2"), "greedy finds one sentence"),
-        (("EMPTY", "-o", "out.jsonl"), "no picture in it"),
+        (("EMPTY", "-o", "out.jsonl"), "no image in it"),
         (("FOLDER", "-o", "OTHER"), "is not a description; give another file"),
     ],
 )

@@ -143,5 +143,5 @@ def test_one_process_tunes(monkeypatch):
 
 
 def test_a_tuned_network_is_not_tuned_again():
-    with pytest.raises(SettingsError, match="mine-5a3c is fine-tuned already"):
+    with pytest.raises(SettingsError, match="mine-5a3c is already fine-tuned"):
         tuning.check_tunable(RegionSettings(backbone="ws/models/aligner/networks/mine-5a3c"), 1)

@@ -1,7 +1,7 @@
-"""Outside formats: read captioned images in, write region-phrase data out.
+"""Data formats: read captioned images, write region-phrase pairs.
 
-Each format is a module of its own. A reader has ``read(source, ...)``, ``recognises(source)`` and ``LAYOUT``, one line
-on what it looks for; a writer has ``write(path, records)``.
+Each format is a module. A reader has ``read(source, ...)``, ``recognises(source)`` and ``LAYOUT`` (a one-line
+description of the files); a writer has ``write(path, records)``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from phrasebox.types import Example, GroundedImage, Skipped
 
 __all__ = ["CAPTIONS_ONLY", "READERS", "WRITERS", "Written", "detect", "read_source", "write_target"]
 
-# Format to module. A source that suits several readers is taken by the first.
+# Format -> module. The first reader that recognises a source reads it.
 READERS = {
     "karpathy": "karpathy",
     "flickr-token": "flickr_token",
@@ -52,11 +52,11 @@ WRITERS = {
     "parquet": "parquet",
 }
 CAPTIONS_ONLY = frozenset({"coco", "coco-results", "karpathy"})
-"""Writers that have no place for phrases, so that captions are enough for them."""
+"""Writers of captions without phrases."""
 
 
 def detect(source: Path) -> str:
-    """Name of the format that ``source`` is in.
+    """Name of the format of ``source``.
 
     Raises
     ------
@@ -81,44 +81,44 @@ def read_source(
     columns: str | None = None,
     unpack_to: Path | None = None,
 ) -> Iterator[Example | Skipped]:
-    """Read captioned images, one `Example` each, with a `Skipped` for everything that is left out.
+    """Read captioned images as `Example`, and a `Skipped` for every item that cannot be used.
 
     Parameters
     ----------
     format : str
-        A name in `READERS`, or ``auto`` for what `detect` finds.
+        A name in `READERS`, or ``auto`` to detect it.
     images : Path, optional
-        Folder of the pictures, where the format does not imply it.
+        Folder of the image files, if the format does not define it.
     split_files : sequence of Path
         Lists of file names, named after their split, for formats without splits of their own.
     columns : str, optional
-        Names of the columns of file names and captions of a table, such as ``image,caption``.
+        Names of a table's columns of file names and captions, such as ``image,caption``.
     unpack_to : Path, optional
-        Folder for the pictures of formats that hold them; not used by others.
+        Folder for images that are embedded in the source.
 
     Raises
     ------
     DataError
-        If the source cannot be read; from the iterator if it shows on the way.
+        If the source cannot be read; also raised during iteration.
     SettingsError
         If the format is unknown or does not take an argument that was given.
     """
     if format == "auto":
-        format = "csv" if columns else detect(source)  # columns that have to be named are not recognised
+        format = "csv" if columns else detect(source)  # a table with other column names is not detected
     read = _module(READERS, format).read
     taken = signature(read).parameters
     given = {"images": images, "split_files": split_files, "columns": columns}
     options = {option: value for option, value in given.items() if value}
     for option in options:
         if option not in taken:
-            raise SettingsError(f"format {format} takes no {option}; leave it out")
+            raise SettingsError(f"format {format} takes no {option}; omit it")
     if "unpack_to" in taken:
         options["unpack_to"] = unpack_to
     return read(source, **options)
 
 
 def write_target(out: Path, records: Iterable[GroundedImage], format: str) -> Written:
-    """Write region-phrase data in a format of `WRITERS`; ``out`` appears only when all of it is written.
+    """Write region-phrase pairs in a format of `WRITERS`; ``out`` appears only when it is complete.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Build validated examples from the raw captions, spans and boxes of a file; report what cannot be used."""
+"""Build validated examples from the raw captions, spans and boxes of a file; report invalid ones."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from phrasebox.types import Box, Caption, Example, Skipped, Span, TruePhrase
 
 Layout = Literal["xyxy", "xywh"]
 
-_REPR = reprlib.Repr()  # of values of any size and depth
+_REPR = reprlib.Repr()  # shortens values of any size and depth
 _REPR.maxstring = _REPR.maxother = 60
 
 
 @dataclass(frozen=True, slots=True)
 class RawPhrase:
-    """A phrase with the values of a file, not validated yet.
+    """A phrase as read from a file, not validated.
 
     Attributes
     ----------
     text : object
-        The phrase's words; searched for in the caption if ``spans`` is missing.
+        The phrase's text, searched for in the caption if ``spans`` is missing.
     spans : object
-        Character spans ``[[start, end], ...]`` in the caption; the phrase reaches from the first to the last.
+        Character spans ``[[start, end], ...]`` in the caption; the phrase extends from the first to the last.
     boxes : object
         A list of boxes of four numbers.
     """
@@ -42,14 +42,14 @@ class RawPhrase:
 
 @dataclass(frozen=True, slots=True)
 class RawCaption:
-    """A caption with the values of a file, not validated yet."""
+    """A caption as read from a file, not validated."""
 
     text: object
     phrases: Sequence[RawPhrase] = ()
 
 
 def about_box(text: object, box: object) -> RawCaption:
-    """A caption that describes one box: its only phrase is the whole text."""
+    """A caption of one box: its only phrase is the whole text."""
     if not isinstance(text, str) or not text.strip():
         return RawCaption(text)
     start = len(text) - len(text.lstrip())
@@ -77,7 +77,7 @@ def pixel_box(numbers: object, layout: Layout) -> Box:
 
 
 def pixel_boxes(values: object, layout: Layout, reasons: list[str]) -> tuple[Box, ...]:
-    """The valid boxes of a list; why others are not valid is appended to ``reasons``."""
+    """The valid boxes of a list; the reasons for invalid ones are appended to ``reasons``."""
     if values is None:
         return ()
     if not isinstance(values, Sequence) or isinstance(values, str):
@@ -103,22 +103,22 @@ def assemble(
     image: Path | None = None,
     vectors: np.ndarray | None = None,
 ) -> Iterator[Example | Skipped]:
-    """Yield the image as an `Example`, and a `Skipped` for each of its captions, phrases and boxes that is not valid.
+    """Yield the image as an `Example`, and a `Skipped` for each invalid caption, phrase and box.
 
     Parameters
     ----------
     key : object
         The image's name in ``folder``.
     layout : {"xyxy", "xywh"}
-        Meaning of the four numbers of a box, in pixels.
+        Meaning of a box's four numbers, in pixels.
     size : object
-        Width and height of the image that the boxes of phrases refer to, if both are known.
+        Width and height in pixels of the image that phrase boxes refer to, if known.
     boxes : object
-        The user's own regions.
+        User boxes.
     image : Path, optional
         Path of the image file, if it is not ``folder / key``.
     vectors : (N, D) float array, optional
-        A vector for every box of ``boxes``: then a box that cannot be used leaves the whole image out.
+        One vector per box of ``boxes``; with vectors, an invalid box makes the whole image invalid.
     """
     if not isinstance(key, str):
         yield Skipped(_short(key), "the image has no name")
@@ -146,7 +146,7 @@ def assemble(
 
 def _caption(raw: RawCaption, layout: Layout, reasons: list[str]) -> Caption:
     if not isinstance(raw.text, str):
-        raise DataError("the caption is no text")
+        raise DataError("the caption is not text")
     text = Caption(storable(raw.text)).text
     boxes: dict[Span, tuple[Box, ...]] = {}
     for phrase in raw.phrases:
@@ -160,7 +160,7 @@ def _caption(raw: RawCaption, layout: Layout, reasons: list[str]) -> Caption:
 
 
 def _span(text: str, phrase: RawPhrase) -> Span:
-    """Where a phrase stands in its caption.
+    """The span of a phrase in its caption.
 
     >>> _span("A cat beside a CAT", RawPhrase("a cat")), _span("A cat beside a dog", RawPhrase("", [[13, 18]]))
     ((0, 5), (13, 18))
@@ -169,7 +169,7 @@ def _span(text: str, phrase: RawPhrase) -> Span:
         try:
             ends = [(int(start), int(end)) for start, end in phrase.spans]  # type: ignore[union-attr]
         except (TypeError, ValueError, OverflowError):
-            raise DataError(f"spans {_short(phrase.spans)} are no list of [start, end]") from None
+            raise DataError(f"spans {_short(phrase.spans)} are not a list of [start, end]") from None
         start, end = min(start for start, _ in ends), max(end for _, end in ends)
         if not 0 <= start < end <= len(text):
             raise DataError(f"span {(start, end)} is outside the caption {_short(text)}")
@@ -178,7 +178,7 @@ def _span(text: str, phrase: RawPhrase) -> Span:
         words = re.escape(phrase.text.strip())
         if found := re.search(words, text) or re.search(words, text, re.IGNORECASE):
             return found.span()
-    raise DataError(f"phrase {_short(phrase.text)} is not in the caption {_short(text)}, and no span tells where it is")
+    raise DataError(f"phrase {_short(phrase.text)} is not in the caption {_short(text)}, and has no span")
 
 
 def _size(size: object) -> tuple[int, int] | None:

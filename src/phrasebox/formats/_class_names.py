@@ -24,5 +24,5 @@ class ClassNames:
         return iter(self._indices)
 
     def index(self, phrase: str) -> int:
-        """Index of the phrase's head word, a new one if it has not come up before."""
+        """Index of the phrase's head word; a new word gets the next index."""
         return self._indices.setdefault(head_word(phrase), len(self._indices))

@@ -1,4 +1,4 @@
-"""Group records by key, or number names, on disk (SQLite): memory does not grow with the file."""
+"""Group records by key, or number names, on disk (SQLite), in constant memory."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from operator import itemgetter
 from types import TracebackType
 from typing import Any, Self
 
-_ROWS = 8192  # written at a time
+_ROWS = 8192  # number of rows written at a time
 _CACHE_KIB = 16_384
 
 
 class _OnDisk:
-    """A private SQLite database; it is in memory while it is small, then in a temporary file."""
+    """A temporary SQLite database, in memory while it is small, then in a file."""
 
     def __init__(self, *tables: str) -> None:
         self._db = sqlite3.connect("", isolation_level=None)
@@ -34,7 +34,7 @@ class _OnDisk:
 
 
 class NumberedNames(_OnDisk):
-    """Numbers from 1 for names, in the order of their first appearance.
+    """Numbers names from 1, in the order of their first appearance.
 
     Examples
     --------
@@ -48,7 +48,7 @@ class NumberedNames(_OnDisk):
         self.count = 0
 
     def of(self, name: str) -> int:
-        """The number of a name, a new one if it has none yet."""
+        """The number of a name; a new name gets the next number."""
         encoded = _encode(name)
         found = self._db.execute("SELECT id FROM names WHERE name = ?", (encoded,)).fetchone()
         if found:
@@ -61,7 +61,7 @@ class NumberedNames(_OnDisk):
         return bool(self._db.execute("SELECT 1 FROM names WHERE name = ?", (_encode(name),)).fetchone())
 
     def new(self, name: str) -> bool:
-        """Whether this is the first time that a name is asked for."""
+        """Number a name; whether it is new."""
         before = self.count
         return self.of(name) > before
 
@@ -72,7 +72,7 @@ class NumberedNames(_OnDisk):
 
 
 class GroupedOnDisk(_OnDisk):
-    """JSON values under keys; read back key by key, in the order in which the keys first appeared.
+    """Groups JSON values by key; iterates over keys in the order of their first appearance.
 
     Examples
     --------
@@ -88,13 +88,13 @@ class GroupedOnDisk(_OnDisk):
         self._waiting: list[tuple[bytes, str]] = []
 
     def add(self, key: str, value: Any) -> None:
-        """Add a value under a key, behind those that are there."""
+        """Append a value to the group of a key."""
         self._waiting.append((_encode(key), json.dumps(value, default=str)))
         if len(self._waiting) == _ROWS:
             self._flush()
 
     def __iter__(self) -> Iterator[tuple[str, list[Any]]]:
-        """Keys with their values; read once, when all is added."""
+        """Keys with their values; iterate once, after all values were added."""
         self._flush()
         self._db.execute("CREATE INDEX by_key ON entries (key)")
         self._db.execute("CREATE TABLE firsts AS SELECT min(place) AS place, key FROM entries GROUP BY key ORDER BY 1")

@@ -1,4 +1,4 @@
-"""Rows of image-caption data sets on the Hugging Face hub, shared by imagefolder and Parquet."""
+"""Rows of image-caption data sets on the Hugging Face hub; used by imagefolder and Parquet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEXTS = ("text", "caption", "captions", "sentences", "sentence")
 
 
 def row_objects(phrases: Sequence[Phrase]) -> dict[str, list[Any]]:
-    """The column ``objects``: lists of equal length, boxes as COCO's ``xywh``."""
+    """The column ``objects``: lists of equal length, boxes as COCO ``xywh``."""
     return {
         "bbox": [xywh(phrase.box) for phrase in phrases],
         "phrase": [phrase.text for phrase in phrases],
@@ -27,14 +27,14 @@ def row_objects(phrases: Sequence[Phrase]) -> dict[str, list[Any]]:
 
 @dataclass(frozen=True)
 class Objects:
-    """The column ``objects`` of a row: phrases with their boxes, or boxes alone."""
+    """The column ``objects`` of a row: phrases with boxes, or only boxes."""
 
     phrases: list[RawPhrase] = field(default_factory=list)
     boxes: list[Any] = field(default_factory=list)
 
 
 def objects_of(row: Mapping[str, Any]) -> Objects:
-    """The phrases of a row; without phrases or spans, its boxes are the user's own regions.
+    """The phrases of a row; without phrases and spans, its boxes are user boxes.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def objects_of(row: Mapping[str, Any]) -> Objects:
     [[1, 2, 3, 4]]
     """
     objects = row.get("objects")
-    if isinstance(objects, list):  # a list of objects instead of an object of lists
+    if isinstance(objects, list):  # a list of records instead of a record of lists
         objects = {
             name: [one.get(name) for one in objects if isinstance(one, dict)] for name in ("bbox", "phrase", "span")
         }
@@ -66,7 +66,7 @@ def objects_of(row: Mapping[str, Any]) -> Objects:
 
 
 def row_captions(row: Mapping[str, Any]) -> Iterator[RawCaption]:
-    """The captions of a row, from the first column that is named as usual; phrases belong to the first of them."""
+    """The captions of a row, from the first column of `TEXTS` that it has; phrases belong to its first caption."""
     value = next((row[name] for name in TEXTS if row.get(name) is not None), None)
     phrases = objects_of(row).phrases
     for number, text in enumerate(value if isinstance(value, list) else [] if value is None else [value]):

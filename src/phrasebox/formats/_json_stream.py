@@ -1,4 +1,4 @@
-"""Read the elements of arrays in a large JSON file one at a time, in bounded memory."""
+"""Read the elements of arrays in a large JSON file one at a time, in constant memory."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any, TextIO
 
 from phrasebox.errors import DataError
 
-_CHUNK = 1 << 18  # characters; an image with five captions takes about a thousand
-_LONGEST = 1 << 24  # characters of one element
+_CHUNK = 1 << 18  # number of characters read at a time; an image with five captions has about a thousand
+_LONGEST = 1 << 24  # largest number of characters of one element
 _BLANKS = " \t\n\r"
 
 
 def array_elements(path: Path, name: str) -> Iterator[Any]:
-    """Yield the elements of the array ``name`` of the object that a JSON file holds.
+    """Yield the elements of the array ``name`` of the top-level object of a JSON file.
 
-    An error in the file is raised when it is reached, after the elements before it.
+    A syntax error is raised when it is reached, after the elements before it were yielded.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def array_elements(path: Path, name: str) -> Iterator[Any]:
 
 
 def arrays(path: Path, names: Collection[str]) -> Iterator[tuple[str, Any]]:
-    """Elements of several arrays in one pass, each with the name of its array, in file order."""
+    """Elements of several arrays in one pass, as pairs of array name and element, in file order."""
     with _opened(path) as reader:
         yield from _members(reader, path, names)
 
@@ -77,7 +77,7 @@ def _members(reader: _JsonReader, path: Path, names: Collection[str]) -> Iterato
         if reader.peek() != "[":
             reader.value()
             continue
-        for element in _elements(reader):  # also those not asked for: they may be as long
+        for element in _elements(reader):  # element by element also for other arrays, which may be as large
             if key in names:
                 yield key, element
         missing.discard(key)
@@ -100,10 +100,10 @@ class _JsonReader:
         self._text = ""
         self._at = 0
         self._ended = False
-        self._line, self._column = 0, 0  # of the first character held, for messages
+        self._line, self._column = 0, 0  # position of the first character in memory, for messages
 
     def peek(self) -> str:
-        """The next character that is not blank, or nothing at the end of the file."""
+        """The next non-blank character; empty at the end of the file."""
         while True:
             while self._at < len(self._text) and self._text[self._at] in _BLANKS:
                 self._at += 1
@@ -117,7 +117,7 @@ class _JsonReader:
         self._at += 1
 
     def items(self, opening: str, closing: str) -> Iterator[None]:
-        """Stop before every item of an object or array; the caller reads it before it asks for the next."""
+        """Yield before every item of an object or array; the caller must read the item."""
         self.take(opening)
         if self.peek() != closing:
             yield
@@ -134,10 +134,10 @@ class _JsonReader:
             except json.JSONDecodeError:
                 if self._ended:
                     raise
-            except ValueError as error:  # a number of thousands of digits
+            except ValueError as error:  # an integer with thousands of digits
                 raise self.error(str(error).partition(";")[0]) from None
             else:
-                if end < len(self._text) or self._ended:  # a number at the very end may go on in the next piece
+                if end < len(self._text) or self._ended:  # a number at the end may continue in the next chunk
                     self._at = end
                     return value
             if len(self._text) - self._at > _LONGEST:
@@ -153,7 +153,7 @@ class _JsonReader:
         return json.JSONDecodeError(message, self._text, self._at)
 
     def position(self, error: json.JSONDecodeError) -> tuple[int, int]:
-        """Line and column in the file, both 1-based, of an error in the text held."""
+        """Line and column in the file, both from 1, of a syntax error."""
         return self._line + error.lineno, error.colno + (self._column if error.lineno == 1 else 0)
 
     def _read(self, size: int) -> None:

@@ -1,4 +1,4 @@
-"""Read the lines of a text file, or the JSON objects of a JSONL file, in bounded memory."""
+"""Read the lines of a text file, or the JSON objects of a JSONL file, in constant memory."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 from phrasebox.errors import DataError
 from phrasebox.types import Skipped
 
-LONGEST = 1 << 24  # bytes of a line that is still read
-_HEAD = 1 << 16  # bytes looked at to recognise a file
+LONGEST = 1 << 24  # largest length of a line, in bytes
+_HEAD = 1 << 16  # number of bytes read to recognise a file
 
 
 def lines(path: Path) -> Iterator[bytes | None]:
-    r"""Lines of a file with their ``\n``, without a byte-order mark; None for one of more than 16 MiB.
+    r"""Lines of a file with their ``\n``, without a byte-order mark; None for a line of more than 16 MiB.
 
     Raises
     ------
@@ -27,7 +27,7 @@ def lines(path: Path) -> Iterator[bytes | None]:
             first = True
             while line := file.readline(LONGEST):
                 whole = line.endswith(b"\n") or len(line) < LONGEST
-                while not line.endswith(b"\n") and len(line) == LONGEST:  # pass over the rest of it
+                while not line.endswith(b"\n") and len(line) == LONGEST:  # skip the rest of the line
                     line = file.readline(LONGEST)
                 yield (line.removeprefix(b"\xef\xbb\xbf") if first else line) if whole else None
                 first = False
@@ -36,7 +36,7 @@ def lines(path: Path) -> Iterator[bytes | None]:
 
 
 def json_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]] | Skipped]:
-    """The JSON object of every line with its place, such as ``metadata.jsonl:12``; `Skipped` for a line that has none.
+    """Pairs of place (such as ``metadata.jsonl:12``) and JSON object of every line; `Skipped` for an invalid line.
 
     Raises
     ------
@@ -61,13 +61,13 @@ def _value(line: bytes) -> dict[str, Any] | str:
         return f"not valid JSON at column {error.colno}: {error.msg}"
     except RecursionError:
         return "the JSON is nested too deeply"
-    except ValueError as error:  # a number of thousands of digits
+    except ValueError as error:  # an integer with thousands of digits
         return f"not valid JSON: {str(error).partition(';')[0]}"
-    return value if isinstance(value, dict) else "the line is no JSON object"
+    return value if isinstance(value, dict) else "the line is not a JSON object"
 
 
 def head(path: Path) -> bytes:
-    """The first 64 KiB of a file; nothing if it cannot be read or is no file."""
+    """The first 64 KiB of a file; empty if it cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(_HEAD)

@@ -1,4 +1,4 @@
-"""Image files that are written into data sets or unpacked from them."""
+"""Write image files into data sets, and unpack them from data sets."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from phrasebox.io.atomic import whole_file
 from phrasebox.io.paths import in_store, reaching
 from phrasebox.types import Example
 
-LARGEST = 1 << 28  # bytes of a picture's file that is still unpacked
+LARGEST = 1 << 28  # largest size of an unpacked image file, in bytes
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def upright_bytes(picture: Path) -> bytes:
     """The bytes of an image file; rotated and encoded again if its EXIF orientation is not upright.
 
-    Boxes refer to the upright image, and not every reader applies EXIF.
+    Boxes refer to the upright image, and some readers ignore EXIF.
 
     Raises
     ------
     DataError
-        If the file cannot be read, or is no picture.
+        If the file cannot be read, or is not an image.
     """
     try:
         data = picture.read_bytes()
         with Image.open(BytesIO(data)) as image:
             kind = image.format
-            # Pillow would decode a whole PNG to look for an EXIF block behind the pixels, which nothing else sees.
+            # For a PNG without EXIF before the pixels, `getexif` would decode the whole image to search behind them.
             if kind == "PNG" and "exif" not in image.info:
                 return data
             if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
@@ -41,14 +41,14 @@ def upright_bytes(picture: Path) -> bytes:
             turned.save(upright, kind, icc_profile=image.info.get("icc_profile"), **_QUALITY.get(kind or "", {}))
         return upright.getvalue()
     except OSError as error:
-        raise DataError(f"cannot read picture {picture}: {error.strerror or error}; import it anew") from None
+        raise DataError(f"cannot read image {picture}: {error.strerror or error}; import it again") from None
 
 
 _QUALITY = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
 
 
 def unpack(data: bytes, folder: Path, name: str) -> Path:
-    """Write an image file into a folder, unless the same file is there already.
+    """Write an image file into a folder, unless the same file is already there.
 
     Returns
     -------
@@ -58,13 +58,13 @@ def unpack(data: bytes, folder: Path, name: str) -> Path:
     Raises
     ------
     DataError
-        If the name leaves the folder, does not end like a picture, or cannot be written.
+        If the name points outside the folder or does not end like an image file, or the file cannot be written.
     OSError
         If the disk is full.
     """
-    Example(storable(name), folder)  # refuses what leaves its folder
+    Example(storable(name), folder)  # raises for a name that points outside the folder
     if not is_picture(name) or "\0" in name:
-        raise DataError("the name does not end like a picture")
+        raise DataError("the name does not end like an image file")
     path = folder / name
     try:
         if in_store(path):
@@ -74,7 +74,7 @@ def unpack(data: bytes, folder: Path, name: str) -> Path:
         if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path, sync=False) as part:  # waiting for the disk at every picture would take most of the time
+        with whole_file(path, sync=False) as part:  # syncing every image would take most of the time
             part.write_bytes(data)
     except OSError as error:
         if error.errno in _FULL:
@@ -84,13 +84,13 @@ def unpack(data: bytes, folder: Path, name: str) -> Path:
 
 
 def needs_folder(folder: Path | None, source: Path) -> Path:
-    """The folder to unpack into.
+    """The folder to unpack images into.
 
     Raises
     ------
     DataError
-        If there is none.
+        If ``folder`` is None.
     """
     if folder is None:
-        raise DataError(f"{source} holds pictures; give `unpack`, the folder that they are written to")
+        raise DataError(f"{source} contains images; give `unpack`, the folder to write them to")
     return folder

@@ -1,4 +1,4 @@
-"""Shared by readers: image folders, text lines, captions and split lists."""
+"""Used by readers: image folders, text lines, captions and split lists."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SPLIT_LIST = re.compile(r"(?:^|[._-])(train|dev|val|valid|validation|test)(?:[_
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file name ends like a picture, in any case.
+    """Whether a file name has the suffix of an image file, in any case.
 
     Examples
     --------
@@ -39,22 +39,22 @@ def is_picture(name: str) -> bool:
 
 
 def images_folder(images: Path | None, beside: Path) -> Path:
-    """The folder of the pictures: the one given, else ``images/`` (or ``Images/``) in ``beside``, else ``beside``.
+    """The folder of the image files: ``images``, else ``images/`` (or ``Images/``) in ``beside``, else ``beside``.
 
     Raises
     ------
     DataError
-        If the folder given does not exist.
+        If ``images`` does not exist.
     """
     if images is not None and not images.is_dir():
-        raise DataError(f"images folder {images} does not exist; give the folder that holds the pictures")
+        raise DataError(f"images folder {images} does not exist; give the folder of the image files")
     if images is not None:
         return images
     return next((beside / name for name in ("images", "Images") if (beside / name).is_dir()), beside)
 
 
 def only_file(source: Path, files: Sequence[Path], layout: str) -> Path:
-    """The source if it is a file, else the only one of ``files``, the files of this layout in it.
+    """``source`` if it is a file, else the only one of ``files``, its files of this layout.
 
     Raises
     ------
@@ -65,20 +65,20 @@ def only_file(source: Path, files: Sequence[Path], layout: str) -> Path:
         return source
     if len(files) != 1:
         found = ", ".join(file.name for file in files) or "none"
-        raise DataError(f"{source}: expected one {layout}; found {found}; name the file itself")
+        raise DataError(f"{source}: expected one {layout}; found {found}; give the file itself")
     return files[0]
 
 
 def files_like(
     source: Path, pattern: str, suffixes: Collection[str], looks_right: Callable[[bytes], bool]
 ) -> list[Path]:
-    """The files of a folder that match, or ``source`` itself, if their suffix and their beginning are right."""
+    """The matching files of a folder, or ``source`` itself, with one of the suffixes and a fitting beginning."""
     candidates = sorted(source.glob(pattern)) if source.is_dir() else [source]
     return [file for file in candidates if file.suffix.lower() in suffixes and looks_right(head(file))]
 
 
 def read_whole(file: IO[bytes], most: int = 1 << 24) -> bytes:
-    """The content of a file that should be small.
+    """The content of a small file.
 
     Raises
     ------
@@ -87,14 +87,14 @@ def read_whole(file: IO[bytes], most: int = 1 << 24) -> bytes:
     """
     data = file.read(most + 1)
     if len(data) > most:
-        raise DataError(f"it has more than {most} bytes, so it is not what its name says")
+        raise DataError(f"it has more than {most} bytes, too many for a file of this name")
     return data
 
 
 def text_lines(data: bytes) -> list[str]:
     r"""Lines of a UTF-8 text, with or without a byte-order mark, ended by ``\n``, ``\r\n`` or ``\r``.
 
-    Unlike `str.splitlines`, other separators of Unicode stay inside the caption they belong to.
+    Unlike `str.splitlines`, other Unicode separators do not end a line.
 
     Raises
     ------
@@ -108,12 +108,12 @@ def text_lines(data: bytes) -> list[str]:
 
 
 def examples(key: str, image: Path, captions: Iterable[tuple[int, str]], split: str) -> Iterator[Example | Skipped]:
-    """Yield the image with its numbered captions, and a `Skipped` for each that is not valid.
+    """Yield the image with its numbered captions, and a `Skipped` for each invalid one.
 
     Parameters
     ----------
     captions : iterable of (int, str)
-        Number and text; a bad caption is reported as ``key#number``.
+        Number and text; an invalid caption is reported as ``key#number``.
     """
     good = []
     for number, text in captions:
@@ -143,7 +143,7 @@ def storable(text: str) -> str:
 
 
 def split_named(name: str) -> str | None:
-    """The split that a folder or column of this name means, or None.
+    """The split that this name of a folder or column means; None if it means none.
 
     Examples
     --------
@@ -159,7 +159,7 @@ _SPLIT_PART = re.compile(
 
 
 def split_in_name(name: str) -> str | None:
-    """The split named in a file's name, or None.
+    """The split in a file's name; None if there is none.
 
     Examples
     --------
@@ -171,12 +171,12 @@ def split_in_name(name: str) -> str | None:
 
 
 def chosen_split(named: object, otherwise: str | None) -> str:
-    """The split ``named`` by a data set, else ``otherwise``, else ``train``.
+    """The split ``named`` in a data set, else ``otherwise``, else ``train``.
 
     Raises
     ------
     DataError
-        If the name is not that of a split.
+        If it is not the name of a split.
     """
     if named is None or named == "":
         return otherwise or "train"
@@ -188,14 +188,14 @@ def chosen_split(named: object, otherwise: str | None) -> str:
 
 @dataclass(frozen=True)
 class SplitLists:
-    """Which split every image is in, from text files with one file name a line.
+    """The split of every image, from text files with one file name per line.
 
     Attributes
     ----------
     files : tuple of Path
-        The lists; without any, every image is in ``train``.
+        The lists; if empty, every image is in ``train``.
     splits : mapping of str to str
-        Split of every name in the lists.
+        File name -> split.
     """
 
     files: tuple[Path, ...]
@@ -203,12 +203,12 @@ class SplitLists:
 
     @classmethod
     def load(cls, files: Sequence[Path], beside: Path) -> SplitLists:
-        """Read the lists given, else those in a folder (``*trainImages.txt``, ``*_dev.txt``, ``test.txt``).
+        """Read ``files``, else the lists in a folder (``*trainImages.txt``, ``*_dev.txt``, ``test.txt``).
 
         Raises
         ------
         DataError
-            If a list cannot be read, its name does not tell the split, or two lists disagree about an image.
+            If a list cannot be read, its name has no split, or an image is in two lists.
         """
         if not files:
             files = sorted(path for path in beside.glob("*.txt") if _SPLIT_LIST.search(path.name))
@@ -224,13 +224,13 @@ class SplitLists:
         return cls(tuple(files), splits)
 
     def split(self, *names: str) -> str | None:
-        """The split of an image under the first of its ``names`` that is listed; None if lists exist and omit it."""
+        """The split of the first of an image's ``names`` in the lists; None if it is in none of them."""
         if not self.files:
             return "train"
         return next((self.splits[name] for name in names if name in self.splits), None)
 
     def left_out(self, source: Path, count: int) -> Iterator[Skipped]:
-        """One line for all ``count`` images that no list mentions, none if there are none."""
+        """One `Skipped` for all ``count`` images that are in no list."""
         if count:
             lists = ", ".join(file.name for file in self.files)
             yield Skipped(source.name, f"{count} images are in none of the split lists ({lists})")

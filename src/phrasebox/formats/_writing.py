@@ -1,4 +1,4 @@
-"""What several writers share: boxes clipped to their image, counts, JSON arrays, zip files and names of files."""
+"""Used by writers: clipping boxes, counts, JSON lines and arrays, zip files and file names."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pathlib import Path, PurePosixPath
 from typing import TextIO
 
 from phrasebox.errors import DataError
-from phrasebox.io.atomic import replacing, replacing_folder
+from phrasebox.io.atomic import replacing, replacing_folder, replacing_text
 from phrasebox.types import Box, GroundedCaption, GroundedImage, Phrase, Span
 
 
 @dataclass(frozen=True)
 class Written:
-    """Counts of what was written; ``dropped`` phrases had no box left inside the image after clipping and rounding.
+    """Numbers of captions and phrases written, and of phrases ``dropped`` because their clipped box was empty.
 
-    Formats of captions alone write no phrases and drop none.
+    In formats without phrases, ``phrases`` and ``dropped`` are 0.
     """
 
     captions: int = 0
@@ -29,9 +29,9 @@ class Written:
 
 
 class FittedRecords:
-    """Iterate over records with every box clipped to its image and rounded to 1/100 pixel, and count them.
+    """Iterates over records, clips boxes to their image and rounds them to 1/100 pixel, and counts.
 
-    Phrases whose box is empty after clipping are dropped. A writer returns `report` at its end.
+    Phrases with an empty clipped box are dropped. A writer returns `report` at its end.
     """
 
     def __init__(self, records: Iterable[GroundedImage]) -> None:
@@ -50,7 +50,7 @@ class FittedRecords:
             yield replace(record, captions=captions)
 
     def report(self) -> Written:
-        """Counts of all that was iterated so far."""
+        """Counts of the records so far."""
         return self._counts
 
 
@@ -61,7 +61,7 @@ def _fit_caption(caption: GroundedCaption, width: int, height: int) -> GroundedC
 
 
 def fit_box(box: Box, width: int, height: int) -> Box | None:
-    """Clip a box to an image of ``width`` x ``height`` pixels and round it to 1/100 pixel; None if nothing is left.
+    """Clip a box to an image of ``width`` x ``height`` pixels and round it to 1/100 pixel; None if it is empty.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def fit_box(box: Box, width: int, height: int) -> Box | None:
 
 
 def xywh(box: Box) -> list[float]:
-    """``[x, y, width, height]`` in pixels to 1/100, as COCO writes boxes.
+    """COCO's ``[x, y, width, height]`` of a box, in pixels, rounded to 1/100.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def xywh(box: Box) -> list[float]:
 
 
 def without_overlap(phrases: Iterable[Phrase]) -> list[tuple[Span, list[Phrase]]]:
-    """The phrases of every span, in reading order; of spans that overlap the first stays, of equal starts the longest.
+    """Phrases by span, in reading order; of overlapping spans the first is kept, of equal starts the longest.
 
     Examples
     --------
@@ -106,8 +106,28 @@ def without_overlap(phrases: Iterable[Phrase]) -> list[tuple[Span, list[Phrase]]
     return kept
 
 
+def write_caption_lines(
+    path: Path,
+    records: Iterable[GroundedImage],
+    line: Callable[[GroundedImage, GroundedCaption], dict[str, object]],
+) -> Written:
+    """Write one JSON line per caption, as ``line`` makes it.
+
+    Raises
+    ------
+    DataError
+        If ``path`` cannot be written.
+    """
+    fitted = FittedRecords(records)
+    with replacing_text(path) as file:
+        for image in fitted:
+            for caption in image.captions:
+                file.write(json.dumps(line(image, caption), ensure_ascii=False) + "\n")
+    return fitted.report()
+
+
 class JsonArray:
-    """Adds elements, each on a line of its own, to a JSON array whose opening bracket is written."""
+    """Writes elements of a JSON array, one per line, after its opening bracket."""
 
     def __init__(self, file: TextIO) -> None:
         self._file, self._separator = file, "\n"
@@ -122,15 +142,15 @@ class JsonArray:
 
 
 class JsonObject(JsonArray):
-    """Adds names with values, each on a line of its own, to a JSON object whose opening brace is written."""
+    """Writes members of a JSON object, one per line, after its opening brace."""
 
     def put(self, name: str, value: object) -> None:
-        """Write one name and its value."""
+        """Write one member."""
         self._write(f"{json.dumps(name, ensure_ascii=False)}: {json.dumps(value, ensure_ascii=False)}")
 
 
 class UniqueStems:
-    """File names without an ending, unique even where upper and lower case are the same.
+    """File names without suffix, unique also on case-insensitive file systems.
 
     Examples
     --------
@@ -143,7 +163,7 @@ class UniqueStems:
         self._taken: set[str] = set()
 
     def of(self, key: str, flat: bool = False) -> str:
-        """The key without its ending, with a number if that is taken; ``flat`` makes one name of its folders."""
+        """The key without suffix, with a number if taken; ``flat`` replaces the slashes of folders by underscores."""
         stem = PurePosixPath(key).with_suffix("").as_posix()
         if flat:
             stem = " ".join(stem.replace("/", "_").split()).lstrip(".") or "_"
@@ -157,7 +177,7 @@ class UniqueStems:
 
 @contextmanager
 def replacing_folder_or_zip(path: Path) -> Iterator[Callable[[str, bytes], object]]:
-    """A function that puts a file of a name and bytes into a new folder, or into a zip if ``path`` ends so.
+    """A function that writes a file (name, bytes) into a new folder, or into a zip if ``path`` ends in ``.zip``.
 
     Raises
     ------
@@ -166,7 +186,7 @@ def replacing_folder_or_zip(path: Path) -> Iterator[Callable[[str, bytes], objec
     """
     if path.suffix.lower() == ".zip":
         with replacing(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-            # Without a date of its own every member has the same one, so the same data give the same bytes.
+            # `ZipInfo` has a fixed date, so equal data give equal bytes.
             yield lambda name, data: archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
         return
     with replacing_folder(path) as part:
@@ -179,17 +199,17 @@ def replacing_folder_or_zip(path: Path) -> Iterator[Callable[[str, bytes], objec
 
 
 def copy_picture(picture: Path, to: Path) -> None:
-    """Copy an image file unchanged; folders are made.
+    """Copy an image file unchanged, and create the folders of ``to``.
 
     Raises
     ------
     DataError
-        If the picture cannot be read.
+        If the image cannot be read.
     """
     try:
         source = picture.open("rb")
     except OSError as error:
-        raise DataError(f"cannot read picture {picture}: {error.strerror}; put it back or import it anew") from None
+        raise DataError(f"cannot read image {picture}: {error.strerror}; put it back or import it again") from None
     with source:
         to.parent.mkdir(parents=True, exist_ok=True)
         with to.open("wb") as file:

@@ -33,7 +33,7 @@ def read(
     split_files: Sequence[Path] = (),
     columns: str | None = None,
 ) -> Iterator[Example | Skipped]:
-    r"""Read a table; rows of one image may stand anywhere in it. They wait on disk, not in memory.
+    r"""Read a table; rows of one image may be anywhere in it. They wait on disk, not in memory.
 
     The delimiter is the one of comma, tab, semicolon and ``|`` that parts the first line into the columns. Fields may
     be in double quotes (not with ``|``). The split is told by split lists, else by a column ``split``, else by the
@@ -42,9 +42,9 @@ def read(
     Parameters
     ----------
     source : Path
-        The table, or a folder with one in it.
+        The table, or a folder with one.
     images : Path, optional
-        Folder of the pictures; by default ``images/`` beside the file, else the file's folder.
+        Folder of the image files; by default ``images/`` beside the file, else the file's folder.
     split_files : sequence of Path
         Lists of file names, one a line, named ``*train*``, ``*dev*``, ``*val*`` or ``*test*``.
     columns : str, optional

@@ -26,19 +26,19 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped]:
-    """Read captions and boxes; annotations of an image may stand anywhere in the file, and wait on disk, not in memory.
+    """Read captions and boxes; annotations of an image may be anywhere in the file, and wait on disk, not in memory.
 
     Every ``bbox`` (absolute ``xywh``) is one of the user's own regions; with a ``caption`` beside it, that is a caption
     of the image too, which is about this box. Where the image entries carry captions (MDETR, GoldG), boxes belong
     to the phrases at ``tokens_positive``, and are no regions of the user. Entries of one ``file_name`` are one image.
-    The split is told by the file's name (``captions_val2017.json``), else it is ``train``.
+    The split is taken from the file's name (``captions_val2017.json``), else it is ``train``.
 
     Parameters
     ----------
     source : Path
-        The JSON file, or a folder with one in it.
+        The JSON file, or a folder with one.
     images : Path, optional
-        Folder of the pictures; by default ``images/`` beside the file, else the file's folder.
+        Folder of the image files; by default ``images/`` beside the file, else the file's folder.
 
     Raises
     ------

@@ -51,7 +51,7 @@ def read(source: Path, images: Path | None = None, split_files: Sequence[Path] =
     source : Path
         A folder with ``Sentences`` and ``Annotations``, a zip of them, or a folder with that ``annotations.zip``.
     images : Path, optional
-        Folder of the pictures; by default ``images/`` beside the source, else the source's own folder.
+        Folder of the image files; by default ``images/`` beside the source, else the source's own folder.
     split_files : sequence of Path
         Lists of names or ids, one a line, named ``*train*``, ``*dev*``, ``*val*`` or ``*test*``; by default
         those beside the source.

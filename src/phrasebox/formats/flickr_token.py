@@ -1,4 +1,4 @@
-r"""Flickr8k and Flickr30k token files: ``<file>#<n>\t<caption>`` a line, with split lists beside them."""
+r"""Flickr8k and Flickr30k token files: lines ``<file>#<n>\t<caption>``, with split lists beside them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from phrasebox.errors import DataError
 from phrasebox.formats._lines import LONGEST, lines
-from phrasebox.formats._reading import SplitLists, examples, images_folder, is_picture
+from phrasebox.formats._reading import SplitLists, examples, images_folder, is_picture, only_file
 from phrasebox.types import Example, Skipped
 
-LAYOUT = "*.token.txt or *.token with <file>#<n>, a tab and a caption a line"
+LAYOUT = "*.token.txt or *.token with lines of <file>#<n>, a tab and a caption"
 _LINE = re.compile(r"(?P<name>[^\t]+)#(?P<number>\d{1,9})\t(?P<text>.*)", re.DOTALL)
 
 
 def recognises(source: Path) -> bool:
-    """Whether ``source`` is a file whose first line reads like this format, or a folder that holds a token file."""
+    """Whether ``source`` is a file with a first line in this format, or a folder with a token file."""
     if source.is_dir():
         return bool(_token_files(source))
     try:
@@ -27,27 +26,27 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path, images: Path | None = None, split_files: Sequence[Path] = ()) -> Iterator[Example | Skipped]:
-    """Read a token file; lines of one image may stand anywhere in it, so its text is held in memory.
+    """Read a token file; its text is held in memory, because lines of one image may be anywhere.
 
-    Without split lists every image is in ``train``; with lists, images in none of them are left out and
-    counted in one `Skipped`.
+    Without split lists every image is in ``train``; with lists, images in none of them are skipped and counted in one
+    `Skipped`.
 
     Parameters
     ----------
     source : Path
-        The token file, or a folder with one in it.
+        The token file, or a folder with one.
     images : Path, optional
-        Folder of the pictures; by default ``images/`` beside the file, else the file's folder.
+        Folder of the image files; by default ``images/`` beside the file, else the file's folder.
     split_files : sequence of Path
-        Lists of file names, one a line, named ``*train*``, ``*dev*``, ``*val*`` or ``*test*``; by default
-        those beside the token file.
+        Lists of file names, one per line, named ``*train*``, ``*dev*``, ``*val*`` or ``*test*``; by default those
+        beside the token file.
 
     Raises
     ------
     DataError
         If a file cannot be read or the lists contradict each other.
     """
-    file = _one_file(source) if source.is_dir() else source
+    file = only_file(source, _token_files(source), LAYOUT)
     folder = images_folder(images, file.parent)
     lists = SplitLists.load(split_files, file.parent)
     captions: dict[str, dict[int, str]] = {}
@@ -57,8 +56,8 @@ def read(source: Path, images: Path | None = None, split_files: Sequence[Path] =
     for name, texts in captions.items():
         split = lists.split(name, Path(name).stem)
         if not is_picture(name):
-            # Flickr8k itself has one: 2258277193_586949ec62.jpg.1, of which no picture exists.
-            yield Skipped(name, "the name does not end like a picture")
+            # Flickr8k has such a line: 2258277193_586949ec62.jpg.1, for which there is no image.
+            yield Skipped(name, "the name does not end like an image file")
         elif split is None:
             unlisted += 1
         else:
@@ -67,7 +66,7 @@ def read(source: Path, images: Path | None = None, split_files: Sequence[Path] =
 
 
 def _gather(file: Path, captions: dict[str, dict[int, str]]) -> Iterator[Skipped]:
-    """Fill ``captions`` (image, number, text) in the order of the file; yield the lines that cannot be used."""
+    """Fill ``captions`` (image -> number -> text) in file order; yield the lines that cannot be used."""
     for number, data in enumerate(lines(file), start=1):
         reason = f"the line is longer than {LONGEST} bytes" if data is None else _take_line(data, captions)
         if reason:
@@ -92,15 +91,7 @@ def _take_line(data: bytes, captions: dict[str, dict[int, str]]) -> str | None:
     return None
 
 
-def _one_file(folder: Path) -> Path:
-    files = _token_files(folder)
-    if len(files) != 1:
-        found = ", ".join(file.name for file in files) or "none"
-        raise DataError(f"{folder}: expected one {LAYOUT}; found {found}; name the file itself")
-    return files[0]
-
-
 def _token_files(folder: Path) -> list[Path]:
-    # Flickr8k comes with its captions a second time, lemmatised: those are not the captions as given.
+    # Flickr8k also has a file of lemmatised captions, which are not the original ones.
     names = {*folder.glob("*.token.txt"), *folder.glob("*.token")}
     return sorted(path for path in names if ".lemma." not in path.name)

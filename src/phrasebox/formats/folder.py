@@ -1,4 +1,4 @@
-"""A folder of pictures, at any depth; captions, if any, in a text file beside each."""
+"""A folder of images, with subfolders; captions in a text file beside each image."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from phrasebox.errors import DataError
 from phrasebox.formats._reading import examples, is_picture, read_whole, split_named, text_lines
 from phrasebox.types import Example, Skipped
 
-LAYOUT = "pictures at any depth, captions in <stem>.txt beside them"
+LAYOUT = "images in a folder and its subfolders, captions in <stem>.txt beside them"
 
 
 def recognises(source: Path) -> bool:
-    """Whether ``source`` is a folder with at least one picture in it."""
+    """Whether ``source`` is a folder that contains an image."""
     return source.is_dir() and any(True for _ in _pictures(source, []))
 
 
 def read(source: Path) -> Iterator[Example | Skipped]:
-    """Read all pictures under a folder, folder by folder in sorted order.
+    """Read all images of a folder and its subfolders, folder by folder in sorted order.
 
-    The key is the path relative to ``source``. The captions are the lines of ``<stem>.txt`` that are not blank.
-    The split is the first folder's name if that is train, val, valid, validation, dev or test, else ``train``.
-    Links are followed, each real folder is read once, and names that begin with a dot are passed over.
+    The key is the path relative to ``source``. The captions are the non-blank lines of ``<stem>.txt``. The split is the
+    first folder's name if that is train, val, valid, validation, dev or test, else ``train``. Links are followed, each
+    real folder is read once, and names that begin with a dot are ignored.
 
     Raises
     ------
     DataError
-        If the folder does not exist or holds no picture.
+        If the folder does not exist or contains no image.
     """
     if not source.is_dir():
-        raise DataError(f"{source} is not a folder; give a folder of pictures")
+        raise DataError(f"{source} is not a folder; give a folder of images")
     unreadable: list[OSError] = []
     empty = True
     for picture in _pictures(source, unreadable):
@@ -40,7 +40,7 @@ def read(source: Path) -> Iterator[Example | Skipped]:
     for error in unreadable:
         yield Skipped(str(error.filename), f"cannot read the folder: {error.strerror}")
     if empty:
-        raise DataError(f"{source}: no picture in it or in its folders")
+        raise DataError(f"{source}: no image in it or in its subfolders")
 
 
 def _picture(picture: Path, source: Path) -> Iterator[Example | Skipped]:
@@ -63,7 +63,7 @@ def _pictures(source: Path, unreadable: list[OSError]) -> Iterator[Path]:
     seen: set[str] = set()
     for folder, folders, files in os.walk(source, followlinks=True, onerror=unreadable.append):
         real = os.path.realpath(folder)
-        if real in seen:  # a link back to where we came from, or a second way to the same pictures
+        if real in seen:  # a folder that was already reached by another path
             folders.clear()
             continue
         seen.add(real)

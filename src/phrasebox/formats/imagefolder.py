@@ -19,7 +19,7 @@ from phrasebox.formats._writing import FittedRecords, Written
 from phrasebox.io.atomic import replacing_folder
 from phrasebox.types import Example, GroundedImage, Skipped
 
-LAYOUT = "metadata.jsonl with file_name and text a line, in a folder of pictures or in its folders (imagefolder)"
+LAYOUT = "metadata.jsonl with lines of file_name and text, in a folder of images or its subfolders (imagefolder)"
 _METADATA = "metadata.jsonl"
 _FOLDERS = {"train": "train", "val": "validation", "test": "test"}
 
@@ -70,7 +70,7 @@ def read(source: Path) -> Iterator[Example | Skipped]:
     """Read captions with their phrases and boxes; boxes without phrases are the user's own regions.
 
     The key is ``key`` where a line has one, else the path of the picture from ``source``. Lines of one picture are one
-    image; they may stand anywhere, and wait on disk, not in memory. The split is ``split`` of the line, else it is
+    image; they may be anywhere, and wait on disk, not in memory. The split is ``split`` of the line, else it is
     told by the folder's name, else it is ``train``.
 
     Parameters

@@ -8,16 +8,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from phrasebox.errors import DataError
 from phrasebox.formats._json_stream import array_elements
-from phrasebox.formats._reading import examples, images_folder, split_named
+from phrasebox.formats._reading import examples, files_like, images_folder, only_file, split_named
 from phrasebox.formats._writing import JsonArray, Written
 from phrasebox.io.atomic import replacing_text
 from phrasebox.text.words import words
 from phrasebox.types import Example, GroundedImage, Skipped
 
 LAYOUT = 'dataset*.json with "images" and their "sentences"'
-_HEAD = 1 << 16  # bytes looked at to recognise the file; the first image is well inside
 
 
 def recognises(source: Path) -> bool:
@@ -35,14 +33,14 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
     source : Path
         The JSON file, or a folder with one ``dataset*.json`` in it.
     images : Path, optional
-        Folder of the pictures; by default ``images/`` beside the file, else the file's folder.
+        Folder of the image files; by default ``images/`` beside the file, else the file's folder.
 
     Raises
     ------
     DataError
         If the file is empty, not valid JSON (with line and column), or has no ``images``.
     """
-    file = _one_file(source) if source.is_dir() else source
+    file = only_file(source, _files(source), LAYOUT)
     folder = images_folder(images, file.parent)
     seen: set[str] = set()
     for number, entry in enumerate(array_elements(file, "images")):
@@ -127,23 +125,7 @@ def _key(entry: object) -> str | None:
     return f"{folder}/{entry['filename']}" if isinstance(folder, str) and folder else entry["filename"]
 
 
-def _one_file(folder: Path) -> Path:
-    files = _files(folder)
-    if len(files) != 1:
-        found = ", ".join(file.name for file in files) or "none"
-        raise DataError(f"{folder}: expected one {LAYOUT}, found {found}; name the file itself")
-    return files[0]
-
-
 def _files(source: Path) -> list[Path]:
-    candidates = sorted(source.glob("dataset*.json")) if source.is_dir() else [source]
-    return [file for file in candidates if file.suffix.lower() == ".json" and _looks_right(file)]
-
-
-def _looks_right(file: Path) -> bool:
-    try:
-        with file.open("rb") as opened:
-            head = opened.read(_HEAD)
-    except OSError:
-        return False
-    return b'"images"' in head and b'"filename"' in head
+    return files_like(
+        source, "dataset*.json", (".json",), lambda start: b'"images"' in start and b'"filename"' in start
+    )

@@ -1,50 +1,46 @@
-"""Kosmos-2 and GrIT: captions with boxes as tokens of a grid, and the rows that GrIT is made of."""
+"""Kosmos-2 and GrIT: captions with boxes as grid tokens, and GrIT's columns."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from phrasebox.formats._writing import FittedRecords, Written, without_overlap
-from phrasebox.io.atomic import replacing_text
+from phrasebox.formats._writing import Written, without_overlap, write_caption_lines
 from phrasebox.types import Box, GroundedCaption, GroundedImage, Phrase
 
 _CELLS = 32  # on each side of the grid
 
 
 def write(path: Path, records: Iterable[GroundedImage]) -> Written:
-    """Write JSON lines, one a caption; ``file_name`` is the image's key, pictures are not copied.
+    """Write one JSON line per caption; ``file_name`` is the image's key, images are not copied.
 
-    ``caption``, ``width``, ``height``, ``noun_chunks`` (``[start, end, x1, y1, x2, y2, confidence]``, characters and
-    shares of the image) and ``ref_exps`` (none) are a row of GrIT; ``grounded`` is the text Kosmos-2 is trained on. Of
-    phrases that overlap, that text marks the one that begins first, the longest of those; ``noun_chunks`` holds all.
+    ``caption``, ``width``, ``height``, ``noun_chunks`` (``[start, end, x1, y1, x2, y2, confidence]``: characters, and
+    box corners as fractions of the image) and ``ref_exps`` (empty) are GrIT's columns. ``grounded`` is the training
+    text of Kosmos-2; of overlapping phrases it marks the first, of equal starts the longest.
 
     Raises
     ------
     DataError
         If ``path`` cannot be written.
     """
-    fitted = FittedRecords(records)
-    with replacing_text(path) as file:
-        for record in fitted:
-            for caption in record.captions:
-                line = {
-                    "file_name": record.key,
-                    "width": record.width,
-                    "height": record.height,
-                    "caption": caption.text,
-                    "noun_chunks": [_chunk(phrase, record.width, record.height) for phrase in caption.phrases],
-                    "ref_exps": [],
-                    "grounded": grounded_text(caption, record.width, record.height),
-                }
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
-    return fitted.report()
+    return write_caption_lines(path, records, _line)
+
+
+def _line(image: GroundedImage, caption: GroundedCaption) -> dict[str, object]:
+    return {
+        "file_name": image.key,
+        "width": image.width,
+        "height": image.height,
+        "caption": caption.text,
+        "noun_chunks": [_chunk(phrase, image.width, image.height) for phrase in caption.phrases],
+        "ref_exps": [],
+        "grounded": grounded_text(caption, image.width, image.height),
+    }
 
 
 def grounded_text(caption: GroundedCaption, width: int, height: int) -> str:
-    """The caption as Kosmos-2 reads it; a space before a phrase stands inside its tag.
+    """The caption in Kosmos-2's training format; the space before a phrase is inside its tag.
 
     Examples
     --------
@@ -54,7 +50,7 @@ def grounded_text(caption: GroundedCaption, width: int, height: int) -> str:
     """
     text, parts, at = f" {caption.text}", ["<grounding>"], 0
     for (start, end), phrases in without_overlap(caption.phrases):
-        first = start if text[start] == " " and start >= at else start + 1  # ``text`` is one longer in front
+        first = start if text[start] == " " and start >= at else start + 1  # ``text`` has one more character in front
         parts += [text[at:first], f"<phrase>{text[first : end + 1]}</phrase>"]
         parts.append(_object([phrase.box for phrase in phrases], width, height))
         at = end + 1
@@ -62,7 +58,7 @@ def grounded_text(caption: GroundedCaption, width: int, height: int) -> str:
 
 
 def patch_indices(box: Box, width: int, height: int) -> tuple[int, int]:
-    """Cells ``32 row + column`` of the box's first and last point.
+    """Grid cells (``32 row + column``) of the box's top left and bottom right corner.
 
     Examples
     --------

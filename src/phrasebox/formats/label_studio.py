@@ -62,7 +62,7 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
     Parameters
     ----------
     images : Path, optional
-        Folder of the pictures; by default ``images/`` beside the file, else the file's folder.
+        Folder of the image files; by default ``images/`` beside the file, else the file's folder.
 
     Raises
     ------

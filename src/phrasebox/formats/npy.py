@@ -32,7 +32,7 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
         A folder with, at any depth, ``<stem>.npy``: (N, 4) ``xyxy`` pixels of the upright image; in its folder
         ``boxes`` if it has one. Vectors, (N, D), have the same name in its folder ``vectors``.
     images : Path, optional
-        Folder of the pictures; by default ``images/`` in the source, else the source.
+        Folder of the image files; by default ``images/`` in the source, else the source.
 
     Raises
     ------

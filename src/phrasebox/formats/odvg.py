@@ -1,8 +1,7 @@
-"""ODVG JSONL, as MM-Grounding-DINO trains on: one image-caption a line."""
+"""ODVG JSONL, the training format of MM-Grounding-DINO: one caption of an image per line."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,10 @@ from phrasebox.formats._assembling import RawCaption, RawPhrase, as_list, assemb
 from phrasebox.formats._disk_grouping import GroupedOnDisk
 from phrasebox.formats._lines import json_objects
 from phrasebox.formats._reading import files_like, images_folder, only_file, split_in_name
-from phrasebox.formats._writing import FittedRecords, Written
-from phrasebox.io.atomic import replacing_text
-from phrasebox.types import Example, GroundedImage, Phrase, Skipped, Span
+from phrasebox.formats._writing import Written, write_caption_lines
+from phrasebox.types import Example, GroundedCaption, GroundedImage, Phrase, Skipped, Span
 
-LAYOUT = '*.jsonl with "filename" and "grounding" (or "detection") a line (ODVG)'
+LAYOUT = '*.jsonl with lines of "filename" and "grounding" (or "detection") (ODVG)'
 
 
 def recognises(source: Path) -> bool:
@@ -24,18 +22,18 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped]:
-    """Read captions with their phrases and boxes; the boxes of ``detection`` lines are the user's own regions.
+    """Read captions with their phrases and boxes; the boxes of ``detection`` lines are user boxes.
 
-    Lines of one ``filename`` are one image; they may stand anywhere, and wait on disk, not in memory. A region without
-    ``tokens_positive`` is where its phrase first stands in the caption. The split is told by the file's name, else it
-    is ``train``.
+    Lines of one ``filename`` are one image; they may be anywhere and are grouped on disk. The span of a region without
+    ``tokens_positive`` is the first occurrence of its phrase in the caption. The split is taken from the file's name,
+    else it is ``train``.
 
     Parameters
     ----------
     source : Path
-        The JSONL file, or a folder with one in it.
+        The JSONL file, or a folder with one.
     images : Path, optional
-        Folder of the pictures; by default ``images/`` beside the file, else the file's folder.
+        Folder of the image files; by default ``images/`` beside the file, else the file's folder.
 
     Raises
     ------
@@ -84,29 +82,23 @@ def _looks_right(start: bytes) -> bool:
 
 
 def write(path: Path, records: Iterable[GroundedImage]) -> Written:
-    """Write one line for every caption; ``filename`` is the image's key, so it is relative to the images folder.
+    """Write one line per caption; ``filename`` is the image's key, relative to the images folder.
 
     Raises
     ------
     DataError
         If ``path`` is a folder.
     """
-    fitted = FittedRecords(records)
-    with replacing_text(path) as file:
-        for record in fitted:
-            for caption in record.captions:
-                line = {
-                    "filename": record.key,
-                    "height": record.height,
-                    "width": record.width,
-                    "grounding": {"caption": caption.text, "regions": _regions(caption.phrases)},
-                }
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
-    return fitted.report()
+    return write_caption_lines(path, records, _line)
+
+
+def _line(image: GroundedImage, caption: GroundedCaption) -> dict[str, object]:
+    grounding = {"caption": caption.text, "regions": _regions(caption.phrases)}
+    return {"filename": image.key, "height": image.height, "width": image.width, "grounding": grounding}
 
 
 def _regions(phrases: Sequence[Phrase]) -> list[dict[str, object]]:
-    """Regions in the order of their phrases; the boxes of one span stand together in a list."""
+    """Regions in the order of their phrases; several boxes of one span are one region."""
     by_span: dict[Span, list[Phrase]] = {}
     for phrase in phrases:
         by_span.setdefault(phrase.span, []).append(phrase)

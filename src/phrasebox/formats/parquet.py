@@ -54,7 +54,7 @@ def recognises(source: Path) -> bool:
 def read(source: Path, images: Path | None = None, unpack_to: Path | None = None) -> Iterator[Example | Skipped]:
     """Read rows of pictures, embedded or named, with their captions, phrases, boxes and vectors.
 
-    Rows of one picture are one image; they may stand anywhere, and wait on disk, not in memory. The key is the
+    Rows of one picture are one image; they may be anywhere, and wait on disk, not in memory. The key is the
     picture's path; another picture of the same path gets a part of its hash behind the name. In ``objects``, boxes are
     COCO's ``xywh``; boxes with a ``phrase`` or ``span`` are ground truth, others the user's own regions. With a column
     ``boxes`` ((N, 4) ``xyxy`` pixels of the upright image) every row is an image with its own regions, and ``vectors``
@@ -131,7 +131,7 @@ def _picture(value: object, number: str, source: Path, folder: Path, unpack_to: 
     if isinstance(data, str):
         data, path = None, data
     if path is not None and not isinstance(path, str):
-        raise DataError("the image's path is no text")
+        raise DataError("the image's path is not text")
     if data is None and not path:
         raise DataError("the row has no image")
     if data is None:
@@ -211,7 +211,7 @@ def _array(value: pa.Scalar) -> np.ndarray | str | None:
             return "its vectors are not all of one length" if widths else "it has no vectors"
         return inner.flatten().to_numpy(zero_copy_only=False).astype(np.float32).reshape(len(inner), -1)
     except (AttributeError, TypeError, ValueError):
-        return "its vectors are no list of lists of numbers"
+        return "its vectors are not a list of lists of numbers"
 
 
 def _files(source: Path) -> list[Path]:
@@ -283,7 +283,7 @@ def _picture_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(f"cannot read picture {path}: {error.strerror}; write without embed_images") from None
+        raise DataError(f"cannot read image {path}: {error.strerror}; write without embed_images") from None
 
 
 def _schema() -> pa.Schema:

@@ -29,14 +29,14 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
     """Read region descriptions, image by image: every phrase is a caption of the image that is about its box.
 
     The key is the entry's ``file_name``, else ``<id>.jpg``, or ``VG_100K/<id>.jpg`` or ``VG_100K_2/<id>.jpg`` where the
-    images folder has that. The split is told by the file's name, else it is ``train``.
+    images folder has that. The split is taken from the file's name, else it is ``train``.
 
     Parameters
     ----------
     source : Path
-        The JSON file, or a folder with one in it.
+        The JSON file, or a folder with one.
     images : Path, optional
-        Folder of the pictures; by default ``images/`` beside the file, else the file's folder.
+        Folder of the image files; by default ``images/`` beside the file, else the file's folder.
 
     Raises
     ------

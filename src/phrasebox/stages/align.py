@@ -1,4 +1,4 @@
-"""The workspace's regions and captions -> a trained aligner in ``models/``."""
+"""Train an aligner on a workspace's regions and captions."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _WAYS = "image_to_sentence", "sentence_to_image"
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """What a training came to; of its epochs, ``new`` were run now and the others before.
+    """Result of a training: the model's folder, numbers of all and of ``new`` epochs, the best epoch, and beta.
 
-    ``beta`` is NaN in all processes but the first, which alone saves the model.
+    ``beta`` is NaN in all processes except rank 0, which saves the model.
     """
 
     folder: Path
@@ -64,22 +64,21 @@ def align(
 ) -> Aligned:
     """Train on the ``train`` split, stop early by retrieval on ``val``, choose beta on training images, and save.
 
-    Interrupted, it goes on after the last finished epoch. Beside the model it leaves ``history.json`` and
-    ``curves.png``. In a group of processes (`phrasebox.training.distributed`) all call it alike, and the first writes.
+    An interrupted training continues after the last finished epoch. ``history.json`` and ``curves.png`` are written
+    beside the model. In distributed training every process calls this function with equal arguments; rank 0 writes.
 
     Parameters
     ----------
     finetune : int
-        Then train the last so many blocks of the networks on together with the aligner (theta_c; PAPER: section 2),
-        see `phrasebox.stages.finetune`. The model's folder then holds the networks, and the model fits regions made
-        with them.
+        Number of last blocks of the backbones to fine-tune with the aligner afterwards (theta_c; PAPER: section 2), see
+        `phrasebox.stages.finetune`. The backbones are saved with the model, which then fits regions made with them.
 
     Raises
     ------
     WorkspaceError
         If there are no regions or no captions to train on.
     SettingsError
-        If the name is not that of a folder, or the regions' networks cannot be fine-tuned.
+        If the name is no valid folder name, or the backbones cannot be fine-tuned.
     ModelError
         If training fails (see `phrasebox.aligner.train.train`).
     """
@@ -100,7 +99,7 @@ def align(
         history.append(epoch)
         report(epoch)
 
-    if fresh and distributed.first():  # only now, so that a model is not lost where no other can be made
+    if fresh and distributed.first():  # only now, so that an error above does not lose the old model
         forget(folder)
     history: list[AlignEpoch] = []
     trained = train(pairs, validation, model, settings, folder, device, after, execution)
@@ -138,13 +137,13 @@ def align(
 
 
 def _later(epoch: AlignEpoch, before: Trained) -> AlignEpoch:
-    """An epoch of fine-tuning, numbered on from those before it."""
+    """An epoch of fine-tuning, with the number of earlier epochs added to its own."""
     done = len(before.history)
     return replace(epoch, epoch=epoch.epoch + done, epochs=epoch.epochs + done)
 
 
 def _panels(history: Sequence[AlignEpoch]) -> list[Panel]:
-    """Recall over the epochs; nothing without a validation split."""
+    """Curves of recall over the epochs; none without a validation split."""
     if math.isnan(history[0].score):
         return []
     forth, back = ([getattr(e, way)[0] for e in history] for way in _WAYS)

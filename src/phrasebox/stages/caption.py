@@ -1,4 +1,4 @@
-"""The workspace's regions, captions and decoded phrases -> a trained captioner in ``models/``."""
+"""Train a captioner on a workspace's regions, captions and decoded phrases."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STAGE = "caption"
 
 @dataclass(frozen=True, slots=True)
 class Captioned:
-    """What a training came to; of its epochs, ``new`` were run now and the others before."""
+    """Result of a training: the model's folder, the data, numbers of all and of ``new`` epochs, the best epoch."""
 
     folder: Path
     ingredients: str
@@ -57,20 +57,20 @@ def caption(
 ) -> Captioned:
     """Train on the ``train`` split, stop early by CIDEr-D of the captions of ``val``, and save.
 
-    Interrupted, it goes on after the last finished epoch. Beside the model it leaves ``history.json`` and
-    ``curves.png``. In a group of processes (`phrasebox.training.distributed`) all call it alike, and the first writes.
+    An interrupted training continues after the last finished epoch. ``history.json`` and ``curves.png`` are written
+    beside the model. In distributed training every process calls this function with equal arguments; rank 0 writes.
 
     Parameters
     ----------
     told : callable
-        Is given the line that says what went into the training.
+        Called with one line that describes the training data.
 
     Raises
     ------
     WorkspaceError
-        If there are no regions, or nothing to learn from: no captions, or no phrases where regions are wanted.
+        If there are no regions, no captions, or no phrases although region phrases are to be learned.
     SettingsError
-        If the name is not that of a folder.
+        If the name is no valid folder name.
     ModelError
         If training fails (see `phrasebox.captioner.train.train`).
     """
@@ -80,7 +80,7 @@ def caption(
     corpus = load_corpus(ws, "train", settings, fits)
     if not len(corpus):
         raise WorkspaceError(
-            f"no image of {ws.path}'s train split has regions and something to learn from; import captioned images, "
+            f"no image of {ws.path}'s train split has regions and captions or phrases; import captioned images, "
             f"then run: phrasebox regions {ws.path}"
         )
     line = corpus.ingredients.line(_pairs(ws, "train"))
@@ -92,7 +92,7 @@ def caption(
         history.append(epoch)
         report(epoch)
 
-    if fresh and distributed.first():  # only now, so that a model is not lost where no other can be made
+    if fresh and distributed.first():  # only now, so that an error above does not lose the old model
         forget(folder)
     history: list[CaptionEpoch] = []
     trained = train(corpus, validation, model, settings, folder, device, after, execution)
@@ -111,15 +111,15 @@ def caption(
 
 
 def load_corpus(ws: Workspace, split: str, settings: TrainSettings, in_memory: bool = True) -> Corpus:
-    """Captions and decoded phrases of the images of a split that have regions; possibly none.
+    """Captions and decoded phrases of the images of a split that have regions; may be empty.
 
-    Vectors are those of the first network, where two made them, which is half to hold. They are in memory, or with
-    ``in_memory`` false read from the workspace whenever they are asked for.
+    If vectors are from two backbones, only the first one's part is used, which halves memory. Vectors are in memory, or
+    read from the workspace when needed if ``in_memory`` is False.
 
     Raises
     ------
     WorkspaceError
-        If the workspace has no regions, or no phrases where they are to be learned.
+        If the workspace has no regions, or no phrases although they are to be learned.
     """
     width = first_width(ws)
     captions = {row.key: [t for t in row.captions if words(t)] for batch in ws.images(split) for row in batch}
@@ -127,8 +127,8 @@ def load_corpus(ws: Workspace, split: str, settings: TrainSettings, in_memory: b
     if settings.data != "images":
         if not ws.count("phrases", split):
             raise WorkspaceError(
-                f"{ws.path} has no region phrases to learn from; run: phrasebox ground {ws.path}, or train on whole "
-                "images alone with --data images"
+                f"{ws.path} has no region phrases to learn from; run: phrasebox ground {ws.path}, or train on "
+                "whole images only with --data images"
             )
         for image in ws.grounded(split):
             phrases[image.key] = [phrase for caption in image.captions for phrase in caption.phrases]
@@ -144,7 +144,7 @@ def load_corpus(ws: Workspace, split: str, settings: TrainSettings, in_memory: b
 
 
 def seen_regions(ws: Workspace, split: str, keys: Iterable[str] | None = None) -> Iterator[list[Regions]]:
-    """The regions of a split, or of some of its images, with the vectors that a captioner reads: the first network's.
+    """The regions of a split or of ``keys``, with the vectors that a captioner reads: those of the first backbone.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def seen_regions(ws: Workspace, split: str, keys: Iterable[str] | None = None) -
 
 
 def first_width(ws: Workspace) -> int | None:
-    """How many numbers of the workspace's vectors its first network made, where there are two.
+    """Length of the first backbone's part of the vectors; None if there is one backbone.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def first_width(ws: Workspace) -> int | None:
 
 
 def _panels(history: Sequence[CaptionEpoch]) -> list[Panel]:
-    """CIDEr-D over the epochs, as far as it was measured."""
+    """Curves of CIDEr-D over the epochs, without those that were not measured."""
     measured = {"val, greedy": [e.cider for e in history], "train, sampled": [e.reward for e in history]}
     known = {name: values for name, values in measured.items() if not all(map(math.isnan, values))}
     return [Panel("CIDEr-D", known)] if known else []

@@ -35,17 +35,17 @@ from phrasebox.training.loop import Trained
 from phrasebox.workspace.workspace import Workspace
 
 MAPS = "maps"
-"""Folder in a model's folder that holds what the last blocks start from while they are trained."""
+"""Folder, inside a model's folder, of the feature maps that the last blocks read while they are fine-tuned."""
 
-_RATE, _EPOCHS, _DROP = 0.25, 3, 0.0  # of the rate that the aligner was trained with; passes; regions left out
+_RATE, _EPOCHS, _DROP = 0.25, 3, 0.0  # factor on the learning rate; number of epochs; share of dropped regions
 _BATCH = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """What came of it: the aligner of the tuned networks' vectors, and how images become regions with those.
+    """Result of fine-tuning: the model, its training history, and region settings with the fine-tuned backbones.
 
-    ``model`` still has the networks' last blocks in it, and reads ``pairs``.
+    ``model`` includes the backbones' last blocks and reads ``pairs``.
     """
 
     model: TunedAligner
@@ -55,23 +55,23 @@ class Tuned:
 
 
 def check_tunable(settings: RegionSettings, blocks: int) -> None:
-    """Say before any work is done that networks cannot be fine-tuned.
+    """Raise an error if the backbones cannot be fine-tuned; called before a long computation.
 
     Raises
     ------
     SettingsError
-        If the vectors do not come from maps of networks at hand, the networks have fewer ``blocks`` or are fine-tuned
-        already, or several processes train.
+        If the vectors are not pooled from feature maps, the backbones have fewer ``blocks`` or are already fine-tuned,
+        or several processes train.
     ModelError
         As `phrasebox.regions.backbones.tail.cut`.
     """
     if settings.pooling != "roi" or settings.backbone == BACKBONE:
-        raise SettingsError("only networks whose maps regions are pooled from can be fine-tuned; use --pooling roi")
+        raise SettingsError("only backbones with pooled feature maps can be fine-tuned; use --pooling roi")
     if distributed.world() > 1:
-        raise SettingsError("networks are fine-tuned by one process; run it without torchrun")
+        raise SettingsError("fine-tuning runs in one process only; run it without torchrun")
     for name in (settings.backbone, settings.second):
         if is_tuned(name):
-            raise SettingsError(f"{shown(name)} is fine-tuned already; make the regions with its base, then do it anew")
+            raise SettingsError(f"{shown(name)} is already fine-tuned; compute regions with its base model first")
     for network in _networks(settings):
         cut(network, blocks)
 
@@ -95,9 +95,9 @@ def tune(
     report: Callable[[AlignEpoch], object] = lambda epoch: None,
     execution: Execution = PLAIN,
 ) -> Tuned:
-    """Train the last ``blocks`` blocks of the networks and the aligner on, and write the networks into ``folder``.
+    """Fine-tune the last ``blocks`` blocks of the backbones with the aligner, and save the backbones in ``folder``.
 
-    Stopped, it goes on where it was: after the last batch of maps, or after the last epoch.
+    An interrupted run continues after the last batch of feature maps, or after the last epoch.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def _mapped(
     workers: int,
     quiet: bool,
 ) -> Pairs:
-    """The pairs with the maps of every network beside the regions."""
+    """The pairs, with the feature maps of every backbone added to their regions."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = {row.key: row.path for batch in ws.images(split) for row in batch}
     files = [paths[key] for key in pairs.keys]
@@ -164,7 +164,7 @@ def _mapped(
 
 
 def _pixels(files: Sequence[Path], side: int, workers: int) -> Iterator[np.ndarray]:
-    """Images as a network takes them, a batch at a time and the next one read ahead."""
+    """Batches of images scaled for a backbone; the next batch is loaded in the background."""
 
     def read(file: Path) -> np.ndarray:
         return squash(load_image(file), side)

@@ -1,4 +1,4 @@
-"""What a training reads: vectors in memory where they fit, else from the workspace as they are needed."""
+"""Training data: vectors in memory if they fit, else read from the workspace when needed."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from phrasebox.workspace.region_reader import RegionReader
 from phrasebox.workspace.workspace import Workspace
 
 VECTORS = "vectors"
-"""Folder in a model's folder that holds the word vectors while it is trained, where they are not in memory."""
+"""Folder, inside a model's folder, of the word vectors during a training that does not hold them in memory."""
 
-_CAPTIONS = 2048  # captions whose word vectors are made at a time
-_IMAGES = 64  # images whose regions are read at a time
-_GEOMETRY = 21  # bytes of a region beside its vector
+_CAPTIONS = 2048  # number of captions encoded at a time
+_IMAGES = 64  # number of images with regions read at a time
+_GEOMETRY = 21  # bytes per region, without its vector
 
 
 def load_pairs(ws: Workspace, model: ModelSettings, split: str, device: str = "cpu", quiet: bool = False) -> Pairs:
-    """Images of a split that have regions and captions, with their vectors in memory; possibly none.
+    """Images of a split that have regions and captions, with vectors in memory; may be empty.
 
     Raises
     ------
@@ -53,10 +53,10 @@ def load_pairs(ws: Workspace, model: ModelSettings, split: str, device: str = "c
 def training_pairs(
     ws: Workspace, model: ModelSettings, folder: Path, execution: Execution, device: str = "cpu", quiet: bool = False
 ) -> tuple[Pairs, Pairs]:
-    """The pairs of the ``train`` and the ``val`` split, each possibly empty, with vectors where they fit.
+    """The pairs of the ``train`` and the ``val`` split; each may be empty. Vectors are in memory if they fit.
 
-    Among processes the first makes the word vectors for all, in a file in ``folder``; so the workspace has to be on a
-    disk that all of them see.
+    In distributed training, rank 0 writes the word vectors into ``folder`` for all processes, so the workspace must be
+    on a shared disk.
 
     Raises
     ------
@@ -75,13 +75,13 @@ def training_pairs(
 
 
 def corpus_source(ws: Workspace, split: str, width: int | None = None) -> tuple[RegionReader | None, int]:
-    """Random access to a split's regions, and the bytes that they would take in memory."""
+    """Random access to a split's regions, and their size in memory in bytes."""
     reader = ws.region_reader(split, width)
     return reader, _bytes(reader)
 
 
 def forget(folder: Path) -> None:
-    """Empty a model's folder to start anew, but for what its training is about to read."""
+    """Empty a model's folder before a new training, except for the prepared word vectors."""
     for path in folder.iterdir() if folder.exists() else ():
         if path.name != VECTORS:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -89,7 +89,7 @@ def forget(folder: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Split:
-    """A split before any vector is read: where its regions are, and its captions with the key of their image."""
+    """A split without vectors: access to its regions, and pairs of image key and caption."""
 
     name: str
     reader: RegionReader | None
@@ -101,26 +101,26 @@ class _Split:
 
     @property
     def bytes(self) -> int:
-        """What its vectors take in memory."""
+        """Size of its vectors in memory, in bytes."""
         return _bytes(self.reader) + 2 * DIM * sum(len(words(text)) for _, text in self.texts)
 
     def path(self, kind: Kind, folder: Path) -> Path:
-        """The file of its word vectors, named after what they are of."""
+        """The file of its word vectors; the name has a hash of the captions."""
         what = json.dumps([kind, self.texts, self.reader.keys if self.reader else []]).encode()
         return folder / f"{self.name}-{hashlib.blake2b(what, digest_size=8).hexdigest()}.f16"
 
     def pairs(self, kind: Kind, folder: Path, in_memory: bool) -> Pairs:
-        """Its images with their captions, once the word vectors are written."""
+        """Its pairs; the word vectors must have been written."""
         if self.reader is None or not len(self.reader):
             return Pairs.gather([], {})
         path = self.path(kind, folder)
         lengths = np.load(path.with_suffix(".npy"))
-        said = [key for (key, _), count in zip(self.texts, lengths.tolist(), strict=True) if count]
-        images = {key: row for row, key in enumerate(dict.fromkeys(said))}
+        keys = [key for (key, _), count in zip(self.texts, lengths.tolist(), strict=True) if count]
+        images = {key: row for row, key in enumerate(dict.fromkeys(keys))}
         places = {key: place for place, key in enumerate(self.reader.keys)}
         regions = StoredRegions(self.reader, np.array([places[key] for key in images], np.int64))
         sentences = StoredSentences(path, lengths[lengths > 0])
-        owner = np.array([images[key] for key in said], np.int64)
+        owner = np.array([images[key] for key in keys], np.int64)
         if not in_memory:
             return Pairs(regions, sentences, owner, list(images))
         return Pairs(_loaded(regions), sentences.in_memory(), owner, list(images))
@@ -143,7 +143,7 @@ def _texts(ws: Workspace, split: str) -> list[tuple[str, str]]:
 def _encoded(
     kind: Kind, texts: list[tuple[str, str]], split: str, device: str, quiet: bool
 ) -> Iterator[tuple[str, Sentence]]:
-    """Word vectors of captions, with the key of their image."""
+    """Pairs of image key and the caption's word vectors."""
     encoder = WordVectors(kind, device)
     with progress(f"word vectors, {split}", total=len(texts), quiet=quiet or not texts) as advance:
         for start in range(0, len(texts), _CAPTIONS):
@@ -154,7 +154,7 @@ def _encoded(
 
 
 def _write_words(splits: Iterable[_Split], kind: Kind, folder: Path, device: str, quiet: bool) -> None:
-    """Write the word vectors of captions whose image has regions, where that is not done already."""
+    """Write the word vectors of captions of images with regions, unless they are already there."""
     folder.mkdir(parents=True, exist_ok=True)
     wanted = {split.path(kind, folder): split for split in splits if split.reader is not None}
     known = {suffixed for path in wanted for suffixed in (path, path.with_suffix(".npy"))}

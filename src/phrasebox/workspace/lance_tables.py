@@ -1,4 +1,4 @@
-"""LanceDB tables in a folder: a commit for every change, scans in the order written, rows by key."""
+"""LanceDB tables in a folder: one commit per change, scans in the order of writing, rows by key."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from phrasebox.io.atomic import remove_folder
 from phrasebox.io.lazy import defer
 from phrasebox.io.paths import in_store, table_options, unreachable
 
-_CACHE = 16 << 20  # bytes of Lance's caches, each
-_SCAN_ROWS = 65_536  # rows of a narrow column read at a time
+_CACHE = 16 << 20  # size of each of Lance's caches, in bytes
+_SCAN_ROWS = 65_536  # number of rows of a narrow column read at a time
 _STORE_FAILS = re.compile(r"(Generic \w+ error|RetryError|error sending request|Unauthenticated|PermissionDenied).*")
-LANCE_ERRORS = (RuntimeError, ValueError, OSError)  # all that Lance raises, whatever is wrong
+LANCE_ERRORS = (RuntimeError, ValueError, OSError)  # all errors that Lance raises
 
 
 class Tables:
@@ -36,22 +36,22 @@ class Tables:
 
     @cached_property
     def _db(self) -> Any:
-        # Merging pieces would read several of them ahead: memory that grows with a table of wide rows.
+        # By default, merging reads several fragments ahead; memory would grow with the width of rows.
         os.environ.setdefault("LANCE_DEFAULT_FRAGMENT_READAHEAD", "1")
-        defer("lance_namespace_urllib3_client")  # a client of servers, whose import takes most of LanceDB's
+        defer("lance_namespace_urllib3_client")  # a client for servers; its import takes most of the time of LanceDB's
         import lancedb
 
-        # Its caches would grow with every commit, to gigabytes over a long job.
+        # Without a limit the caches grow with every commit, to gigabytes in a long run.
         session = lancedb.Session(index_cache_size_bytes=_CACHE, metadata_cache_size_bytes=_CACHE)
         return lancedb.connect(str(self._folder), session=session, storage_options=table_options(self._folder) or None)
 
     def open(self, table: str) -> Any:
-        """The Lance table as it is now, or None where there is none, or one whose making was cut short.
+        """The Lance table as it is now; None if there is none, or only an incomplete one.
 
         Raises
         ------
         WorkspaceError
-            If it is damaged.
+            If the table is damaged.
         """
         try:
             return self._db.open_table(table)
@@ -60,11 +60,11 @@ class Tables:
                 return None
             self._blame_store(error)
             raise WorkspaceError(
-                f"table {table!r} of {self._workspace} cannot be opened: {cause(error)}; make it anew with --fresh"
+                f"table {table!r} of {self._workspace} cannot be opened: {cause(error)}; make it again with --fresh"
             ) from error
 
     def version(self, name: str) -> tuple[int, int]:
-        """Lance's version of a table and what tells it from another made in its place: of its folder, the number."""
+        """Lance's version of a table, and a number that changes when the table is replaced (its folder's inode)."""
         table = self.open(name)
         if table is None:
             return 0, 0
@@ -72,19 +72,19 @@ class Tables:
         return table.version, table.count_rows() if in_store(folder) else folder.stat().st_ino
 
     def append(self, name: str, new: pa.Table) -> None:
-        """Add rows in one commit; the table is made if it is not there.
+        """Add rows in one commit; the table is created if missing.
 
         Raises
         ------
         WorkspaceError
-            If they are not of the columns that are there, or cannot be written.
+            If the rows have other columns than the table, or cannot be written.
         """
         if not len(new):
             return
         table = self.open(name)
         if table is not None and table.schema != new.schema:
             raise WorkspaceError(
-                f"{name} of {self._workspace} hold vectors of another width; make them anew with --fresh"
+                f"{name} of {self._workspace} hold vectors of another length; make them again with --fresh"
             )
         with self._written(name):
             if table is None:
@@ -95,7 +95,7 @@ class Tables:
                 table.take_offsets([table.count_rows() - 1]).select(["key"]).to_arrow()
 
     def put(self, name: str, new: pa.Table, on: Sequence[str]) -> None:
-        """Add rows in one commit, each in place of the one that has the same values in the columns ``on``."""
+        """Add rows in one commit; a row replaces the one with equal values in the columns ``on``."""
         table = self.open(name)
         if table is None or not len(new):
             self.append(name, new)
@@ -103,7 +103,7 @@ class Tables:
             table.merge_insert(list(on)).when_matched_update_all().when_not_matched_insert_all().execute(new)
 
     def drop(self, name: str) -> None:
-        """Remove a table, whole."""
+        """Remove a table."""
         if not in_store(self._folder):
             remove_folder(self._folder / f"{name}.lance", self._folder / f"{name}.dropped")
         elif self.open(name) is not None:
@@ -111,7 +111,7 @@ class Tables:
                 self._db.drop_table(name)
 
     def optimize(self, name: str) -> None:
-        """Merge the small pieces of a table, and free the space of its old versions."""
+        """Merge the small fragments of a table, and delete its old versions."""
         if table := self.open(name):
             before = table.version
             with self._written(name):
@@ -119,22 +119,22 @@ class Tables:
                 with _or_back_to(table, before):
                     for _ in table.search().select(["key"]).to_batches(_SCAN_ROWS):
                         pass
-                table.optimize(cleanup_older_than=timedelta(milliseconds=1))  # 0 would warn about those readers
+                table.optimize(cleanup_older_than=timedelta(milliseconds=1))  # 0 would log a warning
 
     def scan(self, name: str, columns: list[str], batch: int = _SCAN_ROWS) -> Iterator[pa.RecordBatch]:
-        """All rows in the order they were written; for narrow columns only, as Lance reads far ahead.
+        """All rows in the order of writing; for narrow columns only, as Lance reads far ahead.
 
         Raises
         ------
         WorkspaceError
-            If they cannot be read.
+            If the table cannot be read.
         """
         if table := self.open(name):
             with _reading(name):
                 yield from table.search().select(columns).to_batches(batch)
 
     def _blame_store(self, error: Exception) -> None:
-        """Raise a `StoreError` in place of what Lance says of a store that fails."""
+        """Raise a `StoreError` if Lance's error is a failure of the object store."""
         if in_store(self._folder) and (found := _STORE_FAILS.search(str(error))):
             raise unreachable(self._workspace, found[0]) from error
 
@@ -153,12 +153,12 @@ class Tables:
 
 @contextmanager
 def _or_back_to(table: Any, version: int) -> Iterator[None]:
-    """Undo a commit that cannot be read back: on a full disk Lance may cut a file short without an error."""
+    """Undo a commit that cannot be read back; on a full disk, Lance may write incomplete files without an error."""
     try:
         yield
     except LANCE_ERRORS as error:
         table.restore(version)
-        raise RuntimeError("what was written cannot be read back, as when the disk is full") from error
+        raise RuntimeError("the written rows cannot be read back; the disk may be full") from error
 
 
 @contextmanager
@@ -168,7 +168,7 @@ def _reading(name: str) -> Iterator[None]:
     except LANCE_ERRORS as error:
         raise WorkspaceError(
             f"table {name!r} cannot be read: {cause(error)}; if another command was writing to it, run this one "
-            "again, else make it anew with --fresh"
+            "again, else make the table again with --fresh"
         ) from error
 
 
@@ -180,19 +180,19 @@ def cause(error: Exception) -> str:
 
 
 def places_of(keys: pa.Array, among: pa.Array) -> pa.Array:
-    """Index of every key in ``among``, null where it is not there."""
+    """Index of every key in ``among``; null if missing."""
     return pc.call_function("index_in", [keys], pc.SetLookupOptions(value_set=among))
 
 
 def locate(table: Any, wanted: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Where the rows of the wanted keys are.
+    """Find the rows of the wanted keys.
 
     Returns
     -------
     offsets : (N,) int64
-        Positions in the table, sorted by the key's place in ``wanted``, then by position.
+        Row offsets in the table, sorted by the key's index in ``wanted``, then by offset.
     places : (N,) int64
-        The key's place in ``wanted``.
+        Index of each row's key in ``wanted``.
     """
     parts = [np.empty(0, dtype=np.int64)]
     with _reading(table.name):
@@ -204,20 +204,20 @@ def locate(table: Any, wanted: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 
 def widths(table: Any, column: str) -> Iterator[tuple[pa.Array, np.ndarray]]:
-    """Keys of all rows, and how many items each has in a column of short lists."""
+    """Keys of all rows, and the number of items of each in a column of short lists."""
     with _reading(table.name):
         for part in table.search().select(["key", column]).to_batches(_SCAN_ROWS):
             yield part["key"], part[column].value_lengths().fill_null(0).to_numpy().astype(np.int64)
 
 
 def take(table: Any, offsets: np.ndarray) -> pa.Table:
-    """Rows at these offsets, in their order; memory is bounded by what is asked for."""
+    """Rows at these offsets, in this order."""
     columns = [*table.schema.names, "_rowoffset"]
     with _reading(table.name):
         found = table.take_offsets(offsets.tolist()).select(columns).to_arrow()
     at = found["_rowoffset"].to_numpy().astype(np.int64)
     found = found.drop_columns(["_rowoffset"])
-    if np.array_equal(at, offsets):  # else Lance returned another order, and the rows have to be copied
+    if np.array_equal(at, offsets):  # else Lance returned another order
         return found
     by_offset = np.argsort(at)
     return found.take(by_offset[np.searchsorted(at[by_offset], offsets)])

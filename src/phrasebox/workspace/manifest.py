@@ -43,7 +43,7 @@ class Manifest:
         return cls(folder)
 
     def read(self) -> dict[str, Any]:
-        """The whole manifest, as it is on disk now."""
+        """The manifest as it is on disk now."""
         try:
             with reaching(self._folder), (self._folder / NAME).open("rb") as file:
                 found = json.loads(file.read(_LARGEST))
@@ -61,7 +61,7 @@ class Manifest:
             raise WorkspaceError(f"{self._folder / NAME} is damaged: {error}; import into a new folder") from error
 
     def runs(self) -> list[Run]:
-        """The runs that made what is there, in order; empty for a workspace of an older version."""
+        """The recorded runs, in order; empty for a workspace of an early version."""
         try:
             return [Run.from_json(run) for run in self.read().get("runs", [])]
         except (TypeError, AttributeError) as error:
@@ -72,21 +72,21 @@ class Manifest:
         write_json(self._folder / NAME, self.read() | {"runs": [run.to_json() for run in runs]})
 
     def claim(self, stage: str, settings: Mapping[str, Any], forgotten: Collection[str] = ()) -> None:
-        """Record the settings of a stage, unless it is recorded already.
+        """Record the settings of a stage, unless they are already recorded.
 
         Parameters
         ----------
         stage : str
-            Name of the job.
+            Name of the stage.
         settings : mapping
-            What the stage's results depend on, as JSON values.
+            Settings that the stage's results depend on, as JSON values.
         forgotten : collection of str
-            Stages whose settings and runs count no more.
+            Stages to remove from the manifest, with their settings and runs.
 
         Raises
         ------
         WorkspaceError
-            If the stage is recorded with other settings.
+            If the stage is already recorded with other settings.
         """
         manifest = self.read()
         stages = manifest["stages"]
@@ -100,7 +100,6 @@ class Manifest:
             names = sorted(name for name in before.keys() | wanted.keys() if before.get(name) != wanted.get(name))
             differing = ", ".join(f"{name}={before.get(name)!r} (now {wanted.get(name)!r})" for name in names)
             raise WorkspaceError(
-                f"stage {stage!r} of {self._folder} was run with {differing}; keep to that, or start it anew with "
-                "--fresh"
+                f"stage {stage!r} of {self._folder} was run with {differing}; use the same, or start again with --fresh"
             )
         write_json(self._folder / NAME, manifest)

@@ -1,4 +1,4 @@
-"""Random access to the regions table: regions of an image by its index, read when they are needed."""
+"""Random access to the regions table: regions of an image by its index, read on demand."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from phrasebox.workspace.schema import rows_to_regions
 
 
 class RegionReader:
-    """Random access to the rows of a regions table; holds keys, places and numbers of regions, no vectors.
+    """Random access to the rows of a regions table; keeps keys and row offsets in memory, no vectors.
 
     Parameters
     ----------
     table : Lance table
-        Regions, as it is now: what is written later is not seen.
+        The regions table at its present version; later changes are not seen.
     wanted : array of str
-        Keys, in the order in which the images are numbered; those without regions are left out.
+        Keys of images, in the order of their indices; images without regions are omitted.
     width : int, optional
-        Of the vectors, only the first numbers.
+        Length to which vectors are shortened.
 
     Attributes
     ----------
     keys : list of str
-        Of the N images.
+        Keys of the N images.
     width : int
-        D, length of a vector.
+        Length D of a vector.
     """
 
     def __init__(self, table: Any, wanted: pa.Array, width: int | None = None) -> None:
@@ -47,7 +47,7 @@ class RegionReader:
         return len(self.keys)
 
     def read(self, rows: Sequence[int] | np.ndarray) -> list[Regions]:
-        """Regions of the images of these numbers, in that order; safe to call from several threads."""
+        """Regions of the images with these indices, in this order; thread-safe."""
         offsets = self._offsets[np.asarray(rows, np.int64)]
         if not len(offsets):
             return []
@@ -56,7 +56,7 @@ class RegionReader:
 
     @cached_property
     def counts(self) -> np.ndarray:
-        """Regions of each image (N,) int64; read from the table when first asked for."""
+        """Number of regions of each image, (N,) int64; read from the table on first use."""
         keys = pa.array(self.keys, pa.string())
         counts = np.zeros(len(keys), np.int64)
         for found, lengths in widths(self._table, "scores"):

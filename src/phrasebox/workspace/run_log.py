@@ -1,7 +1,6 @@
-"""What made the rows and models of a workspace: the runs of its stages with settings, seeds and versions.
+"""The record of the runs that made a workspace's rows and models, with settings, seeds and versions.
 
-Tables keep the order in which they were written, so a run made the rows from its `Run.first` up to that of the next run
-of the same stage.
+Tables keep the order of writing, so a run made the rows from its `Run.first` up to that of the stage's next run.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Any
 from phrasebox.io.old_names import current
 from phrasebox.io.version import __version__
 
-COMMAND_LINE: ContextVar[tuple[str, ...]] = ContextVar("the command line that runs", default=())
+COMMAND_LINE: ContextVar[tuple[str, ...]] = ContextVar("arguments of the running command", default=())
 
 _PACKAGES = (
     "numpy",
@@ -45,7 +44,7 @@ def _versions() -> tuple[tuple[str, str], ...]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of this interpreter and of the packages that results depend on, and the kind of processor."""
+    """Versions of Python and of the packages that results depend on, and the processor architecture."""
     return dict(_versions())
 
 
@@ -60,25 +59,25 @@ class Run:
     Attributes
     ----------
     stage : str
-        The command's name.
+        Name of the stage and its command.
     arguments : dict
-        What the command was asked for, by the long names of its options; only JSON values.
+        Option name -> value, as JSON values.
     settings : dict
-        What else the results depend on.
+        Settings that the results depend on.
     seed : int or None
-        Of a stage that draws at random.
+        Random seed; None for a stage without randomness.
     makes : str
-        What it makes as a whole, a path inside the workspace; empty for a stage that adds rows.
+        Path, inside the workspace, of the model or result that the run makes; empty for a stage that adds rows.
     first : dict
-        Rows that each of the stage's own tables had before.
+        Table name -> number of rows before the run.
     versions : dict
-        As `versions`.
+        Package versions, see `versions`.
     started : str
-        ISO time.
+        Start time in UTC, ISO 8601.
     finished : bool
-        It came to its end.
+        Whether the run completed.
     argv : tuple of str
-        The words after ``phrasebox`` of the command line that ran it; none from Python.
+        Arguments of the command line, without ``phrasebox``; empty if run from Python.
     """
 
     stage: str
@@ -94,7 +93,7 @@ class Run:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Run:
-        """A run as the manifest keeps it; what newer versions add is passed over."""
+        """A run from the manifest; fields that newer versions added are ignored."""
         known = {one.name for one in fields(cls)}
         run = cls(**{name: value for name, value in values.items() if name in known})
         return replace(run, settings=current(run.stage, run.settings))
@@ -104,26 +103,26 @@ class Run:
         return asdict(self)
 
     def same(self, other: Run) -> bool:
-        """Whether both ask for the same, of the same versions."""
-        return _asked(self) == _asked(other)
+        """Whether both have equal arguments, settings, seed and versions."""
+        return _comparable(self) == _comparable(other)
 
 
-def _asked(run: Run) -> str:
+def _comparable(run: Run) -> str:
     wanted = [run.stage, run.arguments, run.settings, run.seed, run.makes, run.versions]
     return json.dumps(wanted, sort_keys=True)
 
 
 def began(runs: Sequence[Run], new: Run) -> list[Run]:
-    """``runs`` with a run that starts to add rows; one that goes on with the last is the same run."""
+    """``runs`` after ``new`` started to add rows; it continues the last run if both are the same."""
     if runs and runs[-1].same(new):
         return [*runs[:-1], replace(runs[-1], finished=False)]
     if runs and not runs[-1].finished and runs[-1].stage == new.stage and runs[-1].first == new.first:
-        return [*runs[:-1], new]  # the last was stopped before it had added anything
+        return [*runs[:-1], new]  # the last was stopped before it added rows
     return [*runs, new]
 
 
 def ended(before: Sequence[Run], new: Run, changed: bool, finished: bool) -> list[Run]:
-    """The runs after ``new`` ended; where it ``changed`` nothing, those that were there ``before`` it."""
+    """The runs after ``new`` ended; if it ``changed`` nothing, the runs ``before`` it."""
     if changed:
         runs = began(before, new)
         return [*runs[:-1], replace(runs[-1], finished=finished)]
@@ -133,9 +132,9 @@ def ended(before: Sequence[Run], new: Run, changed: bool, finished: bool) -> lis
 
 
 def made(runs: Sequence[Run], new: Run, anew: bool) -> list[Run]:
-    """``runs`` with a finished one that made something whole, in place of what had made it before.
+    """``runs`` with a finished run that made a model or result; it replaces the run that made it before.
 
-    Where it was only found finished (not ``anew``), the run that made it stays.
+    If nothing was computed (``anew`` is False), the earlier run stays.
     """
     if not anew and any(run.makes == new.makes for run in runs):
         return list(runs)

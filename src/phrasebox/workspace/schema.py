@@ -77,7 +77,7 @@ def regions_schema(dim: int) -> pa.Schema:
 class ImageRow:
     """An image of the workspace.
 
-    ``width`` and ``height`` are of the upright image, 0 where unknown; ``given`` are the user's own boxes.
+    ``width`` and ``height`` of the upright image are in pixels, 0 if unknown; ``given`` are user boxes.
     """
 
     key: str
@@ -125,7 +125,7 @@ def row_to_image(row: dict[str, Any]) -> ImageRow:
 
 
 def truth_to_rows(examples: Sequence[Example]) -> pa.Table:
-    """Rows of the truth table; examples without phrases have none."""
+    """Rows of the truth table; examples without phrases are omitted."""
 
     def phrase_row(phrase: TruePhrase) -> dict[str, Any]:
         return {
@@ -151,7 +151,7 @@ def truth_to_rows(examples: Sequence[Example]) -> pa.Table:
 
 
 def row_to_example(image: ImageRow, row: dict[str, Any]) -> Example:
-    """The example of an image and its row of the truth table."""
+    """The example from an image and its row of the truth table."""
 
     def phrase(row: dict[str, Any]) -> TruePhrase:
         boxes = tuple(Box(*box) for box in row["boxes"])
@@ -164,18 +164,18 @@ def row_to_example(image: ImageRow, row: dict[str, Any]) -> Example:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OwnRegions:
-    """The user's own regions of an image: (N, 4) float32 boxes, ``xyxy`` pixels, and (N, D) float16 vectors or None."""
+    """User boxes of an image: (N, 4) float32, ``xyxy`` in pixels, with (N, D) float16 vectors or None."""
 
     boxes: np.ndarray
     vectors: np.ndarray | None
 
 
 def own_to_rows(examples: Sequence[Example]) -> pa.Table:
-    """Rows of the table of own regions; examples without boxes have none."""
+    """Rows of the table of user boxes; examples without boxes are omitted."""
     own = [example for example in examples if example.boxes]
     rows = [{"key": example.key, "boxes": [tuple(box) for box in example.boxes]} for example in own]
     vectors = [None if example.vectors is None else example.vectors.astype(np.float16) for example in own]
-    # Nested arrays of their parts, as millions of Python numbers would take seconds.
+    # Arrow arrays are built from NumPy arrays; converting millions of Python numbers would take seconds.
     outer = np.cumsum([0, *(0 if one is None else len(one) for one in vectors)], dtype=np.int32)
     widths = [one.shape[1] for one in vectors if one is not None for _ in one]
     inner = np.cumsum([0, *widths], dtype=np.int32)
@@ -189,7 +189,7 @@ def own_to_rows(examples: Sequence[Example]) -> pa.Table:
 
 
 def rows_to_own(rows: pa.Table) -> Iterator[tuple[str, OwnRegions]]:
-    """Keys with their own regions, of rows of that table."""
+    """Pairs of image key and user boxes, from rows of that table."""
     for row in rows.to_batches():
         for key, boxes, vectors in zip(row["key"].to_pylist(), row["boxes"], row["vectors"], strict=True):
             corners = boxes.values.flatten().to_numpy().reshape(-1, 4)
@@ -198,12 +198,12 @@ def rows_to_own(rows: pa.Table) -> Iterator[tuple[str, OwnRegions]]:
 
 
 def regions_to_rows(regions: Sequence[Regions]) -> pa.Table:
-    """Rows of the regions table, without a detour through Python numbers.
+    """Rows of the regions table, converted from NumPy arrays directly.
 
     Raises
     ------
     DataError
-        If a key is blank, vectors are missing, or are not all of one width.
+        If a key is empty, or vectors are missing or differ in length.
     """
     vectors = []
     for one in regions:
@@ -211,8 +211,8 @@ def regions_to_rows(regions: Sequence[Regions]) -> pa.Table:
             raise DataError(f"regions of {one.key or 'an unnamed image'} need a key and vectors to be stored")
         vectors.append(one.vectors.astype(np.float16, copy=False))
     dim = vectors[0].shape[1]
-    if odd := next((one for one in regions if one.vectors is not None and one.vectors.shape[1] != dim), None):
-        raise DataError(f"vectors of {odd.key} have another width than the {dim} of {regions[0].key}")
+    if other := next((one for one in regions if one.vectors is not None and one.vectors.shape[1] != dim), None):
+        raise DataError(f"vectors of {other.key} have another length than the {dim} of {regions[0].key}")
     ends = np.cumsum([0, *map(len, regions)], dtype=np.int32)
 
     def lists(parts: list[np.ndarray], width: int) -> pa.Array:
@@ -242,15 +242,15 @@ def rows_to_regions(rows: pa.RecordBatch) -> Iterator[Regions]:
     boxes = rows["boxes"].flatten().flatten().to_numpy().reshape(-1, 4)
     vectors = rows["vectors"].flatten().flatten().to_numpy().reshape(len(scores), -1)
     keys, widths, heights = (rows[name].to_pylist() for name in ("key", "width", "height"))
-    told = rows["closed"] if "closed" in rows.schema.names else None  # which an older workspace does not tell
+    straddling = rows["closed"] if "closed" in rows.schema.names else None  # older workspaces lack the column
     for i, key in enumerate(keys):
         part = slice(ends[i], ends[i + 1])
-        closed = told[i].values.to_numpy() if told is not None and told[i].is_valid else None
+        closed = straddling[i].values.to_numpy() if straddling is not None and straddling[i].is_valid else None
         yield Regions(boxes[part], scores[part], widths[i], heights[i], vectors[part], key, closed)
 
 
 def _closed(regions: Sequence[Regions], ends: np.ndarray) -> pa.Array:
-    """What is known of each image's boxes, null where nothing is."""
+    """The column ``closed``: straddling scores of each image's boxes, null if unknown."""
     known = [np.zeros(len(one), np.float32) if one.straddling is None else one.straddling for one in regions]
     values = pa.array(np.concatenate(known), pa.float32())
     return pa.ListArray.from_arrays(pa.array(ends), values, mask=pa.array([one.straddling is None for one in regions]))
@@ -292,7 +292,7 @@ def phrases_to_rows(key: str, captions: Sequence[GroundedCaption]) -> list[dict[
 
 
 def rows_to_captions(texts: Sequence[str], rows: Sequence[dict[str, Any]]) -> tuple[GroundedCaption, ...]:
-    """All captions of an image with the phrases that its rows of the phrases table stand for."""
+    """All captions of an image, with the phrases from its rows of the phrases table."""
     phrases: list[list[Phrase]] = [[] for _ in texts]
     for row in rows:
         if row["text"]:
@@ -305,7 +305,7 @@ def rows_to_captions(texts: Sequence[str], rows: Sequence[dict[str, Any]]) -> tu
 
 
 def reviewed_to_rows(examples: Sequence[Example]) -> pa.Table:
-    """Rows of the reviewed table, one a reviewed caption; of other captions there are none."""
+    """Rows of the reviewed table, one per reviewed caption."""
 
     def phrase_row(phrase: TruePhrase) -> dict[str, Any]:
         return {
@@ -333,7 +333,7 @@ def reviewed_to_rows(examples: Sequence[Example]) -> pa.Table:
 def with_reviewed(
     captions: Sequence[GroundedCaption], rows: Sequence[dict[str, Any]], width: int, height: int
 ) -> tuple[GroundedCaption, ...]:
-    """The captions of an image with what people made of them, by its rows of the reviewed table, in their place.
+    """The captions of an image, with reviewed captions in place of decoded ones.
 
     Boxes are scaled to ``width`` and ``height`` if they refer to another size.
     """

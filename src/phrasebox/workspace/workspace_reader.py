@@ -22,14 +22,14 @@ _NOWHERE = np.empty(0, np.int64)
 
 
 class WorkspaceReader:
-    """Read access to a workspace; rows come in import order, in batches that bound the memory it takes.
+    """Read access to a workspace, in import order and in batches, so that memory is bounded.
 
     Parameters
     ----------
     tables : Tables
         The workspace's tables.
     decisions : Decisions
-        What people decided about single phrases.
+        Review decisions about single phrases.
     """
 
     def __init__(self, tables: Tables, decisions: Decisions) -> None:
@@ -42,7 +42,7 @@ class WorkspaceReader:
         return found if split is None else found.intersection(self._wanted(split, None).to_pylist())
 
     def count(self, table: str, split: str | None = None) -> int:
-        """Number of rows of ``table``; of ``phrases``, of region-phrase pairs."""
+        """Number of rows of ``table``; for ``phrases``, the number of region-phrase pairs."""
         wanted = None if split is None else self._wanted(split, None)
         total = 0
         for batch in self._tables.scan(table, ["key", "text"] if table == "phrases" else ["key"]):
@@ -52,17 +52,17 @@ class WorkspaceReader:
         return total
 
     def pending(self, table: str, stage: str, split: str | None = None) -> list[str]:
-        """Keys of the images that have no row in ``table`` and were not skipped by ``stage``, in import order."""
+        """Keys of images that have no row in ``table`` and were not skipped by ``stage``, in import order."""
         done = self.keys(table) | {item.key for item in self.skipped(stage)}
         return [key for key in self._wanted(split, None).to_pylist() if key not in done]
 
     def has_own_vectors(self) -> bool:
-        """Whether the user's own regions of any image have vectors."""
+        """Whether the user boxes of any image have vectors."""
         table = self._tables.open("own")
         return table is not None and table.count_rows("vectors IS NOT NULL") > 0
 
     def skipped(self, stage: str) -> list[Skipped]:
-        """What a stage left out, and why."""
+        """The items that a stage skipped, with reasons."""
         found = [row for batch in self._tables.scan("skipped", ["key", "stage", "reason"]) for row in batch.to_pylist()]
         return [Skipped(row["key"], row["reason"]) for row in found if row["stage"] == stage]
 
@@ -71,12 +71,12 @@ class WorkspaceReader:
     def images(
         self, split: str | None = None, keys: Iterable[str] | None = None, batch: int = 256
     ) -> Iterator[list[ImageRow]]:
-        """Images of a split; with ``keys`` those alone, in the order given."""
+        """Images of a split; with ``keys``, only those, in this order."""
         for found in self._stream("images", self._wanted(split, keys), batch):
             yield rows.rows_to_images(found)
 
     def with_own(self, keys: Sequence[str], batch: int = 64) -> Iterator[tuple[ImageRow, OwnRegions | None]]:
-        """Images with the user's own regions, where there are some, in the order of ``keys``."""
+        """Images with their user boxes or None, in the order of ``keys``."""
         wanted = pa.array(keys, pa.string())
         own = (item for part in self._stream("own", wanted, batch) for item in rows.rows_to_own(part))
         key, found = next(own, ("", None))
@@ -89,34 +89,34 @@ class WorkspaceReader:
                     yield image, None
 
     def truth(self, split: str | None = None, batch: int = 256) -> Iterator[Example]:
-        """Images that have ground truth, with it. For measuring only."""
+        """Images that have ground truth, with it; for evaluation only."""
         for image, (found,) in self._join(("truth",), split, batch):
             yield rows.row_to_example(image, found[0])
 
     def regions(
         self, split: str | None = None, keys: Iterable[str] | None = None, batch: int = 64
     ) -> Iterator[list[Regions]]:
-        """Regions of the images that have any; with ``keys`` of those alone, in the order given.
+        """Regions of the images that have any; with ``keys``, only of those, in this order.
 
-        The arrays are read-only views into the batch's memory: keeping one keeps the batch.
+        The arrays are read-only views into the batch's memory; a reference to one keeps the batch in memory.
         """
         for found in self._stream("regions", self._wanted(split, keys), batch):
             yield [regions for part in found.to_batches() for regions in rows.rows_to_regions(part)]
 
     def region_reader(self, split: str | None = None, width: int | None = None) -> RegionReader | None:
-        """Regions of the images of a split by their place, in import order; None where there is no table of them.
+        """Random access to the regions of a split's images, in import order; None if no regions were computed.
 
-        ``width`` takes only so many numbers of each vector, the first.
+        ``width`` shortens each vector to its first numbers.
         """
         table = self._tables.open("regions")
         return None if table is None else RegionReader(table, self._wanted(split, None), width)
 
     def grounded(self, split: str | None = None, batch: int = 256) -> Iterator[GroundedImage]:
-        """Grounded or reviewed images with all their captions, those without phrases too.
+        """Grounded or reviewed images with all their captions, including captions without phrases.
 
-        A caption that people reviewed has the phrases that they left in it; of single phrases, those that they rejected
-        are gone, and those that they accepted or edited are as they left them (see `apply_decisions`).
-        The size of an image that was not there at import is the one its regions were made at.
+        A reviewed caption has its reviewed phrases. Rejected phrases are removed; accepted and edited ones are as the
+        reviewer left them (see `apply_decisions`). If the size of an image is not in the images table, it is read from
+        the regions table.
         """
         sizes: dict[str, tuple[int, int]] = {}
         self.decisions.refresh()
@@ -131,7 +131,7 @@ class WorkspaceReader:
             yield GroundedImage(image.key, image.path, image.split, width, height, captions)
 
     def phrases(self, batch: int = 4096) -> Iterator[pa.RecordBatch]:
-        """Rows of the phrases table, one a region-phrase pair as it was decoded, in the order they were made."""
+        """Rows of the phrases table, one per decoded region-phrase pair, in the order of writing."""
         for part in self._tables.scan("phrases", rows.PHRASES.names, batch):
             yield part.filter(pc.field("text") != "")
 
@@ -140,24 +140,24 @@ class WorkspaceReader:
         return self._tables.scan(table, columns)
 
     def rows_at(self, table: str, places: Sequence[int]) -> list[dict[str, Any]]:
-        """Rows of a table by their places in the order of writing, as plain values."""
+        """Rows of a table at these indices (order of writing), as plain values."""
         opened = self._tables.open(table)
         return [] if opened is None or not len(places) else take(opened, np.asarray(places, np.int64)).to_pylist()
 
     def version(self, table: str) -> tuple[int, int]:
-        """Numbers that change whenever the table does, also if it is made anew; zeros where there is none."""
+        """Two numbers that change when the table changes or is replaced; zeros if there is no table."""
         return self._tables.version(table)
 
     def _wanted(self, split: str | None, keys: Iterable[str] | None) -> pa.Array:
-        """Keys of a split, or those of ``keys`` that are in it, each once; in import order, or that of ``keys``."""
-        asked = None if keys is None else pa.array(list(keys), pa.string()).unique()
-        if split is None and asked is not None:
-            return asked
+        """Distinct keys of a split in import order, or those of ``keys`` that are in it, in the order of ``keys``."""
+        chosen = None if keys is None else pa.array(list(keys), pa.string()).unique()
+        if split is None and chosen is not None:
+            return chosen
         parts = [pa.array([], pa.string())]
         for part in self._tables.scan("images", ["key", "split"]):
             parts.append((part if split is None else part.filter(pc.field("split") == split))["key"])
         present = pa.concat_arrays(parts).unique()
-        return present if asked is None else asked.filter(places_of(asked, present).is_valid())
+        return present if chosen is None else chosen.filter(places_of(chosen, present).is_valid())
 
     def _stream(self, name: str, wanted: pa.Array, batch: int) -> Iterator[pa.Table]:
         """One row for every wanted key that has one, in the order of ``wanted``."""
@@ -170,7 +170,7 @@ class WorkspaceReader:
     def _join(
         self, names: Sequence[str], split: str | None, batch: int, more: Sequence[str] = ()
     ) -> Iterator[tuple[ImageRow, list[list[dict[str, Any]]]]]:
-        """Every image of a split that has rows in one of the tables or is among ``more``, with its rows of each."""
+        """Images of a split that have rows in a table or are in ``more``, each with its rows of every table."""
         wanted = self._wanted(split, None)
         tables = [self._tables.open(name) for name in names]
         at = [(_NOWHERE, _NOWHERE) if table is None else locate(table, wanted) for table in tables]
