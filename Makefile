@@ -17,6 +17,7 @@ demo:
 	@echo "Takes     2 to 3 minutes the first time, about 30 seconds later"
 	@$(MAKE) --no-print-directory $(VENV)/.demo
 	@$(BIN)/phrasebox demo build/demo
+	@echo "          ('. $(BIN)/activate' first)"
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from phrasebox.cli.app import COMMON, Common
-from phrasebox.cli.describe import print_descriptions
 from phrasebox.cli.regions import regions
 from phrasebox.cli.run import run
 from phrasebox.cli.shared import device, print_phrases
@@ -54,7 +53,13 @@ def demo(ws: Path = Path("demo"), /, *, common: Common = COMMON) -> None:
         return
     pairs = sum(len(phrases) for *_, phrases in shown)
     print_phrases(f"{pairs} region-phrase pairs from {workspace.count('images')} photographs", shown)
-    print_descriptions(described)
-    print("The built-in captioner was trained on people, dogs and sports; it describes anything else in these words.")
-    print("Pages:", ws / "out" / "gallery.html", ws / "out" / "described.html")
-    print("Exported:", *(f for f in files if not f.endswith(".html")))
+    print("\nCaptions by the built-in captioner, which was trained on people, dogs and sports only:")
+    width = max(len(d.key) for d in described)
+    for d in described:
+        print(f"  {d.key:{width}}  {d.score:.2f}  {d.caption}")
+    print(f"\nLook at   {ws / 'out' / 'gallery.html'}: phrases and boxes")
+    print(f"          {ws / 'out' / 'described.html'}: captions of photographs and regions")
+    print("Exported  " + ", ".join(f for f in files if not f.endswith(".html")))
+    print("\nNext      phrasebox point PHOTO.jpg 'A sentence about it .' --out grounded.png")
+    print("          phrasebox run CAPTIONS.json WS --images FOLDER")
+    print(f"          phrasebox serve {ws}")
