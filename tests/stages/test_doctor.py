@@ -56,6 +56,14 @@ def captioned(tmp_path):
     return make
 
 
+def test_where_converted_networks_are_kept_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = tmp_path / "phrasebox" / "networks"
+    folder.joinpath("one").mkdir(parents=True)
+    folder.joinpath("one", "network.bin").write_bytes(bytes(3_000_000))
+    assert only(told(machine(tmp_path)), str(folder)).startswith("3 MB of converted networks")
+
+
 def test_this_machine_is_well(tmp_path):
     found = list(machine(tmp_path))
     assert told(found, "broken") == []

@@ -33,7 +33,7 @@ def load_converted(name: str, input_size: int | None = None) -> tuple[Described,
     """
     weights_file(name)
     size = input_size or PACKAGED[name].input_size
-    folder = _cache() / f"{name}-{size}-{__version__}-openvino-{metadata.version('openvino')}"
+    folder = cache_folder() / f"{name}-{size}-{__version__}-openvino-{metadata.version('openvino')}"
     with contextlib.suppress(Exception):  # whatever reading a missing or damaged copy raises, it is made anew
         return _read(folder)
     network = load_packaged(name, size)
@@ -43,7 +43,8 @@ def load_converted(name: str, input_size: int | None = None) -> tuple[Described,
     return network, model
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """Where converted networks are kept: below ``XDG_CACHE_HOME``, or ``~/.cache``; it may be deleted at any time."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "phrasebox", "networks")
 
 

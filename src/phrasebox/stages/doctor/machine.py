@@ -31,6 +31,7 @@ def machine(folder: Path, device: str = "cpu") -> Iterator[Finding]:
     yield engines()
     yield _selective_search()
     yield from _packaged()
+    yield _converted()
     yield _java()
 
 
@@ -123,6 +124,15 @@ def _packaged() -> Iterator[Finding]:
         yield check(name, partial(weights_file, name), needed=name == "efficientnet-lite2")
     yield check("all-MiniLM-L6-v2", WordVectors)
     yield check("the built-in aligner", Aligner.load)
+
+
+def _converted() -> Finding:
+    """Tell where the converted networks are kept, and how large they are."""
+    from phrasebox.regions.backbones.converted import cache_folder
+
+    folder = cache_folder()
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return Finding("ok", "machine", f"{size / 1e6:.0f} MB of converted networks in {folder}, which may be deleted")
 
 
 def _java() -> Finding:
