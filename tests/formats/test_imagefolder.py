@@ -71,6 +71,6 @@ def test_folders_of_others(tmp_path, sort_out):
 def test_a_folder_with_something_in_it_is_not_written_over(records, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").touch()
-    with pytest.raises(DataError, match="something in it"):
+    with pytest.raises(DataError, match="is not empty"):
         imagefolder.write(tmp_path / "out", records)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]

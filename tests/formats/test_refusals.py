@@ -61,7 +61,7 @@ def test_targets_that_are_there_already(name, records, tmp_path):
     with pytest.raises(DataError, match=r"precious.txt is a file, so .*/deep/pairs cannot be written"):
         write_target(there / "precious.txt" / "deep" / "pairs", records, name)
     if name in FOLDERS:
-        with pytest.raises(DataError, match=r"precious.txt is a file; name a new folder"):
+        with pytest.raises(DataError, match=r"precious.txt is a file; give a new folder"):
             write_target(there / "precious.txt", records, name)
     assert (there / "precious.txt").read_text() == "mine"
     assert left(tmp_path / "there") == ["precious.txt"]

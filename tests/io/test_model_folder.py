@@ -177,7 +177,7 @@ def test_hub_id_that_is_not_to_be_had(monkeypatch):
         raise ConnectionError("no network")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
-    with pytest.raises(ModelError, match=r"owner/name is no folder here and not to be had .*ConnectionError"):
+    with pytest.raises(ModelError, match=r"is not a local folder and cannot be downloaded .*ConnectionError"):
         Aligner.load("owner/name")
 
 

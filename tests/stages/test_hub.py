@@ -121,7 +121,7 @@ class TestBadInput:
         (tmp_path / "hub").mkdir()
         (tmp_path / "hub" / "mine").touch()
         reason = call("export", at("ground"), "--hub-folder", tmp_path / "hub", "--model", model).reason
-        assert "is a folder with something in it" in reason
+        assert "is a folder that is not empty" in reason
         assert [file.name for file in (tmp_path / "hub").iterdir()] == ["mine"]
 
     def test_nothing_is_grounded(self, at, call, tmp_path, model):

@@ -70,4 +70,4 @@ def test_a_hub_model_offline_is_one_line(at, call, monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     reason = call("ground", at("regions"), "--model", "nobody/nothing").reason
-    assert "nobody/nothing is no folder here and not in the hub's cache; fetch it once without --offline" in reason
+    assert "is not a local folder and not in the hub's cache; download it once without --offline" in reason

@@ -83,7 +83,7 @@ def check_target(out: Path) -> None:
         raise DataError(f"{out} is a folder; give the name of a file to write")
     for parent in out.parents:
         if parent.exists() and not parent.is_dir():
-            raise DataError(f"{parent} is a file, so {out} cannot be written; name another folder")
+            raise DataError(f"{parent} is a file, so {out} cannot be written; give another folder")
 
 
 def say(common: Common, result: Mapping[str, Any], *lines: str) -> None:

@@ -48,7 +48,7 @@ def confidence(weights: np.ndarray, overlap: np.ndarray, fit: float = 1.0) -> fl
     if not total > 0:
         return 0.0
     share = weights[overlap >= AGREEMENT_IOU].sum() / total
-    return float(min(1.0, share) * np.clip(fit, 0, 1))  # the two sums round differently
+    return float(min(1.0, share) * np.clip(fit, 0, 1))  # rounding can make the share exceed 1
 
 
 def posterior(scores: np.ndarray, temperature: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Files and folders that are written whole or not at all: written beside their place, then renamed."""
+"""Atomic writes: files and folders are written under a temporary name beside their place, then renamed."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ from phrasebox.io.paths import holds_any, in_store, reaching, remove
 
 @contextmanager
 def whole_file(path: Path, sync: bool = True) -> Iterator[Path]:
-    """The name of a file beside ``path`` to write; it replaces ``path`` at the end and is removed if the block fails.
+    """A temporary file name beside ``path``; the file replaces ``path`` at the end and is removed if the block fails.
 
     Parameters
     ----------
     sync : bool
-        Wait until the data is on the disk before the file is renamed, so that a power cut leaves the old file or the
-        new one.
+        Write the data to the disk before renaming, so that a power cut leaves either the old or the new file.
     """
     part = _beside(path)
     try:
@@ -40,12 +39,12 @@ def whole_file(path: Path, sync: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """A new folder beside ``path`` to fill; it takes the name ``path`` at the end and is removed if the block fails.
+    """A temporary folder beside ``path``; it is renamed to ``path`` at the end and removed if the block fails.
 
-    There may be an empty folder at ``path``, but none with something in it.
+    ``path`` may be an empty folder.
     """
     part = _beside(path)
-    shutil.rmtree(part, ignore_errors=True)  # left by a write that was killed
+    shutil.rmtree(part, ignore_errors=True)  # left by a killed process
     try:
         part.mkdir(parents=True)
         yield part
@@ -56,14 +55,14 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is never half-written; folders are made.
+    """Write a file atomically, and create its folder.
 
     Raises
     ------
     OSError
-        With the file's name, also where there is no room for it.
+        With the file's name, also if the disk is full.
     """
-    if in_store(path):  # an object is put there whole
+    if in_store(path):  # object stores write atomically
         with reaching(path):
             path.write_bytes(data)
         return
@@ -76,13 +75,13 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """`write_whole` for a value as JSON; half characters are escaped, as JSON allows."""
+    """Write a value as JSON atomically; lone surrogates are escaped."""
     write_whole(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace"))
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """`whole_file` for an output that a person named: one process at a time, and failures are `DataError`.
+    """`whole_file` for a file that the user named: locked against other processes; failures raise `DataError`.
 
     Raises
     ------
@@ -100,14 +99,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_text(path: Path) -> Iterator[TextIO]:
-    r"""`replacing` for a text: the open file, UTF-8 with ``\n`` at the ends of lines."""
+    r"""`replacing` for text: an open file, UTF-8 with ``\n`` line ends."""
     with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         yield file
 
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """`whole_folder` for an output that a person named: one process at a time, and failures are `DataError`.
+    """`whole_folder` for a folder that the user named: locked against other processes; failures raise `DataError`.
 
     Raises
     ------
@@ -116,24 +115,24 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         another process is writing it.
     """
     if path.is_dir() and any(path.iterdir()):
-        raise DataError(f"{path} is a folder with something in it; name a new one, or remove it first")
+        raise DataError(f"{path} is a folder that is not empty; give a new one, or remove it first")
     if path.exists() and not path.is_dir():
-        raise DataError(f"{path} is a file; name a new folder to write")
+        raise DataError(f"{path} is a file; give a new folder to write")
     with _output(path), whole_folder(path) as part:
         yield part
 
 
 @contextmanager
 def _output(path: Path) -> Iterator[None]:
-    """Lock ``path`` against other processes of this user, and name it in a `DataError` if it cannot be written.
+    """Lock ``path`` against other processes of this user; raise a `DataError` with its name if it cannot be written.
 
-    The lock is a temporary file, not one beside the target, and ends with the process that holds it.
+    The lock file is in the system's temporary folder; the lock ends with the process.
     """
     from filelock import FileLock, Timeout
 
     inside = next((parent for parent in path.parents if parent.exists()), None)
     if inside is not None and not inside.is_dir():
-        raise DataError(f"{inside} is a file, so {path} cannot be written; name another folder")
+        raise DataError(f"{inside} is a file, so {path} cannot be written; give another folder")
     user = os.getuid() if hasattr(os, "getuid") else 0
     name = hashlib.sha256(f"{user} {path.absolute()}".encode(errors="surrogateescape")).hexdigest()[:24]
     try:
@@ -142,7 +141,7 @@ def _output(path: Path) -> Iterator[None]:
     except Timeout:
         raise DataError(f"another phrasebox command is writing {path}; wait for it or stop it") from None
     except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}; make room or name another place") from error
+        raise DataError(f"cannot write {path}: {error.strerror or error}; make room or give another path") from error
 
 
 def _beside(path: Path) -> Path:
@@ -150,12 +149,12 @@ def _beside(path: Path) -> Path:
 
 
 def remove_folder(folder: Path, doomed: Path | None = None) -> None:
-    """Remove a folder, if it is there: it is renamed first, so that it is never there in part.
+    """Remove a folder if it exists; it is renamed first, so that an interrupted removal leaves no partial folder.
 
     Parameters
     ----------
     doomed : Path, optional
-        What it is renamed to; beside it otherwise. Left by a removal that was cut short, it goes as well.
+        Temporary name; by default beside it. A folder of this name from an interrupted removal is removed too.
     """
     if in_store(folder):
         if holds_any(folder):
@@ -171,12 +170,12 @@ def remove_folder(folder: Path, doomed: Path | None = None) -> None:
 
 
 def digest(path: Path, without: Path | None = None) -> str:
-    """SHA-256 of a file; of a folder, of the names and sizes of its files, so that pictures need not be read.
+    """SHA-256 of a file's content; for a folder, of the names and sizes of its files, which is fast.
 
     Parameters
     ----------
     without : Path, optional
-        A folder inside that does not count.
+        A subfolder to ignore.
     """
     if path.is_file():
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Load image files as upright RGB arrays; a file that cannot be used is a `DataError` that says why."""
+"""Load image files as upright RGB arrays; raise `DataError` with the reason if a file cannot be used."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from phrasebox.errors import DataError, MissingExtraError, OfflineError, StoreEr
 from phrasebox.io.paths import file_system, in_store, place, reaching
 
 ImageSource = str | Path | Image.Image | np.ndarray
-"""What a picture may be given as: a path, a PIL image, or an array."""
+"""An image argument: a path, a PIL image, or an array."""
 
-_HEADER = 1 << 18  # bytes of a file in a store that are read for its header
+_HEADER = 1 << 18  # number of bytes read from a file in an object store to get its header
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
 def load_image(image: ImageSource, max_pixels: int = 178_956_970) -> np.ndarray:
-    """The upright picture as 8-bit RGB.
+    """The upright image as 8-bit RGB.
 
-    EXIF rotation is applied, transparency is laid over white, 16-bit grey keeps its upper byte, and of an
-    animation the first frame is taken.
+    EXIF rotation is applied, transparency is composed over white, 16-bit grey keeps its upper byte, and an animation is
+    read as its first frame.
 
     Parameters
     ----------
     image : path, PIL image or array
         An array is (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, of uint8 or uint16.
     max_pixels : int
-        Largest width times height that is decoded. Pillow's own limit holds as well.
+        Largest width times height in pixels. Pillow's own limit also applies.
 
     Returns
     -------
     (H, W, 3) uint8
-        A copy: changing it leaves the argument alone.
+        A copy.
 
     Raises
     ------
     DataError
-        If the file is missing, empty, damaged, no image or too large, or the array has another shape or type.
+        If the file is missing, empty, damaged, not an image or too large, or the array has another shape or type.
 
     Examples
     --------
@@ -62,27 +62,27 @@ def load_image(image: ImageSource, max_pixels: int = 178_956_970) -> np.ndarray:
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
-    """Width and height in pixels of the upright picture, from the file's header alone.
+    """Width and height in pixels of the upright image, read from the file's header.
 
-    An EXIF block that a PNG file keeps behind its pixels is not seen.
+    An EXIF block behind the pixels of a PNG file is ignored.
 
     Raises
     ------
     DataError
-        If the file is missing, empty or no image. Damage behind the header goes unnoticed.
+        If the file is missing, empty or not an image. Damage behind the header is not detected.
     """
     with _reasons(path), _opened(path, header=True) as image:
         width, height = image.size
-        # Pillow reports TIFF sizes upright already, and would decode a whole PNG to look for an EXIF block.
-        looks = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
-        if looks and image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS:
+        # Pillow reports TIFF sizes upright, and would decode a whole PNG to search for an EXIF block.
+        has_exif = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
+        if has_exif and image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS:
             return height, width
         return width, height
 
 
 @contextmanager
 def _reasons(name: object) -> Iterator[None]:
-    """Turn whatever opening or decoding raises into a `DataError` that names the picture."""
+    """Turn errors of opening and decoding into a `DataError` with the image's name."""
     try:
         yield
     except (DataError, StoreError, OfflineError, MissingExtraError):
@@ -90,10 +90,12 @@ def _reasons(name: object) -> Iterator[None]:
     except UnidentifiedImageError as error:
         there = place(name) if isinstance(name, str | os.PathLike) else name
         empty = hasattr(there, "stat") and there.stat().st_size == 0  # type: ignore[union-attr]
-        raise DataError(f"{name}: {'the file is empty' if empty else 'not an image, or of an unknown kind'}") from error
+        raise DataError(
+            f"{name}: {'the file is empty' if empty else 'not an image, or of an unknown format'}"
+        ) from error
     except FileNotFoundError as error:
         raise DataError(f"{name}: no such file") from error
-    except Exception as error:  # on damaged files Pillow's decoders raise nearly every kind there is
+    except Exception as error:  # Pillow's decoders can raise any error on damaged files
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
         raise DataError(f"{name}: cannot be read: {reason}") from error
 
@@ -104,7 +106,7 @@ def _opened(path: str | os.PathLike[str], header: bool = False) -> Image.Image:
         store, name = file_system(there)
         with reaching(there):
             return Image.open(BytesIO(store.cat_file(name, start=0, end=_HEADER) if header else store.cat_file(name)))
-    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for ever
+    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would block
         raise DataError(f"{path}: a directory, a pipe or a device, not a file")
     return Image.open(path)
 
@@ -116,10 +118,10 @@ def _decode(image: Image.Image, name: object, max_pixels: int) -> np.ndarray:
 
 
 def _rgb(image: Image.Image) -> np.ndarray:
-    """(H, W, 3) uint8 of a Pillow image in any mode."""
+    """(H, W, 3) uint8 from a Pillow image in any mode."""
     if image.mode == "F":
         raise ValueError("floating-point pixels have no known range; save the image with 8 or 16 bits a channel")
-    if image.mode.startswith("I"):  # 16 bits, which older Pillow widens to 32; its own conversion would clip at 255
+    if image.mode.startswith("I"):  # 16 bits (32 in older Pillow versions); Pillow's conversion would clip at 255
         grey = np.clip(np.asarray(image), 0, 65535).astype(np.uint16) >> 8
         image = Image.fromarray(grey.astype(np.uint8))
     if image.has_transparency_data:

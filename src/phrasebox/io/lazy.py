@@ -1,4 +1,4 @@
-"""Packages whose names are imported when they are first asked for."""
+"""Lazy imports: modules are loaded when a name of theirs is first used."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 
 def lazy(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
-    """A module's ``__getattr__`` that imports a name from its place, so that importing the package is quick.
+    """A module's ``__getattr__`` that imports names on first use, so that importing the package is fast.
 
     Parameters
     ----------
     places : mapping of str to str
-        Name -> the module of the package that has it.
+        Name -> module of the package that defines it.
     """
 
     def find(name: str) -> Any:
@@ -27,7 +27,7 @@ def lazy(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
 
 
 def defer(package: str) -> None:
-    """Let the ``__init__`` of a package run when something is first asked of it, not when a module in it is."""
+    """Run the ``__init__`` of a package on the first use of one of its names, not when a submodule is imported."""
     spec = find_spec(package)
     if package in sys.modules or spec is None or spec.loader is None:
         return

@@ -1,4 +1,4 @@
-"""Read and write a model folder: weights as safetensors, a config and a model card; never pickle."""
+"""Read and write a model folder: weights as safetensors (never pickle), a config and a model card."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
-_LARGEST_CONFIG = 1 << 24  # bytes
-MODEL = "model"  # the model's folder inside a data set that is made for the hub
+_LARGEST_CONFIG = 1 << 24  # largest size of a config, in bytes
+MODEL = "model"  # folder of the model inside a data set for the hub
 _FILES = [place + name for place in ("", f"{MODEL}/") for name in (CONFIG, CARD, "*.safetensors", "networks/*.json")]
 
 
 def write_model(folder: Path, config: Mapping[str, Any], state: Mapping[str, Tensor], card: str) -> None:
-    """Write a model folder; floating-point tensors in half precision. Each file is written beside and renamed."""
+    """Write a model folder, each file atomically; floating-point tensors are stored in half precision."""
     write_tensors(folder / WEIGHTS, state)
     write_json(folder / CONFIG, config)
     write_whole(folder / CARD, card.encode())
 
 
 def write_tensors(path: Path, state: Mapping[str, Tensor]) -> None:
-    """Write safetensors beside and rename; floating-point tensors in half precision."""
+    """Write safetensors atomically; floating-point tensors are stored in half precision."""
     from safetensors.torch import save
 
     tensors = {k: (v.half() if v.is_floating_point() else v).detach().cpu().contiguous() for k, v in state.items()}
@@ -44,18 +44,18 @@ def write_tensors(path: Path, state: Mapping[str, Tensor]) -> None:
 
 
 def find_model(source: str | Path) -> Path:
-    """The folder of a model: a local path, or a hub id that is fetched or found in the hub's cache.
+    """The folder of a model, from a local path or a hub id; a model on the hub is downloaded or read from the cache.
 
     Parameters
     ----------
     source : path or str
-        A model's folder, or that of a data set with its model inside, as `phrasebox.stages.hub` writes it; or
-        ``owner/name`` of either on the hub, or ``owner/name@revision`` with a branch, tag or commit.
+        Folder of a model, or of a data set with its model as `phrasebox.stages.hub` writes it; or ``owner/name`` of
+        either on the hub, or ``owner/name@revision`` with a branch, tag or commit.
 
     Raises
     ------
     ModelError
-        If it is neither, or not in the hub's cache and the network must not be used.
+        If there is no such model, or it is not in the hub's cache in offline mode.
     """
     folder = place(source)
     if in_store(folder):
@@ -72,7 +72,7 @@ def find_model(source: str | Path) -> Path:
 
 @cache
 def _copied(folder: Path) -> Path:
-    """A copy of a model's folder in a store, for as long as this process lives."""
+    """A temporary local copy of a model's folder in an object store."""
     store, name = file_system(folder)
     copy = Path(_copies().name, str(len(list(Path(_copies().name).iterdir()))))
     with reaching(folder):
@@ -88,7 +88,7 @@ def _copies() -> TemporaryDirectory[str]:
 
 
 def _fetched(source: str) -> Path:
-    """The files of a model in the hub's cache, put there if they are not."""
+    """The files of a model in the hub's cache; downloaded if missing."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
 
@@ -104,16 +104,18 @@ def _fetched(source: str) -> Path:
             return Path(found)
         except of_other_kind as error:
             reason = type(error).__name__
-        except Exception as error:  # the hub client raises many kinds, all of which mean: not to be had
+        except Exception as error:  # the hub client raises many kinds of errors
             reason = type(error).__name__
             break
     if offline:
-        raise ModelError(f"{source} is no folder here and not in the hub's cache; fetch it once without --offline")
-    raise ModelError(f"{source} is no folder here and not to be had from the hub ({reason})")
+        raise ModelError(
+            f"{source} is not a local folder and not in the hub's cache; download it once without --offline"
+        )
+    raise ModelError(f"{source} is not a local folder and cannot be downloaded from the hub ({reason})")
 
 
 def model_id(model: torch.nn.Module) -> str:
-    """A short hash of the weights, so that what different models make is never mixed."""
+    """A short hash of the weights, used to tell the results of different models apart."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode() + tensor.detach().cpu().half().numpy().tobytes())
@@ -121,12 +123,12 @@ def model_id(model: torch.nn.Module) -> str:
 
 
 def stored_id(folder: Path) -> str:
-    """`model_id` of the model in a folder, read from its file.
+    """`model_id` of the model in a folder, without loading the network.
 
     Raises
     ------
     ModelError
-        If its file cannot be read.
+        If the weights cannot be read.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -146,7 +148,7 @@ def _model_inside(folder: Path) -> Path:
 
 
 def read_config(folder: Path, kind: str = "") -> dict[str, Any]:
-    """The model's config, if it is of this ``kind``; of any, if none is given.
+    """The config of a model of this ``kind``, or of any kind if ``kind`` is empty.
 
     Raises
     ------
@@ -176,7 +178,7 @@ def read_config(folder: Path, kind: str = "") -> dict[str, Any]:
 
 
 def read_weights(folder: Path, into: torch.nn.Module) -> None:
-    """Load the tensors into a network, which may be on the ``meta`` device, checking each.
+    """Load the weights into a network, which may be on the ``meta`` device, and check each tensor.
 
     Raises
     ------
@@ -189,18 +191,18 @@ def read_weights(folder: Path, into: torch.nn.Module) -> None:
 
 
 def read_tensors(path: Path, shapes: Mapping[str, tuple[int | None, ...]]) -> dict[str, Tensor]:
-    """The tensors of a file, each of its expected shape; None in a shape allows any length.
+    """The tensors of a file, checked against their expected shapes; None in a shape allows any length.
 
     Raises
     ------
     ModelError
-        If a tensor is missing, left over, of the wrong shape, or not finite, or the file is not safetensors.
+        If a tensor is missing, unexpected, of another shape, or not finite, or the file is not safetensors.
     """
     import torch
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, "pt") as file:  # its header is looked at before any tensor is read
+        with safe_open(path, "pt") as file:  # shapes are in the header
             _check_shapes(path, shapes, {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()})  # noqa: SIM118
             tensors = {name: file.get_tensor(name).clone() for name in shapes}  # cloned: the file may be replaced
     except OSError as error:

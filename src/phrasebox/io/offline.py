@@ -16,18 +16,18 @@ _refusing = False
 
 
 def is_offline() -> bool:
-    """Whether ``HF_HUB_OFFLINE`` is set, in the words that huggingface_hub takes for yes."""
+    """Whether ``HF_HUB_OFFLINE`` is set to a true value of huggingface_hub."""
     return os.environ.get("HF_HUB_OFFLINE", "").strip().upper() in {"1", "ON", "YES", "TRUE"}
 
 
 def go_offline() -> None:
-    """For the rest of the process, tell the libraries to stay off the network and refuse what they try all the same.
+    """Set the libraries to offline mode for the rest of the process, and refuse all network connections.
 
-    Connections inside this machine stay possible: a page that is served to its own browser needs them.
+    Connections within this machine are allowed; the web page needs them.
     """
     global _refusing
     os.environ.update(dict.fromkeys(_SWITCHES, "1"))
-    if "huggingface_hub.constants" in sys.modules:  # it has read the environment already
+    if "huggingface_hub.constants" in sys.modules:  # it has already read the environment
         sys.modules["huggingface_hub.constants"].HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
     if not _refusing:
         _refusing = True
@@ -37,7 +37,7 @@ def go_offline() -> None:
 def _refuse(
     event: str, arguments: tuple[Any, ...], lookups: Sequence[str] = _LOOKUPS, sending: Sequence[str] = _SENDING
 ) -> None:
-    # As defaults, since it is still called when the interpreter ends and has emptied this module.
+    # Constants are default arguments, because the hook is still called after Python has cleared this module.
     if event in lookups:
         host = arguments[0]
     elif event in sending and isinstance(arguments[1], tuple):  # a local socket's address is a path

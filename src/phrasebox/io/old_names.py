@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 RENAMED = {"regions": {"engine": "runtime"}}
-"""Part of a manifest or a config -> old name -> the name that it has now."""
+"""Part of a manifest or config -> old name -> present name."""
 
 REMOVED = {
     "layers": 1,  # of the transformer decoder

@@ -1,7 +1,6 @@
-"""Where files are: a folder of this machine, or one of an object store at s3://, gs:// or az://.
+"""Paths on this machine or in an object store at s3://, gs:// or az://.
 
-A place of this machine is a `pathlib.Path`, whatever it was written as; one of a store is a `upath.UPath`, which has
-the same methods as far as a store can have them.
+A local path is a `pathlib.Path`, a path in a store a `upath.UPath` with the same methods, where stores support them.
 """
 
 from __future__ import annotations
@@ -20,21 +19,21 @@ from phrasebox.errors import DataError, MissingExtraError, OfflineError, Phraseb
 from phrasebox.io.offline import is_offline
 
 STORES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs"}
-"""Kinds of stores, and the package that speaks with each."""
+"""URL scheme of a store -> its client package."""
 
 _URI = re.compile(rf"(?P<scheme>file|{'|'.join(STORES)}):/+(?P<rest>.*)", re.DOTALL)  # a `Path` keeps one slash of two
 _ANSWERS = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
 
 
 def place(where: str | os.PathLike[str]) -> Path:
-    """The place of this name.
+    """The path for a name or URL.
 
     Raises
     ------
     OfflineError
-        If it is in a store and the network must not be used.
+        If it is in a store, in offline mode.
     MissingExtraError
-        If the package that speaks with the store is not installed.
+        If the store's client package is not installed.
 
     Examples
     --------
@@ -42,7 +41,7 @@ def place(where: str | os.PathLike[str]) -> Path:
     ('/data/ws', 'ws')
     """
     if not isinstance(where, str | os.PathLike):
-        return where  # it is one of a store already
+        return where  # already a path in a store
     found = _URI.fullmatch(os.fspath(where))
     if found is None:
         return Path(where)
@@ -50,7 +49,7 @@ def place(where: str | os.PathLike[str]) -> Path:
         return Path("/" + unquote(found["rest"].removeprefix("localhost/")))
     uri = f"{found['scheme']}://{found['rest'].rstrip('/')}"
     if is_offline():
-        raise OfflineError(f"{uri} is in a store on the network, which --offline forbids; name a local folder")
+        raise OfflineError(f"{uri} is in a store on the network, which --offline forbids; give a local folder")
     package = STORES[found["scheme"]]
     try:
         from upath import UPath
@@ -62,7 +61,7 @@ def place(where: str | os.PathLike[str]) -> Path:
 
 
 def in_store(where: object) -> bool:
-    """Whether a place is in an object store."""
+    """Whether a path is in an object store."""
     return not isinstance(where, str | Path) and hasattr(where, "protocol")
 
 
@@ -73,29 +72,29 @@ def reaching(where: object) -> Iterator[None]:
     Raises
     ------
     StoreError
-        If the store fails, or refuses, after all that its library tries again.
+        If the store fails or refuses access, after the retries of its client.
     """
     try:
         yield
     except _ANSWERS:
         raise
-    except Exception as error:  # every store's library has kinds of its own
+    except Exception as error:  # each client has its own errors
         if not in_store(where) or isinstance(error, PhraseboxError):
             raise
         raise unreachable(where, str(error) or type(error).__name__) from error
 
 
 def unreachable(where: object, reason: str) -> StoreError:
-    """The error of a store that fails."""
+    """The error for a failing store."""
     first = reason.strip().partition("\n")[0][:300]
     return StoreError(
-        f"the store of {where} fails: {first}; see that it can be reached, and that the environment holds the right "
-        "credentials, then run the same command again to continue"
+        f"the store of {where} fails: {first}; check the connection and the credentials in the environment, then run "
+        "the same command again to continue"
     )
 
 
 def table_options(where: object) -> dict[str, str]:
-    """Options for Lance's object store client, beside what it reads from the environment."""
+    """Options for Lance's object store client, in addition to those from the environment."""
     if not in_store(where):
         return {}
     plain = os.environ.get("AWS_ENDPOINT_URL", os.environ.get("AWS_ENDPOINT", "")).startswith("http://")
@@ -105,12 +104,12 @@ def table_options(where: object) -> dict[str, str]:
 
 @contextmanager
 def local_file(source: Path) -> Iterator[Path]:
-    """A temporary local copy of a file in an object store; a local path is given unchanged.
+    """A temporary local copy of a file in an object store; a local path is returned unchanged.
 
     Raises
     ------
     DataError
-        If it is a folder of a store.
+        If it is a folder in a store.
     """
     if not in_store(source):
         yield source
@@ -120,20 +119,20 @@ def local_file(source: Path) -> Iterator[Path]:
         copy = Path(folder, source.name)
         with reaching(source):
             if not store.isfile(name):
-                raise DataError(f"{source} is no file; give a file of captions and --images {source}")
+                raise DataError(f"{source} is not a file; give a file of captions and --images {source}")
             store.get_file(name, str(copy))
         yield copy
 
 
 def holds_any(folder: Path) -> bool:
-    """Whether there is anything in a folder of a store, where a folder with nothing in it does not exist."""
+    """Whether a folder in a store contains anything; stores have no empty folders."""
     store, name = file_system(folder)
     store.invalidate_cache()
     return bool(store.find(name, maxdepth=2))
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder with all that is in it."""
+    """Remove a folder with its contents."""
     if in_store(folder):
         store, name = file_system(folder)
         with reaching(folder):
@@ -143,6 +142,6 @@ def remove(folder: Path) -> None:
 
 
 def file_system(where: Path) -> tuple[Any, str]:
-    """The store's file system, as fsspec has it, and the place in it."""
+    """The store's fsspec file system, and the path in it."""
     place_there = cast(Any, where)
     return place_there.fs, place_there.path

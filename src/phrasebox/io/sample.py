@@ -58,7 +58,7 @@ def write_captions(out: Path) -> Path:
 
 
 def images_folder() -> Path:
-    """Where scikit-image's photographs are.
+    """The folder of scikit-image's photographs.
 
     Raises
     ------

@@ -21,7 +21,7 @@ PRESET_NAMES = ("modern", "paper")
 PRESET_FILES = Path(__file__).parent.parent / "presets"
 
 DERIVED = Parameter(parse=False)
-"""Marks a field that is computed from the data or given by an option of every command: it is no option of its own."""
+"""Marks a field that is not an option: it is computed, or set by an option that every command has."""
 
 _RULES = {
     "greater_than_equal": "must be at least {ge:g}",
@@ -39,10 +39,10 @@ _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false",
 
 @dataclass_transform(frozen_default=True)
 def settings(cls: type[T]) -> type[T]:
-    """Make a frozen dataclass whose values are checked against its annotations when it is made.
+    """Decorate a settings class: a frozen dataclass that validates its values against its annotations.
 
-    Every field has a default, a one-line docstring that is the help of its option, and where needed a
-    ``pydantic.Field`` with its range. What is wrong raises `SettingsError` with one plain line.
+    Every field has a default, a one-line docstring (the help of its option) and, where needed, a ``pydantic.Field``
+    with its range. An invalid value raises `SettingsError` with a one-line message.
     """
     made: Any = dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))(cls)
     checked = made.__init__
@@ -59,10 +59,10 @@ def settings(cls: type[T]) -> type[T]:
 
 
 def plain(error: ValidationError, cls: Any = None) -> SettingsError:
-    """The first thing that pydantic found wrong with the values of a settings class, in one line."""
+    """A one-line `SettingsError` from the first of pydantic's validation errors."""
     first = error.errors(include_url=False)[0]
     kind, name, given = first["type"], (first["loc"] or [""])[0], first["input"]
-    if isinstance(name, int):  # a value that was given by its place
+    if isinstance(name, int):  # a positional argument
         name = fields(cls)[name].name
     context = first.get("ctx", {})
     if isinstance(context.get("error"), Exception):
@@ -78,7 +78,7 @@ def plain(error: ValidationError, cls: Any = None) -> SettingsError:
 
 @cache
 def preset_table(preset: str, table: str) -> Mapping[str, Any]:
-    """What a preset sets otherwise than the defaults of the settings classes of a table."""
+    """The values of a preset, for one table, that differ from the defaults."""
     return tomllib.loads((PRESET_FILES / f"{preset}.toml").read_text(encoding="utf-8")).get(table, {})
 
 
@@ -88,17 +88,17 @@ def read_settings(path: Path, known: Mapping[str, tuple[type, ...]]) -> dict[str
     Parameters
     ----------
     known : mapping of str to tuple of type
-        The tables that there are, and the settings classes of each.
+        Table -> its settings classes.
 
     Returns
     -------
     dict of dict
-        Table -> name -> value, of what the file has.
+        Table -> name -> value.
 
     Raises
     ------
     SettingsError
-        If the file cannot be read, or has a table or a name that is not known.
+        If the file cannot be read, or has an unknown table or name.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -116,17 +116,17 @@ def read_settings(path: Path, known: Mapping[str, tuple[type, ...]]) -> dict[str
 
 
 def option_names(*classes: Any) -> list[str]:
-    """The fields of settings classes that are options, in their order."""
+    """Names of the fields of settings classes that are options, in order."""
     return [name for cls in classes for name, one in cls.__pydantic_fields__.items() if DERIVED not in one.metadata]
 
 
 def with_values(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
-    """The settings of a class that are among ``values``; its defaults otherwise.
+    """Make an object of a settings class from ``values``; missing values are defaults, other names are ignored.
 
     Raises
     ------
     SettingsError
-        If a value is out of range; ``where`` it came from stands before it.
+        If a value is out of range; the message begins with ``where``.
     """
     own = {name: values[name] for name in option_names(cls) if name in values}
     try:

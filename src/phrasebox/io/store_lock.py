@@ -1,8 +1,8 @@
-"""A lock for a folder of an object store, where files cannot be locked: a lease that is renewed.
+"""A lock for a folder in an object store, where files cannot be locked: a lease that is renewed.
 
-Whoever writes holds the numbered object ``lock.N`` of the highest number. A new one is made only where there is none of
-this number, which a store decides for one of two that try at once; it says until when it holds, and its holder puts
-that off while it works. After the end of a killed holder's time the next number may be taken.
+The writer owns the object ``lock.N`` with the highest number N. It is created with "create if absent", so of two
+processes that try at once one succeeds. The object holds its expiry time, which the owner extends while it works. When
+it has expired (the owner was killed), another process may create ``lock.N+1``.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from phrasebox.errors import WorkspaceError
 from phrasebox.io.paths import file_system, reaching
 
 SECONDS = 300.0
-"""Seconds that a lease is valid after it was last renewed."""
+"""Seconds from the last renewal of a lease to its expiry."""
 
 _PREFIX = "lock."
 
 
 class Lease:
-    """The lease of a folder in a store, while it is held.
+    """The lease of a folder in an object store.
 
-    Clocks of two machines may differ by much less than `SECONDS`, no more is asked of them: `check_if_held`, before
-    everything that is written, measures with this process's own steady clock.
+    The clocks of two machines must agree to much less than `SECONDS`. `check_if_held`, called before every write, uses
+    this process's monotonic clock.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._store, self._root = file_system(folder)
         self._number = 0
-        self._until = 0.0  # of the steady clock
+        self._until = 0.0  # expiry, on the monotonic clock
         self._done = threading.Event()
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold it.
+        """Take the lease, renew it in a thread, and release it at the end.
 
         Raises
         ------
         WorkspaceError
-            If another holds it.
+            If another process holds it.
         """
         self._take()
         renewing = threading.Thread(target=self._renew, daemon=True)
@@ -56,16 +56,16 @@ class Lease:
         finally:
             self._done.set()
             renewing.join()
-            with suppress(Exception):  # it would end by itself
+            with suppress(Exception):  # it expires anyway
                 self._put(0.0)
             self._number = 0
 
     def check_if_held(self) -> None:
-        """Raise `WorkspaceError` if it was held and no longer is, as after a long sleep of the machine."""
+        """Raise `WorkspaceError` if the lease has expired, for example while the machine was suspended."""
         if self._number and time.monotonic() >= self._until:
             raise WorkspaceError(
-                f"this command could not say for {SECONDS:.0f} s that it is writing to {self._folder}, so that another "
-                "may have begun; run it again to continue"
+                f"the lock of {self._folder} could not be renewed for {SECONDS:.0f} s, so another command may be "
+                "writing; run this command again to continue"
             )
 
     def _take(self) -> None:
@@ -92,7 +92,7 @@ class Lease:
     def _renew(self) -> None:
         while not self._done.wait(SECONDS / 10):
             begun = time.monotonic()
-            with suppress(Exception):  # tried again; what is written meanwhile asks `check_if_held`
+            with suppress(Exception):  # retried; writes in between call `check_if_held`
                 if max(self._numbers()) > self._number:
                     self._until = 0.0
                     return

@@ -1,3 +1,3 @@
-"""The version of the package, in one place: the build, ``--version``, the web API and records of runs read it here."""
+"""The version of the package, read by the build, ``--version``, the web API and the run log."""
 
 __version__ = "0.2.0"

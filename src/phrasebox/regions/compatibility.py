@@ -69,5 +69,5 @@ def check_regions(
     options = f" --like {own}" if own else ""
     raise ModelError(
         f"the regions of {ws.path} do not fit the {reader}: {differing}; train one with: phrasebox {command} "
-        f"{ws.path}, or make the regions anew with: phrasebox regions {ws.path}{options} --fresh"
+        f"{ws.path}, or compute the regions again with: phrasebox regions {ws.path}{options} --fresh"
     )

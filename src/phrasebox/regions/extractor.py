@@ -66,7 +66,7 @@ def with_width(regions: Regions, width: int, reader: str) -> Regions:
         return regions
     found = "no vectors" if regions.vectors is None else f"vectors of width {regions.vectors.shape[1]}"
     raise ModelError(
-        f"regions {regions.key or 'given'} have {found}, the {reader} reads {width}; make them with its own region "
+        f"regions {regions.key or 'given'} have {found}, the {reader} reads {width}; compute them with its region "
         "settings"
     )
 
@@ -208,7 +208,7 @@ class RegionExtractor:
         maps: Tensor | None,
         found: list[Proposals],
     ) -> list[tuple[Proposals, Tensor]]:
-        """The best of the boxes that were found, with their vectors."""
+        """The best of the found boxes, with their vectors."""
         bins = self.settings.bins
         if self._frames and maps is not None and self.settings.rank != "proposer":
             score = _contrasted if self.settings.rank == "contrast" else _rescored
@@ -250,7 +250,7 @@ class RegionExtractor:
 
 def _proposer(settings: RegionSettings) -> Proposer | None:
     if settings.proposer == "given":
-        return None  # one is made for every image, of its boxes
+        return None  # `_search` makes one per image, from its boxes
     own = {
         "grid": {"density": settings.density},
         "selective_search": {"short_side": settings.short_side},

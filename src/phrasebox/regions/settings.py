@@ -1,4 +1,4 @@
-"""How an image becomes a set of region vectors: the settings, their presets, and where they are kept."""
+"""Region settings: how boxes and vectors of an image are computed; presets; storage with a model."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ DENSITIES = (27, 48, 101)
 
 @settings
 class RegionSettings:
-    """How an image becomes a set of region vectors."""
+    """How boxes and vectors of an image are computed."""
 
     proposer: Literal["selective_search", "grid", "detector", "given"] = "selective_search"
-    "What proposes boxes; given takes your own. Another than the preset's starts from the defaults that suit it."
+    "Box proposer; given uses your boxes. A proposer other than the preset's has its own defaults for other settings."
     regions: Annotated[int, Field(ge=1)] = 50
-    "Regions kept for an image, the whole image included; given boxes are all kept."
+    "Maximum number of regions per image, including the whole image; user boxes are all kept."
     backbone: str = "efficientnet-lite2"
-    "Network: efficientnet-lite0, -lite1, -lite2, timm:MODEL, or the folder of a fine-tuned one."
+    "Backbone: efficientnet-lite0, -lite1, -lite2, timm:MODEL, or the folder of a fine-tuned one."
     size: Annotated[int, Field(ge=32)] | None = None
-    "Side in pixels to which the image is squashed for the network; the network's own by default."
+    "Side in pixels of the square to which the image is scaled for the backbone; default: the backbone's own."
     pooling: Literal["roi", "crops"] = "roi"
-    "roi runs the network once and pools every box from its map; crops runs it on every box, as in the paper."
+    "roi pools every box from one feature map of the image; crops runs the backbone on every box, as in the paper."
     crop_size: Annotated[int, Field(ge=32)] = 128
-    "Side in pixels to which every box is squashed with crops."
+    "Side in pixels of the square to which every box is scaled with pooling crops."
     second: str = ""
-    "Second network, whose vectors stand behind the first's; empty for none. Preset modern: efficientnet-lite0."
+    "Second backbone; its vectors are appended to the first's. Empty for none. Preset modern: efficientnet-lite0."
     second_size: Annotated[int, Field(ge=32)] | None = None
-    "As size, for the second network."
+    "Side in pixels of the image scaled for the second backbone; default: the backbone's own."
     bins: Annotated[int, Field(ge=1)] = 3
-    "Cells along a side of a box that RoI-align samples and averages."
+    "Number of RoI-align bins along each side of a box."
     nms: Annotated[float, Field(gt=0, le=1)] = 0.7
-    "Largest overlap (IoU) of two boxes that are kept, and of a box with the whole image; 1 keeps all."
+    "Largest IoU of two kept boxes, and of a box with the whole image (non-maximum suppression); 1 keeps all."
     rank: Literal["contrast", "classifier", "proposer"] = "contrast"
-    "What makes a box better: contrast with its surroundings on the map, the largest class probability, or its score."
+    "Ranking of boxes: contrast with the surroundings, largest class probability, or the proposer's score."
     density: int = 48
-    "Boxes of the grid, the whole image included: 27, 48 or 101."
+    "Number of boxes of the grid, including the whole image: 27, 48 or 101."
     short_side: Annotated[int, Field(ge=16)] = 128
-    "Pixels of the short side of the copy on which selective_search looks for boxes."
+    "Short side in pixels of the reduced image that selective_search runs on."
     detector: str = ""
-    "Model of the detector: torchvision:NAME, torchvision:NAME=WEIGHTS, or a folder or hub id for transformers."
+    "Detector: torchvision:NAME, torchvision:NAME=WEIGHTS, or a folder or hub id for transformers."
     runtime: Literal["auto", "openvino", "torch"] = "auto"
-    "What runs the network: OpenVINO where it can, or one of the two."
+    "Inference engine of the backbones; auto is OpenVINO if it can be used, else torch."
 
     def __post_init__(self) -> None:
         if self.density not in DENSITIES:
@@ -68,12 +68,12 @@ class RegionSettings:
 
     @property
     def of_first(self) -> RegionSettings:
-        """The same without the second network, whose vectors come behind those of the first."""
+        """The same settings without the second backbone."""
         return replace(self, second="", second_size=None)
 
     @classmethod
     def of_proposer(cls, proposer: str) -> RegionSettings:
-        """The settings that suit a proposer: a grid, found in no image, is kept whole; a detector knows its best."""
+        """Default settings of a proposer; a grid is kept whole, a detector ranks its own boxes."""
         suited = {
             "grid": {"regions": max(DENSITIES), "nms": 1.0, "rank": "proposer"},
             "detector": {"rank": "proposer"},
@@ -84,9 +84,9 @@ class RegionSettings:
 REGION_PRESETS = {name: with_values(RegionSettings, preset_table(name, "regions")) for name in PRESET_NAMES}
 
 
-@cache  # every split that is read asks, and each time would read both networks' weights
+@cache  # called for every split, and loads both networks
 def vector_parts(settings: RegionSettings) -> tuple[int, ...]:
-    """How many numbers of a region vector come from each network; empty where it is one network.
+    """Lengths of the parts of a region vector from each of two backbones; empty for one backbone.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def vector_parts(settings: RegionSettings) -> tuple[int, ...]:
 
 
 def settings_with(folder: Path, settings: RegionSettings) -> dict[str, Any]:
-    """The settings as a model in ``folder`` keeps them; fine-tuned networks are copied to it."""
+    """The settings to store with a model in ``folder``; fine-tuned backbones are copied into it."""
     from phrasebox.regions.backbones.finetuned import keep_with
 
     kept = {"backbone": keep_with(folder, settings.backbone), "second": keep_with(folder, settings.second)}
@@ -109,7 +109,7 @@ def settings_with(folder: Path, settings: RegionSettings) -> dict[str, Any]:
 
 
 def settings_inside(folder: Path, kept: Mapping[str, Any]) -> RegionSettings:
-    """What `settings_with` wrote, with the networks found in ``folder``, wherever that is now."""
+    """The settings that `settings_with` stored, with fine-tuned backbones found in ``folder``."""
     from phrasebox.regions.backbones.finetuned import found_with
 
     settings = RegionSettings(**kept)
@@ -117,12 +117,12 @@ def settings_inside(folder: Path, kept: Mapping[str, Any]) -> RegionSettings:
 
 
 def region_settings_of(model: str | Path) -> RegionSettings:
-    """How a model's images became regions; ``model`` as for `phrasebox.io.model_folder.find_model`.
+    """The region settings stored with a model; ``model`` as for `phrasebox.io.model_folder.find_model`.
 
     Raises
     ------
     ModelError
-        If there is no such model, or its config does not say.
+        If there is no such model, or its config has no region settings.
     """
     from phrasebox.io.model_folder import find_model, read_config
 
@@ -131,11 +131,11 @@ def region_settings_of(model: str | Path) -> RegionSettings:
     try:
         return settings_inside(folder, config["regions"])
     except (KeyError, TypeError, SettingsError) as error:
-        raise ModelError(f"the config of {folder} does not say how regions are made: {error}") from error
+        raise ModelError(f"the config of {folder} has no valid region settings: {error}") from error
 
 
 def same_regions(one: RegionSettings, other: RegionSettings) -> bool:
-    """Whether both give the same vectors: wherever fine-tuned networks are, and whatever runs them."""
+    """Whether both give the same vectors; the engine and the path of fine-tuned backbones do not matter."""
     from phrasebox.regions.backbones.finetuned import same_network
 
     here, there = asdict(one), asdict(other)

@@ -1,4 +1,4 @@
-"""Superpixel straddling (Alexe et al., 2012): a box that cuts through superpixels does not end where a thing ends."""
+"""Superpixel straddling (Alexe et al., 2012): a box that cuts superpixels does not match an object's outline."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class Panel:
     label : str
         Quantity and unit of the vertical axis, such as ``Recall@1 (%)``.
     columns : mapping of str to sequence of float
-        One value an epoch for each named line; NaN leaves a gap.
+        Name of a line -> one value per epoch; NaN leaves a gap.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def curves(panels: Sequence[Panel], out: Path) -> None:
     panels : sequence of Panel
         From left to right, such as loss, Recall@1 both ways, learning rate.
     out : Path
-        The PNG file; replaced whole, never half written.
+        The PNG file, written atomically.
 
     Raises
     ------
@@ -72,5 +72,5 @@ def curves(panels: Sequence[Panel], out: Path) -> None:
         if len(panel.columns) > 1:
             axes.legend(frameon=False, fontsize="small")
     with whole_file(out) as part:
-        # Without the version stamp the same log gives the same bytes.
+        # No version stamp, so that equal logs give equal bytes.
         figure.savefig(part, format="png", metadata={"Software": None})

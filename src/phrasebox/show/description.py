@@ -46,7 +46,7 @@ def draw_description(image: np.ndarray | Path, description: Description, *, widt
     Returns
     -------
     PIL.Image.Image
-        The photograph with a labelled box a region; under it the caption, then the phrases in the colours of their
+        The photograph with one labelled box per region; under it the caption, then the phrases in the colours of their
         boxes, each with its score.
 
     Raises
@@ -74,7 +74,7 @@ def descriptions_page(described: Iterable[tuple[Path, Description]], out: Path) 
     Parameters
     ----------
     described : iterable of (Path, Description)
-        The picture's file and what was said of it; taken and written one at a time.
+        Image file and description; processed one at a time.
 
     Returns
     -------

@@ -55,7 +55,7 @@ def draw_grounding(image: np.ndarray, grounding: Grounding, *, width: int = 960)
 def draw_phrases(
     picture: Image.Image, sentence: str, phrases: tuple[Phrase, ...], facts: str, width: int = 960
 ) -> Image.Image:
-    """`draw_grounding` for any text whose phrases have boxes; ``facts`` stand under it in small type."""
+    """`draw_grounding` for any text whose phrases have boxes; ``facts`` is printed below in small type."""
     if width < _LEAST_WIDTH:
         raise SettingsError(f"a figure {width} pixels wide cannot be read; give at least {_LEAST_WIDTH}")
     full, unit = width * OVERSAMPLING, max(width, 560) * OVERSAMPLING / 960

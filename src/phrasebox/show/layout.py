@@ -17,7 +17,7 @@ def nested(rects: Sequence[Rect], step: float) -> list[Rect]:
     rects : sequence of (x1, y1, x2, y2)
         Pixels.
     step : float
-        How far one outline stands from the next, in pixels; a rectangle never shrinks below a third of its side.
+        Distance between two outlines, in pixels; a rectangle never shrinks below a third of its side.
 
     Examples
     --------
@@ -40,11 +40,11 @@ def place_labels(
     Parameters
     ----------
     sizes : sequence of (width, height)
-        One label a box, pixels.
+        One label per box, in pixels.
     boxes : sequence of (x1, y1, x2, y2)
         Pixels of the picture.
     width, height : float
-        The picture, which no label leaves.
+        Size of the picture in pixels; labels stay inside.
     gap : float
         Least distance between two labels and from label to border, pixels.
 

@@ -32,7 +32,7 @@ def photograph(image: np.ndarray | Path, regions: Regions) -> Image.Image:
             with Image.open(image) as file:
                 picture = ImageOps.exif_transpose(file).convert("RGB")
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise DataError(f"cannot read the image {image}: {error}; is it where it was, and whole?") from error
+            raise DataError(f"cannot read the image {image}: {error}; restore the file, or import it again") from error
     else:
         name = "the image array"
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:

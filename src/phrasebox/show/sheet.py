@@ -31,9 +31,9 @@ class Found:
     image : (H, W, 3) uint8 array
         The upright RGB image.
     phrases : tuple of Phrase
-        What is drawn into it; phrase ``i`` has colour ``i``.
+        Phrases drawn with their boxes; phrase ``i`` has colour ``i``.
     lines : tuple of str
-        What stands below: the first in ink, the others in grey.
+        Lines of text below the image: the first black, the others grey.
     """
 
     image: np.ndarray
@@ -47,7 +47,7 @@ def sheet(found: Sequence[Found], title: str) -> Image.Image:
     Parameters
     ----------
     title : str
-        Stands on top.
+        Heading.
     """
     s = OVERSAMPLING
     columns = max(1, min(_COLUMNS, len(found)))
@@ -79,7 +79,7 @@ def sheet_page(found: Iterable[Found], title: str, sentence: str = "") -> str:
     Parameters
     ----------
     sentence : str
-        What was looked for; words of the first picture's phrases stand in their colours.
+        The query; words of the first image's phrases are in the phrases' colours.
     """
     found = list(found)
     return _PAGE.format(
@@ -104,9 +104,9 @@ def _figure(one: Found) -> str:
     data = base64.b64encode(jpeg.getvalue()).decode("ascii")
     first, *others = one.lines
     small = "".join(f"<small>{escape(line)}</small>" for line in others)
-    said = ", ".join(phrase.text for phrase in one.phrases)
+    texts = ", ".join(phrase.text for phrase in one.phrases)
     return (
-        f'<figure><img alt="{escape(f"{first}: {said}" if said else first)}" src="data:image/jpeg;base64,{data}">'
+        f'<figure><img alt="{escape(f"{first}: {texts}" if texts else first)}" src="data:image/jpeg;base64,{data}">'
         f'<figcaption dir="auto"><b>{escape(first)}</b>{small}</figcaption></figure>'
     )
 

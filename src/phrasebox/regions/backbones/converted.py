@@ -22,9 +22,9 @@ _KEPT = ("name", "input_size", "dim", "stride", "fingerprint")
 
 
 def load_converted(name: str, input_size: int | None = None) -> tuple[Described, Any]:
-    """One of the packaged networks, and its body as an OpenVINO model, converted now if it never was.
+    """A packaged network and its body as an OpenVINO model; converted on first use.
 
-    A damaged copy is made anew; where none can be kept, it is converted each time.
+    A damaged cached copy is replaced; if none can be written, the network is converted every time.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def load_converted(name: str, input_size: int | None = None) -> tuple[Described,
     weights_file(name)
     size = input_size or PACKAGED[name].input_size
     folder = cache_folder() / f"{name}-{size}-{__version__}-openvino-{metadata.version('openvino')}"
-    with contextlib.suppress(Exception):  # whatever reading a missing or damaged copy raises, it is made anew
+    with contextlib.suppress(Exception):  # a missing or damaged copy is replaced
         return _read(folder)
     network = load_packaged(name, size)
     model = convert(network.body, size)
@@ -62,13 +62,13 @@ def _read(folder: Path) -> tuple[Described, Any]:
 
 
 def _keep(folder: Path, network: Described, model: Any) -> None:
-    """Write the copy; the facts last, with the hashes of the other files, so that a copy cut short is not read."""
+    """Write the copy; the file with the hashes of the others is last, so that an incomplete copy is not used."""
     from safetensors.torch import save
 
     assert network.head is not None  # every packaged network has one, and it is a linear layer
     linear = network.head.net.get_classifier()  # type: ignore[union-attr, operator]
     write_whole(folder / _HEAD, save(linear.state_dict()))
-    own = f"{os.getpid()}."  # processes that start together do not write into each other's files
+    own = f"{os.getpid()}."  # file names are unique per process
     silent_openvino().save_model(model, folder / (own + _GRAPH), compress_to_fp16=False)
     for file in (_GRAPH, _WEIGHTS):
         os.replace(folder / (own + file), folder / file)

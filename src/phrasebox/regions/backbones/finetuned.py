@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 KIND = "phrasebox network"
 NETWORKS = "networks"
-"""Folder in a model's folder with the networks that belong to it."""
+"""Folder, inside a model's folder, of its fine-tuned backbones."""
 
 _CARD = """# {base}, fine-tuned
 
@@ -39,7 +39,7 @@ def save_tuned(parent: Path, network: Network, blocks: int, tail: Tail) -> Path:
 
 
 def load_tuned(folder: Path, load: Callable[[str, int], Network], input_size: int | None = None) -> Network:
-    """The network of a folder; ``load`` gives the one it was made from by name and input size.
+    """The network in a folder; ``load`` loads its base network by name and input size.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def is_tuned(name: str) -> bool:
 
 
 def same_network(one: str, other: str) -> bool:
-    """Whether two names of backbones mean the same weights; those of folders do wherever they are.
+    """Whether two backbone names mean the same weights; the path of a folder does not matter.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def same_network(one: str, other: str) -> bool:
 
 
 def keep_with(folder: Path, name: str) -> str:
-    """Copy the network called ``name``, if it is a folder's, into a model's; what the model is to call it."""
+    """Copy the network ``name`` into a model's folder if it is a folder; returns the name to store."""
     if not is_tuned(name):
         return name
     inside = f"./{NETWORKS}/{Path(name).name}"
@@ -94,7 +94,7 @@ def keep_with(folder: Path, name: str) -> str:
 
 
 def shown(name: str) -> str:
-    """A network's name for people, without the path of a folder of this machine.
+    """A network's name to display, without the path of its folder.
 
     Examples
     --------
@@ -105,5 +105,5 @@ def shown(name: str) -> str:
 
 
 def found_with(folder: Path, name: str) -> str:
-    """The name of a network as `keep_with` wrote it, from anywhere."""
+    """The network's name from one that `keep_with` returned, with the present folder."""
     return str(folder / name) if name.startswith("./") else name

@@ -26,7 +26,7 @@ class Packaged:
 
     @property
     def distribution(self) -> str:
-        """What to install."""
+        """The package to install."""
         return self.module.replace("_", "-")
 
 

@@ -70,15 +70,15 @@ def convert(body: nn.Module, input_size: int) -> Any:
     shape = [1, input_size, input_size, 3]
     pixels = torch.zeros(shape, dtype=torch.uint8)
     with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the size is fixed, so what tracing warns of cannot happen
+        warnings.simplefilter("ignore")  # tracing warns about varying sizes; the size is fixed
         traced = torch.jit.trace(body, pixels, check_trace=False)
         return openvino.convert_model(traced, example_input=pixels, input=shape)
 
 
 def silent_openvino() -> Any:
-    """OpenVINO without the part that reports every conversion to its maker and writes a folder into the home.
+    """Disable OpenVINO's telemetry, which reports conversions to its maker and writes into the home folder.
 
-    Its converter has a silent stand-in for where that part is not installed.
+    The converter works without the telemetry package.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
@@ -87,7 +87,7 @@ def silent_openvino() -> Any:
 
 
 class TorchEngine:
-    """The body as it is, on a torch device."""
+    """The network body on a torch device."""
 
     name = "torch"
 
@@ -118,7 +118,7 @@ def make_engine(engine: EngineName, body: nn.Module, input_size: int, device: st
 
 
 def runs_openvino(engine: EngineName, device: str) -> bool:
-    """Whether OpenVINO, rather than torch, is what this engine on this device means.
+    """Whether this engine name means OpenVINO on this device.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A pretrained object detector in place of a search, for those who have the weights of one."""
+"""A pretrained object detector as box proposer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TORCHVISION = "torchvision:"
 
 
 class Detector:
-    """Boxes of a torchvision or transformers detector, ranked by its confidence; its classes are not looked at.
+    """Boxes of a torchvision or transformers detector, ranked by its confidence; classes are ignored.
 
     The network is loaded at the first image, and runs on one image at a time.
 
@@ -56,7 +56,7 @@ class Detector:
         return f"detector-{self.model}-{self.threshold:g}"
 
     def propose(self, image: np.ndarray) -> Proposals:
-        """Boxes of an ``(H, W, 3)`` uint8 RGB image, the surest first.
+        """Boxes of an ``(H, W, 3)`` uint8 RGB image, highest confidence first.
 
         Raises
         ------

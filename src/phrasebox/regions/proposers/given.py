@@ -12,7 +12,7 @@ from phrasebox.regions.proposers.base import Proposals
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Given:
-    """Boxes that came with one image, in their order.
+    """The user boxes of one image, in order.
 
     Attributes
     ----------
