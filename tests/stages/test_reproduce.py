@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from phrasebox.aligner import PRESETS, Aligner
 from phrasebox.cli import app
+from phrasebox.errors import WorkspaceError
 from phrasebox.regions.settings import REGION_PRESETS, RegionSettings
 from phrasebox.stages.reproduce import reproduce
 from phrasebox.training.execution import Execution
@@ -198,10 +200,99 @@ def test_models_of_other_settings_have_the_same_bytes(data, call, tmp_path):
     for command in made:
         done = call(*command[1:], "--quiet")
         assert (done.code, done.err) == (0, "")
-    for file in ("other/model.safetensors", "speaker/model.safetensors", "speaker/config.json"):
-        assert (again / "models" / file).read_bytes() == (ws / "models" / file).read_bytes()
+    assert files_of(again / "models") == files_of(ws / "models")
     assert all(run.argv for run in Workspace(ws).runs)
     assert Workspace(ws).runs[-1].argv[0] == "caption"
+
+
+def files_of(models):
+    """The bytes of the files that a model is."""
+    return {path.relative_to(models): path.read_bytes() for path in models.rglob("*") if path.name in FILES}
+
+
+def test_fine_tuned_models_of_a_settings_file_have_the_same_bytes(data, call, tmp_path):
+    ws, again, mine = tmp_path / "ws", tmp_path / "again", tmp_path / "mine.toml"
+    mine.write_text("[align]\nepochs = 1\nbatch = 2\ndim = 16\nphotographs = false\nencoder = 'gru'\n")
+    for command in (
+        ["import", data / "captions.json", ws],
+        ["regions", ws, *SMALL],
+        ["align", ws, "--config", mine, "--finetune", "1"],
+    ):
+        assert call(*command, "--quiet").code == 0
+    mine.unlink()
+    made, notes = commands(call, ws, "--into", again)
+    assert notes == []
+    assert {"--no-photographs", "--finetune"} <= set(made[-1])
+    for command in made:
+        assert call(*command[1:], "--quiet").code == 0
+    assert files_of(again / "models") == files_of(ws / "models")
+    assert {path.name for path in files_of(ws / "models")} >= {"config.json", "model.safetensors", "bank.safetensors"}
+
+
+def test_everything_in_one_command_is_made_again(data, call, tmp_path, monkeypatch):
+    small = RegionSettings("grid", 27, "efficientnet-lite0", 96, density=27, nms=1.0, rank="proposer")
+    monkeypatch.setitem(REGION_PRESETS, "modern", small)
+    ws, again = tmp_path / "ws", tmp_path / "again"
+    assert call("run", data / "captions.json", ws, "--train", "--quiet").code == 0
+    made, notes = commands(call, ws, "--into", again)
+    assert notes == []
+    assert [command[1] for command in made] == ["import", "regions", "align", "ground"] + 3 * ["export"]
+    for command in made:
+        assert call(*command[1:], "--quiet").code == 0
+    assert content(again) == content(ws)
+    for name in ("odvg.jsonl", "coco.json"):
+        assert (again / "out" / name).read_bytes() == (ws / "out" / name).read_bytes()
+    assert {run.argv[0] for run in Workspace(ws).runs} == {"run"}
+
+
+class TestWhatIsWrittenOutside:
+    def test_an_export_is_recorded_with_its_options(self, at, call, tmp_path):
+        ws, out = at("ground"), tmp_path / "pairs.jsonl"
+        for more in (["--split", "train"], ["--parts-only", "--min-confidence", "0.01"]):
+            assert call("export", ws, out, "--format", "odvg", *more, "--quiet").code == 0
+        (last,) = [command for command in commands(call, ws)[0] if command[1] == "export"]
+        options = ["--format", "odvg", "--min-confidence", "0.01", "--parts-only"]
+        assert last == ["phrasebox", "export", str(ws), str(out), *options]
+
+    def test_a_hub_folder(self, at, call, model, tmp_path):
+        ws, folder = at("ground"), tmp_path / "hub"
+        assert call("export", ws, "--hub-folder", folder, "--model", model, "--quiet").code == 0
+        found = commands(call, ws)[0][-1]
+        assert found == ["phrasebox", "export", str(ws), "--hub-folder", str(folder), "--model", str(model)]
+
+    @pytest.mark.parametrize("why", ["read-only", "another command writes"])
+    def test_a_workspace_that_cannot_be_written_is_exported_all_the_same(self, why, at, call, tmp_path, monkeypatch):
+        ws, out = at("ground"), tmp_path / "pairs.jsonl"
+
+        def refuse(*_):
+            raise PermissionError(13, "Permission denied", "lock") if why == "read-only" else WorkspaceError("busy")
+
+        monkeypatch.setattr(Workspace, "lock", refuse)
+        before = Workspace(ws).runs
+        assert call("export", ws, out, "--format", "odvg", "--quiet").code == 0
+        assert out.exists()
+        assert Workspace(ws).runs == before
+
+    def test_measuring_captions_alone(self, tmp_path):
+        ws = Workspace.create(tmp_path / "ws")
+        asked = {"split": "test", "captioner": "models/mine", "captions_only": True, "device": "cpu"}
+        ws.made(Run("caption", {"name": "mine", "device": "cpu"}, {}, 0, "models/mine"))
+        ws.made(Run("evaluate", asked, makes="results/test-captions.json"))
+        step = reproduce(ws, tmp_path / "again")[-1]
+        mine = str(tmp_path / "again" / "models" / "mine")
+        assert step.command[3:] == ("--split", "test", "--captions-only", "--captioner", mine)
+        assert step.notes == ()
+
+
+def test_a_workspace_of_0_1_gives_commands_of_now(tmp_path):
+    kept = Path(__file__).parents[1] / "data" / "workspace-0.1"
+    steps = reproduce(Workspace(shutil.copytree(kept, tmp_path / "ws")))
+    assert [step.command[1] for step in steps] == [run.stage for run in Workspace(tmp_path / "ws").runs]
+    for step in steps:
+        asked = app[step.command[1]]
+        known = {name for one in asked.assemble_argument_collection() for name in (*one.names, *one.negatives)}
+        assert {word for word in step.command if word.startswith("--")} <= known
+        assert not any("not a setting" in note for note in step.notes)
 
 
 def test_names_with_spaces_are_quoted(data, call, tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -40,7 +42,8 @@ def test_every_preset_file_is_a_preset():
         ("[alig]\ndim = 3\n", "has 'alig'; its tables are [regions], [align], [caption], [describe]"),
         ("dim = 3\n", "has 'dim'; its tables are"),
         ("[align", "is not TOML"),
-        ("[align]\ndim = 0\n", "mine.toml: dim must be at least 1, got 0"),
+        ("[align]\ndim = 0\n", "mine.toml: [align] dim must be at least 1, got 0"),
+        ('[align]\nepochs = "many"\n', "mine.toml: [align] epochs must be a whole number, got 'many'"),
         ("[align]\nvector_dim = 10\n", "has no vector_dim"),
     ],
 )
@@ -74,3 +77,16 @@ def test_an_option_comes_before_a_file_before_a_preset_before_the_default(tmp_pa
 @pytest.mark.parametrize("command", ["align", "caption", "regions"])
 def test_values_are_plain(command):
     assert json.loads(json.dumps(start_of(command, "paper"))) == start_of(command, "paper")
+
+
+ROOT = Path(__file__).parents[2]
+GUIDES = [page for page in (ROOT / "docs").rglob("*.md") if page.parent.name != "reference"]
+
+
+@pytest.mark.parametrize("command", TABLES)
+def test_a_guide_a_recipe_or_a_benchmark_shows_the_use_of_every_option(command):
+    pages = [*GUIDES, *(ROOT / "recipes").glob("*.sh"), *(ROOT / "benchmarks").glob("*.py")]
+    shown = set(
+        re.findall(r"--(?:no-)?([a-z][a-z0-9-]*)", " ".join(page.read_text(encoding="utf-8") for page in pages))
+    )
+    assert [name for name in option_names(*TABLES[command]) if name.replace("_", "-") not in shown] == []

@@ -15,7 +15,7 @@ def test_sizes(text, size):
     assert Execution(memory=text).memory == size
 
 
-@pytest.mark.parametrize("text", ["", "GB", "4 X", "-1GB", "nan"])
+@pytest.mark.parametrize("text", ["", "GB", "4 X", "-1GB", "nan", "1 GB 2", "1GB2", "1 2"])
 def test_what_is_no_size(text):
     with pytest.raises(SettingsError, match="memory must be a size such as 4GB"):
         Execution(memory=text)

@@ -42,8 +42,10 @@ def evaluate(
         if not captions_only:
             aligner = opened.aligner(model)
             seed = aligner.about.get("training", {}).get("seed", common.seed)
-            tables += job(opened.workspace, aligner, split, seed, opened.silent)
-        tables += evaluate_captions(opened.workspace, captioner, split, opened.device, opened.workers, opened.silent)
+            tables += job(opened.workspace, aligner, split, seed, opened.silent, captioner)
+        tables += evaluate_captions(
+            opened.workspace, captioner, split, opened.device, opened.workers, opened.silent, alone=captions_only
+        )
     if captions_only and not tables:
         raise WorkspaceError(f"there is no captioner to measure; train one with: phrasebox caption {ws}")
     if common.json:

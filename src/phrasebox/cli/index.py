@@ -36,9 +36,13 @@ def index(
         Address of the Ray cluster, such as auto or HOST:6379; default: start one on this machine.
     """
     from phrasebox.search import build_index
+    from phrasebox.stages.ground import named_model
+    from phrasebox.workspace.run_log import Run
 
     where = bulk_engine(common, engine, address)
     with session(ws, common, writes=False) as opened:
         aligner = opened.aligner(model)
         made = build_index(opened.workspace, aligner, backend, url, common.seed, fresh, opened.silent, where)
+        asked = {"backend": backend, "url": url, "model": named_model(opened.workspace, aligner)}
+        opened.workspace.note(Run("index", {**asked, "device": aligner.device}, {}, common.seed, f"index/{backend}"))
     say(common, made.to_json(), made.told())

@@ -18,7 +18,7 @@ from phrasebox.io.atomic import write_json
 from phrasebox.io.model_folder import model_id
 from phrasebox.stages.baseline import baseline
 from phrasebox.stages.choose_beta import BETAS, score_scale, segmentation_cases, with_regions
-from phrasebox.stages.ground import named_model
+from phrasebox.stages.ground import named_model, named_source
 from phrasebox.stages.training_data import load_pairs
 from phrasebox.types import Example
 from phrasebox.workspace.run_log import Run
@@ -28,11 +28,21 @@ _EXAMPLES = 64  # number of images with ground truth in memory at a time
 
 
 def evaluate(
-    ws: Workspace, aligner: Aligner, split: str = "val", seed: int = 0, quiet: bool = False
+    ws: Workspace,
+    aligner: Aligner,
+    split: str = "val",
+    seed: int = 0,
+    quiet: bool = False,
+    captioner: str | None = None,
 ) -> list[ResultTable]:
     """Retrieval with its frozen-feature baseline and, if the split has ground truth, grounding and segmentation.
 
     The tables are also written to ``results/<split>.json`` in the workspace; the caller must hold the workspace's lock.
+
+    Parameters
+    ----------
+    captioner : str, optional
+        Source of the captioner that the same run measures, for its record.
 
     Raises
     ------
@@ -66,6 +76,8 @@ def evaluate(
         tables.append(segmentation.named(f"segmentation, the model's beta is {aligner.beta:g}"))
     write_json(ws.path / "results" / f"{split}.json", [table.to_json() for table in tables])
     asked = {"split": split, "model": named_model(ws, aligner), "device": aligner.device}
+    if captioner:
+        asked["captioner"] = named_source(ws, captioner)
     ws.made(Run("evaluate", asked, {"model": model_id(aligner.model)}, seed, f"results/{split}.json"))
     return tables
 

@@ -15,11 +15,14 @@ from phrasebox.evaluate.neighbours import nearest
 from phrasebox.evaluate.tables import ResultTable
 from phrasebox.io.atomic import write_json
 from phrasebox.io.images import load_image
+from phrasebox.io.model_folder import model_id
 from phrasebox.pipeline.progress import progress
 from phrasebox.stages.caption import NAME
 from phrasebox.stages.choose_beta import with_regions
+from phrasebox.stages.ground import named_source
 from phrasebox.text.words import words
 from phrasebox.types import Example, Regions
+from phrasebox.workspace.run_log import Run
 from phrasebox.workspace.workspace import Workspace
 
 IMAGES_ALONE = "captioner-images"
@@ -36,11 +39,17 @@ def evaluate_captions(
     device: str = "cpu",
     workers: int = 2,
     quiet: bool = False,
+    alone: bool = False,
 ) -> list[ResultTable]:
     """Caption tables of a captioner, also written to ``results/<split>-captions.json``.
 
     The default captioner is the workspace's own, else the built-in one; if that one does not fit the regions, the
     result is empty. A workspace model named ``captioner-images`` (trained on whole images only) is measured too.
+
+    Parameters
+    ----------
+    alone : bool
+        The aligner is not measured beside it, so that this is a run of its own.
 
     Raises
     ------
@@ -59,7 +68,11 @@ def evaluate_captions(
             ws, ws.models / IMAGES_ALONE, device, workers
         )
     tables = caption_tables(ws, captioners, split, captioner.about.get("training", {}).get("seed", 0), quiet)
-    write_json(ws.path / "results" / f"{split}-captions.json", [table.to_json() for table in tables])
+    results = f"{split}-captions.json"
+    write_json(ws.path / "results" / results, [table.to_json() for table in tables])
+    if alone:
+        asked = {"split": split, "captioner": named_source(ws, source), "captions_only": True, "device": device}
+        ws.made(Run("evaluate", asked, {"captioner": model_id(captioner.model)}, makes=f"results/{results}"))
     return tables
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from phrasebox.errors import SettingsError, WorkspaceError
 from phrasebox.formats import CAPTIONS_ONLY, write_target
 from phrasebox.formats._writing import Written
 from phrasebox.io.images import load_image
+from phrasebox.io.paths import place
 from phrasebox.text.words import words
 from phrasebox.types import GroundedCaption, GroundedImage, Phrase
+from phrasebox.workspace.run_log import Run
 from phrasebox.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -55,11 +57,23 @@ def export(
     WorkspaceError
         If there is nothing to write: no captions, no phrases, or all phrases are omitted.
     """
-    if format in CAPTIONS_ONLY:
-        if reviewed:
-            raise SettingsError(f"{format} holds only captions; omit --reviewed, or give another --format")
-        return write_target(out, _captioned(ws, split), format)
-    return write_target(out, grounded_records(ws, split, min_confidence, parts_only, reviewed), format)
+    if format not in CAPTIONS_ONLY:
+        records = grounded_records(ws, split, min_confidence, parts_only, reviewed)
+    elif reviewed:
+        raise SettingsError(f"{format} holds only captions; omit --reviewed, or give another --format")
+    else:
+        records = _captioned(ws, split)
+    written = write_target(out, records, format)
+    asked = {"format": format, "split": split, "min_confidence": min_confidence or None}
+    note_export(ws, out, {**asked, "parts_only": parts_only, "reviewed": reviewed})
+    return written
+
+
+def note_export(ws: Workspace, out: Path, asked: Mapping[str, Any]) -> None:
+    """Record in the workspace that ``out`` was written; its path is relative to the workspace if it is inside."""
+    path, own = place(out).absolute(), ws.path.absolute()
+    target = path.relative_to(own).as_posix() if path.is_relative_to(own) else str(path)
+    ws.note(Run("export", {"out": target, **asked}, makes=target))
 
 
 def grounded_records(

@@ -96,10 +96,16 @@ def ground_batch(aligner: Aligner, batch: Sequence[_Item], beta: float) -> dict[
 
 def named_model(ws: Workspace, aligner: Aligner) -> str:
     """Source of the aligner: a path relative to the workspace if it is inside, else a folder, hub id or name."""
-    if aligner.source in ("", BUILT_IN_NAME) or not Path(aligner.source).is_dir():
+    return named_source(ws, aligner.source)
+
+
+def named_source(ws: Workspace, source: str | Path | None) -> str:
+    """As `named_model`, of the source that a model was loaded from; empty for none."""
+    source = str(source or "")
+    if source in ("", BUILT_IN_NAME) or not Path(source).is_dir():
         inside = f"{ws.path}/"  # a workspace in an object store
-        return aligner.source.removeprefix(inside)
-    folder, own = Path(aligner.source).absolute(), ws.path.absolute()
+        return source.removeprefix(inside)
+    folder, own = Path(source).absolute(), ws.path.absolute()
     return folder.relative_to(own).as_posix() if folder.is_relative_to(own) else str(folder)
 
 

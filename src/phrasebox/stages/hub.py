@@ -20,7 +20,8 @@ from phrasebox.formats import Written, write_target
 from phrasebox.io.atomic import replacing_folder
 from phrasebox.io.model_folder import CARD, MODEL, model_id
 from phrasebox.regions.backbones.finetuned import shown
-from phrasebox.stages.export import grounded_records
+from phrasebox.stages.export import grounded_records, note_export
+from phrasebox.stages.ground import named_model
 from phrasebox.stages.origin import origin
 from phrasebox.types import SPLITS, GroundedImage
 from phrasebox.workspace.run_log import versions
@@ -77,6 +78,8 @@ def write_hub_folder(
         card = dataset_card(ws, aligner, counts, figures, ws.path.absolute().name)
         (part / CARD).write_text(card, encoding="utf-8")
         aligner.save(part / MODEL, _model_card(aligner, figures))
+    asked = {"min_confidence": min_confidence or None, "parts_only": parts_only, "model": named_model(ws, aligner)}
+    note_export(ws, out, {"hub_folder": True, **asked})
     parts = [one for written in counts.values() for one in written]
     return Published(sum(w.captions for w in parts), sum(w.phrases for w in parts), len(parts), bool(figures))
 

@@ -53,8 +53,7 @@ def reproduce(ws: Workspace, into: Path | None = None) -> list[Step]:
         options, notes = _OPTIONS.get(run.stage, _as_given)(run, target)
         if run.stage == "import":
             notes += _lost_source(run, ws.path)
-        if run.stage in ("ground", "evaluate"):
-            notes += _lost_model(run, trained)
+        notes += _lost_model(run, trained)
         if not run.finished:
             notes.append("this run was stopped before its end; the command completes it")
         if differing := _other_versions(run):
@@ -63,7 +62,7 @@ def reproduce(ws: Workspace, into: Path | None = None) -> list[Step]:
         processes = run.arguments.get("processes", 1)
         launcher = ["torchrun", "--nproc-per-node", str(processes), "-m"] if processes > 1 else []
         options = [_moved(word, ws.path, target) for word in options]
-        words = [*launcher, "phrasebox", run.stage, *_source(run), str(target), *options]
+        words = [*launcher, "phrasebox", run.stage, *_source(run), str(target), *_out(run, target), *options]
         if (device := run.arguments.get("device", "cpu")) != "cpu":
             words += ["--device", device]
         if run.seed:
@@ -79,12 +78,19 @@ _Options = tuple[list[str], list[str]]
 
 def _moved(word: str, ws: Path, target: Path) -> str:
     """Replace the workspace in a path inside it, such as that of a fine-tuned backbone, with the new workspace."""
-    inside = f"{ws}{os.sep}"
-    return str(target / word.removeprefix(inside)) if word.startswith(inside) else word
+    inside = next((start for start in (f"{ws}{os.sep}", f"{ws.absolute()}{os.sep}") if word.startswith(start)), "")
+    return str(target / word.removeprefix(inside)) if inside else word
 
 
 def _source(run: Run) -> list[str]:
     return [run.arguments["source"]] if "source" in run.arguments else []
+
+
+def _out(run: Run, target: Path) -> list[str]:
+    """What an export wrote; a path inside the workspace is inside the new one."""
+    if "out" not in run.arguments:
+        return []
+    return [*(["--hub-folder"] if run.arguments.get("hub_folder") else []), str(target / run.arguments["out"])]
 
 
 def _lost_source(run: Run, ws: Path) -> list[str]:
@@ -138,15 +144,16 @@ def _shortest(starts: Sequence[tuple[Mapping[str, str], list[str]]], made: Mappi
 
 def _as_given(run: Run, target: Path) -> _Options:
     options = _given(run)
-    model = run.arguments.get("model", "") if run.stage in ("ground", "evaluate") else ""
-    if model not in ("", f"models/{NAME}"):
-        options["model"] = str(target / model) if model.startswith("models/") else model
+    for kind, default in (("model", NAME), ("captioner", CAPTIONER)):
+        model = run.arguments.get(kind) or ""
+        if model not in ("", f"models/{default}"):
+            options[kind] = str(target / model) if model.startswith("models/") else model
     return _options(options, options.keys())
 
 
 def _given(run: Run) -> dict[str, Any]:
     """The options that were given, without those that are handled for every step."""
-    own = ("source", "model", "device", "processes")
+    own = ("source", "out", "hub_folder", "model", "captioner", "device", "processes")
     return {k: v for k, v in run.arguments.items() if k not in own and not (v is None or v is False or v == [])}
 
 
@@ -179,12 +186,13 @@ def _each(value: Any) -> Sequence[Any]:
 
 
 def _lost_model(run: Run, trained: set[str]) -> list[str]:
-    model = run.arguments["model"]
-    if not model:
-        return ["it was run from Python with an unsaved model"]
-    if model.startswith("models/") and model not in trained:
-        return [f"its {model} no longer exists, or was trained again since"]
-    return []
+    used = [run.arguments.get(kind) or "" for kind in ("model", "captioner")]
+    unsaved = ["it was run from Python with an unsaved model"] if run.arguments.get("model") == "" else []
+    return unsaved + [
+        f"its {model} no longer exists, or was trained again since"
+        for model in used
+        if model.startswith("models/") and model not in trained
+    ]
 
 
 def _other_versions(run: Run) -> str:

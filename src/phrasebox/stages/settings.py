@@ -51,7 +51,7 @@ def values_of(command: str, given: Mapping[str, Any]) -> dict[str, Any]:
         start = start_of(command, asked.get("preset", "modern"))
     values = start | table
     for cls in TABLES[command]:
-        with_values(cls, values, f"{path}: " if path else "")
+        with_values(cls, values, f"{path}: [{command}] " if path else "")
     return values
 
 

@@ -8,9 +8,10 @@ import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import ByteSize, Field
+from pydantic import BeforeValidator, ByteSize, Field
+from pydantic_core import PydanticCustomError
 
 from phrasebox.io.settings import settings
 
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 
 _SHARE = 0.5  # fraction of free memory that vectors may take
 _CGROUP = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+
+
+def _checked_size(value: Any) -> Any:
+    """Refuse text behind a size, which pydantic ignores."""
+    if isinstance(value, str) and not re.fullmatch(r"\s*\d*\.?\d+\s*[A-Za-z]*\s*", value):
+        raise PydanticCustomError("byte_size", "not a size")
+    return value
 
 
 @settings
@@ -32,7 +40,7 @@ class Execution:
     "Precision of the products in the networks; weights, losses and validation are always in single precision."
     compile: bool = False
     "Compile the networks with torch.compile."
-    memory: ByteSize | None = None
+    memory: Annotated[ByteSize, BeforeValidator(_checked_size)] | None = None
     "Size such as 4GB that the vectors of a process may take; more are read as needed. Half of what is free by default."
 
     def parts(self, own: slice) -> list[slice]:

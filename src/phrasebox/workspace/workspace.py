@@ -228,6 +228,18 @@ class Workspace(WorkspaceReader):
         """
         self._manifest.keep_runs(runs.made(self.runs, run, anew))
 
+    def note(self, run: Run) -> None:
+        """Record a finished run that wrote outside the tables, if the workspace can be written to now.
+
+        What only reads a workspace works where it is read-only and while another command writes to it; its run is
+        not recorded then.
+        """
+        try:
+            with self.lock():
+                self.made(run)
+        except (OSError, WorkspaceError):
+            return
+
     # Writing: each call is one commit
 
     def append_images(self, examples: Sequence[Example], sizes: Sequence[tuple[int, int]]) -> None:
