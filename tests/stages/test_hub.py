@@ -144,7 +144,7 @@ class TestBadInput:
 
     @pytest.mark.parametrize("extra", [["out.jsonl"], ["--format", "odvg"], ["--split", "val"]])
     def test_both_kinds_of_target(self, at, call, tmp_path, extra):
-        assert "leave those out" in call("export", at("ground"), *extra, "--hub-folder", tmp_path / "hub").reason
+        assert "omit those" in call("export", at("ground"), *extra, "--hub-folder", tmp_path / "hub").reason
 
     def test_no_target(self, at, call):
         assert "or give --hub-folder" in call("export", at("ground")).reason
