@@ -98,7 +98,7 @@ def test_captions_and_regions_are_measured(at, call, data, model, monkeypatch):
     done = call("evaluate", ws, "--split", "val", "--captions-only", "--json")
     whole, regions = done.json
     assert whole["protocol"].startswith("captions")
-    assert "METEOR n/a: Java is not installed" in whole["protocol"]
+    assert "METEOR n/a: install phrasebox[caption-metrics] and Java" in whole["protocol"]
     names = ["generator", "generator of full images alone", "nearest neighbour"]
     assert [row["method"] for row in whole["rows"]] == names
     assert whole["rows"][0]["images"] == 2

@@ -30,6 +30,7 @@ def align(
     finetune: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
     name: str = "aligner",
     fresh: bool = False,
+    no_val: bool = False,
     common: Common = COMMON,
 ) -> None:
     """Train an aligner on the train split, validate it on the val split; continues a stopped run.
@@ -43,19 +44,25 @@ def align(
         Name of the model's folder in the workspace's folder "models".
     fresh
         Start from the beginning; do not continue a stopped run.
+    no_val
+        Where the workspace has no val split, train on all images and keep the last epoch. By default 5 % of the train
+        images, at least 20, are held out to choose the epoch.
     """
     from phrasebox.aligner import AlignEpoch
     from phrasebox.stages.align import align as job
 
-    def report(epoch: AlignEpoch) -> None:
+    def told(line: str) -> None:
         if not opened.silent:
-            print(epoch.line, file=sys.stderr, flush=True)
+            print(line, file=sys.stderr, flush=True)
+
+    def report(epoch: AlignEpoch) -> None:
+        told(epoch.line)
 
     training = replace(training, seed=common.seed)
     with together(ws, common) as (opened, common):
         done = job(
             opened.workspace, model, training, name, opened.device, fresh, opened.silent, report,
-            execution=execution, finetune=finetune, workers=opened.workers,
+            execution=execution, finetune=finetune, workers=opened.workers, told=told, no_val=no_val,
         )  # fmt: skip
     again = f"phrasebox regions {ws} --like {done.folder} --fresh"
     remedy = [f"the backbones were fine-tuned; recompute the regions: {again}"] if finetune else []

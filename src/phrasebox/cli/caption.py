@@ -27,6 +27,7 @@ def caption(
     execution: Annotated[Execution, COMPUTING] = PLAIN,
     name: str = "captioner",
     fresh: bool = False,
+    no_val: bool = False,
     common: Common = COMMON,
 ) -> None:
     """Train a captioner on captions and decoded phrases, validate it on the val split; continues a stopped run.
@@ -37,6 +38,9 @@ def caption(
         Name of the model's folder in the workspace's folder "models".
     fresh
         Start from the beginning; do not continue a stopped run.
+    no_val
+        Where the workspace has no val split, train on all images and keep the last epoch. By default 5 % of the train
+        images, at least 20, are held out to choose the epoch.
     """
     from phrasebox.captioner import CaptionEpoch
     from phrasebox.stages.caption import caption as job
@@ -52,7 +56,7 @@ def caption(
     with together(ws, common) as (opened, common):
         done = job(
             opened.workspace, model, training, speech, name, opened.device, fresh, show, report,
-            execution,
+            execution, no_val,
         )  # fmt: skip
     say(
         common,

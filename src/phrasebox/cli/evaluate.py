@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 from phrasebox.cli.app import COMMON, Common, Split, WorkspacePath
 from phrasebox.cli.shared import session
@@ -17,6 +18,7 @@ def evaluate(
     model: str | None = None,
     captioner: str | None = None,
     captions_only: bool = False,
+    no_val: bool = False,
     common: Common = COMMON,
 ) -> None:
     """Measure retrieval, captions and, with ground truth, grounding, segmentation and region captions.
@@ -31,20 +33,34 @@ def evaluate(
         Folder or hub id of a captioner; default: the workspace's own, or the built-in one if it fits the regions.
     captions_only
         Measure only the captioner.
+    no_val
+        Hold out no train images where the workspace has no val split.
     """
     from rich.console import Console
 
     from phrasebox.stages.evaluate import evaluate as job
     from phrasebox.stages.evaluate_captions import evaluate_captions
 
+    def told(line: str) -> None:
+        if not opened.silent:
+            print(line, file=sys.stderr, flush=True)
+
     tables = []
     with session(ws, common) as opened:
         if not captions_only:
             aligner = opened.aligner(model)
             seed = aligner.about.get("training", {}).get("seed", common.seed)
-            tables += job(opened.workspace, aligner, split, seed, opened.silent, captioner)
+            tables += job(opened.workspace, aligner, split, seed, opened.silent, captioner, told, no_val)
         tables += evaluate_captions(
-            opened.workspace, captioner, split, opened.device, opened.workers, opened.silent, alone=captions_only
+            opened.workspace,
+            captioner,
+            split,
+            opened.device,
+            opened.workers,
+            opened.silent,
+            captions_only,
+            told,
+            no_val,
         )
     if captions_only and not tables:
         raise WorkspaceError(f"there is no captioner to measure; train one with: phrasebox caption {ws}")

@@ -23,6 +23,7 @@ from phrasebox.stages.finetune import MAPS, check_tunable, tune
 from phrasebox.stages.models import computed, model_folder, write_history
 from phrasebox.stages.origin import origin
 from phrasebox.stages.training_data import VECTORS, forget, training_pairs
+from phrasebox.stages.validation_split import hold_out
 from phrasebox.text.vocabulary import Vocabulary
 from phrasebox.training import distributed
 from phrasebox.training.execution import PLAIN, Execution
@@ -61,6 +62,8 @@ def align(
     execution: Execution = PLAIN,
     finetune: int = 0,
     workers: int = 2,
+    told: Callable[[str], object] = lambda line: None,
+    no_val: bool = False,
 ) -> Aligned:
     """Train on the ``train`` split, stop early by retrieval on ``val``, choose beta on training images, and save.
 
@@ -72,6 +75,9 @@ def align(
     finetune : int
         Number of last blocks of the backbones to fine-tune with the aligner afterwards (theta_c; PAPER: section 2), see
         `phrasebox.stages.finetune`. The backbones are saved with the model, which then fits regions made with them.
+
+    told, no_val
+        As `phrasebox.stages.validation_split.hold_out`: where there is no val split, one is made of train images.
 
     Raises
     ------
@@ -85,6 +91,7 @@ def align(
     folder = model_folder(ws, name)
     if finetune:
         check_tunable(workspace_regions(ws), finetune)
+    held_out = hold_out(ws, told, no_val)
     pairs, validation = training_pairs(ws, model, folder, execution, device, quiet)
     if not len(pairs):
         raise WorkspaceError(
@@ -126,12 +133,15 @@ def align(
     aligner.about = _about(ws, pairs, vocabulary, settings, trained, best)
     if finetune:
         aligner.about["finetuned_blocks"] = finetune
+    if held_out:
+        aligner.about["held_out"] = held_out
     aligner.save(folder, card(aligner.about) if card else "")
     write_whole(folder / "vocabulary.txt", ("\n".join(vocabulary.terms) + "\n").encode())
     made = {"model": asdict(model), "train": asdict(settings)}
     for scratch in (VECTORS, MAPS):
         shutil.rmtree(folder / scratch, ignore_errors=True)
-    asked = {"name": name, **({"finetune": finetune} if finetune else {}), **computed(device, execution)}
+    given = {"finetune": finetune, "no_val": no_val}
+    asked = {"name": name, **{k: v for k, v in given.items() if v}, **computed(device, execution)}
     ws.made(Run(STAGE, asked, made, settings.seed, f"{ws.models.name}/{name}"), anew=bool(history))
     return Aligned(folder, len(trained.history), len(history), best, aligner.beta)
 

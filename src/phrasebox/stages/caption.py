@@ -20,6 +20,7 @@ from phrasebox.show import Panel
 from phrasebox.stages.models import computed, model_folder, write_history
 from phrasebox.stages.origin import origin
 from phrasebox.stages.training_data import corpus_source, forget
+from phrasebox.stages.validation_split import hold_out
 from phrasebox.text.words import words
 from phrasebox.training import distributed
 from phrasebox.training.execution import PLAIN, Execution
@@ -54,6 +55,7 @@ def caption(
     told: Callable[[str], object] = lambda ingredients: None,
     report: Callable[[CaptionEpoch], object] = lambda epoch: None,
     execution: Execution = PLAIN,
+    no_val: bool = False,
 ) -> Captioned:
     """Train on the ``train`` split, stop early by CIDEr-D of the captions of ``val``, and save.
 
@@ -63,7 +65,9 @@ def caption(
     Parameters
     ----------
     told : callable
-        Called with one line that describes the training data.
+        Called with lines that describe the training data.
+    no_val : bool
+        Hold no train image out where there is no val split, see `phrasebox.stages.validation_split.hold_out`.
 
     Raises
     ------
@@ -75,6 +79,7 @@ def caption(
         If training fails (see `phrasebox.captioner.train.train`).
     """
     folder = model_folder(ws, name)
+    held_out = hold_out(ws, told, no_val)
     width = first_width(ws)
     fits = execution.fits(sum(corpus_source(ws, split, width)[1] for split in ("train", "val")))
     corpus = load_corpus(ws, "train", settings, fits)
@@ -102,10 +107,11 @@ def caption(
     write_history(folder, trained.history, _panels(trained.history))
     regions = workspace_regions(ws).of_first
     captioner = Captioner(trained.model.to(device), trained.vocabulary, regions, speech, device=device)
-    captioner.about = _about(ws, line, settings, trained)
+    captioner.about = _about(ws, line, settings, trained) | ({"held_out": held_out} if held_out else {})
     captioner.save(folder)
     made = {"model": asdict(model), "train": asdict(settings), "speech": asdict(speech)}
-    run = Run(STAGE, {"name": name, **computed(device, execution)}, made, settings.seed, f"{ws.models.name}/{name}")
+    asked = {"name": name, **({"no_val": True} if no_val else {}), **computed(device, execution)}
+    run = Run(STAGE, asked, made, settings.seed, f"{ws.models.name}/{name}")
     ws.made(run, anew=bool(history))
     return captioned
 

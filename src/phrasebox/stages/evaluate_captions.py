@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from phrasebox.pipeline.progress import progress
 from phrasebox.stages.caption import NAME
 from phrasebox.stages.choose_beta import with_regions
 from phrasebox.stages.ground import named_source
+from phrasebox.stages.validation_split import hold_out
 from phrasebox.text.words import words
 from phrasebox.types import Example, Regions
 from phrasebox.workspace.run_log import Run
@@ -40,6 +41,8 @@ def evaluate_captions(
     workers: int = 2,
     quiet: bool = False,
     alone: bool = False,
+    told: Callable[[str], object] = lambda line: None,
+    no_val: bool = False,
 ) -> list[ResultTable]:
     """Caption tables of a captioner, also written to ``results/<split>-captions.json``.
 
@@ -50,6 +53,8 @@ def evaluate_captions(
     ----------
     alone : bool
         The aligner is not measured beside it, so that this is a run of its own.
+    told, no_val
+        As `phrasebox.stages.evaluate.evaluate`.
 
     Raises
     ------
@@ -62,6 +67,8 @@ def evaluate_captions(
         if source is None and not (ws.models / NAME).exists():
             return []
         raise
+    if split == "val":
+        hold_out(ws, told, no_val)
     captioners = {"generator": captioner}
     if (ws.models / IMAGES_ALONE / "config.json").exists():
         captioners["generator of full images alone"] = Captioner.for_workspace(

@@ -128,6 +128,8 @@ def _trained(run: Run, target: Path) -> _Options:
     options, notes = _shortest(starts, made, run.stage)
     if blocks := run.arguments.get("finetune"):
         options += ["--finetune", str(blocks)]
+    if run.arguments.get("no_val"):
+        options.append("--no-val")
     name = run.arguments["name"]
     return options + ([] if name == _NAMES[run.stage] else ["--name", name]), notes
 

@@ -35,6 +35,11 @@ class WorkspaceReader:
     def __init__(self, tables: Tables, decisions: Decisions) -> None:
         self._tables = tables
         self.decisions = decisions
+        self.held_out: tuple[str, ...] = ()
+
+    def hold_out(self, keys: Sequence[str]) -> None:
+        """Count these images of the train split as the val split, as long as this object lives; nothing is written."""
+        self.held_out = tuple(keys)
 
     def keys(self, table: str, split: str | None = None) -> set[str]:
         """Keys of the images that have a row in ``table``."""
@@ -155,9 +160,17 @@ class WorkspaceReader:
             return chosen
         parts = [pa.array([], pa.string())]
         for part in self._tables.scan("images", ["key", "split"]):
-            parts.append((part if split is None else part.filter(pc.field("split") == split))["key"])
+            parts.append((part if split is None else part.filter(self._of_split(split)))["key"])
         present = pa.concat_arrays(parts).unique()
         return present if chosen is None else chosen.filter(places_of(chosen, present).is_valid())
+
+    def _of_split(self, split: str) -> pc.Expression:
+        """Which rows of the images table are of a split, if those of `hold_out` are of val."""
+        own = pc.field("split") == split
+        if not self.held_out or split not in ("train", "val"):
+            return own
+        held = pc.field("key").isin(self.held_out)
+        return own | held if split == "val" else own & ~held
 
     def _stream(self, name: str, wanted: pa.Array, batch: int) -> Iterator[pa.Table]:
         """One row for every wanted key that has one, in the order of ``wanted``."""
