@@ -7,7 +7,6 @@ from PIL import ImageColor
 from phrasebox.errors import DataError, SettingsError
 from phrasebox.show import draw_grounding
 from phrasebox.show.colours import colour
-from phrasebox.show.fonts import font_for
 
 
 def close_to(picture: np.ndarray, fill: str) -> np.ndarray:
@@ -92,8 +91,3 @@ def test_a_figure_too_narrow_to_read_is_refused(grey, cat):
 def test_an_image_that_does_not_fit_is_named(cat, image, reason):
     with pytest.raises(DataError, match=reason):
         draw_grounding(image, cat)
-
-
-def test_plain_text_is_set_in_the_packaged_font():
-    assert font_for("grün, Ελλάδα, Москва", 12).getname()[0] == "DejaVu Sans"
-    assert font_for("cat", 12, bold=True).getname() == ("DejaVu Sans", "Bold")

@@ -7,11 +7,11 @@ import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageColor, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw
 
 from phrasebox.errors import SettingsError
 from phrasebox.show.colours import INK, PAPER, colour
-from phrasebox.show.fonts import font_for
+from phrasebox.show.fonts import draw_text, text_width
 from phrasebox.show.layout import Rect, nested, place_labels
 from phrasebox.show.pixels import photograph
 from phrasebox.show.wording import number, segments
@@ -72,12 +72,11 @@ def draw_phrases(
     height = 3 * margin + picture.height + len(lines) * line_height + round(0.8 * text.size)
     figure = Image.new("RGB", (full, height + height % OVERSAMPLING), PAPER)
     figure.paste(picture, ((full - picture.width) // 2, margin))
-    pen = ImageDraw.Draw(figure)
     top = picture.height + 2 * margin
     for line in lines:
-        text.draw(pen, line, margin, top)
+        text.draw(figure, line, margin, top)
         top += line_height
-    pen.text((margin, top), facts, GREY, font_for(facts, round(0.66 * text.size)))
+    draw_text(figure, (margin, top), facts, GREY, round(0.66 * text.size))
     return figure.reduce(OVERSAMPLING)
 
 
@@ -93,7 +92,7 @@ def draw_boxes(picture: Image.Image, phrases: tuple[Phrase, ...], scale: float, 
     rects = [(x1, y1, max(x1, x2), max(y1, y2)) for x1, y1, x2, y2 in rects]
     rects = nested(rects, step=line + 2 * unit)
     texts = [shortened(" ".join(phrase.text.split()), size, 0.5 * picture.width - 2 * pad) for phrase in phrases]
-    sizes = [(font_for(text, size, bold=True).getlength(text) + 2 * pad, 1.55 * size) for text in texts]
+    sizes = [(text_width(text, size, bold=True) + 2 * pad, 1.55 * size) for text in texts]
     labels = place_labels(sizes, rects, picture.width, picture.height, gap=2 * unit)
     pen = ImageDraw.Draw(picture, "RGBA")
     # Large boxes first, so that they do not cross the outlines of small ones.
@@ -104,7 +103,7 @@ def draw_boxes(picture: Image.Image, phrases: tuple[Phrase, ...], scale: float, 
             continue
         pen.rounded_rectangle(label, 4 * unit, colour(i).fill, (*ImageColor.getrgb(PAPER), 200), round(unit))
         middle = (label[0] + pad, (label[1] + label[3]) / 2)
-        pen.text(middle, texts[i], colour(i).text, font_for(texts[i], size, bold=True), anchor="lm")
+        draw_text(picture, middle, texts[i], colour(i).text, size, bold=True, anchor="lm")
 
 
 def _outline(pen: ImageDraw.ImageDraw, rect: Rect, fill: str, line: float, unit: float) -> None:
@@ -117,10 +116,9 @@ def _outline(pen: ImageDraw.ImageDraw, rect: Rect, fill: str, line: float, unit:
 
 def shortened(text: str, size: int, room: float) -> str:
     """Cut the text to ``room`` pixels in bold letters of the given size."""
-    font = font_for(text, size, bold=True)
-    if font.getlength(text) <= room:
+    if text_width(text, size, bold=True) <= room:
         return text
-    while text and font.getlength(text + "…") > room:
+    while text and text_width(text + "…", size, bold=True) > room:
         text = text[:-1].rstrip()
     return text + "…"
 
@@ -161,10 +159,10 @@ class _Text:
         return [part for token in tokens for part in (token if self._width(token) > self.room / 2 else [token])]
 
     def _width(self, text: str, *, is_score: bool = False) -> float:
-        return self._font(text, is_score=is_score).getlength(text)
+        return text_width(text, self._size(is_score))
 
-    def _font(self, text: str, *, is_score: bool) -> ImageFont.FreeTypeFont:
-        return font_for(text, round(0.62 * self.size) if is_score else self.size)
+    def _size(self, is_score: bool) -> int:
+        return round(0.62 * self.size) if is_score else self.size
 
     def _append(self, lines: list[list[_Piece]], text: str, phrase: int | None, *, is_score: bool = False) -> None:
         width = self._width(text, is_score=is_score)
@@ -177,11 +175,12 @@ class _Text:
         if lines[-1] or not text.isspace():
             lines[-1].append(_Piece(text, phrase, x, width, is_score))
 
-    def draw(self, pen: ImageDraw.ImageDraw, line: list[_Piece], left: float, top: float) -> None:
+    def draw(self, picture: Image.Image, line: list[_Piece], left: float, top: float) -> None:
         """Draw one line, from the right if its first letter belongs to a right-to-left script."""
         directions = (unicodedata.bidirectional(c) for piece in line for c in piece.text)
         from_right = next((d != "L" for d in directions if d in ("L", "R", "AL")), False)
         baseline = top + 1.15 * self.size
+        pen = ImageDraw.Draw(picture)
         for piece in line:
             x = left + (self.room - piece.x - piece.width if from_right else piece.x)
             if piece.phrase is not None:
@@ -190,4 +189,4 @@ class _Text:
                 pen.rectangle((x, top, x + piece.width, baseline + 0.42 * self.size), tint)
                 pen.rectangle((x, baseline + 0.32 * self.size, x + piece.width, baseline + 0.42 * self.size), fill)
             ink = GREY if piece.is_score else INK
-            pen.text((x, baseline), piece.text, ink, self._font(piece.text, is_score=piece.is_score), anchor="ls")
+            draw_text(picture, (x, baseline), piece.text, ink, self._size(piece.is_score), anchor="ls")

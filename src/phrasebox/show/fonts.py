@@ -1,33 +1,113 @@
-"""Fonts for drawn text: DejaVu as matplotlib packages it, or a system font for scripts that DejaVu lacks."""
+"""Text in any script: DejaVu as matplotlib packages it, and system fonts for the characters that DejaVu lacks."""
 
 from __future__ import annotations
 
+import unicodedata
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
-from PIL import ImageFont
+from PIL import Image, ImageDraw, ImageFont
+
+_CONTROLS = frozenset(range(32))
+_LARGEST_STRIKE = 256  # pixels; bitmap fonts of colour emoji have one size, usually 109 or 128
 
 
-def font_for(text: str, size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """A font with the characters of ``text``, if this machine has one.
+def text_width(text: str, size: int, *, bold: bool = False) -> float:
+    """Width of `draw_text`'s text in pixels."""
+    return sum(_run_width(run, path, size) for run, path in _runs(text, bold))
+
+
+def draw_text(
+    picture: Image.Image,
+    place: tuple[float, float],
+    text: str,
+    ink: str,
+    size: int,
+    *,
+    bold: bool = False,
+    anchor: str = "la",
+) -> None:
+    """Draw one line of text, each character in a font that has it, as far as this machine has one.
 
     Parameters
     ----------
+    picture : PIL.Image.Image
+        RGB; drawn into.
+    place : (float, float)
+        Left end of the text, at the height that the anchor names.
     text : str
-        What will be drawn. Characters that no font here has are drawn as DejaVu's empty box.
+        Characters that no font here has are drawn as DejaVu's empty box.
+    ink : str
+        Colour; emoji have their own.
     size : int
         Pixels.
     bold : bool
-        DejaVu's bold cut; a fallback font comes in its one weight.
+        DejaVu's bold cut; other fonts come in their one weight.
+    anchor : str
+        Pillow's: ``la`` (top), ``lm`` (middle) or ``ls`` (baseline).
     """
+    pen = ImageDraw.Draw(picture)
+    runs = _runs(text, bold)
+    if all(_strike(path) is None for _, path in runs) and len(runs) == 1:
+        pen.text(place, text, ink, font=_font(runs[0][1], size), anchor=anchor)
+        return
+    ascent, descent = _font(_packaged(bold), size).getmetrics()
+    x, baseline = place[0], place[1] + {"la": ascent, "lm": (ascent - descent) / 2, "ls": 0.0}[anchor]
+    for run, path in runs:
+        if _strike(path) is None:
+            pen.text((x, baseline), run, ink, font=_font(path, size), anchor="ls")
+        else:
+            drawn = _bitmaps(run, path, size)
+            picture.paste(drawn, (round(x), round(baseline - 0.82 * drawn.height)), drawn)
+        x += _run_width(run, path, size)
+
+
+def _runs(text: str, bold: bool) -> list[tuple[str, Path]]:
+    """Parts of a text in one font each."""
+    packaged = _packaged(bold)
+    missing = frozenset(map(ord, text)) - _characters(packaged) - _CONTROLS
+    if not missing:
+        return [(text, packaged)] if text else []
+    fonts: list[Path] = []
+    for character in text:
+        invisible = unicodedata.category(character) in ("Mn", "Me", "Cf")  # joins what is before it
+        if fonts and invisible and ord(character) in _characters(fonts[-1]):
+            fonts.append(fonts[-1])
+        elif ord(character) not in missing:
+            fonts.append(packaged)
+        else:
+            of_all = _covering(missing)
+            has = of_all is not None and ord(character) in _characters(of_all)
+            fonts.append((of_all if has else _covering(frozenset([ord(character)]))) or packaged)
+    pairs = groupby(zip(text, fonts, strict=True), key=lambda pair: pair[1])
+    return [("".join(character for character, _ in group), path) for path, group in pairs]
+
+
+def _run_width(run: str, path: Path, size: int) -> float:
+    if strike := _strike(path):
+        return _font(path, strike).getlength(run) * size / strike
+    return _font(path, size).getlength(run)
+
+
+def _bitmaps(run: str, path: Path, size: int) -> Image.Image:
+    """Characters of a bitmap font, scaled to a size, on a transparent ground."""
+    strike = _strike(path) or size
+    font = _font(path, strike)
+    left, top, right, bottom = font.getbbox(run, anchor="ls")
+    drawn = Image.new("RGBA", (max(1, round(right - left)), max(1, round(bottom - top))))
+    ImageDraw.Draw(drawn).text((-left, -top), run, font=font, anchor="ls", embedded_color=True)
+    scale = size / strike
+    return drawn.resize(
+        (max(1, round(drawn.width * scale)), max(1, round(drawn.height * scale))), Image.Resampling.LANCZOS
+    )
+
+
+@cache
+def _packaged(bold: bool) -> Path:
     import matplotlib
 
-    packaged = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
-    missing = frozenset(map(ord, text)) - _characters(packaged) - _CONTROLS
-    return _font(_covering(missing) or packaged if missing else packaged, size)
-
-
-_CONTROLS = frozenset(range(32))
+    return Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
 
 
 @cache
@@ -36,12 +116,28 @@ def _font(path: Path, size: int) -> ImageFont.FreeTypeFont:
 
 
 @cache
+def _strike(path: Path) -> int | None:
+    """The largest size of a bitmap font, in pixels; None for a font that can be scaled, or has no size at all."""
+    if _opens(path, 11) and _opens(path, 12):
+        return None
+    return next((size for size in range(_LARGEST_STRIKE, 0, -1) if _opens(path, size)), None)
+
+
+def _opens(path: Path, size: int) -> bool:
+    try:
+        ImageFont.truetype(path, size)
+    except OSError:
+        return False
+    return True
+
+
+@cache
 def _characters(path: Path) -> frozenset[int]:
     from matplotlib.ft2font import FT2Font
 
     try:
         return frozenset(FT2Font(str(path)).get_charmap())
-    except (OSError, RuntimeError):  # a damaged system font is skipped
+    except (OSError, RuntimeError):  # a font that cannot be read has no characters
         return frozenset()
 
 
@@ -50,6 +146,6 @@ def _covering(missing: frozenset[int]) -> Path | None:
     """The system font with the most of these characters, the first by name among equals."""
     from matplotlib.font_manager import findSystemFonts
 
-    paths = sorted(map(Path, findSystemFonts()))
-    best = max(paths, key=lambda path: len(missing & _characters(path)), default=None)
-    return best if best and missing & _characters(best) else None
+    found = sorted(map(Path, findSystemFonts()), key=lambda path: (-len(missing & _characters(path)), path))
+    usable = (path for path in found if missing & _characters(path) and (_opens(path, 12) or _strike(path)))
+    return next(usable, None)

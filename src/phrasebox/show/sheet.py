@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from html import escape
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from phrasebox.show.colours import INK, PAPER, colour
 from phrasebox.show.draw import GREY, OVERSAMPLING, draw_boxes, shortened
-from phrasebox.show.fonts import font_for
+from phrasebox.show.fonts import draw_text
 from phrasebox.show.wording import segments
 from phrasebox.types import Phrase
 
@@ -56,10 +56,9 @@ def sheet(found: Sequence[Found], title: str) -> Image.Image:
     rows = -(-len(found) // columns)
     size = (columns * cell[0] + _MARGIN, rows * cell[1] + 3 * _MARGIN + _LINE)
     figure = Image.new("RGB", (size[0] * s, size[1] * s), PAPER)
-    pen = ImageDraw.Draw(figure)
     room = (size[0] - 2 * _MARGIN) * s
     text = shortened(title, 20 * s, room)
-    pen.text((_MARGIN * s, _MARGIN * s), text, INK, font_for(text, 20 * s, bold=True))
+    draw_text(figure, (_MARGIN * s, _MARGIN * s), text, INK, 20 * s, bold=True)
     for i, one in enumerate(found):
         left = (_MARGIN + i % columns * cell[0]) * s
         top = (2 * _MARGIN + _LINE + i // columns * cell[1]) * s
@@ -69,7 +68,7 @@ def sheet(found: Sequence[Found], title: str) -> Image.Image:
             size_of = (14 if n == 0 else 12) * s
             text = shortened(line, size_of, _WIDTH * s)
             place = (left, top + (_HEIGHT + 4 + n * _LINE) * s)
-            pen.text(place, text, GREY if n else INK, font_for(text, size_of, bold=not n))
+            draw_text(figure, place, text, GREY if n else INK, size_of, bold=not n)
     return figure.reduce(s)
 
 

@@ -1,0 +1,84 @@
+"""Text of every script: characters go to a font that has them, bitmap fonts of one size are scaled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from phrasebox.show import fonts
+from phrasebox.show.fonts import draw_text, text_width
+
+CAT, STRIKE = "🐈", 20
+
+
+class StrikeFont:
+    """A colour bitmap font as Pillow opens it: all its characters are green squares of one size."""
+
+    def getlength(self, text: str) -> float:
+        return 1.2 * STRIKE * len(text)
+
+    def getbbox(self, text: str, anchor: str) -> tuple[float, float, float, float]:
+        return 0, -0.8 * STRIKE, self.getlength(text), 0.2 * STRIKE
+
+
+@pytest.fixture
+def emoji(monkeypatch):
+    """The only system font, which has the cat in one size."""
+    path, opened, text = Path("/emoji.ttf"), ImageFont.truetype, ImageDraw.ImageDraw.text
+    known = fonts._characters
+
+    def truetype(file, size):
+        if file != path:
+            return opened(file, size)
+        if size != STRIKE:
+            raise OSError("invalid pixel size")
+        return StrikeFont()
+
+    def drawn(pen, place, run, *arguments, font=None, **options):
+        if isinstance(font, StrikeFont):
+            pen.rectangle((0, 0, font.getlength(run), STRIKE), "#00ff00")
+        else:
+            text(pen, place, run, *arguments, font=font, **options)
+
+    for name in ("_font", "_strike", "_covering"):
+        getattr(fonts, name).cache_clear()
+    monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", lambda: [str(path)])
+    monkeypatch.setattr(fonts, "_characters", lambda file: frozenset([ord(CAT)]) if file == path else known(file))
+    monkeypatch.setattr(ImageFont, "truetype", truetype)
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", drawn)
+    yield
+    for name in ("_font", "_strike", "_covering"):
+        getattr(fonts, name).cache_clear()
+
+
+def test_plain_text_is_set_in_the_packaged_font():
+    text = "grün, Ελλάδα, Москва"
+    assert fonts._runs(text, bold=False) == [(text, fonts._packaged(bold=False))]
+    assert fonts._packaged(bold=True).name == "DejaVuSans-Bold.ttf"
+
+
+@pytest.mark.parametrize("size", [10, 40])
+@pytest.mark.parametrize("anchor", ["la", "lm", "ls"])
+def test_emoji_of_one_size_are_scaled_between_the_letters(emoji, size, anchor):
+    around, square = text_width("a ", size), text_width(CAT, size)
+    assert square == pytest.approx(1.2 * size)
+    assert text_width(f"a {CAT} b", size) == pytest.approx(around + square + text_width(" b", size))
+    picture = Image.new("RGB", (200, 120), "white")
+    draw_text(picture, (5, 60), f"a {CAT} b", "#ff0000", size, anchor=anchor)
+    pixels = np.asarray(picture).astype(int)
+    green = np.argwhere((pixels[..., 1] > 200) & (pixels[..., 0] < 60))
+    assert np.ptp(green[:, 0]) == pytest.approx(size, abs=2)
+    assert np.ptp(green[:, 1]) == pytest.approx(square, abs=2)
+    assert green[:, 1].min() == pytest.approx(5 + around, abs=2)
+    red = np.argwhere((pixels[..., 0] > 200) & (pixels[..., 1] < 60))[:, 1]
+    assert red.min() < green[:, 1].min(), "letters stand on both sides"
+    assert red.max() > green[:, 1].max(), "letters stand on both sides"
+
+
+def test_characters_that_no_font_has_are_drawn_all_the_same(emoji):
+    picture = Image.new("RGB", (200, 60), "white")
+    draw_text(picture, (5, 5), "\U0010ffff", "#ff0000", 20)
+    assert np.asarray(picture).min() < 100
