@@ -29,6 +29,24 @@ def lines(ws) -> list[dict]:
     return [json.loads(line) for line in (ws / "decisions.jsonl").read_text().splitlines()]
 
 
+SETTLED = """selector => {
+    const found = document.querySelector(selector);
+    if (!found || document.fonts.status !== "loaded") return false;
+    const place = JSON.stringify(found.getBoundingClientRect());
+    window.still = place === window.place ? (window.still || 0) + 1 : 0;
+    window.place = place;
+    return window.still >= 10;
+}"""
+"""Whether an element has kept its place and size for ten frames."""
+
+
+def settled(page, selector: str) -> dict[str, float]:
+    """The place of an element on the screen once the page around it moves no more."""
+    page.evaluate("window.place = null")
+    page.wait_for_function(SETTLED, arg=selector)
+    return page.locator(selector).bounding_box()
+
+
 @pytest.fixture
 def reviewing(visit):
     """Open a server's review, as a person with a name."""
@@ -109,10 +127,10 @@ def drag(page, start: tuple[float, float], by: tuple[float, float]) -> None:
 def test_a_box_is_dragged_resized_and_drawn(reviewing, corrected, until):
     running, ws = corrected
     page = reviewing(running.url, "Carl")
-    frame = page.locator("#panel-review .pic").bounding_box()
+    frame = settled(page, "#panel-review .pic")
 
     def edge():
-        return page.locator(".box.editing .edge").bounding_box()
+        return settled(page, ".box.editing .edge")
 
     def saved(count: int) -> list[float]:
         """The box of a decision, once there are so many, in pixels of the screen."""
@@ -145,9 +163,11 @@ def test_a_box_is_dragged_resized_and_drawn(reviewing, corrected, until):
 
     page.keyboard.press("d")
     page.wait_for_selector("#panel-review .pic.draws")
+    frame = settled(page, "#panel-review .pic")
     drag(page, (frame["x"] + 30, frame["y"] + 30), (100, 60))
     assert saved(4) == pytest.approx([30, 30, 130, 90], abs=3)
     page.wait_for_selector("#panel-review .pic:not(.draws)")
+    page.wait_for_function("document.querySelector('.box.fresh') === null")
     assert (edge()["width"], edge()["height"]) == (pytest.approx(100, abs=4), pytest.approx(60, abs=4))
 
 

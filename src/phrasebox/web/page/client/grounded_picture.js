@@ -78,13 +78,13 @@ export default {
     },
   },
   watch: {
-    src() { this.ready = false; this.failed = false; this.fresh = null; },
-    boxes() { // what is being moved and not yet told is not taken back by an answer to what was told before
+    src() { this.ready = false; this.failed = false; this.drag = this.fresh = null; },
+    boxes() { // an answer to an earlier edit does not take back what is being moved or drawn
       if (!this.later && !this.drag) this.live = null;
-      this.fresh = null;
+      if (!this.drag) this.fresh = null;
     },
-    editing() { clearTimeout(this.later); this.later = null; this.live = null; },
-    draws() { this.fresh = null; },
+    editing() { clearTimeout(this.later); this.later = this.drag = this.live = null; },
+    draws() { this.drag = this.fresh = null; },
   },
   mounted() {
     if (this.$refs.img?.complete && this.$refs.img.naturalWidth) this.ready = true;
@@ -114,13 +114,14 @@ export default {
     start(event, kind) {
       if (event.button || (kind === "new" && !this.draws)) return;
       const box = kind === "new" ? null : { ...this.rectOf(this.edited) };
-      this.drag = { kind, box, from: this.at(event), id: event.pointerId };
+      this.drag = { kind, box, from: this.at(event) };
       this.moved = false;
-      const move = (e) => e.pointerId === this.drag?.id && this.follow(e);
+      const id = event.pointerId;
+      const move = (e) => this.drag && e.pointerId === id && this.follow(e);
       const end = (e) => {
-        if (e.pointerId !== this.drag?.id) return;
+        if (e.pointerId !== id) return;
         for (const [type, f] of [["pointermove", move], ["pointerup", end], ["pointercancel", end]]) window.removeEventListener(type, f);
-        this.finish(e);
+        if (this.drag) this.finish(e);
       };
       for (const [type, f] of [["pointermove", move], ["pointerup", end], ["pointercancel", end]]) window.addEventListener(type, f);
       if (kind !== "new") event.preventDefault();
