@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 import sys
 from pathlib import Path
@@ -23,13 +24,17 @@ def forks(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory) -> Path:
-    return write_entities(tmp_path_factory.mktemp("data") / "entities")
+def data(made_once) -> Path:
+    return made_once("faults-data", lambda folder: write_entities(folder / "entities")) / "entities"
 
 
 @pytest.fixture(scope="session")
-def stages(forks, data, tmp_path_factory) -> dict[str, Stage]:
-    return {stage.name: stage for stage in peaceful(forks, data, tmp_path_factory.mktemp("stages"))}
+def stages(forks, data, made_once) -> dict[str, Stage]:
+    def fill(folder: Path) -> None:
+        made = {stage.name: stage for stage in peaceful(forks, data, folder)}
+        (folder / "stages.pickle").write_bytes(pickle.dumps(made))
+
+    return pickle.loads((made_once("faults-stages", fill) / "stages.pickle").read_bytes())
 
 
 @pytest.fixture

@@ -109,9 +109,12 @@ def call(capsys):
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory):
+def data(made_once):
     """Photographs in images/, their captions in captions.json, and ground truth of two of them in entities/."""
-    folder = tmp_path_factory.mktemp("small")
+    return made_once("data", _fill_data)
+
+
+def _fill_data(folder: Path) -> None:
     write_photographs(folder / "images")
     write_karpathy(folder / "captions.json")
     for part in ("Sentences", "Annotations"):
@@ -129,22 +132,26 @@ def data(tmp_path_factory):
         (folder / "entities" / "Annotations" / f"{name}.xml").write_text(
             f"<annotation><size><width>120</width><height>80</height></size>{objects}</annotation>"
         )
-    return folder
 
 
 @pytest.fixture(scope="session")
-def model(tmp_path_factory):
+def model(made_once):
     """The folder of an aligner with random weights."""
+    return made_once("model", _fill_model)
+
+
+def _fill_model(folder: Path) -> None:
     torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("model")
     Aligner(AlignerModel(ModelSettings(dim=16, hidden=16)).eval(), SETTINGS, beta=0.05).save(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")
-def stages(data, model, tmp_path_factory):
+def stages(data, model, made_once):
     """A workspace after each stage: imported, regions, ground."""
-    base = tmp_path_factory.mktemp("stages")
+    return made_once("stages", lambda base: _fill_stages(base, data, model))
+
+
+def _fill_stages(base: Path, data: Path, model: Path) -> None:
     commands = {
         "imported": ["import", str(data / "captions.json"), "{}"],
         "regions": ["regions", "{}", *SMALL],
@@ -156,7 +163,6 @@ def stages(data, model, tmp_path_factory):
             shutil.copytree(before, base / stage)
         cli.main([str(base / stage) if part == "{}" else part for part in command] + ["--quiet"])
         before = base / stage
-    return base
 
 
 @pytest.fixture

@@ -78,8 +78,11 @@ def captioner(captioner_folder) -> Captioner:
 
 
 @pytest.fixture(scope="session")
-def _made(aligner_folder, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("made")
+def _made(aligner_folder, made_once) -> Path:
+    return made_once("web", lambda folder: _fill(folder, aligner_folder))
+
+
+def _fill(folder: Path, aligner_folder: Path) -> None:
     entries = []
     for name, texts in sample.CAPTIONS.items():
         key = f"in a folder/{name}"
@@ -95,7 +98,6 @@ def _made(aligner_folder, tmp_path_factory) -> Path:
     cli.main(["import", str(folder / "captions.json"), ws, "--images", str(folder / "images"), "--quiet"])
     cli.main(["regions", ws, *_SMALL, "--quiet"])
     cli.main(["ground", ws, "--model", str(aligner_folder), "--quiet"])
-    return folder
 
 
 @pytest.fixture
