@@ -49,4 +49,8 @@ _LONG = ("web", "stages", "pipeline", "faults", "stores", "cli", "aligner", "cap
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the packages that take longest, so that no worker of a parallel run is left with one at the end."""
-    items.sort(key=lambda item: next((i for i, package in enumerate(_LONG) if package in item.path.parent.parts[-2:]), len(_LONG)))
+    items.sort(key=lambda item: _place(item.path.parent.parts[-2:]))
+
+
+def _place(folders: tuple[str, ...]) -> int:
+    return next((i for i, package in enumerate(_LONG) if package in folders), len(_LONG))

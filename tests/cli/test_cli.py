@@ -133,7 +133,7 @@ def check_stopped(program):
         "import signal\nfrom phrasebox import cli\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background ignores it
     )
-    done = subprocess.run([sys.executable, "-c", before + program], capture_output=True, text=True, timeout=50)
+    done = subprocess.run([sys.executable, "-c", before + program], capture_output=True, text=True, timeout=500)
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr == "phrasebox: stopped; run the same command again to continue\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from asyncio import to_thread
 from functools import lru_cache
 
@@ -47,6 +48,8 @@ def mount(app: FastAPI, service: Service) -> Visitors:
     _add_assets(app, service)
     for name in layout.TABS:
         _add_page(service, visitors, name)
+    # At startup NiceGUI looks at every object in memory for its server, and torch warns that one is deprecated.
+    warnings.filterwarnings("ignore", message=r"`torch\.distributed\.reduce_op` is deprecated", category=FutureWarning)
     ui.run_with(
         app,
         title="phrasebox",
