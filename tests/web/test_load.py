@@ -18,7 +18,7 @@ from phrasebox.review import Review
 from phrasebox.workspace.workspace import Workspace
 
 CLIENTS, ROUNDS = 20, 2
-TRY_AGAIN = (429, 503)  # the models are busy with others
+TRY_AGAIN = (429, 503, 504)  # the models are busy with others, or slow
 PATIENCE = 300.0  # seconds until a test gives up, on however slow a machine
 
 
