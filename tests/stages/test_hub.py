@@ -114,7 +114,7 @@ class TestBadInput:
         aligner.model.heads[0].regions.linear.bias.data += 1
         aligner.save(ws / "models" / "aligner")
         reason = call("export", ws, "--hub-folder", tmp_path / "hub").reason
-        assert "were made by another model; name it with --model" in reason
+        assert "were made by another model; give it with --model" in reason
         assert not (tmp_path / "hub").exists()
 
     def test_a_folder_with_something_in_it(self, at, call, tmp_path, model):
@@ -147,4 +147,4 @@ class TestBadInput:
         assert "omit those" in call("export", at("ground"), *extra, "--hub-folder", tmp_path / "hub").reason
 
     def test_no_target(self, at, call):
-        assert "or give --hub-folder" in call("export", at("ground")).reason
+        assert "or --hub-folder" in call("export", at("ground")).reason
