@@ -117,6 +117,6 @@ def test_a_captioner_of_other_regions_is_refused(at, call):
 
 
 def test_no_captioner_to_measure(at, call, monkeypatch, tmp_path):
-    monkeypatch.setattr("phrasebox.captioner.api.BUILT_IN", tmp_path / "absent")
+    monkeypatch.setattr("phrasebox.captioner.Captioner.built_in", tmp_path / "absent")
     reason = call("evaluate", at("regions"), "--captions-only").reason
     assert "there is no captioner to measure; train one with: phrasebox caption" in reason

@@ -118,5 +118,5 @@ def test_what_it_refuses(arguments, reason, describe, photographs, tmp_path, mon
 
 
 def test_without_a_built_in_model_the_remedy_is_named(call, photographs, monkeypatch, tmp_path):
-    monkeypatch.setattr("phrasebox.captioner.api.BUILT_IN", tmp_path / "absent")
+    monkeypatch.setattr("phrasebox.captioner.Captioner.built_in", tmp_path / "absent")
     assert "train one with: phrasebox caption WS" in call("describe", photographs / "coffee.png").reason

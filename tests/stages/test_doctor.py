@@ -196,9 +196,9 @@ class TestModels:
 
     def test_regions_that_do_not_fit(self, at):
         ws = Workspace(at("regions"))
-        assert "phrasebox align" in only(told(models(ws), "note"), "do not fit the model")
+        assert "phrasebox align" in only(told(models(ws), "note"), "do not fit the aligner")
         Aligner.load().save(ws.models / "aligner")
-        assert only(told(models(ws), "broken"), "do not fit the model")
+        assert only(told(models(ws), "broken"), "do not fit the aligner")
 
     def test_vectors_that_are_not_finite(self, grounded):
         whole = next(grounded.regions())

@@ -74,7 +74,7 @@ def test_its_networks_learned(tuned):
 
 def test_it_does_not_fit_the_old_regions_and_says_what_does(tuned, call):
     line = call("ground", tuned).reason
-    assert "do not fit the model" in line
+    assert "do not fit the aligner" in line
     assert f"phrasebox regions {tuned} --like {tuned / 'models/aligner'} --fresh" in line
 
 

@@ -62,7 +62,7 @@ def test_vectors_are_taken_as_they_are(at, data, arrays, call, monkeypatch):
     assert Workspace(ws).stages["regions"]["backbone"] == "given"
     assert {"no vectors were imported" in item.reason for item in Workspace(ws).skipped("regions")} == {True}
     assert call("regions", ws, "--proposer", "given", "--json").json["new"] == 0
-    assert "do not fit the model" in call("ground", ws).reason
+    assert "do not fit the aligner" in call("ground", ws).reason
 
 
 def test_parquet_with_captions_boxes_and_vectors(data, call, tmp_path):

@@ -256,7 +256,7 @@ def test_paths_in_messages(message, told):
 
 
 def test_without_a_workspace_or_captioner(aligner, photograph, monkeypatch, tmp_path):
-    monkeypatch.setattr("phrasebox.web.service.BUILT_IN_CAPTIONER", tmp_path / "none")
+    monkeypatch.setattr("phrasebox.captioner.Captioner.built_in", tmp_path / "none")
     client = TestClient(build(Service(None, aligner), page=False), base_url="http://localhost")
     upload = {"image": photograph}
     assert client.post("/api/ground", data={"sentence": "a dog"}, files=upload).status_code == 200

@@ -137,7 +137,7 @@ def test_without_a_workspace(aligner, photograph):
 
 
 def test_without_a_captioner(aligner, photograph, monkeypatch, tmp_path):
-    monkeypatch.setattr("phrasebox.web.service.BUILT_IN_CAPTIONER", tmp_path / "none")
+    monkeypatch.setattr("phrasebox.captioner.Captioner.built_in", tmp_path / "none")
     service = Service(None, aligner)
     assert not service.has_captioner
     with pytest.raises(NotFoundError, match="phrasebox caption"):

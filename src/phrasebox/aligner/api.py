@@ -4,37 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from phrasebox.aligner.card import model_card
 from phrasebox.aligner.data import pack
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.querybank import Bank
 from phrasebox.aligner.score import over_words
 from phrasebox.aligner.settings import ModelSettings
-from phrasebox.aligner.stored import BUILT_IN_NAME, KIND, aligner_folder, aligner_source
+from phrasebox.aligner.stored import BUILT_IN, KIND, NAME
 from phrasebox.errors import DataError, ModelError
 from phrasebox.grounding import clean_phrases, decode_batch, localise, phrase_spans
-from phrasebox.io.model_folder import read_config, read_weights, write_model
-from phrasebox.regions.compatibility import check_regions
+from phrasebox.models.saved_model import SavedModel
 from phrasebox.regions.extractor import ImageOrRegions as Image
-from phrasebox.regions.extractor import RegionExtractor, regions_of, with_width
-from phrasebox.regions.settings import RegionSettings, settings_inside, settings_with
+from phrasebox.regions.extractor import regions_of, with_width
+from phrasebox.regions.settings import RegionSettings
 from phrasebox.text.word_vectors import Sentence, WordVectors
 from phrasebox.training.region_batch import collate
 from phrasebox.types import Grounding, Phrase, Regions, Span, Word
-from phrasebox.workspace.workspace import Workspace
 
 
 @dataclass(eq=False)
-class Aligner:
+class Aligner(SavedModel):
     """Says which words of a sentence describe which region of an image.
 
     Attributes
@@ -62,83 +59,28 @@ class Aligner:
     workers: int = 2
     source: str = ""
 
-    @classmethod
-    def load(cls, source: str | Path | None = None, device: str = "cpu", workers: int = 2) -> Aligner:
-        """The built-in aligner, or one from a folder or the hub.
-
-        Parameters
-        ----------
-        source : path or hub id, optional
-            Without it, or with ``built-in``, the model that comes with the package.
-        device : str
-            A torch device.
-        workers : int
-            Processor threads for making regions.
-
-        Raises
-        ------
-        ModelError
-            If the folder is incomplete, damaged, or not an aligner.
-        """
-        folder = aligner_folder(source)
-        config = read_config(folder, KIND)
-        try:
-            with torch.device("meta"):  # whatever size the config asks for, nothing is allocated before the file agrees
-                model = AlignerModel(ModelSettings(**config["model"]))
-            regions = settings_inside(folder, config["regions"])
-            beta, about = float(config["beta"]), config.get("about", {})
-            if not 0 <= beta < math.inf or not isinstance(about, dict):
-                raise ValueError("beta is a number from 0, about a table")
-        except (KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
-            raise ModelError(f"the config of {folder} does not describe an aligner of this version: {error}") from error
-        read_weights(folder, model)
-        bank = Bank.load(folder, model.settings.dim)
-        bank = bank.to(device) if bank else None
-        source = BUILT_IN_NAME if source is None else str(source)
-        return cls(model.eval().to(device), regions, beta, about, bank, device, workers, source)
+    kind, name, command, built_in = KIND, NAME, "align", BUILT_IN
 
     @classmethod
-    def for_workspace(
-        cls, ws: Workspace, source: str | Path | None = None, device: str = "cpu", workers: int = 2
-    ) -> Aligner:
-        """The aligner to use on a workspace: the one named, else the one trained in it, else the built-in one.
-
-        Raises
-        ------
-        ModelError
-            If the workspace's regions were not made the way the aligner's were.
-        """
-        loaded = cls.load(aligner_source(ws, source), device, workers)
-        check_regions(ws, loaded.region_settings, "model", "align")
+    def _read(cls, folder: Path, device: str) -> Self:
+        loaded = super()._read(folder, device)
+        bank = Bank.load(folder, loaded.model.settings.dim)
+        loaded.bank = bank.to(device) if bank else None
         return loaded
 
     @classmethod
-    def from_pretrained(cls, source: str | Path, device: str = "cpu", workers: int = 2) -> Aligner:
-        """`load` by the name that libraries around the hub give it; the model is to be named.
+    def _from_config(cls, config: dict[str, Any], regions: RegionSettings, about: dict[str, Any]) -> Self:
+        beta = float(config["beta"])
+        if not 0 <= beta < math.inf:
+            raise ValueError("beta is a number from 0")
+        return cls(AlignerModel(ModelSettings(**config["model"])), regions, beta, about)
 
-        Parameters
-        ----------
-        source : path or hub id
-            A model's folder, or a data set's that has its model inside; ``owner/name`` or ``owner/name@revision`` on
-            the hub.
-        """
-        return cls.load(source, device, workers)
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """All but the weights, as plain values."""
-        return {
-            "kind": KIND,
-            "model": asdict(self.model.settings),
-            "regions": asdict(self.region_settings),
-            "beta": self.beta,
-            "about": self.about,
-        }
+    def _own_config(self) -> dict[str, Any]:
+        return {"beta": self.beta, "about": self.about}
 
     def save(self, folder: str | Path, card: str = "") -> None:
-        """Write config, half-precision safetensors and a card, by default `model_card`, into ``folder``."""
-        config = {**self.config, "regions": settings_with(Path(folder), self.region_settings)}
-        write_model(Path(folder), config, self.model.state_dict(), card or model_card(config))
+        """`SavedModel.save`, with the query bank."""
+        super().save(folder, card)
         if self.bank:
             self.bank.save(Path(folder))
 
@@ -315,10 +257,6 @@ class Aligner:
     def words(self) -> WordVectors:
         """The pretrained word vectors that the model reads."""
         return WordVectors(self.model.settings.words, self.device)
-
-    @cached_property
-    def _extractor(self) -> RegionExtractor:
-        return RegionExtractor(self.region_settings, self.device, self.workers)
 
 
 def _unique(regions: Sequence[Regions]) -> list[Regions]:

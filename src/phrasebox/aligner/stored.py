@@ -5,30 +5,13 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from phrasebox.io.model_folder import find_model, read_config, stored_id
+from phrasebox.io.model_folder import read_config, stored_id
+from phrasebox.models.saved_model import model_folder, model_source
 from phrasebox.workspace.workspace import Workspace
 
 KIND = "phrasebox aligner"
-BUILT_IN_NAME = "built-in"
 BUILT_IN = Path(str(resources.files("phrasebox") / "pretrained" / "aligner"))
 NAME = "aligner"
-
-
-def aligner_folder(source: str | Path | None) -> Path:
-    """The folder of the aligner named; of the built-in one without a name, or with ``built-in``.
-
-    Raises
-    ------
-    ModelError
-        As `phrasebox.io.model_folder.find_model`.
-    """
-    return BUILT_IN if source is None or source == BUILT_IN_NAME else find_model(source)
-
-
-def aligner_source(ws: Workspace, source: str | Path | None) -> str | Path | None:
-    """The aligner to use on a workspace: the one named, else the one trained in it, else None, the built-in one."""
-    trained = ws.models / NAME
-    return source or (trained if (trained / "config.json").exists() else None)
 
 
 def grounds_with(ws: Workspace, source: str | Path | None, beta: float | None) -> dict[str, object]:
@@ -39,6 +22,6 @@ def grounds_with(ws: Workspace, source: str | Path | None, beta: float | None) -
     ModelError
         If they cannot be read.
     """
-    folder = aligner_folder(aligner_source(ws, source))
+    folder = model_folder(model_source(ws, NAME, source), BUILT_IN)
     config = read_config(folder, KIND)
     return {"model": stored_id(folder), "beta": config.get("beta") if beta is None else beta}

@@ -5,31 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 
-from phrasebox.captioner.card import captioner_card
 from phrasebox.captioner.description import DescribedRegion, Description, telling
 from phrasebox.captioner.generate import Sentence, generate
 from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.settings import NAME, ModelSettings, SpeechSettings
 from phrasebox.captioner.targets import Views
-from phrasebox.errors import DataError, ModelError, SettingsError
+from phrasebox.errors import DataError, SettingsError
 from phrasebox.io.images import load_image
-from phrasebox.io.model_folder import find_model, read_config, read_weights, write_model
-from phrasebox.regions.compatibility import check_regions
+from phrasebox.models.saved_model import SavedModel
 from phrasebox.regions.extractor import ImageOrRegions as Image
-from phrasebox.regions.extractor import RegionExtractor, regions_of, with_width
-from phrasebox.regions.settings import RegionSettings, settings_inside, settings_with
+from phrasebox.regions.extractor import regions_of, with_width
+from phrasebox.regions.settings import RegionSettings
 from phrasebox.text.vocabulary import Vocabulary
 from phrasebox.training.region_batch import collate
 from phrasebox.types import Regions
-from phrasebox.workspace.workspace import Workspace
 
 KIND = "phrasebox captioner"
 BUILT_IN = Path(str(resources.files("phrasebox") / "pretrained" / "captioner"))
@@ -38,7 +34,7 @@ _VIEWS = 256  # written about at a time
 
 
 @dataclass(eq=False)
-class Captioner:
+class Captioner(SavedModel):
     """Describes images and regions in words.
 
     Attributes
@@ -53,6 +49,8 @@ class Captioner:
         How it chooses words unless told otherwise.
     about : dict
         Data with its licence, seeds and figures of the training, as the model's config keeps them.
+    source : str
+        Where it was loaded from: ``built-in``, a folder or a hub id; empty if it was made in this process.
     """
 
     model: CaptionerModel
@@ -62,71 +60,20 @@ class Captioner:
     about: dict[str, Any] = field(default_factory=dict)
     device: str = "cpu"
     workers: int = 2
+    source: str = ""
+
+    kind, name, command, built_in, first_network_only = KIND, NAME, "caption", BUILT_IN, True
 
     @classmethod
-    def load(cls, source: str | Path | None = None, device: str = "cpu", workers: int = 2) -> Captioner:
-        """The built-in captioner, or one from a folder or the hub.
+    def _from_config(cls, config: dict[str, Any], regions: RegionSettings, about: dict[str, Any]) -> Self:
+        vocabulary = Vocabulary(tuple(config["vocabulary"].split()))
+        if not vocabulary.terms:
+            raise ValueError("the vocabulary is empty")
+        model = CaptionerModel(ModelSettings(**config["model"]), len(vocabulary))
+        return cls(model, vocabulary, regions, SpeechSettings(**config["speech"]), about)
 
-        Parameters
-        ----------
-        source : path or hub id, optional
-            Without it, the model that comes with the package.
-        device : str
-            A torch device.
-        workers : int
-            Processor threads for making regions.
-
-        Raises
-        ------
-        ModelError
-            If the folder is incomplete, damaged, or not a captioner.
-        """
-        if source is None and not BUILT_IN.is_dir():
-            raise ModelError("this installation has no built-in captioner; train one with: phrasebox caption WS")
-        folder = BUILT_IN if source is None else find_model(source)
-        config = read_config(folder, KIND)
-        try:
-            vocabulary = Vocabulary(tuple(config["vocabulary"].split()))
-            with torch.device("meta"):  # nothing is allocated before the file agrees
-                model = CaptionerModel(ModelSettings(**config["model"]), len(vocabulary))
-            regions, speech = settings_inside(folder, config["regions"]), SpeechSettings(**config["speech"])
-            about = config.get("about", {})
-            if not vocabulary.terms or not isinstance(about, dict):
-                raise ValueError("the vocabulary is empty, or about no table")
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError) as error:
-            raise ModelError(
-                f"the config of {folder} does not describe a captioner of this version: {error}"
-            ) from error
-        read_weights(folder, model)
-        return cls(model.eval().to(device), vocabulary, regions, speech, about, device, workers)
-
-    @classmethod
-    def for_workspace(
-        cls, ws: Workspace, source: str | Path | None = None, device: str = "cpu", workers: int = 2
-    ) -> Captioner:
-        """The captioner to use on a workspace: the one named, else the one trained in it, else the built-in one.
-
-        Raises
-        ------
-        ModelError
-            If the workspace's regions were not made the way the captioner's were.
-        """
-        trained = ws.models / NAME / "config.json"
-        loaded = cls.load(source or (trained.parent if trained.exists() else None), device, workers)
-        check_regions(ws, loaded.region_settings, "captioner", "caption", first_alone=True)
-        return loaded
-
-    def save(self, folder: str | Path, card: str = "") -> None:
-        """Write config, half-precision safetensors and a card, by default `captioner_card`, into ``folder``."""
-        config = {
-            "kind": KIND,
-            "model": asdict(self.model.settings),
-            "regions": settings_with(Path(folder), self.region_settings),
-            "speech": asdict(self.speech),
-            "about": self.about,
-            "vocabulary": " ".join(self.vocabulary.terms),
-        }
-        write_model(Path(folder), config, self.model.state_dict(), card or captioner_card(config))
+    def _own_config(self) -> dict[str, Any]:
+        return {"speech": asdict(self.speech), "about": self.about, "vocabulary": " ".join(self.vocabulary.terms)}
 
     def regions(self, image: Image, boxes: Boxes | None = None) -> Regions:
         """The regions of an image, with vectors; the caller's own boxes, ``xyxy`` pixels, behind the proposed ones.
@@ -279,10 +226,6 @@ class Captioner:
             written += generate(self.model, part, speech, repeatable)
         texts = iter([[(self.vocabulary.sentence(s.words), s) for s in sentences] for sentences in written])
         return [[next(texts) for _ in of_image] for of_image in views]
-
-    @cached_property
-    def _extractor(self) -> RegionExtractor:
-        return RegionExtractor(self.region_settings, self.device, self.workers)
 
 
 def _description(

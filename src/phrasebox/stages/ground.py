@@ -8,9 +8,10 @@ from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from phrasebox.aligner.stored import BUILT_IN_NAME, grounds_with
+from phrasebox.aligner.stored import grounds_with
 from phrasebox.errors import ModelError, SettingsError, WorkspaceError
 from phrasebox.io.model_folder import model_id
+from phrasebox.models.saved_model import BUILT_IN_NAME
 from phrasebox.pipeline import Engine, Mapped, Mapper, run
 from phrasebox.pipeline.local import Counts
 from phrasebox.pipeline.progress import progress

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from phrasebox.aligner import Aligner
-from phrasebox.aligner.card import front_matter, licence_fields, model_card
-from phrasebox.aligner.stored import BUILT_IN, BUILT_IN_NAME
+from phrasebox.aligner.stored import BUILT_IN
 from phrasebox.errors import WorkspaceError
 from phrasebox.formats import Written, write_target
 from phrasebox.io.atomic import replacing_folder
 from phrasebox.io.model_folder import CARD, MODEL, model_id
+from phrasebox.models.cards import dataset_card, model_card, named_versions
+from phrasebox.models.saved_model import BUILT_IN_NAME
 from phrasebox.regions.backbones.finetuned import shown
 from phrasebox.stages.export import grounded_records, note_export
 from phrasebox.stages.ground import named_model
@@ -75,8 +76,7 @@ def write_hub_folder(
         (part / "data").mkdir()
         records = grounded_records(ws, min_confidence=min_confidence, parts_only=parts_only)
         counts = _write_data(records, part / "data")
-        card = dataset_card(ws, aligner, counts, figures, ws.path.absolute().name)
-        (part / CARD).write_text(card, encoding="utf-8")
+        (part / CARD).write_text(_dataset_card(ws, aligner, counts, figures), encoding="utf-8")
         aligner.save(part / MODEL, _model_card(aligner, figures))
     asked = {"min_confidence": min_confidence or None, "parts_only": parts_only, "model": named_model(ws, aligner)}
     note_export(ws, out, {"hub_folder": True, **asked})
@@ -140,45 +140,27 @@ def _model_card(aligner: Aligner, figures: str) -> str:
     return model_card(aligner.config, figures)
 
 
-def dataset_card(ws: Workspace, aligner: Aligner, counts: Mapping[str, list[Written]], figures: str, name: str) -> str:
+def _dataset_card(ws: Workspace, aligner: Aligner, counts: Mapping[str, list[Written]], figures: str) -> str:
     """The data set's card: splits, columns, how it was made, and measurements."""
     data, licence = origin(ws)
-    files = [{"split": HUB_SPLITS[split], "path": f"data/{HUB_SPLITS[split]}-*.parquet"} for split in counts]
-    fields = {
-        **licence_fields(licence),
-        "pretty_name": name,
-        "task_categories": ["object-detection", "image-to-text"],
-        "tags": ["phrasebox", "visual-grounding", "region-phrase-pairs"],
-        "configs": [{"config_name": "default", "data_files": files}],
-    }
-    splits = "\n".join(
-        _line([HUB_SPLITS[split], f"{sum(w.captions for w in parts):,}", f"{sum(w.phrases for w in parts):,}"])
-        for split, parts in counts.items()
-    )
-    regions = aligner.region_settings
-    reviewed = ws.count("reviewed")
-    corrected = f" Of the captions, {reviewed:,} were corrected by people afterwards." if reviewed else ""
-    if decided := len(ws.decisions.standing()):
-        corrected += f" People accepted, edited or rejected {decided:,} single phrases."
-    made = ", ".join(f"{package} {number}" for package, number in _made_with(ws).items())
-    return (
-        f"{front_matter(fields)}# {name}: region-phrase pairs\n\n"
-        "Captioned pictures in which phrases of every caption point at boxes. **No person drew these boxes**: a model "
-        "that was trained on captions alone decoded which words describe which region. Treat them as noisy labels; "
-        f"each has a confidence.{corrected}\n\n"
-        f"| split | captions | phrases |\n|---|---:|---:|\n{splits}\n\n"
-        '```python\nimport datasets\nimport phrasebox\n\npairs = datasets.load_dataset("THIS_FOLDER_OR_HUB_ID")\n'
-        'aligner = phrasebox.Aligner.from_pretrained("THIS_FOLDER_OR_HUB_ID")\n```\n\n'
-        "Columns: `image`; `text`, the caption; `width` and `height` of the upright picture in pixels; `split`; "
-        "`objects` with, for each phrase, `bbox` (x, y, width, height in pixels), `phrase`, `span` (characters of "
-        "`text`, end exclusive), `score`, `confidence` (0 to 1) and `whole_image`.\n\n"
-        "## How it was made\n\n"
-        f"* Pictures and captions: {data}.\n"
-        f"* Licence of pictures and captions: {licence}.\n"
-        f"* Regions: {regions.proposer}, at most {regions.regions}, vectors of {shown(regions.backbone)}.\n"
-        f"* Model: in `model/`, beta {ws.stages['ground']['beta']:g}, id {model_id(aligner.model)}.\n"
-        f"* Made with {made}.\n\n"
-        "## Figures\n\n" + (figures or "None were measured with this model.") + "\n"
+    names = [HUB_SPLITS[split] for split in counts]
+    return dataset_card(
+        ws.path.absolute().name,
+        licence,
+        [{"split": name, "path": f"data/{name}-*.parquet"} for name in names],
+        splits=[
+            (name, sum(w.captions for w in parts), sum(w.phrases for w in parts))
+            for name, parts in zip(names, counts.values(), strict=True)
+        ],
+        reviewed=ws.count("reviewed"),
+        decided=len(ws.decisions.standing()),
+        data=data,
+        regions=aligner.region_settings,
+        backbone=shown(aligner.region_settings.backbone),
+        beta=ws.stages["ground"]["beta"],
+        model=model_id(aligner.model),
+        versions=named_versions(_made_with(ws)),
+        figures=figures,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from phrasebox.aligner.card import NOT_STATED
+from phrasebox.models.cards import NOT_STATED
 from phrasebox.stages.import_ import STAGE
 from phrasebox.workspace.workspace import Workspace
 

@@ -78,13 +78,15 @@ def _regions(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def _speech(asked: Mapping[str, Any]) -> dict[str, Any]:
     """The captioner's own settings; sampling options imply sampling, and ``count`` needs as wide a beam."""
-    from phrasebox.captioner.api import BUILT_IN
-    from phrasebox.io.model_folder import find_model, read_config
+    from phrasebox.captioner.api import Captioner
+    from phrasebox.io.model_folder import read_config
+    from phrasebox.models.saved_model import model_folder
 
     model = asked.get("model")
-    if not model and not BUILT_IN.is_dir():
+    folder = model_folder(model or None, Captioner.built_in)
+    if not folder.is_dir():
         return {}  # loading the captioner raises the error
-    speech = with_values(captioner.SpeechSettings, read_config(find_model(model) if model else BUILT_IN)["speech"])
+    speech = with_values(captioner.SpeechSettings, read_config(folder)["speech"])
     start = {name: getattr(speech, name) for name in option_names(captioner.SpeechSettings)}
     if "method" not in asked and any(name in asked for name in _DRAWN):
         start["method"] = "sample"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from cachetools import LRUCache
 
-from phrasebox.captioner.api import BUILT_IN as BUILT_IN_CAPTIONER
+from phrasebox.captioner.api import Captioner
 from phrasebox.errors import DataError, NotFoundError, SettingsError
 from phrasebox.review import PhraseFilter, PhrasePage, PhraseRecord, Review
 from phrasebox.stages.caption import NAME as CAPTIONER
@@ -26,7 +26,7 @@ from phrasebox.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from phrasebox.aligner import Aligner
-    from phrasebox.captioner import Captioner, Description
+    from phrasebox.captioner import Description
     from phrasebox.search import Hit, Searcher, Similar
     from phrasebox.workspace.decisions import Verdict
     from phrasebox.workspace.schema import ImageRow
@@ -121,7 +121,7 @@ class Service:
     def has_captioner(self) -> bool:
         """Whether there is a captioner."""
         own = self._ws is not None and (self._ws.models / CAPTIONER / "config.json").exists()
-        return self._captioner is not None or own or BUILT_IN_CAPTIONER.is_dir()
+        return self._captioner is not None or own or Captioner.built_in.is_dir()
 
     @property
     def workspace(self) -> Workspace:
@@ -275,8 +275,6 @@ class Service:
     @cached_property
     def captioner(self) -> Captioner:
         """The captioner; to be used in the models' thread only."""
-        from phrasebox.captioner import Captioner
-
         if isinstance(self._captioner, Captioner):
             return self._captioner
         if not self.has_captioner:

@@ -1,0 +1,1 @@
+"""What the aligner and the captioner share: loading, saving, uploading, and cards."""
