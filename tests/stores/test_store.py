@@ -144,7 +144,7 @@ def test_the_lease_of_a_killed_writer_ends(store, monkeypatch):
         ws.append_images([Example("a.png", Path("/a.png"))], [(2, 2)])
     steady = lease.time.monotonic() + lease.SECONDS + 1
     monkeypatch.setattr(lease.time, "monotonic", lambda: steady)
-    with pytest.raises(WorkspaceError, match="another may have begun"):
+    with pytest.raises(WorkspaceError, match="another command may be writing"):
         killed.check_if_held()
 
 
