@@ -106,6 +106,7 @@ def test_going_through_by_keyboard_outlives_the_server(reviewing, serve, workspa
         page.keyboard.press("u")
         page.locator("#panel-review .notice >> text=nothing of yours to undo").wait_for()
         assert "by Ada" in page.locator("#panel-review .facts").inner_text().replace("\n", " ")
+        page.close()  # before its server ends, which the page would report
 
 
 @pytest.fixture(scope="module")
