@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from phrasebox.cli.app import COMMON, Common
-from phrasebox.cli.shared import PICTURES, check_target, device, print_phrases
+from phrasebox.cli.shared import PICTURES, check_target, device, print_phrases, sleep_when_idle
 from phrasebox.errors import SettingsError
 
 
@@ -38,6 +38,7 @@ def point(
     beta
         Chain strength, at least 0; larger makes longer phrases. Default: the model's own.
     """
+    sleep_when_idle()
     from phrasebox.aligner import Aligner
     from phrasebox.io.atomic import replacing
     from phrasebox.io.images import load_image

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from phrasebox.cli.app import COMMON, Common, WorkspacePath
-from phrasebox.cli.shared import PICTURES, check_target, session
+from phrasebox.cli.shared import PICTURES, check_target, session, sleep_when_idle
 from phrasebox.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def search(
     out
         Draw the results into this file (html, png, jpg or webp).
     """
+    sleep_when_idle()
     from phrasebox.search import Searcher
 
     if (sentence is None) == (like is None):

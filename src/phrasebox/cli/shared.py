@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -75,6 +76,14 @@ def bulk_engine(common: Common, name: EngineName, address: str | None) -> Engine
     from phrasebox.pipeline import Engine
 
     return Engine(name, common.workers, address)
+
+
+def sleep_when_idle() -> None:
+    """Let PyTorch's idle threads sleep instead of spin; call it before torch is imported.
+
+    For commands that run a model once: a spinning thread costs processor time and saves nothing there.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def check_target(out: Path) -> None:
