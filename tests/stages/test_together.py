@@ -12,23 +12,11 @@ import pytest
 
 import ranked_processes
 
-EPOCHS = 40
-ALIGN = ("align", "--epochs", EPOCHS, "--batch", 2, "--dim", 16, "--patience", 0)
-CAPTION = (
-    "caption",
-    "--epochs",
-    3,
-    "--reward-epochs",
-    0,
-    "--batch",
-    2,
-    "--dim",
-    16,
-    "--min-count",
-    1,
-    "--data",
-    "images",
-)
+EPOCHS = 16
+# Processes and micro-batches draw their own dropout, so results are the same only without it.
+ALIGN = ("align", "--epochs", EPOCHS, "--batch", 2, "--dim", 16, "--patience", 0, "--dropout", 0)
+CAPTION = ("caption", "--epochs", 3, "--reward-epochs", 0, "--batch", 2, "--dim", 16, "--min-count", 1,
+           "--data", "images", "--dropout", 0)  # fmt: skip
 
 
 def history(ws, name):
@@ -67,8 +55,8 @@ def test_two_processes_align_as_one_and_go_on_after_a_kill(at, call, torchrun):
     together = torchrun("align", ws, *ALIGN[1:], "--name", "together")
     assert together.code == 0, together.err
     assert together.out.count("\n") == 1, "only the first process speaks"
-    assert [line.split(":")[0] for line in together.err.splitlines() if line.startswith("epoch")] == [
-        f"epoch {i + 1}" for i in range(EPOCHS)
+    assert [line.split(",")[0] for line in together.err.splitlines() if line.startswith("epoch")] == [
+        f"epoch {i + 1} of {EPOCHS}" for i in range(EPOCHS)
     ]
     np.testing.assert_allclose(losses(ws, "together"), losses(ws, "alone"), rtol=1e-3)
     assert not (ws / "models/together/vectors").exists()
@@ -76,7 +64,7 @@ def test_two_processes_align_as_one_and_go_on_after_a_kill(at, call, torchrun):
     first, other = two(ws, ALIGN, "killed")
     assert first.stderr
     told = []
-    while not any(line.startswith("epoch 2:") for line in told):
+    while not any(line.startswith("epoch 2 of") for line in told):
         told.append(first.stderr.readline())
         assert told[-1], told
     other.kill()
@@ -89,7 +77,7 @@ def test_two_processes_align_as_one_and_go_on_after_a_kill(at, call, torchrun):
 
     resumed = ranked_processes.end(two(ws, ALIGN, "killed"))
     assert [e.code for e in resumed] == [0, 0], resumed
-    assert "epoch 2:" not in resumed[0].err
+    assert "epoch 2 of" not in resumed[0].err
     assert resumed[1].out == ""
     assert history(ws, "killed") == history(ws, "together")
     for file in ("model.safetensors", "bank.safetensors", "config.json"):
