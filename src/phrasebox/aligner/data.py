@@ -46,13 +46,13 @@ class Pairs:
     Attributes
     ----------
     regions : RegionSource
-        Of all N images, in half precision.
+        Regions of all N images, vectors in half precision.
     sentences : sequence of (T, 384) float16
-        Of all captions with at least one word.
+        Word vectors of all captions with at least one word.
     owner : (L,) int64
         Image of every caption, in ascending order.
     keys : sequence of str
-        Of the images, where they are known.
+        Keys of the images, where they are known.
     """
 
     regions: RegionSource

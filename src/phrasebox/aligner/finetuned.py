@@ -58,7 +58,7 @@ class MappedRegions:
     regions : RegionSource
         Of N images.
     maps : sequence of (N, C, h, w) float16 arrays
-        Of each network, in memory or in a file.
+        Maps of each network, in memory or in a file.
     """
 
     def __init__(self, regions: RegionSource, maps: Sequence[np.ndarray]) -> None:

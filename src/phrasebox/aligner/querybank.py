@@ -71,7 +71,7 @@ class Bank:
         scores : (K, L)
             S_kl.
         image_prior : (K,)
-            Of the images, from `image_prior`; the same for every part of their sentences.
+            Scores of the images with the bank, from `image_prior`; the same for every part of their sentences.
         words, lengths
             The sentences, as for `AlignerModel.scores`.
 

@@ -49,7 +49,7 @@ class ModelSettings:
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Of the parts, of which there is at least one."""
+        """Width of each part; one width if there are no parts."""
         return self.parts or (self.vector_dim,)
 
     def of_part(self, number: int) -> ModelSettings:

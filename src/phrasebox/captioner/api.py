@@ -203,7 +203,7 @@ class Captioner(SavedModel):
         Parameters
         ----------
         regions : sequence of Regions
-            Of each image, with vectors.
+            Regions of each image, with vectors.
         views : sequence of sequence of int, optional
             Which regions of each image are described; the whole of it without.
 

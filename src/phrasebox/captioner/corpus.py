@@ -62,7 +62,7 @@ class Corpus:
     Attributes
     ----------
     regions : RegionSource
-        Of all N images, in half precision.
+        Regions of all N images, vectors in half precision.
     image : (M,) int64
         Image of every sentence, in ascending order.
     focus : (M,) int64

@@ -28,7 +28,7 @@ class Sentence:
     words : tuple of int
         Indices into the vocabulary, without START and END.
     log_probability : float
-        Of all its words and its end, under the model.
+        Log-probability of all its words and its end under the model.
     """
 
     words: tuple[int, ...]
@@ -97,7 +97,7 @@ def walk(
     words : (N * beams, T) int64
         Filled up with END.
     log_probabilities : (N * beams, T)
-        Of every word, END once included, 0 behind it.
+        Log-probability of every word, END once included; 0 behind it.
     """
     rows = len(memory.focus) * beams
     device = memory.focus.device

@@ -26,7 +26,7 @@ class Views:
     Attributes
     ----------
     regions : RegionBatch
-        Of the B images.
+        Regions of the B images.
     image : (N,) int64
         Image of each view.
     focus : (N,) int64

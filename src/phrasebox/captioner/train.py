@@ -90,7 +90,7 @@ def train(
     Parameters
     ----------
     corpus : Corpus
-        Of the training split; the vocabulary is taken from it alone.
+        Sentences and regions of the training split; the vocabulary is taken from it alone.
     validation : Corpus or None
         Captioned images whose CIDEr-D decides which epoch is kept; None keeps the last.
     folder, report

@@ -87,12 +87,12 @@ class PhraseScores:
     count : int
         Number of phrases.
     model : Accuracy
-        Of the predicted box.
+        Measures of the predicted box.
     upper_bound : Accuracy
-        Of the best of the proposals, chosen for each measure by itself. A predicted box that was made from several
-        proposals can surpass it.
+        Measures of the best of the proposals, chosen for each measure by itself. A predicted box made from several can
+        surpass it.
     baseline : Accuracy
-        Of the whole image (``baseline-whole``), whose centre is the point (``baseline-centre``).
+        Measures of the whole image (``baseline-whole``), whose centre is the point (``baseline-centre``).
     """
 
     group: str
@@ -115,7 +115,7 @@ class ConfidentPart:
     least : float
         The least confidence among them.
     accuracy : Accuracy
-        Of their predicted boxes.
+        Measures of their predicted boxes.
     """
 
     share: float

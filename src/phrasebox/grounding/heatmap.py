@@ -52,7 +52,7 @@ class HeatMap:
         Parameters
         ----------
         scores : (P, R) or (R,)
-            Of phrases on the regions.
+            Scores of phrases on the regions.
 
         Returns
         -------

@@ -97,7 +97,7 @@ def phrase_spans(caption: str, words: Sequence[Word], assignment: np.ndarray, bo
     assignment : (T,) int
         a_t, from `decode`.
     boxes : (R, 4)
-        Of the regions.
+        Boxes of the regions.
 
     Returns
     -------

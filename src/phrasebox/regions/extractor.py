@@ -143,7 +143,7 @@ class RegionExtractor:
         Parameters
         ----------
         images : sequence of (H, W, 3) uint8 RGB
-            Of any sizes and aspect ratios.
+            Images of any sizes and aspect ratios.
         given : sequence of (N, 4) array or None, optional
             The caller's boxes of every image, ``xyxy`` pixels; they replace the proposer for that image and are
             all kept, in their order. An empty array leaves the whole image alone.

@@ -20,7 +20,7 @@ class PhraseIndex:
     Attributes
     ----------
     keys : list of str
-        Of the images, in import order.
+        Keys of the images, in import order.
     splits : (images,) object
     place : dict of str to int
         Index of every key in ``keys``.

@@ -17,7 +17,7 @@ class WordHit:
     text : str
         The word as written; ``[start, end)`` are its characters in the query.
     box : Box
-        Of the region i with the largest v_i . s_t, in pixels of the upright image.
+        Box of the region i with the largest v_i . s_t, in pixels of the upright image.
     score : float
         v_i . s_t of that region; a cosine for a model that normalises.
     """
@@ -29,7 +29,7 @@ class WordHit:
     score: float
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values, the box to 1/100 pixel."""
+        """Plain values for ``json.dumps``, the box to 1/100 pixel."""
         return {
             "text": self.text,
             "start": self.start,
@@ -69,7 +69,7 @@ class Hit:
     phrases: tuple[Phrase, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values."""
+        """Plain values for ``json.dumps``."""
         return {
             "key": self.key,
             "score": self.score,
@@ -100,7 +100,7 @@ class SentenceHit:
     score: float
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values."""
+        """Plain values for ``json.dumps``."""
         return {"key": self.key, "caption": self.caption, "text": self.text, "score": self.score}
 
 
@@ -112,7 +112,7 @@ class Similar:
     sentences: tuple[SentenceHit, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values."""
+        """Plain values for ``json.dumps``."""
         return {
             "images": [hit.to_json() for hit in self.images],
             "sentences": [hit.to_json() for hit in self.sentences],

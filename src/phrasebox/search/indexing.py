@@ -50,7 +50,7 @@ class IndexReport:
     index_ms: float
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values."""
+        """Plain values for ``json.dumps``."""
         return asdict(self)
 
     def told(self) -> str:

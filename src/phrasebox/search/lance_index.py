@@ -49,7 +49,7 @@ class LanceIndex:
     Parameters
     ----------
     folder : Path
-        Of the index.
+        Folder of the index.
     images : Collection
         The indexed images.
     all_of_it : bool

@@ -87,7 +87,7 @@ def score(images: Collection, rows: np.ndarray, query: Query) -> Scored:
     Parameters
     ----------
     rows : (C,) int64
-        Of the collection.
+        Images of the collection.
     """
     best = np.empty((len(rows), len(query.vectors)), np.float32)
     where = np.empty((len(rows), len(query.vectors)), np.int64)

@@ -43,7 +43,7 @@ class Entry:
     prior : float
         Its score with the query bank (`Bank.image_prior`, `Bank.sentence_prior`); 0 without a bank.
     boxes : (R, 4) float32
-        Of the regions; zeros for words.
+        Boxes of the regions; zeros for words.
     size : (int, int)
         Width and height of the image in pixels; for a sentence its index among the captions, and 0.
     """

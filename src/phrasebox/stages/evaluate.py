@@ -116,7 +116,7 @@ def grounding_cases(
 
 
 def _chunks(examples: Iterator[Example], advance: Advance) -> Iterator[Sequence[Example]]:
-    """Lists of at most ``_EXAMPLES`` examples; ``advance`` is told of each when the next is asked for."""
+    """Lists of at most ``_EXAMPLES`` examples; ``advance`` is called with its length after each."""
     while part := list(islice(examples, _EXAMPLES)):
         yield part
         advance(len(part))

@@ -31,7 +31,7 @@ class TrainingState(Generic[Record]):
     model : Module
         On its device, before its first step.
     optimiser : Optimizer
-        Of its parameters.
+        Optimiser of the model's parameters.
     identity : str
         Everything the training depends on; a checkpoint of another identity is refused.
     record : type

@@ -1,4 +1,4 @@
-"""Several processes that train one model: who they are, what they exchange, and how the end of one is told.
+"""Several processes that train one model: their ranks, what they exchange, and how the end of one is reported.
 
 Everything here is the identity in a process of its own, so that there is one way to train and not two.
 """

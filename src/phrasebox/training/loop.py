@@ -27,7 +27,7 @@ class LoopSettings(Protocol):
 
     @property
     def seed(self) -> int:
-        """Of all random numbers."""
+        """Seed of all random numbers."""
         ...
 
     @property

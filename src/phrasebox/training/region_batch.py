@@ -25,7 +25,8 @@ class RegionBatch:
     mask : (B, R) bool or None
         False for padding; None where every image has R regions.
     maps : tuple of (B, C, h, w) float16
-        Of each network, what its last blocks start from, where those are trained (see `phrasebox.aligner.finetuned`).
+        For each network, the map that its last blocks start from, where those are trained; see
+        `phrasebox.aligner.finetuned`.
     """
 
     vectors: Tensor

@@ -26,7 +26,7 @@ class StoredRegions:
     Parameters
     ----------
     reader : RegionReader
-        Of a split.
+        Reader of a split.
     rows : (N,) int64
         Which of its images these are.
     """
@@ -77,7 +77,7 @@ class StoredSentences(Sequence[np.ndarray]):
     Parameters
     ----------
     path : Path
-        Of the file; it stays readable when it is deleted.
+        Path of the file; it stays readable when it is deleted.
     lengths : (L,) int64
         Words of every caption.
     """

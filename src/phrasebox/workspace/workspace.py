@@ -255,7 +255,7 @@ class Workspace(WorkspaceReader):
         self._tables.append("truth", rows.truth_to_rows(examples))
 
     def append_own(self, examples: Sequence[Example]) -> None:
-        """Add the user's own regions of examples whose key is not in ``keys("own")``; those without boxes have none."""
+        """Add user boxes of examples whose key is not in ``keys("own")``; images without boxes get no row."""
         self._tables.append("own", rows.own_to_rows(examples))
 
     def append_regions(self, regions: Sequence[Regions]) -> None:
