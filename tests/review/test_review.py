@@ -232,7 +232,7 @@ def lines(file):
 def test_export_of_what_was_reviewed(ws, review, tmp_path):
     with pytest.raises(WorkspaceError, match="phrasebox serve"):
         export(ws, tmp_path / "none.jsonl", "odvg", reviewed=True)
-    with pytest.raises(SettingsError, match="captions alone"):
+    with pytest.raises(SettingsError, match="holds only captions"):
         export(ws, tmp_path / "none.json", "karpathy", reviewed=True)
     review.decide(DOG, "accept", "ann")
     review.decide("1.png#0#13-18", "edit", "ann", box=(20, 0, 40, 20))

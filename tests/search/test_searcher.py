@@ -228,8 +228,8 @@ def test_the_command_tells_draws_and_refuses(ws, aligner, tmp_path, call, monkey
     assert "<b>ball</b>" not in page
     assert call("search", ws.path, "--like", ws.path / "3.png", "--model", "x").code == 1  # its own kind of regions
     for arguments, reason in (
-        ((ws.path,), "give a sentence"),
-        ((ws.path, "a", "--like", "b.png"), "not both"),
+        ((ws.path,), "give either a sentence or an image"),
+        ((ws.path, "a", "--like", "b.png"), "give either a sentence or an image"),
         ((ws.path, "--like", "b.png", "--region"), "--region searches for a phrase"),
         ((ws.path, "a", "-k", "0"), "k must be at least 1"),
         ((ws.path, "a", "-o", tmp_path / "c.gif"), "html, png, jpg or webp"),
