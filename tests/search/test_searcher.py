@@ -232,7 +232,7 @@ def test_the_command_tells_draws_and_refuses(ws, aligner, tmp_path, call, monkey
         ((ws.path, "a", "--like", "b.png"), "give either a sentence or an image"),
         ((ws.path, "--like", "b.png", "--region"), "--region searches for a phrase"),
         ((ws.path, "a", "-k", "0"), "k must be at least 1"),
-        ((ws.path, "a", "-o", tmp_path / "c.gif"), "html, png, jpg or webp"),
+        ((ws.path, "a", "-o", tmp_path / "c.gif"), ".html, .png, .jpg or .webp"),
         ((ws.path, "a", "--backend", "faiss"), "exact, lancedb, qdrant"),
         ((ws.path, "a", "--url", "http://localhost:1"), "use it with --backend qdrant"),
         ((ws.path, "a", "--backend", "lancedb"), "phrasebox index"),
