@@ -14,7 +14,7 @@ demo:
 	@echo "Installs  phrasebox, PyTorch, OpenVINO and what else it needs into $(VENV), once"
 	@echo "Runs      phrasebox demo: the built-in models ground and describe five photographs"
 	@echo "Results   build/demo/out: two pages for a browser, and the pairs in three formats"
-	@echo "Takes     2 to 3 minutes the first time, about 30 seconds later"
+	@echo "Takes     1 to 3 minutes the first time, about 30 seconds later"
 	@$(MAKE) --no-print-directory $(VENV)/.demo
 	@$(BIN)/phrasebox demo build/demo
 	@echo "          ('. $(BIN)/activate' first)"

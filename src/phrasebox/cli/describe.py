@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from phrasebox.captioner.settings import SpeechSettings
 from phrasebox.cli.app import COMMON, Common
 from phrasebox.cli.settings import SPEECH
-from phrasebox.cli.shared import PICTURES, EngineName, bulk_engine, check_target, device
+from phrasebox.cli.shared import PICTURES, EngineName, bulk_engine, check_target, device, sleep_when_idle
 from phrasebox.errors import DataError, SettingsError
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def describe(
     address
         Address of the Ray cluster, such as auto or HOST:6379; default: start one on this machine.
     """
+    sleep_when_idle()
     from phrasebox.captioner import Captioner
 
     folder = image[0] if len(image) == 1 and image[0].is_dir() else None
