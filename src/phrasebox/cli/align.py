@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import Annotated
 
@@ -51,18 +50,14 @@ def align(
     from phrasebox.aligner import AlignEpoch
     from phrasebox.stages.align import align as job
 
-    def told(line: str) -> None:
-        if not opened.silent:
-            print(line, file=sys.stderr, flush=True)
-
     def report(epoch: AlignEpoch) -> None:
-        told(epoch.line)
+        opened.report(epoch.line)
 
     training = replace(training, seed=common.seed)
     with together(ws, common) as (opened, common):
         done = job(
             opened.workspace, model, training, name, opened.device, fresh, opened.silent, report,
-            execution=execution, finetune=finetune, workers=opened.workers, told=told, no_val=no_val,
+            execution=execution, finetune=finetune, workers=opened.workers, told=opened.report, no_val=no_val,
         )  # fmt: skip
     again = f"phrasebox regions {ws} --like {done.folder} --fresh"
     remedy = [f"the backbones were fine-tuned; recompute the regions: {again}"] if finetune else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import Annotated
 
@@ -45,17 +44,13 @@ def caption(
     from phrasebox.captioner import CaptionEpoch
     from phrasebox.stages.caption import caption as job
 
-    def show(*parts: str) -> None:
-        if not opened.silent:
-            print(*parts, file=sys.stderr, flush=True)
-
     def report(epoch: CaptionEpoch) -> None:
-        show(epoch.line)
+        opened.report(epoch.line)
 
     training = replace(training, seed=common.seed)
     with together(ws, common) as (opened, common):
         done = job(
-            opened.workspace, model, training, speech, name, opened.device, fresh, show, report,
+            opened.workspace, model, training, speech, name, opened.device, fresh, opened.report, report,
             execution, no_val,
         )  # fmt: skip
     say(

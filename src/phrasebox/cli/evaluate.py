@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 from phrasebox.cli.app import COMMON, Common, Split, WorkspacePath
 from phrasebox.cli.shared import session
@@ -41,16 +40,12 @@ def evaluate(
     from phrasebox.stages.evaluate import evaluate as job
     from phrasebox.stages.evaluate_captions import evaluate_captions
 
-    def told(line: str) -> None:
-        if not opened.silent:
-            print(line, file=sys.stderr, flush=True)
-
     tables = []
     with session(ws, common) as opened:
         if not captions_only:
             aligner = opened.aligner(model)
             seed = aligner.about.get("training", {}).get("seed", common.seed)
-            tables += job(opened.workspace, aligner, split, seed, opened.silent, captioner, told, no_val)
+            tables += job(opened.workspace, aligner, split, seed, opened.silent, captioner, opened.report, no_val)
         tables += evaluate_captions(
             opened.workspace,
             captioner,
@@ -59,7 +54,7 @@ def evaluate(
             opened.workers,
             opened.silent,
             captions_only,
-            told,
+            opened.report,
             no_val,
         )
     if captions_only and not tables:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -47,6 +48,11 @@ class Session:
         from phrasebox.aligner import Aligner
 
         return Aligner.for_workspace(self.workspace, model, self.device, self.workers)
+
+    def report(self, line: str) -> None:
+        """Print a line about the progress on standard error, unless the command is silent."""
+        if not self.silent:
+            print(line, file=sys.stderr, flush=True)
 
 
 @contextmanager
