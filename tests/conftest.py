@@ -11,6 +11,8 @@ import hypothesis
 import pytest
 from filelock import FileLock
 
+from phrasebox.io.offline import SWITCHES
+
 sys.path.insert(0, str(Path(__file__).parent))  # for helpers
 
 hypothesis.settings.register_profile("phrasebox", deadline=None, derandomize=True)
@@ -23,6 +25,21 @@ def _one_thread():
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _online_again():
+    """Undo `go_offline` after each test: what it sets in the environment, and in huggingface_hub."""
+    from huggingface_hub import constants
+
+    environment, hub = {switch: os.environ.get(switch) for switch in SWITCHES}, constants.HF_HUB_OFFLINE
+    yield
+    for switch, value in environment.items():
+        if value is None:
+            os.environ.pop(switch, None)
+        else:
+            os.environ[switch] = value
+    constants.HF_HUB_OFFLINE = hub
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,7 @@ def test_refused(run, tmp_path, monkeypatch):
     monkeypatch.setenv("PHRASEBOX_TOKEN", "short")
     assert "16 printable ASCII" in run("--port", "0")
     monkeypatch.delenv("PHRASEBOX_TOKEN")
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     assert "unknown host" in run("--host", "no.such.host.invalid", "--token", TOKEN)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

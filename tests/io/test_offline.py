@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import subprocess
 import sys
 
 import pytest
 
-from phrasebox.io.offline import is_offline
+from phrasebox.errors import OfflineError
+from phrasebox.io.offline import SWITCHES, go_offline, is_offline
 
 
 def python(program, **environment):
@@ -42,6 +45,7 @@ def test_this_machine_may_be_talked_to():
         "server = socket.create_server(('127.0.0.1', 0))\n"
         "socket.create_connection(server.getsockname()).close()\n"
         "socket.getaddrinfo('localhost', 80)\nsocket.getaddrinfo(None, 80)\n"
+        "socket.getfqdn()\nsocket.getfqdn('0.0.0.0')\nsocket.gethostname()\n"
         "a, b = socket.socketpair()\na.send(b'x')\n"
     )
     assert done.stderr == ""
@@ -53,3 +57,28 @@ def test_libraries_are_told_whether_they_are_loaded_or_not():
         "print(huggingface_hub.constants.HF_HUB_OFFLINE, os.environ['TRANSFORMERS_OFFLINE'])"
     )
     assert done.stdout == "True 1\n"
+
+
+def test_it_ends_with_the_switch(monkeypatch):
+    go_offline()
+    with pytest.raises(OfflineError, match=r"a connection to no\.such\.host\.invalid was refused"):
+        socket.getaddrinfo("no.such.host.invalid", 80)
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    with pytest.raises(socket.gaierror):
+        socket.getaddrinfo("no.such.host.invalid", 80)
+
+
+def switches():
+    from huggingface_hub import constants
+
+    return {switch: os.environ.get(switch) for switch in SWITCHES}, constants.HF_HUB_OFFLINE
+
+
+AT_FIRST = switches()
+
+
+@pytest.mark.parametrize("attempt", ["first", "second"])
+def test_no_test_leaves_another_offline(attempt):
+    assert switches() == AT_FIRST
+    go_offline()
+    assert switches() == (dict.fromkeys(SWITCHES, "1"), True)

@@ -213,23 +213,8 @@ def test_the_errors_of_a_worker_are_told_as_they_are(cluster):
 )
 def test_what_it_refuses(arguments, reason, base, tmp_path, capsys):
     ws = copy(base, tmp_path)
-    with pytest.MonkeyPatch.context() as patch:
-        if "--offline" in arguments:  # for this process it could not be taken back
-            arguments = [argument for argument in arguments if argument != "--offline"]
-            patch.setattr("phrasebox.pipeline.ray.is_offline", lambda: True)
-        with pytest.raises(SystemExit):
-            cli.main(
-                [
-                    "regions",
-                    str(ws.path),
-                    "--proposer",
-                    "grid",
-                    "--backbone",
-                    "efficientnet-lite0",
-                    "--size",
-                    "96",
-                    *arguments,
-                ]
-            )
+    small = ["--proposer", "grid", "--backbone", "efficientnet-lite0", "--size", "96"]
+    with pytest.raises(SystemExit):
+        cli.main(["regions", str(ws.path), *small, *arguments])
     (line,) = capsys.readouterr().err.splitlines()
     assert reason in line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from urllib.parse import quote
 
 import pytest
@@ -14,6 +15,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from phrasebox.errors import SettingsError
+from phrasebox.io.offline import go_offline
 from phrasebox.web import Limits, Service
 from phrasebox.web.app import build
 from phrasebox.web.security import Access, Guard, is_loopback
@@ -93,6 +95,11 @@ def test_names_beyond_loopback(monkeypatch):
         assert access.serves(host), host
     for host in ("evil.example", "photos.example.evil.example", ""):
         assert not access.serves(host), host
+
+
+def test_its_own_name_may_be_looked_up_offline():
+    go_offline()
+    assert Access.on("0.0.0.0", TOKEN).serves(socket.gethostname())
 
 
 # Other sites' pages: request forgery and hijacked sockets
