@@ -222,7 +222,7 @@ def grounding_row(data: Path, pictures: Path, split: str, name: str) -> dict[str
     rate = made / profile.wall if made else None
     align(ws, PRESETS["modern"].model, PRESETS["modern"].train)
     aligner = Aligner.for_workspace(ws)
-    scores = grounding_report(grounding_cases(ws, aligner, split)).overall
+    scores = grounding_report(grounding_cases(ws, aligner, ws.truth(split))).overall
     pairs = load_pairs(ws, aligner.model.settings, split)
     found = retrieval(all_scores(aligner.model, pairs, aligner.bank), pairs.owner)
     vectors = [r.vectors for batch in islice(ws.regions(split), 4) for r in batch if r.vectors is not None]

@@ -63,7 +63,7 @@ def test_help_explains_every_parameter(command, capsys, monkeypatch):
     # A switch that is off has no other way to be off, but for a setting, which a preset or a file may turn on.
     hints = [item for cls in TABLES.get(command, ()) for item in get_type_hints(cls).items()]
     switches = {f"--no-{name}" for name, kind in hints if kind is bool}
-    switches |= {"--no-val"} if command in ("align", "caption", "evaluate") else set()
+    switches |= {"--no-val"} if command in ("align", "caption") else set()
     assert set(re.findall(r"--no-\w+", out)) == switches
 
 

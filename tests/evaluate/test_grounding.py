@@ -134,45 +134,80 @@ def test_by_type():
     assert groups == [("all", 4, 25.0), ("people", 2, 50.0), ("scene", 1, 100.0), ("robots", 1, 0.0)]
 
 
-def test_table_has_a_row_a_group_and_method():
-    case = GroundingCase(phrase((0, 0, 4, 4), types=("people",)), Box(0, 0, 4, 4), regions((0, 0, 1, 1)))
-    table = grounding_report([case]).table("val", seed=0)
-    assert [row.labels for row in table.rows] == [
-        (group, method) for group in ("all", "people") for method in ("model", "upper-bound", "baseline-centre/whole")
+def sized(*boxes: tuple[float, ...], right: bool = True) -> GroundingCase:
+    """A case in an image of 100 x 100 pixels."""
+    predicted = Box(*boxes[0]) if right else Box(90, 90, 100, 100)
+    return GroundingCase(phrase(*boxes), predicted, regions((0, 0, 1, 1), size=(100, 100)))
+
+
+def test_by_size_of_the_largest_box():
+    cases = [
+        sized((0, 0, 49, 10)),  # 4.9 %
+        sized((0, 0, 50, 10), right=False),  # 5 %
+        sized((0, 0, 1, 1), (0, 0, 30, 30)),
+        sized((0, 0, 1, 1), (0, 0, 50, 50)),  # 25 %
     ]
-    assert table.to_json()["rows"][0] == {
-        "type": "all",
-        "method": "model",
-        "phrases": 1,
-        "pointing-box": 100.0,
-        "acc@0.5-any": 100.0,
-        "acc@0.5-merged": 100.0,
-    }
+    report = grounding_report(cases)
+    groups = [(group.group, group.count, group.model.pointing) for group in report.by_size]
+    assert groups == [("< 5 %", 1, 100.0), ("5 to 25 %", 2, 50.0), ("> 25 %", 1, 100.0)]
+    (only,) = grounding_report(cases[:1]).by_size
+    assert only.group == "< 5 %"
+
+
+def test_size_is_a_share_of_the_image_that_the_truth_refers_to():
+    seen = regions((0, 0, 1, 1), size=(10, 10))
+    case = GroundingCase(phrase((0, 0, 8, 8)), Box(0, 0, 1, 1), seen, truth_size=(100, 100))
+    assert [group.group for group in grounding_report([case]).by_size] == ["< 5 %"]
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=60))
-def test_most_confident_part_equals_sorting(given_cases):
+@given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=5, max_size=60))
+def test_fifths_equal_sorting(given_cases):
     right, wrong, seen = Box(0, 0, 4, 4), Box(8, 8, 12, 12), regions((0, 0, 4, 4))
     cases = [
         GroundingCase(phrase((0, 0, 4, 4)), right if good else wrong, seen, confidence=level / 4)
         for level, good in given_cases
     ]
-    report = grounding_report(cases)
-    ordered = sorted(given_cases, key=lambda case: -case[0])
-    assert report.by_confidence[0].accuracy == report.overall.model
-    for part in report.by_confidence:
-        kept = ordered[: part.count]
-        assert part.count == max(1, round(len(cases) * part.share / 100))
-        assert part.least == 100 * kept[-1][0] / 4
-        assert part.accuracy.acc_any == pytest.approx(100 * sum(good for _, good in kept) / part.count)
+    rest = sorted(given_cases, key=lambda case: case[0])
+    parts = grounding_report(cases).by_confidence
+    assert len(parts) == 5
+    assert max(part.count for part in parts) - min(part.count for part in parts) <= 1
+    for part in parts:
+        own, rest = rest[: part.count], rest[part.count :]
+        assert (part.least, part.most) == (own[0][0] / 4, own[-1][0] / 4)
+        assert part.accuracy.acc_any == pytest.approx(100 * sum(good for _, good in own) / part.count)
+    assert rest == []
 
 
-def test_without_a_confidence_nothing_is_said_of_the_most_confident():
+def test_without_confidences_or_with_few_phrases_there_are_no_fifths():
     known = GroundingCase(phrase((0, 0, 4, 4)), Box(0, 0, 4, 4), regions((0, 0, 1, 1)), confidence=0.5)
     unknown = GroundingCase(phrase((0, 0, 4, 4)), Box(0, 0, 4, 4), regions((0, 0, 1, 1)))
-    assert len(grounding_report([known]).by_confidence) == 5
-    assert grounding_report([known, unknown]).by_confidence == ()
+    assert len(grounding_report([known] * 5).by_confidence) == 5
+    assert grounding_report([known] * 4).by_confidence == ()
+    assert grounding_report([known] * 5 + [unknown]).by_confidence == ()
+
+
+def test_overlap_is_of_all_pairs_of_a_caption_and_of_no_others():
+    def case(caption: str, start: int, box: tuple[float, ...]) -> GroundingCase:
+        own = TruePhrase("it", (start, start + 2), (Box(0, 0, 1, 1),))
+        return GroundingCase(own, Box(*box), regions((0, 0, 1, 1)), caption=caption)
+
+    cases = [
+        case("a", 0, (0, 0, 4, 4)),
+        case("b", 0, (0, 0, 4, 4)),
+        case("a", 3, (0, 0, 4, 2)),  # IoU 1/2 with the first
+        case("a", 6, (8, 8, 12, 12)),  # none with both
+        case("a", 6, (8, 8, 12, 12)),  # the same span again is no pair
+        case("", 0, (0, 0, 4, 4)),  # of an unknown caption
+        case("", 3, (0, 0, 4, 4)),
+        case("c", 0, (0, 0, 4, 4)),
+        case("c", 3, (0, 0, 4, 4)),
+    ]
+    overlap = grounding_report(cases).overlap
+    assert overlap is not None
+    assert (overlap.captions, overlap.pairs) == (2, 4)
+    assert overlap.iou == pytest.approx(100 * (0.5 + 0 + 0 + 1) / 4)
+    assert grounding_report(cases[1:2]).overlap is None
 
 
 def test_phrase_without_box():

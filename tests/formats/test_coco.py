@@ -76,6 +76,55 @@ def test_files_that_cannot_be_read(write_json, text, reason):
         list(coco.read(write_json(text, "c.json")))
 
 
+def test_boxes_with_category_names(write_json):
+    data = {
+        "annotations": [
+            {"id": 1, "image_id": 7, "bbox": [1, 2, 3, 4], "category_id": 18, "iscrowd": 0},
+            {"id": 2, "image_id": 7, "bbox": [0, 0, 9, 9], "category_id": 18, "iscrowd": 1},
+            {"id": 3, "image_id": 7, "bbox": [0, 0, 5, 5], "category_id": 1},
+            {"id": 4, "image_id": 8, "bbox": [0, 0, 5, 5], "category_id": 1},  # not wanted
+            {"id": 5, "image_id": 7, "bbox": [0, 0, 0, 5], "category_id": 1},
+            {"id": 6, "image_id": 7, "category_id": 1},
+            {"id": 7, "image_id": 7, "bbox": [0, 0, 5, 5], "category_id": 99},
+            {"id": 8, "image_id": 99, "bbox": [0, 0, 5, 5], "category_id": 1},
+            "no object",
+        ],
+        "categories": [{"id": 1, "name": "person"}, {"id": 18, "name": "dog"}, {"id": 19}, "no object"],
+        "images": [
+            {"id": 7, "file_name": "a.jpg", "width": 40, "height": 30},
+            {"id": 8, "file_name": "b.jpg", "width": 40, "height": 30},
+            {"id": 9, "file_name": "c.jpg", "width": "wide", "height": 30},
+            {"id": 10},
+        ],
+    }
+    found = coco_detection.read_boxes(write_json(data, "instances.json"), {"a.jpg", "c.jpg", "d.jpg"})
+    assert found.categories == ("person", "dog")
+    assert list(found.images) == ["a.jpg", "c.jpg"]
+    assert found.images["a.jpg"].size == (40, 30)
+    assert found.images["a.jpg"].boxes == {"dog": [Box(1, 2, 4, 6), Box(0, 0, 9, 9)], "person": [Box(0, 0, 5, 5)]}
+    assert (found.images["c.jpg"].size, found.images["c.jpg"].boxes) == (None, {})
+    assert found.left_out == 5
+
+
+@pytest.mark.parametrize(
+    ("images", "reason"),
+    [
+        ([{"id": 1, "file_name": "val2017/a.jpg"}], "first file_name is 'val2017/a.jpg', 'a.jpg' is one of the"),
+        ([], "has no file_name"),
+    ],
+)
+def test_boxes_of_other_images(write_json, images, reason):
+    file = write_json({"images": images, "annotations": [], "categories": []}, "instances.json")
+    with pytest.raises(DataError, match=reason):
+        coco_detection.read_boxes(file, {"a.jpg"})
+
+
+def test_captions_are_no_boxes(write_json):
+    file = write_json({"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}, "captions.json")
+    with pytest.raises(DataError, match="no array 'categories'"):
+        coco_detection.read_boxes(file, {"a.jpg"})
+
+
 @pytest.mark.parametrize("categories", [True, False])
 def test_pycocotools_reads_the_detections(records, tmp_path, categories):
     path = tmp_path / "out" / "coco.json"

@@ -49,19 +49,20 @@ def test_a_damaged_file_is_written_anew(at, call, model, text):
 
 def test_what_it_depends_on(at):
     ws = Workspace(at("regions"))
-    before = fingerprint(ws, "val", "contextual")
+    before = fingerprint(ws, "val", "contextual", 9)
     assert Workspace(ws.path).keys("regions", "train")
-    assert fingerprint(ws, "val", "static") != before
-    assert fingerprint(ws, "train", "contextual") != before
+    assert fingerprint(ws, "val", "static", 9) != before
+    assert fingerprint(ws, "train", "contextual", 9) != before
+    assert fingerprint(ws, "val", "contextual", 2) != before
     ws.optimize()
     ws.append_images([Example("t.png", Path("t.png"), (Caption("a dog"),), "test")], [(1, 1)])
-    assert fingerprint(ws, "val", "contextual") == before
+    assert fingerprint(ws, "val", "contextual", 9) == before
     ws.append_images([Example("n.png", Path("n.png"), (Caption("a dog"),), "train")], [(1, 1)])
-    told = fingerprint(ws, "val", "contextual")
+    told = fingerprint(ws, "val", "contextual", 9)
     assert told != before
     kept = [regions for batch in ws.regions() for regions in batch]
     vectors = kept[0].vectors.copy()
     vectors[-1, -1] += 1
     ws.drop("regions")
     ws.append_regions([replace(kept[0], vectors=vectors), *kept[1:]])
-    assert fingerprint(ws, "val", "contextual") != told
+    assert fingerprint(ws, "val", "contextual", 9) != told

@@ -10,7 +10,7 @@ from PIL import Image
 
 from phrasebox.aligner import Aligner
 from phrasebox.stages.reproduce import reproduce
-from phrasebox.stages.validation_split import hold_out
+from phrasebox.stages.validation_split import hold_out, split_to_measure
 from phrasebox.types import Caption, Example
 from phrasebox.workspace.workspace import Workspace
 
@@ -64,6 +64,28 @@ def test_images_without_captions_are_not_held_out(tmp_path):
     assert all(not key.startswith("bare") for key in ws.keys("images", "val"))
 
 
+@pytest.mark.parametrize(
+    ("train", "val", "asked", "own", "split", "line"),
+    [
+        pytest.param(60, 3, None, False, "val", "", id="a val split"),
+        pytest.param(60, 3, None, True, "val", "", id="a val split and a model of one's own"),
+        pytest.param(60, 0, None, False, "all", "all images are measured, as the model is not", id="a foreign model"),
+        pytest.param(60, 0, None, True, "val", "the 20 train images", id="a model of one's own"),
+        pytest.param(9, 0, None, True, "all", "too few images", id="too few to hold some out"),
+        pytest.param(60, 0, "val", False, "val", "the 20 train images", id="val asked for"),
+        pytest.param(60, 0, "train", True, "train", "", id="train asked for"),
+        pytest.param(60, 0, "all", True, "all", "", id="all asked for"),
+    ],
+)
+def test_what_is_measured(tmp_path, train, val, asked, own, split, line):
+    ws, lines = _workspace(tmp_path, train, val), []
+    assert split_to_measure(ws, asked, own, lines.append) == split
+    assert line in "".join(lines)
+    assert len(lines) == bool(line)
+    assert len(ws.held_out) == (20 if "the 20" in line else 0)
+    assert split_to_measure(ws, asked, own) == split  # of a second model
+
+
 QUICK = ("--epochs", "1", "--batch", "8", "--dim", "16")
 
 
@@ -90,7 +112,7 @@ def test_training_and_evaluation_agree_on_the_images(all_train, call):
     assert (about["held_out"], about["images"]) == (20, 24)
     assert about["validation"]
     measured = call("evaluate", all_train, "--model", all_train / "models" / "aligner")
-    assert told in measured.err
+    assert measured.err.count("no val split: the 20 train images that training holds out are measured") == 1
     assert "retrieval, val: 20 images, 20 captions" in measured.err
     assert "trained on them" not in measured.err
     captioned = call("caption", all_train, "--data", "images", "--min-count", "1", *QUICK, "--reward-epochs", "0")
@@ -105,6 +127,7 @@ def test_no_val_trains_on_all_and_evaluation_says_so(all_train, call):
     assert about["images"] == 44
     assert "held_out" not in about
     assert "may have been trained on them" in call("evaluate", all_train).err
-    assert call("evaluate", all_train, "--no-val").code == 1
+    measured = call("evaluate", all_train, "--split", "all")
+    assert "retrieval, all: 44 images, 44 captions" in measured.err
     (step,) = [step for step in reproduce(Workspace(all_train)) if "align" in step.command]
     assert "--no-val" in step.command

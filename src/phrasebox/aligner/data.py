@@ -73,6 +73,11 @@ class Pairs:
         known = getattr(self.sentences, "lengths", None)
         return np.array([len(s) for s in self.sentences], np.int64) if known is None else known
 
+    def first_captions(self) -> Pairs:
+        """The same images, each with its first caption only."""
+        first = np.unique(self.owner, return_index=True)[1]
+        return Pairs(self.regions, [self.sentences[i] for i in first], self.owner[first], self.keys)
+
     def fingerprint(self) -> str:
         """Tells these pairs from others: owners, lengths of sentences, and the vectors of up to 64 images.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Literal
 
 from phrasebox.cli.app import COMMON, Common, Split, WorkspacePath
 from phrasebox.cli.shared import session
@@ -13,27 +15,32 @@ def evaluate(
     ws: WorkspacePath,
     /,
     *,
-    split: Split = "val",
+    split: Split | Literal["all"] | None = None,
+    boxes: Path | None = None,
+    first_caption: bool = False,
     model: str | None = None,
     captioner: str | None = None,
     captions_only: bool = False,
-    no_val: bool = False,
     common: Common = COMMON,
 ) -> None:
-    """Measure retrieval, captions and, with ground truth, grounding, segmentation and region captions.
+    """Measure retrieval, captions and, with boxes that people drew, grounding, segmentation and region captions.
 
     Parameters
     ----------
     split
-        Split to measure on: train, val or test.
+        Split to measure on: train, val, test or all; default: val. Without a val split: all images, or for a model that
+        was trained on this workspace the train images that its training held out.
+    boxes
+        COCO detections (instances*.json) of the images. Words of the captions that name a category, such as man and
+        bikes for person and bicycle, are measured against the boxes of their category.
+    first_caption
+        Measure retrieval with the first caption of each image only.
     model
         Folder or hub id of an aligner; default: the workspace's own, or the built-in one.
     captioner
         Folder or hub id of a captioner; default: the workspace's own, or the built-in one if it fits the regions.
     captions_only
         Measure only the captioner.
-    no_val
-        Hold out no train images where the workspace has no val split.
     """
     from rich.console import Console
 
@@ -45,7 +52,17 @@ def evaluate(
         if not captions_only:
             aligner = opened.aligner(model)
             seed = aligner.about.get("training", {}).get("seed", common.seed)
-            tables += job(opened.workspace, aligner, split, seed, opened.silent, captioner, opened.report, no_val)
+            tables += job(
+                opened.workspace,
+                aligner,
+                split,
+                seed,
+                opened.silent,
+                captioner,
+                opened.report,
+                boxes,
+                first_caption,
+            )
         tables += evaluate_captions(
             opened.workspace,
             captioner,
@@ -55,7 +72,6 @@ def evaluate(
             opened.silent,
             captions_only,
             opened.report,
-            no_val,
         )
     if captions_only and not tables:
         raise WorkspaceError(f"there is no captioner to measure; train one with: phrasebox caption {ws}")

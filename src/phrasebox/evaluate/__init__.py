@@ -1,6 +1,7 @@
 """How good it is: the protocols of retrieval, grounding and segmentation, as pure functions on scores and boxes."""
 
 from phrasebox.evaluate.grounding import Accuracy, GroundingCase, GroundingReport, PhraseScores, grounding_report
+from phrasebox.evaluate.grounding_tables import grounding_tables
 from phrasebox.evaluate.retrieval import RetrievalReport, retrieval
 from phrasebox.evaluate.segmentation import (
     SegmentationCase,
@@ -23,6 +24,7 @@ __all__ = [
     "SegmentationScores",
     "combine",
     "grounding_report",
+    "grounding_tables",
     "retrieval",
     "segmentation_report",
 ]

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from phrasebox.boxes import iou
 from phrasebox.errors import DataError
-from phrasebox.evaluate.tables import ResultRow, ResultTable
-from phrasebox.types import Box, Regions, TruePhrase
+from phrasebox.types import Box, Regions, Span, TruePhrase
 
 # The classes of Flickr30k Entities, in the order in which papers print them.
 PHRASE_TYPES = ("people", "clothing", "bodyparts", "animals", "vehicles", "instruments", "scene", "other")
 IOU_THRESHOLD = 0.5
-_COLUMNS = ("pointing-box", "acc@0.5-any", "acc@0.5-merged")
-KEPT = (100, 75, 50, 25, 10)  # percent of the phrases, the most confident ones
+SIZES = {"< 5 %": 0.05, "5 to 25 %": 0.25, "> 25 %": float("inf")}
+"""Groups of phrases by the share of the image that the largest of their true boxes covers, each below its limit."""
+PARTS = 5
+"""Number of equal parts that phrases are divided into by their confidence."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +40,8 @@ class GroundingCase:
         The point ``(x, y)`` the model gives; None for the centre of ``predicted``.
     confidence : float or None
         The model's, of ``predicted``.
+    caption : str
+        What tells its caption from all others; phrases of one caption are compared. Empty if unknown.
 
     Raises
     ------
@@ -51,6 +55,7 @@ class GroundingCase:
     truth_size: tuple[int, int] | None = None
     point: tuple[float, float] | None = None
     confidence: float | None = None
+    caption: str = ""
 
     def __post_init__(self) -> None:
         if not self.phrase.boxes:
@@ -103,63 +108,66 @@ class PhraseScores:
 
 
 @dataclass(frozen=True, slots=True)
-class ConfidentPart:
-    """The accuracy of the phrases that the model is most confident of.
+class ConfidencePart:
+    """The accuracy of phrases of similar confidence.
 
     Attributes
     ----------
-    share : float
-        Percent of all phrases that they are.
     count : int
         Number of phrases.
-    least : float
-        The least confidence among them.
+    least, most : float
+        The lowest and the highest confidence among them.
     accuracy : Accuracy
         Measures of their predicted boxes.
     """
 
-    share: float
     count: int
     least: float
+    most: float
     accuracy: Accuracy
 
 
 @dataclass(frozen=True, slots=True)
-class GroundingReport:
-    """Accuracies over all phrases and by type; a phrase of several types counts in each.
+class Overlap:
+    """How much the predicted boxes of one caption are the same.
 
-    ``by_confidence`` has those of the `KEPT` shares of the phrases, the most confident ones; it is empty if a case has
-    no confidence.
+    Attributes
+    ----------
+    captions : int
+        Number of captions with two or more phrases.
+    pairs : int
+        Number of pairs of two phrases with different spans of one caption: three phrases make three pairs.
+    iou : float
+        Mean IoU of the two predicted boxes over all pairs, in percent.
+    """
+
+    captions: int
+    pairs: int
+    iou: float
+
+
+@dataclass(frozen=True, slots=True)
+class GroundingReport:
+    """Accuracies over all phrases and of parts of them.
+
+    Attributes
+    ----------
+    by_type : tuple of PhraseScores
+        A phrase of several types counts in each.
+    by_size : tuple of PhraseScores
+        By `SIZES`, without empty groups.
+    by_confidence : tuple of ConfidencePart
+        `PARTS` parts of equal size, from the least to the most confident phrases. Empty if a case has no confidence, or
+        if there are fewer phrases than parts.
+    overlap : Overlap or None
+        None if no caption has two phrases.
     """
 
     overall: PhraseScores
     by_type: tuple[PhraseScores, ...]
-    by_confidence: tuple[ConfidentPart, ...] = ()
-
-    def table(self, split: str, seed: int) -> ResultTable:
-        """Return the numbers as a table; ``split`` and ``seed`` are what they were measured on and with."""
-        rows = []
-        for scores in (self.overall, *self.by_type):
-            methods = {
-                "model": scores.model,
-                "upper-bound": scores.upper_bound,
-                "baseline-centre/whole": scores.baseline,
-            }
-            for method, accuracy in methods.items():
-                values = (accuracy.pointing, accuracy.acc_any, accuracy.acc_merged)
-                rows.append(ResultRow((scores.group, method), (scores.count,), values))
-        return ResultTable("grounding", split, (seed,), ("type", "method"), ("phrases",), _COLUMNS, tuple(rows))
-
-    def confidence_table(self, split: str, seed: int) -> ResultTable:
-        """What leaving out phrases of little confidence is worth."""
-        rows = []
-        for part in self.by_confidence:
-            values = (part.least, part.accuracy.pointing, part.accuracy.acc_any, part.accuracy.acc_merged)
-            rows.append(ResultRow((f"{part.share:g} %",), (part.count,), values))
-        columns = ("least confidence, %", *_COLUMNS)
-        return ResultTable(
-            "grounding of the most confident", split, (seed,), ("kept",), ("phrases",), columns, tuple(rows)
-        )
+    by_size: tuple[PhraseScores, ...] = ()
+    by_confidence: tuple[ConfidencePart, ...] = ()
+    overlap: Overlap | None = None
 
 
 def grounding_report(cases: Iterable[GroundingCase]) -> GroundingReport:
@@ -201,26 +209,27 @@ def grounding_report(cases: Iterable[GroundingCase]) -> GroundingReport:
     >>> report.overall.baseline
     Accuracy(pointing=0.0, acc_any=100.0, acc_merged=100.0)
     """
-    counts: Counter[str] = Counter()
-    hits: dict[str, np.ndarray] = {}
-    total_hits = np.zeros((3, 3), dtype=np.int64)
+    types, sizes = _Groups(), _Groups()
     confidences: list[float | None] = []
-    model_hits: list[np.ndarray] = []
+    hits: list[np.ndarray] = []
+    boxes: dict[str, dict[Span, np.ndarray]] = {}
     for case in cases:
         hit = _hits(case)
-        total_hits += hit
+        hits.append(hit)
         confidences.append(case.confidence)
-        model_hits.append(hit[0])
         for kind in set(case.phrase.types):
-            counts[kind] += 1
-            hits[kind] = hits.get(kind, 0) + hit
-    if not model_hits:
+            types.add(kind, hit)
+        sizes.add(_size(case), hit)
+        if case.caption:
+            boxes.setdefault(case.caption, {})[case.phrase.span] = np.array(tuple(case.predicted))
+    if not hits:
         raise DataError("there is no phrase with a box to measure; import a data set with ground-truth phrases")
-    kinds = [*(kind for kind in PHRASE_TYPES if kind in counts), *sorted(counts.keys() - set(PHRASE_TYPES))]
     return GroundingReport(
-        _scores("all", len(model_hits), total_hits),
-        tuple(_scores(kind, counts[kind], hits[kind]) for kind in kinds),
-        _by_confidence([c for c in confidences if c is not None], model_hits),
+        _scores("all", len(hits), np.sum(hits, axis=0)),
+        types.scores((*PHRASE_TYPES, *sorted(types.counts.keys() - set(PHRASE_TYPES)))),
+        sizes.scores(SIZES),
+        _by_confidence([c for c in confidences if c is not None], [hit[0] for hit in hits]),
+        _overlap([np.stack(list(of_caption.values())) for of_caption in boxes.values() if len(of_caption) > 1]),
     )
 
 
@@ -280,15 +289,45 @@ def _scores(group: str, count: int, hits: np.ndarray) -> PhraseScores:
     return PhraseScores(group, count, model, upper_bound, baseline)
 
 
-def _by_confidence(confidences: list[float], hits: list[np.ndarray]) -> tuple[ConfidentPart, ...]:
-    """The `KEPT` shares of the cases, whose hits (3,) are pointing, any, merged."""
-    if len(confidences) < len(hits):
+class _Groups:
+    """Phrases counted, and their hits summed, by group."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._hits: dict[str, np.ndarray] = {}
+
+    def add(self, group: str, hit: np.ndarray) -> None:
+        self.counts[group] += 1
+        self._hits[group] = self._hits.get(group, 0) + hit
+
+    def scores(self, order: Iterable[str]) -> tuple[PhraseScores, ...]:
+        """The scores of the groups that have phrases, in this order."""
+        return tuple(_scores(group, self.counts[group], self._hits[group]) for group in order if self.counts[group])
+
+
+def _size(case: GroundingCase) -> str:
+    """The group of `SIZES` that the phrase's largest box belongs to."""
+    width, height = case.truth_size or (case.regions.width, case.regions.height)
+    share = max(box.area for box in case.phrase.boxes) / (width * height)
+    return next(name for name, limit in SIZES.items() if share < limit)
+
+
+def _by_confidence(confidences: list[float], hits: list[np.ndarray]) -> tuple[ConfidencePart, ...]:
+    """Parts of the cases, whose hits (3,) are pointing, any, merged; equal confidences keep their order."""
+    if len(confidences) < max(len(hits), PARTS):
         return ()
-    order = np.argsort(-np.array(confidences), kind="stable")
-    sums = np.cumsum(np.array(hits)[order], axis=0)  # (N, 3)
-    parts = []
-    for share in KEPT:
-        count = max(1, round(len(hits) * share / 100))
-        accuracy = Accuracy(*(100 * sums[count - 1] / count).tolist())
-        parts.append(ConfidentPart(share, count, 100 * confidences[order[count - 1]], accuracy))
-    return tuple(parts)
+    sure, right = np.array(confidences), np.array(hits)
+    return tuple(
+        ConfidencePart(
+            len(part), float(sure[part[0]]), float(sure[part[-1]]), Accuracy(*(100 * right[part].mean(axis=0)).tolist())
+        )
+        for part in np.array_split(np.argsort(sure, kind="stable"), PARTS)
+    )
+
+
+def _overlap(captions: list[np.ndarray]) -> Overlap | None:
+    """Overlap of the predicted boxes (P, 4) of each caption, P >= 2."""
+    if not captions:
+        return None
+    pairs = np.concatenate([iou(boxes[i], boxes[i + 1 :]) for boxes in captions for i in range(len(boxes))])
+    return Overlap(len(captions), len(pairs), 100 * float(pairs.mean()))

@@ -1,19 +1,98 @@
-"""COCO detections: a box for every phrase of an image, with the phrase as its category or its caption."""
+"""COCO detections: read boxes with the names of their categories; write a box for every phrase of an image."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, TextIO
 
+from phrasebox.errors import DataError
+from phrasebox.formats._assembling import pixel_box
 from phrasebox.formats._disk_grouping import NumberedNames
+from phrasebox.formats._json_stream import arrays
 from phrasebox.formats._writing import FittedRecords, JsonArray, Written, xywh
 from phrasebox.formats.coco import image_entry, writing
-from phrasebox.types import GroundedImage
+from phrasebox.types import MOST_PIXELS, Box, GroundedImage
 
 _ONE = "phrase"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBoxes:
+    """The boxes of an image by the name of their category, in pixels of ``size`` (width, height), if that is stated."""
+
+    size: tuple[int, int] | None
+    boxes: dict[str, list[Box]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """Boxes with category names.
+
+    Attributes
+    ----------
+    categories : tuple of str
+        Names of all categories of the file.
+    images : mapping of str to ImageBoxes
+        By ``file_name``, also images without boxes.
+    left_out : int
+        Number of annotations without a box of positive size, or of an unknown image or category.
+    """
+
+    categories: tuple[str, ...]
+    images: Mapping[str, ImageBoxes]
+    left_out: int = 0
+
+
+def read_boxes(path: Path, wanted: Collection[str]) -> Detections:
+    """Read the boxes of the images whose ``file_name`` is wanted; the boxes of crowds (``iscrowd``) too.
+
+    The file is read twice, as annotations may come before what they refer to; the boxes are kept in memory.
+
+    Raises
+    ------
+    DataError
+        If the file is not such JSON, or has none of the wanted images.
+    """
+    names: dict[str, str] = {}
+    files: dict[str, str] = {}
+    images: dict[str, ImageBoxes] = {}
+    first = ""
+    for kind, entry in arrays(path, ("images", "categories")):
+        if not isinstance(entry, dict):
+            continue
+        number, name = str(entry.get("id")), entry.get("file_name" if kind == "images" else "name")
+        if not isinstance(name, str):
+            continue
+        if kind == "categories":
+            names[number] = name
+            continue
+        first = first or name
+        files[number] = name
+        if name in wanted:
+            images.setdefault(name, ImageBoxes(_size(entry)))
+    if not images:
+        named = f"its first file_name is {first!r}" if first else "it has no file_name"
+        here = f"{min(wanted)!r} is one of the workspace's; " if wanted else ""
+        raise DataError(f"{path} names no image of the workspace: {named}, {here}give images the same names in both")
+    left_out = 0
+    for _, entry in arrays(path, ("annotations",)):
+        try:
+            key, name = files[str(entry["image_id"])], names[str(entry["category_id"])]
+            if key in images:
+                images[key].boxes.setdefault(name, []).append(pixel_box(entry["bbox"], "xywh"))
+        except (DataError, KeyError, TypeError):
+            left_out += 1
+    return Detections(tuple(names.values()), images, left_out)
+
+
+def _size(entry: Mapping[str, Any]) -> tuple[int, int] | None:
+    width, height = entry.get("width"), entry.get("height")
+    both = isinstance(width, int) and isinstance(height, int) and min(width, height) > 0
+    return (width, height) if both and max(width, height) < MOST_PIXELS else None
 
 
 def write(path: Path, records: Iterable[GroundedImage], categories: bool = True) -> Written:

@@ -36,7 +36,7 @@ def baseline(
         Loads the pairs of the train split; called only if there is no cached result.
     """
     file = ws.path / "results" / "baseline" / f"{split}-{words}.json"
-    made_of = fingerprint(ws, split, words)
+    made_of = fingerprint(ws, split, words, len(pairs.sentences))
     if (kept := _kept(file, made_of)) is not None:
         return kept
     fitted = training()
@@ -47,9 +47,12 @@ def baseline(
     return report
 
 
-def fingerprint(ws: Workspace, split: str, words: str) -> str:
-    """Hash of the inputs of a split's baseline: captions, regions and vectors of the split and of ``train``."""
-    digest = hashlib.blake2b(repr((split, words, ws.stages.get(STAGE))).encode(), digest_size=16)
+def fingerprint(ws: Workspace, split: str, words: str, measured: int) -> str:
+    """Hash of the inputs of a split's baseline: captions, regions and vectors of the split and of ``train``.
+
+    ``measured`` is the number of the split's captions that are measured: all, or the first of each image.
+    """
+    digest = hashlib.blake2b(repr((split, words, measured, ws.stages.get(STAGE))).encode(), digest_size=16)
     for name in dict.fromkeys(("train", split)):
         for images in ws.images(name):
             digest.update(repr([(image.key, image.captions) for image in images]).encode())

@@ -20,7 +20,7 @@ from phrasebox.pipeline.progress import progress
 from phrasebox.stages.caption import NAME
 from phrasebox.stages.choose_beta import with_regions
 from phrasebox.stages.ground import named_source
-from phrasebox.stages.validation_split import hold_out
+from phrasebox.stages.validation_split import ALL, of_tables, split_to_measure
 from phrasebox.text.words import words
 from phrasebox.types import Example, Regions
 from phrasebox.workspace.run_log import Run
@@ -36,13 +36,12 @@ _LEAST_SIDE = 1.0  # smallest width and height of a box to describe, in pixels
 def evaluate_captions(
     ws: Workspace,
     source: str | Path | None = None,
-    split: str = "val",
+    split: str | None = None,
     device: str = "cpu",
     workers: int = 2,
     quiet: bool = False,
     alone: bool = False,
     told: Callable[[str], object] = lambda line: None,
-    no_val: bool = False,
 ) -> list[ResultTable]:
     """Caption tables of a captioner, also written to ``results/<split>-captions.json``.
 
@@ -53,7 +52,7 @@ def evaluate_captions(
     ----------
     alone : bool
         The aligner is not measured beside it, so that this is a run of its own.
-    told, no_val
+    split, told
         As `phrasebox.stages.evaluate.evaluate`.
 
     Raises
@@ -67,8 +66,8 @@ def evaluate_captions(
         if source is None and not (ws.models / NAME).exists():
             return []
         raise
-    if split == "val":
-        hold_out(ws, told, no_val)
+    own = named_source(ws, captioner.source).startswith(f"{ws.models.name}/")
+    split = split_to_measure(ws, split, own, told)
     captioners = {"generator": captioner}
     if (ws.models / IMAGES_ALONE / "config.json").exists():
         captioners["generator of full images alone"] = Captioner.for_workspace(
@@ -105,7 +104,7 @@ def caption_tables(
         missing = {name: why for scores in found.values() for name, why in scores.missing.items()}
         notes = "".join(f"; {name} n/a: {why}" for name, why in missing.items())
         tables.append(captions_table(f"captions{notes}", split, seed, "images", found))
-    if ws.count("truth", split) and (found := true_regions(ws, captioners, split, quiet)):
+    if ws.count("truth", of_tables(split)) and (found := true_regions(ws, captioners, split, quiet)):
         tables.append(captions_table("region captions, Entities boxes", split, seed, "regions", found))
     return tables
 
@@ -128,8 +127,8 @@ def full_images(
             advance(len(batch))
     if not references:
         return {}
-    training = _captions(ws, "train")
-    known = [text for texts in training.values() for text in texts]
+    training = {} if split == ALL else _captions(ws, "train")
+    known = None if split == ALL else [text for texts in training.values() for text in texts]
     found = {name: caption_scores(texts, references, known, java) for name, texts in generated.items()}
     if split != "train" and training:
         keys, vectors = zip(
@@ -158,9 +157,9 @@ def true_regions(
     of the training region with the most similar vector; it is omitted if nothing was grounded.
     """
     found = _Boxes({name: [] for name in captioners})
-    examples = list(ws.truth(split))
+    examples = list(ws.truth(of_tables(split)))
     first = next(iter(captioners.values()))
-    paths = {row.key: row.path for batch in ws.images(split) for row in batch}
+    paths = {row.key: row.path for batch in ws.images(of_tables(split)) for row in batch}
     with progress(f"region captions, {split}", total=len(examples), quiet=quiet) as advance:
         for start in range(0, len(examples), _IMAGES):
             part = list(with_regions(ws, examples[start : start + _IMAGES]))
@@ -180,7 +179,7 @@ def true_regions(
             advance(len(examples[start : start + _IMAGES]))
     if not found.references:
         return {}
-    phrases, vectors = _decoded(ws, _width(captioners))
+    phrases, vectors = ([], np.empty(0)) if split == ALL else _decoded(ws, _width(captioners))
     scores = {name: caption_scores(texts, found.references, phrases or None) for name, texts in found.generated.items()}
     if split != "train" and phrases:
         alike = [phrases[i] for i in nearest(np.stack(found.looks), vectors)]
@@ -229,8 +228,8 @@ def _decoded(ws: Workspace, width: int) -> tuple[list[str], np.ndarray]:
 
 def _captions(ws: Workspace, split: str) -> dict[str, list[str]]:
     """Image key -> captions that have words, for the images of a split that have regions and such captions."""
-    regioned = ws.keys("regions", split)
-    rows: Iterator = (row for batch in ws.images(split) for row in batch if row.key in regioned)
+    regioned = ws.keys("regions", of_tables(split))
+    rows: Iterator = (row for batch in ws.images(of_tables(split)) for row in batch if row.key in regioned)
     found = {row.key: [text for text in row.captions if words(text)] for row in rows}
     return {key: texts for key, texts in found.items() if texts}
 

@@ -35,8 +35,10 @@ _IMAGES = 64  # number of images with regions read at a time
 _GEOMETRY = 21  # bytes per region, without its vector
 
 
-def load_pairs(ws: Workspace, model: ModelSettings, split: str, device: str = "cpu", quiet: bool = False) -> Pairs:
-    """Images of a split that have regions and captions, with vectors in memory; may be empty.
+def load_pairs(
+    ws: Workspace, model: ModelSettings, split: str | None, device: str = "cpu", quiet: bool = False
+) -> Pairs:
+    """Images of a split, or of all without one, that have regions and captions, with vectors in memory; may be empty.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def load_pairs(ws: Workspace, model: ModelSettings, split: str, device: str = "c
     """
     workspace_regions(ws)
     captions: dict[str, list[Sentence]] = {}
-    for key, sentence in _encoded(model.words, _texts(ws, split), split, device, quiet):
+    for key, sentence in _encoded(model.words, _texts(ws, split), split or "all", device, quiet):
         captions.setdefault(key, []).append(sentence)
     return Pairs.gather(ws.regions(split), captions)
 
@@ -136,7 +138,7 @@ def _bytes(reader: RegionReader | None) -> int:
     return len(reader) * int(reader.counts.max()) * (2 * reader.width + _GEOMETRY)
 
 
-def _texts(ws: Workspace, split: str) -> list[tuple[str, str]]:
+def _texts(ws: Workspace, split: str | None) -> list[tuple[str, str]]:
     return [(row.key, text) for batch in ws.images(split) for row in batch for text in row.captions if words(text)]
 
 

@@ -1,0 +1,87 @@
+"""Usual words for COCO's 80 categories, in the singular: a table, read by `phrasebox.evaluate.categories`.
+
+A word may stand for several categories: a *bike* is a bicycle or a motorcycle. Words of two parts are found with a
+space, with a hyphen or in one. Some are here so that a part of them is not taken for something else: a *computer mouse*
+is no laptop.
+"""
+
+from __future__ import annotations
+
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    "person": (
+        "man", "woman", "boy", "girl", "people", "child", "kid", "guy", "lady", "player", "baby", "toddler",
+        "gentleman", "teenager", "skier", "snowboarder", "surfer", "skateboarder", "skater", "rider", "batter",
+        "catcher", "pitcher", "umpire", "cyclist", "bicyclist", "biker", "motorcyclist", "pedestrian", "worker",
+        "officer", "policeman", "cowboy", "chef",
+    ),
+    "bicycle": ("bike",),
+    "car": ("automobile", "taxi", "cab"),
+    "motorcycle": ("motorbike", "motor bike", "motor cycle", "bike", "scooter", "moped"),
+    "airplane": ("plane", "aeroplane", "aircraft", "jet", "airliner"),
+    "train": ("locomotive",),
+    "truck": ("lorry",),
+    "boat": ("ship", "sailboat", "canoe", "kayak"),
+    "traffic light": ("stop light", "traffic signal"),
+    "fire hydrant": ("hydrant",),
+    "bird": ("seagull", "gull", "duck", "pigeon", "parrot", "owl", "goose", "swan"),
+    "cat": ("kitten", "kitty"),
+    "dog": ("puppy",),
+    "horse": ("pony",),
+    "sheep": ("lamb",),
+    "cow": ("cattle", "bull", "calf"),
+    "backpack": ("rucksack",),
+    "umbrella": ("parasol",),
+    "handbag": ("purse",),
+    "tie": ("necktie", "bow tie"),
+    "suitcase": ("luggage",),
+    "skis": ("ski",),
+    "snowboard": ("board",),
+    "sports ball": ("ball", "tennis ball", "soccer ball"),
+    "baseball bat": ("bat",),
+    "baseball glove": ("glove", "mitt"),
+    "skateboard": ("board", "skate board"),
+    "surfboard": ("board", "surf board"),
+    "tennis racket": ("racket", "racquet", "tennis racquet"),
+    "wine glass": ("glass",),
+    "cup": ("mug", "glass"),
+    "sandwich": ("burger", "hamburger"),
+    "donut": ("doughnut",),
+    "couch": ("sofa",),
+    "potted plant": ("plant",),
+    "dining table": ("table",),
+    "toilet": ("toilet bowl",),
+    "tv": ("television", "monitor", "computer monitor"),
+    "laptop": ("computer", "laptop computer"),
+    "mouse": ("computer mouse",),
+    "remote": ("remote control", "controller"),
+    "keyboard": ("computer keyboard",),
+    "cell phone": ("phone", "mobile phone", "smart phone", "telephone"),
+    "microwave": ("microwave oven",),
+    "oven": ("stove", "toaster oven"),
+    "toaster": ("toaster oven",),
+    "refrigerator": ("fridge",),
+    "teddy bear": ("teddy", "stuffed bear", "toy bear"),
+    "hair drier": ("hair dryer", "blow dryer"),
+    "toothbrush": ("tooth brush",),
+}  # fmt: skip
+
+IRREGULAR_PLURALS = {
+    "aircraft": "aircraft",
+    "broccoli": "broccoli",
+    "calf": "calves",
+    "cattle": "cattle",
+    "child": "children",
+    "goose": "geese",
+    "human": "humans",
+    "knife": "knives",
+    "luggage": "luggage",
+    "man": "men",
+    "mouse": "mice",
+    "people": "people",
+    "person": "persons",
+    "scissors": "scissors",
+    "sheep": "sheep",
+    "skis": "skis",
+    "woman": "women",
+}
+"""Singular -> plural, where no rule gives it; *man* also at the end of a longer word."""
