@@ -230,6 +230,51 @@ def test_fine_tuned_models_of_a_settings_file_have_the_same_bytes(data, call, tm
     assert {path.name for path in files_of(ws / "models")} >= {"config.json", "model.safetensors", "bank.safetensors"}
 
 
+def test_what_led_to_a_model_stays_recorded_while_the_regions_depend_on_it(tmp_path):
+    ws = Workspace.create(tmp_path / "ws")
+    modern = asdict(REGION_PRESETS["modern"])
+    tuned = modern | {"backbone": str(ws.models / "tuned" / "networks" / "one"), "second": ""}
+    first, again = Run("regions", {}, modern, finished=True), Run("regions", {}, tuned, finished=True)
+    model = Run("align", {"name": "tuned"}, {}, 0, "models/tuned", finished=True)
+    ws._manifest.keep_runs([first, model, again, replace(model, makes="models/later")])
+    ws.claim("regions", tuned, fresh=True)
+    assert [(run.stage, run.makes) for run in ws.runs] == [("regions", ""), ("align", "models/tuned")]
+    ws._manifest.keep_runs([*ws.runs, again])
+    steps = reproduce(ws, tmp_path / "new")
+    assert [(step.command[1], "--fresh" in step.command) for step in steps] == [
+        ("regions", False),
+        ("align", False),
+        ("regions", True),
+    ]
+    assert str(tmp_path / "new" / "models" / "tuned" / "networks" / "one") in steps[-1].command
+    assert [step.notes for step in steps] == [(), (), ()]
+    ws.claim("regions", modern, fresh=True)
+    assert ws.runs == []
+
+
+def test_regions_of_a_model_that_is_not_recorded_are_noted(tmp_path):
+    ws = Workspace.create(tmp_path / "ws")
+    backbone = str(ws.models / "gone" / "networks" / "one")
+    ws.made(Run("regions", {}, asdict(REGION_PRESETS["modern"]) | {"backbone": backbone}))
+    (step,) = reproduce(ws)
+    assert step.notes == ("its models/gone no longer exists, or was trained again since",)
+
+
+@pytest.mark.parametrize(
+    ("stage", "settings", "gone"),
+    [
+        ("caption", {"model": {"decoder": "transformer", "layers": 2}}, ["decoder='transformer'", "layers=2"]),
+        ("align", {"train": {"objective": "margin-annealed"}}, ["objective='margin-annealed'"]),
+    ],
+)
+def test_values_of_0_1_that_were_removed_are_noted(stage, settings, gone, tmp_path):
+    ws = Workspace.create(tmp_path / "ws")
+    ws.made(Run(stage, {"name": "mine"}, settings, 0, "models/mine"))
+    (step,) = reproduce(ws)
+    assert step.command == ("phrasebox", stage, str(ws.path), "--name", "mine")
+    assert step.notes == tuple(f"{one} was removed; this version cannot train that model" for one in gone)
+
+
 def test_everything_in_one_command_is_made_again(data, call, tmp_path, monkeypatch):
     small = RegionSettings("grid", 27, "efficientnet-lite0", 96, density=27, nms=1.0, rank="proposer")
     monkeypatch.setitem(REGION_PRESETS, "modern", small)

@@ -56,6 +56,17 @@ def test_what_is_wrong_with_a_file_is_one_line(text, told, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_may_hold_what_only_fits_an_option(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("[regions]\nsecond_size = 96\n")
+    given = {"config": str(path), "preset": "paper"}
+    for options in ({"second": "efficientnet-lite1"}, {"second": "efficientnet-lite1", "nms": "2"}):
+        assert values_of("regions", {**given, **options})["second_size"] == 96
+    for options in ({}, {"second": ""}, {"backbone": "efficientnet-lite0"}):
+        with pytest.raises(SettingsError, match="second_size is 96, but there is no second backbone"):
+            values_of("regions", {**given, **options})
+
+
 def test_an_option_comes_before_a_file_before_a_preset_before_the_default(tmp_path, monkeypatch):
     path = tmp_path / "mine.toml"
     path.write_text("[caption]\nembed = 32\nbatch = 7\n[align]\ndim = 8\n")

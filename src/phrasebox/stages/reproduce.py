@@ -12,7 +12,9 @@ from phrasebox.aligner.stored import NAME
 from phrasebox.captioner.settings import NAME as CAPTIONER
 from phrasebox.errors import WorkspaceError
 from phrasebox.io.atomic import digest
+from phrasebox.io.old_names import removed
 from phrasebox.io.settings import PRESET_NAMES, option_names
+from phrasebox.regions.compatibility import STAGE as REGIONS
 from phrasebox.stages.own_vectors import BACKBONE as OWN_VECTORS
 from phrasebox.stages.settings import TABLES, start_of, values_of
 from phrasebox.workspace.run_log import Run, versions
@@ -49,11 +51,16 @@ def reproduce(ws: Workspace, into: Path | None = None) -> list[Step]:
     target = into or ws.path
     steps: list[Step] = []
     trained: set[str] = set()
+    regions: Run | None = None
     for run in ws.runs:
         options, notes = _OPTIONS.get(run.stage, _as_given)(run, target)
         if run.stage == "import":
             notes += _lost_source(run, ws.path)
-        notes += _lost_model(run, trained)
+        if run.stage == REGIONS:
+            if regions and _vectors(run) != _vectors(regions):
+                options.append("--fresh")
+            regions = run
+        notes += _lost_model(run, ws.models_in(run.settings), trained)
         if not run.finished:
             notes.append("this run was stopped before its end; the command completes it")
         if differing := _other_versions(run):
@@ -100,6 +107,11 @@ def _lost_source(run: Run, ws: Path) -> list[str]:
     return [] if digest(source, without=ws) == run.settings.get("digest") else [f"{source} has changed since"]
 
 
+def _vectors(run: Run) -> dict[str, Any]:
+    """The settings that region vectors depend on; a run with other ones is refused without ``--fresh``."""
+    return {name: value for name, value in run.settings.items() if name != "runtime"}
+
+
 def _regions(run: Run, target: Path) -> _Options:
     """The options of the preset that needs the fewest further options."""
     made = dict(run.settings)
@@ -121,6 +133,8 @@ def _trained(run: Run, target: Path) -> _Options:
     """The options of a training, from the preset that needs the fewest further options."""
     made = {name: value for part in run.settings.values() for name, value in part.items()}
     made |= {name: run.arguments[name] for name in COMPUTED if name in run.arguments}
+    gone = removed(made)
+    made = {name: value for name, value in made.items() if name not in gone}
     starts = []
     for preset in PRESET_NAMES:
         given = {} if preset == "modern" else {"preset": preset}
@@ -131,6 +145,7 @@ def _trained(run: Run, target: Path) -> _Options:
     if run.arguments.get("no_val"):
         options.append("--no-val")
     name = run.arguments["name"]
+    notes += [f"{name}={value!r} was removed; this version cannot train that model" for name, value in gone.items()]
     return options + ([] if name == _NAMES[run.stage] else ["--name", name]), notes
 
 
@@ -187,8 +202,8 @@ def _each(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _lost_model(run: Run, trained: set[str]) -> list[str]:
-    used = [run.arguments.get(kind) or "" for kind in ("model", "captioner")]
+def _lost_model(run: Run, backbones: set[str], trained: set[str]) -> list[str]:
+    used = [*(run.arguments.get(kind) or "" for kind in ("model", "captioner")), *sorted(backbones)]
     unsaved = ["it was run from Python with an unsaved model"] if run.arguments.get("model") == "" else []
     return unsaved + [
         f"its {model} no longer exists, or was trained again since"

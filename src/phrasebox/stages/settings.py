@@ -9,6 +9,7 @@ from typing import Any
 
 from phrasebox.aligner import settings as aligner
 from phrasebox.captioner import settings as captioner
+from phrasebox.errors import SettingsError
 from phrasebox.io.settings import option_names, preset_table, read_settings, with_values
 from phrasebox.regions import settings as regions
 from phrasebox.training.execution import Execution
@@ -51,8 +52,20 @@ def values_of(command: str, given: Mapping[str, Any]) -> dict[str, Any]:
         start = start_of(command, asked.get("preset", "modern"))
     values = start | table
     for cls in TABLES[command]:
-        with_values(cls, values, f"{path}: [{command}] " if path else "")
+        _check(cls, values, given, f"{path}: [{command}] " if path else "")
     return values
+
+
+def _check(cls: type, values: Mapping[str, Any], given: Mapping[str, Any], where: str) -> None:
+    """Raise an error if a value is out of range, or does not fit the others, unless ``given`` ones mend that."""
+    try:
+        with_values(cls, values, where)
+    except SettingsError as error:
+        try:
+            with_values(cls, {**values, **given}, where)
+        except SettingsError as left:
+            if str(left) == str(error):  # else cyclopts reports what is wrong with an option
+                raise error from None
 
 
 def start_of(command: str, preset: str) -> dict[str, Any]:

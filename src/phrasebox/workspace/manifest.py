@@ -71,7 +71,13 @@ class Manifest:
         """Replace the runs."""
         write_json(self._folder / NAME, self.read() | {"runs": [run.to_json() for run in runs]})
 
-    def claim(self, stage: str, settings: Mapping[str, Any], forgotten: Collection[str] = ()) -> None:
+    def claim(
+        self,
+        stage: str,
+        settings: Mapping[str, Any],
+        forgotten: Collection[str] = (),
+        needed: Collection[str] = (),
+    ) -> None:
         """Record the settings of a stage, unless they are already recorded.
 
         Parameters
@@ -82,6 +88,8 @@ class Manifest:
             Settings that the stage's results depend on, as JSON values.
         forgotten : collection of str
             Stages to remove from the manifest, with their settings and runs.
+        needed : collection of str
+            Models, as `Run.makes`, that ``settings`` name: the runs up to the one that made the last of them stay.
 
         Raises
         ------
@@ -93,7 +101,9 @@ class Manifest:
         for name in forgotten:
             stages.pop(name, None)
         if "runs" in manifest:
-            manifest["runs"] = [run for run in manifest["runs"] if run.get("stage") not in forgotten]
+            runs = manifest["runs"]
+            last = max((i for i, run in enumerate(runs) if run.get("makes") in needed), default=-1)
+            manifest["runs"] = [run for i, run in enumerate(runs) if i <= last or run["stage"] not in forgotten]
         wanted = json.loads(json.dumps(dict(settings)))
         before = stages.setdefault(stage, wanted)
         if before != wanted:

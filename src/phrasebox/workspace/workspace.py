@@ -155,7 +155,8 @@ class Workspace(WorkspaceReader):
         settings : mapping
             What the stage's results depend on, as JSON values.
         fresh : bool
-            Forget what the stage made and skipped before, and all that was made from it (`STAGE_TABLES`).
+            Forget what the stage made and skipped before, and all that was made from it (`STAGE_TABLES`). The runs that
+            led to a model which ``settings`` name stay recorded.
 
         Raises
         ------
@@ -172,7 +173,14 @@ class Workspace(WorkspaceReader):
                 self._forget_skipped(name)
             forgotten |= {later for name in forgotten for later in MADE_FROM.get(name, ())}
         # Written last: if this is cut short, results are missing, never results under settings they were not made with.
-        self._manifest.claim(stage, settings, forgotten)
+        self._manifest.claim(stage, settings, forgotten, self.models_in(settings))
+
+    def models_in(self, settings: Mapping[str, Any]) -> set[str]:
+        """Own models, as `Run.makes`, whose files ``settings`` name, such as the fine-tuned backbones of a model."""
+        folder = os.path.abspath(str(self.models)) + os.sep
+        files = [os.path.abspath(value) for value in settings.values() if isinstance(value, str) and "/" in value]
+        names = {file.removeprefix(folder).split(os.sep)[0] for file in files if file.startswith(folder)}
+        return {f"{self.models.name}/{name}" for name in names}
 
     @property
     def runs(self) -> list[Run]:
