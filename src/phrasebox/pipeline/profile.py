@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -26,6 +26,13 @@ class Profile:
 
     In a job of several processes each has its own profile; the first process adds what the others `take`.
 
+    Parameters
+    ----------
+    cores : int, optional
+        Number of processor cores of the job; default: all of this machine.
+    clock, processor_clock : callable
+        Read the time, and the processor time of this process, in seconds.
+
     Examples
     --------
     >>> profile = Profile(cores=2)
@@ -35,11 +42,17 @@ class Profile:
     []
     """
 
-    def __init__(self, cores: int | None = None) -> None:
+    def __init__(
+        self,
+        cores: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        processor_clock: Callable[[], float] = time.process_time,
+    ) -> None:
         self.cores = cores or os.cpu_count() or 1
         self.seconds: dict[str, float] = defaultdict(float)
         self._lock = threading.Lock()
-        self._started, self._processor = time.monotonic(), -time.process_time()
+        self._clock, self._processor_clock = clock, processor_clock
+        self._started, self._processor = clock(), -processor_clock()
 
     def __reduce__(self) -> tuple[type[Profile], tuple[int]]:
         """A pickled profile starts from zero."""
@@ -48,22 +61,22 @@ class Profile:
     @property
     def wall(self) -> float:
         """Seconds since the start."""
-        return time.monotonic() - self._started
+        return self._clock() - self._started
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
         """Add the time inside the block to the part of this name."""
-        started = time.monotonic()
+        started = self._clock()
         try:
             yield
         finally:
             with self._lock:
-                self.seconds[name] += time.monotonic() - started
+                self.seconds[name] += self._clock() - started
 
     def take(self) -> Spent:
         """Return and reset what was spent since the last call."""
         with self._lock:
-            now = time.process_time()
+            now = self._processor_clock()
             spent = Spent(dict(self.seconds), self._processor + now)
             self.seconds.clear()
             self._processor = -now
@@ -80,7 +93,7 @@ class Profile:
         """Report: the rate, what limits the job, and the parts from longest to shortest; empty for no images."""
         if not images:
             return []
-        wall, processor = self.wall, self._processor + time.process_time()
+        wall, processor = self.wall, self._processor + self._processor_clock()
         parts = sorted(self.seconds.items(), key=lambda part: -part[1])
         busy = processor / wall
         if busy >= _BUSY * self.cores:
