@@ -40,6 +40,6 @@ def test_read_there_and_decided_here(store, tmp_path):
     assert [p.text for p in next(again.grounded()).captions[0].phrases] == ["a cat"]
     assert Review(again).progress().rejected == 1
     service = Service(again)
-    assert service.thumbnail("1.png", 100)[:2] == b"\xff\xd8"
+    assert service.pictures.jpeg("1.png", 100)[:2] == b"\xff\xd8"
     assert service.results().tables == []
     service.close()

@@ -81,8 +81,8 @@ def test_phrases_are_read_decided_taken_back_and_exported(client, ws, tmp_path, 
     assert exported["phrases"] == 2
     assert client.post("/api/phrases/undo", json={"who": "ann"}).json()["phrase"] == third
     assert client.post("/api/phrases/undo", json={"who": "ben"}).json() == {"phrase": None}
-    again = Service(Workspace(ws.path)).progress()  # as after a restart
-    assert (again["accepted"], again["edited"], again["rejected"]) == (1, 1, 0)
+    again = Service(Workspace(ws.path)).review.progress()  # as after a restart
+    assert (again.accepted, again.edited, again.rejected) == (1, 1, 0)
 
 
 def test_filters(client):
@@ -220,7 +220,7 @@ def test_what_breaks_is_told_without_its_reason(ws, aligner, monkeypatch, caplog
     def broken():
         raise RuntimeError(f"secret {ws.path}")
 
-    monkeypatch.setattr(service, "progress", broken)
+    monkeypatch.setattr(service.review, "progress", broken)
     answer = client.get("/api/phrases/progress")
     assert (answer.status_code, answer.headers["x-content-type-options"]) == (500, "nosniff")
     assert answer.json() == {"error": "internal error; the cause is in the server's log"}

@@ -113,18 +113,18 @@ def router(service: Service) -> APIRouter:
     def decide(body: DecisionRequest) -> Any:
         """Accept, reject or edit a phrase; the decision is on disk before the response is sent."""
         span = (body.span[0], body.span[1]) if body.span else None
-        return service.decide(body.id, body.verdict, body.who, body.text, span, body.box).to_json()
+        return service.review.decide(body.id, body.verdict, body.who, body.text, span, body.box).to_json()
 
     @api.post("/phrases/undo", response_model=schemas.UndoResponse, tags=["review"])
     def undo(body: UndoRequest) -> Any:
         """Undo a person's last decision."""
-        found = service.undo(body.who)
+        found = service.review.undo(body.who)
         return {"phrase": found and found.to_json()}
 
     @api.get("/phrases/progress", response_model=schemas.ProgressResponse, tags=["review"])
     def progress() -> Any:
         """Number of phrases by state, and of decisions by person."""
-        return service.progress()
+        return asdict(service.review.progress())
 
     @api.get("/images", response_model=schemas.ImagePageResponse, tags=["workspace"])
     def images(split: Split | None = None, offset: int = _OFFSET, limit: int = limit) -> Any:
@@ -139,7 +139,7 @@ def router(service: Service) -> APIRouter:
         width: int | None = Query(None, ge=1, le=1 << 16, description="Least width of the thumbnail, in pixels."),
     ) -> Response:
         """One image of the workspace, upright, as JPEG."""
-        data = service.image(key) if width is None else service.thumbnail(key, width)
+        data = service.pictures.jpeg(key, width)
         return Response(data, media_type=MEDIA_TYPE, headers={"cache-control": "private, max-age=600"})
 
     @api.get("/results", response_model=schemas.ResultsResponse, tags=["workspace"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,9 @@ from cachetools import LRUCache
 
 from phrasebox.captioner.api import Captioner
 from phrasebox.errors import DataError, NotFoundError, SettingsError
-from phrasebox.review import PhraseFilter, PhrasePage, PhraseRecord, Review
+from phrasebox.review import PhraseFilter, PhrasePage, Review
 from phrasebox.stages.caption import NAME as CAPTIONER
-from phrasebox.types import Grounding, Regions, Span
+from phrasebox.types import Grounding, Regions
 from phrasebox.web.limits import Limits
 from phrasebox.web.pictures import Pictures, decode
 from phrasebox.web.results import Results, read_results
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from phrasebox.aligner import Aligner
     from phrasebox.captioner import Description
     from phrasebox.search import Hit, Searcher, Similar
-    from phrasebox.workspace.decisions import Verdict
     from phrasebox.workspace.schema import ImageRow
 
 ImageArgument = bytes | str
@@ -207,41 +206,9 @@ class Service:
         """Phrases of the workspace; see `phrasebox.review.Review.page`."""
         return self.review.page(wanted, offset, min(limit, self.limits.page))
 
-    def decide(
-        self,
-        id: str,
-        verdict: Verdict,
-        who: str,
-        text: str | None = None,
-        span: Span | None = None,
-        box: Sequence[float] | None = None,
-    ) -> PhraseRecord:
-        """Accept, reject or edit a phrase; see `phrasebox.review.Review.decide`."""
-        return self.review.decide(id, verdict, who, text, span, box)
-
-    def undo(self, who: str) -> PhraseRecord | None:
-        """Undo a person's last decision and return the phrase; None if there is nothing to undo."""
-        return self.review.undo(who)
-
-    def progress(self) -> dict[str, Any]:
-        """Progress of the review: ``total``, ``open``, ``accepted``, ``rejected``, ``edited``, ``people``."""
-        return asdict(self.review.progress())
-
     def images(self, split: str | None = None, offset: int = 0, limit: int = 50) -> tuple[int, list[ImageRow]]:
         """Number of images in a split, and one page of them."""
         return self.pictures.page(split, offset, min(limit, self.limits.page))
-
-    def image_row(self, key: str) -> ImageRow:
-        """An image of the workspace with its captions."""
-        return self.pictures.row(key)
-
-    def image(self, key: str) -> bytes:
-        """An image of the workspace, upright, as JPEG."""
-        return self.pictures.jpeg(key)
-
-    def thumbnail(self, key: str, width: int = 320) -> bytes:
-        """Thumbnail of a workspace image, as JPEG."""
-        return self.pictures.jpeg(key, width)
 
     def pixels(self, image: ImageArgument) -> np.ndarray:
         """(H, W, 3) uint8 of an upload or an image of the workspace, upright."""

@@ -197,14 +197,14 @@ class ReviewTab:
         return next((i for i, record in enumerate(self._shown) if record.id == now), 0)
 
     async def _progress(self) -> None:
-        done = await to_thread(self._service.progress)
-        looked = done["total"] - done["open"]
-        parts = [f"{done[name]} {name}" for name in ("accepted", "rejected", "edited")]
-        self._progress_text.set_text(f"{looked} of {done['total']} phrases reviewed — " + ", ".join(parts))
-        total = max(1, done["total"])
-        set_props(self._track, aria_valuenow=str(looked), aria_valuemin="0", aria_valuemax=str(done["total"]))
-        self._bars[0].style(f"width: {100 * (done['accepted'] + done['edited']) / total:.2f}%")
-        self._bars[1].style(f"width: {100 * done['rejected'] / total:.2f}%")
+        done = await to_thread(self._service.review.progress)
+        looked = done.total - done.open
+        parts = f"{done.accepted} accepted, {done.rejected} rejected, {done.edited} edited"
+        self._progress_text.set_text(f"{looked} of {done.total} phrases reviewed — {parts}")
+        total = max(1, done.total)
+        set_props(self._track, aria_valuenow=str(looked), aria_valuemin="0", aria_valuemax=str(done.total))
+        self._bars[0].style(f"width: {100 * (done.accepted + done.edited) / total:.2f}%")
+        self._bars[1].style(f"width: {100 * done.rejected / total:.2f}%")
 
     # Navigation
 
@@ -245,7 +245,7 @@ class ReviewTab:
 
     async def _store(self, record: PhraseRecord, verdict: str, change: dict[str, Any], onward: bool) -> None:
         def store() -> PhraseRecord:
-            return self._service.decide(record.id, verdict, self._who or "visitor", **change)  # type: ignore[arg-type]
+            return self._service.review.decide(record.id, verdict, self._who or "visitor", **change)  # type: ignore[arg-type]
 
         async with self._saving:
             try:
@@ -293,7 +293,7 @@ class ReviewTab:
     async def _undo(self) -> None:
         async with self._saving:
             try:
-                record = await to_thread(self._service.undo, self._who or "visitor")
+                record = await to_thread(self._service.review.undo, self._who or "visitor")
             except PhraseboxError as error:
                 self._notice.failed(error)
                 return

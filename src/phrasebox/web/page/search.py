@@ -108,7 +108,7 @@ class SearchTab:
         """Width and height of images, in the pixels of their boxes."""
         found = []
         for key in keys:
-            row = self._service.image_row(key)
+            row = self._service.pictures.row(key)
             found.append((row.width, row.height) if row.width else self._service.pixels(key).shape[1::-1])
         return found
 

@@ -35,7 +35,7 @@ def chosen_of(service: Service, key: str) -> Chosen:
     NotFoundError, DataError
         If it does not exist or cannot be decoded.
     """
-    row = service.image_row(key)
+    row = service.pictures.row(key)
     width, height = (row.width, row.height) if row.width else service.pixels(key).shape[1::-1]
     return Chosen(key, key, address(key, WIDE), width, height, row.captions)
 
