@@ -1,21 +1,21 @@
-"""Do decoded region phrases make a better captioner? The same generator on four kinds of training data.
+"""Do decoded region phrases improve a captioner? The same generator, trained on four kinds of data.
 
     python benchmarks/augmentation.py WORKSPACE [--seeds 0 1 2] [--images 3000] [--epochs 8] [--dim 192] [--record]
 
-* ``images``: whole images with their captions alone;
-* ``+ phrases``: and the phrases of the workspace's ``phrases`` table, decoded at the aligner's own beta;
-* ``+ phrases, beta 0``: and phrases decoded anew, every word on its own best region;
-* ``+ random cuts``: the control: for every phrase of the table that is not about the whole image, as many words of the
-  same caption, cut out anywhere, on a region drawn at random.
+* ``images``: whole images with their captions;
+* ``+ phrases``: also the phrases of the workspace's ``phrases`` table, decoded at the aligner's own beta;
+* ``+ phrases, beta 0``: also phrases decoded at beta 0, where every word takes its best region;
+* ``+ random cuts``: the control. For every phrase of the table that does not describe the whole image: the same number
+  of consecutive words of the same caption, at a random position, with a random region.
 
-The generator is the paper's in all but its cell: an LSTM that is given one vector, of the image or of the region, and
-its place in the image, at its first step. With ``--attention`` it is that of the built-in captioner, which takes
-several times as long.
+The generator is the paper's with an LSTM: it reads one vector, of the image or of the region, and the position of the
+box, at its first step. With ``--attention`` it is the generator of the built-in captioner, which takes several times
+as long.
 
-Whole images are measured against their captions, ground-truth boxes against the phrases of their chain; over the seeds
-mean and standard deviation are printed. Every model is kept in ``WORKSPACE/augmentation``; stopped at any moment, it
-goes on after the last finished epoch. Several runs may share the work, each with some ``--kinds`` or ``--seeds``; a
-last one with all of them finds the models there, and measures. On two cores it takes about an hour.
+Captions of whole images are compared with their references, captions of ground-truth boxes with the phrases of their
+chain. The tables show mean and standard deviation over the seeds. Models are saved in ``WORKSPACE/augmentation``; a
+stopped run continues after the last finished epoch. To share the work, start several runs with some of the ``--kinds``
+or ``--seeds`` each; a last run with all of them only measures. It takes about an hour on two cores.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ from phrasebox.workspace.workspace import Workspace
 from recording import record
 
 Phrases = Mapping[str, list[Phrase]]
-LR, BATCH = 2e-3, 16  # twice and half of the usual: the epochs are few and short
-CONTROL_SEED = 7  # of the random cuts, which are the same for every seed of training
+LR, BATCH = 2e-3, 16  # twice and half the defaults, because the epochs are few and short
+CONTROL_SEED = 7  # seed of the random cuts, which are equal for all seeds of training
 KINDS = IMAGES, DECODED, BETA_0, RANDOM = ["images", "+ phrases", "+ phrases, beta 0", "+ random cuts"]
 ABOUT = (
     "The same generator (an LSTM that is given one vector, and where it is, at its first step) trained on whole images "
@@ -65,16 +65,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workspace", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="of training data")
-    parser.add_argument("--images", type=int, default=3000, help="of the train split, the first so many")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="kinds of training data")
+    parser.add_argument("--images", type=int, default=3000, help="number of training images: the first of the split")
     parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--dim", type=int, default=192, help="hidden units, and width of a word's vector")
-    parser.add_argument("--min-count", type=int, default=8, help="rarer words are not learned")
-    parser.add_argument(
-        "--attention", action="store_true", help="the generator looks at all regions of what it describes"
-    )
+    parser.add_argument("--dim", type=int, default=192, help="number of hidden units, and length of word vectors")
+    parser.add_argument("--min-count", type=int, default=8, help="least count of a word in the vocabulary")
+    parser.add_argument("--attention", action="store_true", help="use a generator with attention to all regions")
     parser.add_argument("--split", default="val", choices=["train", "val", "test"])
-    parser.add_argument("--record", action="store_true", help="keep the tables for the documentation")
+    parser.add_argument("--record", action="store_true", help="write the tables to docs/results")
     given = parser.parse_args()
     ws = Workspace(given.workspace)
     if not ws.count("phrases", "train"):
@@ -122,7 +120,7 @@ def trained(
     seeds: Sequence[int],
     images: int,
 ) -> tuple[dict[tuple[str, int], Captioner], dict[str, str]]:
-    """A captioner for every kind of data and seed, trained where it is not there; and what each kind came to."""
+    """A captioner for every kind of data and seed, trained if it is missing; and a line about the data of each kind."""
     rows = islice((row for batch in ws.images("train") for row in batch), images)
     captions = {row.key: [t for t in row.captions if words(t)] for row in rows}
 
@@ -160,7 +158,7 @@ def trained_on(
     model: ModelSettings,
     settings: TrainSettings,
 ) -> Captioner:
-    """The captioner of one kind of data and one seed; trained if it is not there."""
+    """The captioner of one kind of data and one seed; trained if it is missing."""
     looks = "-attention" * model.attention
     place = folder / f"{name.replace('+ ', '').replace(', ', '-').replace(' ', '-')}{looks}-{settings.seed}"
     model = replace(model, vector_dim=corpus.regions.width)
@@ -183,7 +181,7 @@ def table(
     items: str,
     found: Mapping[str, CaptionScores],
 ) -> ResultTable:
-    """Mean and deviation over the seeds, a row a kind of data."""
+    """Mean and standard deviation over the seeds; one row for each kind of data."""
     single = [
         captions_table(protocol, split, seed, items, {kind: found[f"{kind} {seed}"] for kind in kinds})
         for seed in seeds
@@ -197,7 +195,7 @@ def phrases_of(image: GroundedImage) -> list[Phrase]:
 
 
 def beta_0(ws: Workspace, captions: Mapping[str, Sequence[str]], cache: Path) -> Phrases:
-    """Phrases of the training images decoded without a chain; kept in a file with the aligner they are of."""
+    """Phrases of the training images, decoded at beta 0; cached in a file that names the aligner."""
     aligner = Aligner.for_workspace(ws)
     kept = json.loads(cache.read_text()) if cache.exists() else {}
     if kept.get("model") != model_id(aligner.model):
@@ -223,14 +221,14 @@ def beta_0(ws: Workspace, captions: Mapping[str, Sequence[str]], cache: Path) ->
 
 
 def random_phrases(ws: Workspace, keys: Iterable[str], images: Iterable[GroundedImage]) -> Phrases:
-    """The control's phrases of some images."""
-    # A copy each, as a view would keep the vectors of its batch.
+    """The random phrases of the control, for some images."""
+    # Copies: a view would keep the vectors of its whole batch in memory.
     boxes = {r.key: r.boxes.copy() for batch in ws.regions(keys=keys) for r in batch}
     return {image.key: random_cuts(image, boxes[image.key]) for image in images}
 
 
 def random_cuts(image: GroundedImage, boxes: np.ndarray) -> list[Phrase]:
-    """For every phrase about a part as many words, cut out of the same caption anywhere, on any part."""
+    """For every phrase that describes a part of the image: as many words of its caption, on a random region."""
     rng = np.random.default_rng([CONTROL_SEED, *image.key.encode()])
     found = []
     for caption in image.captions:

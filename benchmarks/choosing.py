@@ -1,10 +1,10 @@
-"""Which box for a phrase: ways of choosing one from the same word-by-region scores, against people's boxes.
+"""Which box for a phrase: ways to choose one from the same word-by-region scores, compared with ground-truth boxes.
 
     python benchmarks/choosing.py WORKSPACE [--split train] [--images 700] [--record]
 
-Each row adds one thing to the row above it. The constants of `phrasebox.grounding.heatmap` and
-`phrasebox.grounding.localise` were chosen on the first 700 training images with this table; on ``--split val`` it
-measures. Nothing is trained.
+Each row of the table adds one step to the row above it. The constants of `phrasebox.grounding.heatmap` and
+`phrasebox.grounding.localise` were chosen with this table on the first 700 training images; use ``--split val`` to
+report. Nothing is trained.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workspace", type=Path)
     parser.add_argument("--split", default="train", choices=["train", "val", "test"])
-    parser.add_argument("--images", type=int, default=700, help="the first so many with boxes")
-    parser.add_argument("--record", action="store_true", help="keep the table for the documentation")
+    parser.add_argument("--images", type=int, default=700, help="number of images: the first with boxes")
+    parser.add_argument("--record", action="store_true", help="write the table to docs/results")
     given = parser.parse_args()
     ws = Workspace(given.workspace)
     aligner = Aligner.for_workspace(ws)
@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def found(ws: Workspace, aligner: Aligner, examples: list[Example]) -> Iterator[tuple[str, GroundingCase]]:
-    """Every phrase with boxes, by every way."""
+    """All phrases with ground-truth boxes, with the box chosen in every way."""
     for example, regions in with_regions(ws, examples):
         captions = [c for c in example.captions if any(p.boxes for p in c.phrases)]
         truths = [[p for p in c.phrases if p.boxes] for c in captions]
@@ -86,7 +86,7 @@ def found(ws: Workspace, aligner: Aligner, examples: list[Example]) -> Iterator[
 
 
 def boxes(found: Grounding, spans: list[Span], temperature: float) -> dict[str, list[Box]]:
-    """The box of every span, by every way."""
+    """The box of every span, chosen in every way."""
     caption, words, scores, regions = found.caption, found.words, found.scores, found.regions
     bare, norms = replace(regions, straddling=None), found.norms
     ways = ((bare, None, False), (bare, norms, False), (regions, norms, False), (regions, norms, True))
@@ -99,7 +99,7 @@ def boxes(found: Grounding, spans: list[Span], temperature: float) -> dict[str, 
 
 
 def case(truth: TruePhrase, box: Box, regions: Regions, example: Example) -> GroundingCase:
-    """One to measure, which holds no vectors."""
+    """A case to measure, without vectors."""
     return GroundingCase(truth, box, replace(regions, vectors=None), example.size)
 
 

@@ -1,8 +1,8 @@
-"""Decoding sentences: ours against general Viterbi decoders of public libraries, in one process.
+"""Speed of decoding sentences: phrasebox compared with general Viterbi decoders of public libraries.
 
-Needs ``pip install 'phrasebox[bench]'``. All run on one thread and in turns; the table shows medians. The peers know
-nothing of the Potts term and take any matrix of transitions, which costs them O(regions^2) a word. Their inputs are
-put into the types and layouts they want before the clock starts.
+Needs ``pip install 'phrasebox[bench]'``. All run in one process, on one thread, in turns; the table shows medians. The
+other decoders take any matrix of transitions, not only a Potts term, which costs O(regions^2) per word. Their inputs
+are converted before the time is taken.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ Decoder = Callable[[], Paths]
 
 
 class ScoredHMM(BaseHMM):
-    """A hidden Markov model whose observations are the log-likelihoods themselves."""
+    """A hidden Markov model whose observations are log-likelihoods."""
 
     def _compute_log_likelihood(self, X: np.ndarray) -> np.ndarray:
         return X
 
 
 def hmmlearn_public(sentences: list[np.ndarray]) -> Decoder:
-    """``hmmlearn``'s ``decode``, once for all sentences; its transitions must sum to 1, which moves no maximum."""
+    """``decode`` of hmmlearn, one call for all sentences; its transitions must sum to 1, which keeps the best path."""
     regions = sentences[0].shape[1]
     model = ScoredHMM(n_components=regions)
     model.startprob_ = np.full(regions, 1 / regions)
@@ -47,7 +47,7 @@ def hmmlearn_public(sentences: list[np.ndarray]) -> Decoder:
 
 
 def hmmlearn_compiled(sentences: list[np.ndarray]) -> Decoder:
-    """The compiled function beneath it, without the class around it, a sentence a call."""
+    """The compiled function of hmmlearn, one call for each sentence."""
     regions = sentences[0].shape[1]
     start, transitions = np.ones(regions), np.exp(BETA * np.eye(regions))  # it takes their logarithms
     tables = [s.astype(np.float64) for s in sentences]
@@ -55,7 +55,7 @@ def hmmlearn_compiled(sentences: list[np.ndarray]) -> Decoder:
 
 
 def pytorch_crf(sentences: list[np.ndarray]) -> Decoder:
-    """``pytorch-crf``, all sentences as one padded batch."""
+    """pytorch-crf, with all sentences in one padded batch."""
     regions = sentences[0].shape[1]
     crf = torchcrf.CRF(regions, batch_first=True)
     with torch.no_grad():
@@ -73,7 +73,7 @@ def pytorch_crf(sentences: list[np.ndarray]) -> Decoder:
 
 
 def measure(decoders: dict[str, Decoder], sentences: list[np.ndarray]) -> dict[str, float]:
-    """Median seconds of every decoder, run in turns; all must reach the same energies."""
+    """Median seconds of every decoder, run in turns; all must find paths of equal energy."""
     seconds: dict[str, list[float]] = {name: [] for name in decoders}
     energies: dict[str, np.ndarray] = {}
     for _ in range(ROUNDS):

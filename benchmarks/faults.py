@@ -1,4 +1,4 @@
-"""Kill every stage at random moments, and read damaged files of every kind: the tests of the same with larger numbers.
+"""Kill every stage at random moments, and read damaged files of every kind: tests/faults with more cases.
 
 ::
 
@@ -30,7 +30,7 @@ from small_data import write_entities  # noqa: E402
 
 
 def kill(folder: Path, moments: int, seed: int, only: list[str], table: Table) -> None:
-    """Every stage, killed at ``moments`` moments."""
+    """Kill every stage at ``moments`` moments."""
     data = write_entities(folder / "data")
     (folder / "killed").mkdir()
     forks = Forks(folder)
@@ -44,7 +44,7 @@ def kill(folder: Path, moments: int, seed: int, only: list[str], table: Table) -
 
 
 def damage(folder: Path, files: int, seed: int, only: list[str], table: Table) -> None:
-    """``files`` damaged files of every kind."""
+    """Read ``files`` damaged files of every kind."""
     for name, kind in kinds(folder).items():
         if not only or name in only:
             _row(table, f"{name} damaged", files, partial(try_out, kind, files, seed))
@@ -63,10 +63,12 @@ def _row(table: Table, what: str, times: int, run: Callable[[], object]) -> None
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--moments", type=int, default=100, help="at which every stage is killed")
-    parser.add_argument("--files", type=int, default=1000, help="of every kind")
+    parser.add_argument("--moments", type=int, default=100, help="number of moments at which each stage is killed")
+    parser.add_argument("--files", type=int, default=1000, help="number of damaged files of each kind")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", nargs="*", default=[], choices=[*COMMANDS, *NAMES], help="these stages and kinds")
+    parser.add_argument(
+        "--only", nargs="*", default=[], choices=[*COMMANDS, *NAMES], help="only these stages and kinds of files"
+    )
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     table = Table("what", "times", "s", "found")

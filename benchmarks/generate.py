@@ -1,9 +1,9 @@
-"""Captions a second with a beam of 5: a batch of 64 images against one image at a time, in one run and in turns.
+"""Captions per second with a beam of 5: a batch of 64 images compared with one image at a time, in turns.
 
     python benchmarks/generate.py [--model FOLDER] [--images 64] [--rounds 5]
 
-``plain loop`` is the usual beam search for one image, written here: its open sentences are one batch, and the beams
-of other images wait. It knows nothing of phrases said twice, so its sentences may differ; ours must not.
+``plain loop`` is a textbook beam search for one image: the sentences of its beam are one batch. It does not suppress
+repeated phrases, so its sentences may differ; those of phrasebox must be equal in both ways.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BEAM, LONGEST = 5, 20
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, help="a captioner's folder; without it the built-in one")
+    parser.add_argument("--model", type=Path, help="folder of a captioner; default: the built-in one")
     parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def photographs(captioner: Captioner, count: int) -> Views:
-    """Windows of two photographs, so that no two images are the same."""
+    """Crops of two photographs, all different."""
     rng = np.random.default_rng(0)
     pictures = []
     for i in range(count):
@@ -80,7 +80,7 @@ def photographs(captioner: Captioner, count: int) -> Views:
 
 @torch.inference_mode()
 def plain(model: CaptionerModel, view: Views) -> list[int]:
-    """The most probable sentence about one image."""
+    """The most probable sentence for an image."""
     memory = model.remember(view)
     state = model.start(memory, 1)
     beams: list[tuple[float, list[int]]] = [(0.0, [START])]

@@ -1,9 +1,8 @@
-"""How fast JSONL of 10,000 to 1,000,000 lines is imported, and how much memory that takes.
+"""Speed and memory of importing JSONL files of 10,000 to 1,000,000 lines.
 
-A line is an image of its own with a tiny caption and one phrase with a box. The names lead, through links, to a
-handful of shared pictures, so that every one is opened as in a real import. ``read`` is the format's reader alone;
-``import`` is all of ``phrasebox import``. Every measurement is a process of its own; memory is its largest
-resident set.
+Each line is one image with a short caption and one phrase with a box. The image files are links to a few pictures, so
+that each is opened as in a real import. ``read`` is the reader of the format alone; ``import`` is the whole command
+``phrasebox import``. Each measurement runs in its own process; memory is its maximum resident set size.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ def rows(format: str, lines: int) -> Iterator[dict]:
 
 
 def measure(what: str, source: Path, format: str) -> None:
-    """In a process of its own: print seconds, images and MB."""
+    """Run in its own process: print seconds, number of images and MB."""
     started = time.monotonic()
     if what == "read":
         images = sum(1 for _ in read_source(source, format))
@@ -69,7 +68,7 @@ def main() -> None:
     parser.add_argument("--lines", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--formats", nargs="+", default=["odvg", "imagefolder"], choices=["odvg", "imagefolder"])
     parser.add_argument("--what", nargs="+", default=["read", "import"], choices=["read", "import"])
-    parser.add_argument("--folder", type=Path, help="where the files are made and removed; the system's own otherwise")
+    parser.add_argument("--folder", type=Path, help="folder for temporary files; default: that of the system")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.child:

@@ -1,10 +1,10 @@
-"""Photographs a second on this machine: ours, and what one would run instead, in one run and in turns.
+"""Photographs per second on this machine: phrasebox and the alternatives, run in turns.
 
     python benchmarks/peers.py FOLDER_OF_IMAGES [--images 16] [--rounds 3] [--record]
 
-All peers have random weights, which cost the same time as trained ones: nothing here measures quality. The naive
-R-CNN path is selective search at its usual size and 20 crops through the same network in torch; CLIP looks at 20 crops
-of selective search; GroundingDINO and OWLv2 look for the five phrases of a caption in the whole photograph.
+The alternatives have random weights, which take as long as trained ones; quality is not measured. The R-CNN baseline is
+selective search at its usual size and 20 crops through the same network in torch. CLIP reads 20 crops of selective
+search. GroundingDINO and OWLv2 detect the five phrases of a caption in the whole photograph.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--images", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--record", action="store_true", help="keep the table for the documentation")
+    parser.add_argument("--record", action="store_true", help="write the table to docs/results")
     given = parser.parse_args()
     files = sorted(f for f in given.folder.iterdir() if f.suffix.lower() in {".jpg", ".jpeg", ".png"})[: given.images]
     images = [load_image(file) for file in files]
@@ -53,7 +53,7 @@ def main() -> None:
     runs = {name: make() for name, make in peers.items()}
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
-        run(images[:1])  # what is slow only once is not counted
+        run(images[:1])  # warm up
     for _ in range(given.rounds):
         for name, run in runs.items():
             started = time.perf_counter()
@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def naive() -> Run:
-    """Selective search at 200 pixels, then every box cut out and through EfficientNet-Lite2 at 260 in torch."""
+    """Selective search at 200 pixels, then a crop of every box through EfficientNet-Lite2 at 260 pixels in torch."""
     settings = RegionSettings(
         "selective_search", regions=CROPS, rank="proposer", pooling="crops", crop_size=260, short_side=200,
         runtime="torch",
@@ -91,7 +91,7 @@ def naive() -> Run:
 
 
 def crops(image: np.ndarray, side: int) -> torch.Tensor:
-    """The largest boxes of selective search, squashed to one size: (20, 3, side, side)."""
+    """Crops of the largest boxes of selective search, scaled to one size: (20, 3, side, side)."""
     boxes = SelectiveSearch(short_side=200).propose(image).boxes[:CROPS].tolist()
     boxes += [[0, 0, image.shape[1], image.shape[0]]] * (CROPS - len(boxes))
     picture = Image.fromarray(image)
@@ -100,7 +100,7 @@ def crops(image: np.ndarray, side: int) -> torch.Tensor:
 
 
 def squashed(image: np.ndarray, width: int, height: int) -> torch.Tensor:
-    """(1, 3, height, width)."""
+    """The photograph scaled to (1, 3, height, width)."""
     small = np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
     return torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255
 

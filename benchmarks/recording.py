@@ -1,8 +1,8 @@
-"""What a benchmark measured, kept where the documentation's tables are made from: ``docs/results/NAME.json``.
+"""Write the results of a benchmark to ``docs/results/NAME.json``, from which the tables of the documentation are made.
 
     python benchmarks/recording.py NAME WORKSPACE/results/SPLIT.json
 
-puts what `phrasebox evaluate` measured in place of the tables of ``docs/results/NAME.json``.
+replaces the tables of ``docs/results/NAME.json`` by those that `phrasebox evaluate` wrote.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent.parent / "docs" / "results"
 
 
 def keep(name: str, workspace_results: Path) -> Path:
-    """Replace the tables of ``docs/results/NAME.json`` by those that `phrasebox evaluate` left in a workspace."""
+    """Replace the tables of ``docs/results/NAME.json`` by those that `phrasebox evaluate` wrote in a workspace."""
     out = FOLDER / f"{name}.json"
     found = json.loads(out.read_text(encoding="utf-8"))
     tables = json.loads(workspace_results.read_text(encoding="utf-8"))
@@ -30,11 +30,11 @@ def record(name: str, title: str, about: str, command: str, tables: Iterable[Map
     Parameters
     ----------
     title, about : str
-        Heading, and what was measured on what, in a sentence or two of Markdown.
+        Heading, and one or two sentences of Markdown: what was measured, on which data.
     command : str
-        What prints the same again.
+        Command line that gives the same results.
     tables : iterable of mapping
-        Each with ``title`` and ``rows``, a record of plain values a row; or what `ResultTable.to_json` gives.
+        Each with ``title`` and ``rows`` (records of plain values), or the value of `ResultTable.to_json`.
     """
     found = {"title": title, "about": about, "command": command, "tables": list(tables)}
     FOLDER.mkdir(exist_ok=True)

@@ -1,14 +1,14 @@
-"""Region proposals: proposers and region vectors against the ground-truth boxes of phrases, and their cost.
+"""Region proposals: recall of ground-truth boxes, grounding with the region vectors, and speed.
 
     python benchmarks/regions.py FLICKR8K_FOLDER [--split val] [--images 300] [--record] [--train [--photographs N]]
 
-The first table is without any training: how many phrases have a proposed box of IoU >= 0.5 among the best 10, 20,
-50, 100 and 200, by type of phrase, and the boxes found and photographs finished a second. With ``--train``, every way
-of making regions then gets a workspace of its own in ``build/regions/``, an aligner is trained there on the captions of
-the first so many training photographs, and the second table shows how well it grounds the phrases of as many
-photographs as the first is of; it goes on where it was. On all 5,996 a row takes about 15 minutes, on 1,000 three.
-``--record`` keeps the tables for the documentation.
-Ground truth measures only: nothing is fitted to it. Use ``--split train`` to choose, and val to report.
+The first table needs no training: the fraction of phrases with a proposed box of IoU >= 0.5 among the best 10, 20, 50,
+100 and 200, by type of phrase, and the numbers of boxes and of photographs per second. With ``--train``, an aligner is
+trained for each row, in its own workspace in ``build/regions/``, on the captions of the first N training photographs;
+the second table shows how well it grounds the phrases of the photographs of the first table. A stopped run continues.
+A row takes about 15 minutes on all 5,996 photographs, 3 minutes on 1,000.
+``--record`` writes the tables to ``docs/results``.
+Ground-truth boxes are only used to measure. Use ``--split train`` to choose settings, and val to report.
 """
 
 from __future__ import annotations
@@ -84,10 +84,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="dataset_flickr8k.json, images/ and annotations.zip")
     parser.add_argument("--split", default="val", choices=("train", "val"))
-    parser.add_argument("--images", type=int, default=300, help="photographs of the first table")
-    parser.add_argument("--record", action="store_true", help="keep the tables for the documentation")
-    parser.add_argument("--train", action="store_true", help="train an aligner on every way of making regions")
-    parser.add_argument("--photographs", type=int, default=5996, help="whose captions it is trained on, the first")
+    parser.add_argument("--images", type=int, default=300, help="number of photographs of the first table")
+    parser.add_argument("--record", action="store_true", help="write the tables to docs/results")
+    parser.add_argument("--train", action="store_true", help="train an aligner for every row")
+    parser.add_argument(
+        "--photographs", type=int, default=5996, help="number of photographs to train on: the first of the split"
+    )
     parser.add_argument("--only", nargs="*", choices=WAYS, default=list(WAYS))
     given = parser.parse_args()
     console = Console(width=140)
@@ -127,7 +129,7 @@ def recall_rows(examples: list[Example]) -> Iterator[dict[str, Any]]:
     images = [load_image(e.image) for e in examples]
     for name, settings in PROPOSERS.items():
         extractor = RegionExtractor(settings)
-        extractor(images[:BATCH])  # what is slow only once is not counted
+        extractor(images[:BATCH])  # warm up
         started = time.perf_counter()
         found: list[Regions] = []
         for start in range(0, len(images), BATCH):
@@ -146,12 +148,12 @@ def recall_rows(examples: list[Example]) -> Iterator[dict[str, Any]]:
 
 
 def recall_title(split: str, photographs: int) -> str:
-    """What the first table is of."""
+    """Title of the first table."""
     return f"recall at IoU 0.5 in percent, Flickr8k {split}, {photographs} photographs"
 
 
 def recall_table(rows: list[dict[str, Any]], split: str, photographs: int) -> Table:
-    """The same for the terminal."""
+    """The table for the terminal."""
     table = Table(title=recall_title(split, photographs))
     for name in rows[0]:
         table.add_column(name, justify="left" if name == "type" else "right")
@@ -179,7 +181,7 @@ def best_ranks(examples: list[Example], found: list[Regions]) -> Iterator[tuple[
 
 
 def boxes_a_second(settings: RegionSettings, images: list[np.ndarray]) -> float:
-    """Of the proposer alone, a second of a processor's own time, so that what else it does is not counted."""
+    """Boxes of the proposer alone per second of processor time, which other programs do not change."""
     own = {"grid": {"density": settings.density}, "selective_search": {"short_side": settings.short_side}}
     proposer = make_proposer(settings.proposer, **own[settings.proposer])
     started = time.process_time()
@@ -188,12 +190,12 @@ def boxes_a_second(settings: RegionSettings, images: list[np.ndarray]) -> float:
 
 
 def subset(data: Path, split: str, images: int, photographs: int) -> Path:
-    """A folder with the captions and boxes of the first photographs of train, and of the first images of val and split.
+    """Write the captions and boxes of the first photographs of train, and of the first images of val and ``split``.
 
     Returns
     -------
     Path
-        Of a folder with ``dataset.json`` and, as Flickr30k Entities has them, ``entities/``.
+        A folder with ``dataset.json`` and ``entities/``, as in Flickr30k Entities.
     """
     place = Path("build/regions") / f"{split}-{images}-{photographs}"
     (place / "entities").mkdir(parents=True, exist_ok=True)
@@ -205,14 +207,14 @@ def subset(data: Path, split: str, images: int, photographs: int) -> Path:
         for row in islice((row for row in listed["images"] if row["split"] == name), count)
     ]
     write_json(place / "dataset.json", listed)
-    chosen = {row["filename"].partition("_")[0] for row in listed["images"]}  # Entities names photographs by number
+    chosen = {row["filename"].partition("_")[0] for row in listed["images"]}  # as Entities names photographs
     with zipfile.ZipFile(data / "annotations.zip") as archive:
         archive.extractall(place / "entities", (n for n in archive.namelist() if Path(n).stem in chosen))
     return place
 
 
 def grounding_row(data: Path, pictures: Path, split: str, name: str) -> dict[str, Any]:
-    """What an aligner makes of one way, trained on captions alone with the modern preset and seed 0."""
+    """Grounding with the regions of one row: an aligner trained on captions, with preset modern and seed 0."""
     place = data / name.replace(", ", "-").replace(" ", "-")
     ws = Workspace(place) if place.exists() else Workspace.create(place)
     for source in (data / "dataset.json", data / "entities"):
@@ -239,7 +241,7 @@ def grounding_row(data: Path, pictures: Path, split: str, name: str) -> dict[str
 
 
 def grounding_table(title: str, rows: list[dict[str, Any]]) -> Table:
-    """The same for the terminal."""
+    """The table for the terminal."""
     table = Table(title=title)
     for name in rows[0]:
         table.add_column(name, justify="left" if name == "regions" else "right")

@@ -1,14 +1,14 @@
-"""How the bulk jobs grow: generated images, 1, 4 and 16 times as many, and one or two workers or nodes.
+"""How bulk jobs scale: with 1, 4 and 16 times as many generated images, and with one or two workers or nodes.
 
     python benchmarks/scale.py [--images 128] [--times 1 4 16] [--rounds 3] [--stage regions]
 
-Rows a second and the memory of each process. Every way of running is started as a command of its own; the rate is that
-of the rows between the first commit that is seen and the end of the job, so that what is slow only once, such as
-starting workers, is told apart in a column of its own. The ways take turns, ``--rounds`` times, and the table shows the
-median of each with the smallest and the largest: on a machine that does other things too, compare the ratios.
+Measures rows per second and the memory of each process. Each configuration is run as a separate command. The rate
+counts the rows between the first commit and the end of the job; the time until the first rows, such as that of starting
+workers, is a separate column. The configurations take turns for ``--rounds`` rounds; the table shows the median, the
+smallest and the largest value. On a machine that runs other programs too, compare the ratios.
 
-The ways: ``local 1`` and ``local 2``, worker processes of this machine; ``ray 1`` and ``ray 2``, a cluster of so many
-nodes of one core each, on this machine. ``ray 1x2`` is one node of two cores.
+Configurations: ``local 1`` and ``local 2``, worker processes on this machine; ``ray 1`` and ``ray 2``, a cluster of one
+or two nodes with one core each, on this machine; ``ray 1x2``, one node with two cores.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from phrasebox.stages.import_ import import_source
 from phrasebox.workspace.workspace import Workspace
 from recording import record
 
-SIDE = 500, 375  # pixels of Flickr8k's usual picture
+SIDE = 500, 375  # pixels; the usual size in Flickr8k
 TITLES = {"regions": "Regions of more and more images", "ground": "Grounding more and more images"}
 ABOUT = (
     "Generated images of 500 by 375 pixels on one machine of two cores. `ray 1x2` is a cluster of one node with two "
@@ -56,15 +56,15 @@ class Measured:
     Attributes
     ----------
     rate : float
-        Rows a second once they come.
+        Rows per second after the first commit.
     whole : float
-        Rows a second of the whole command.
+        Rows per second of the whole command.
     start : float
         Seconds until the first rows.
     driver, worker : float
-        Largest memory of the command, and of any of its workers, in MiB.
+        Largest memory of the command, and of one of its workers, in MiB.
     bytes : int
-        Of the stage's table, an image.
+        Size of the stage's table per image.
     """
 
     way: str
@@ -78,7 +78,7 @@ class Measured:
 
 
 def generate(folder: Path, count: int) -> Path:
-    """Write pictures of coloured shapes over noise, in which boxes are found, of a usual size; and captions of them."""
+    """Write pictures of coloured shapes on noise, in the size of Flickr8k's, and captions of them."""
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
     entries = []
@@ -163,7 +163,7 @@ def _watch(way: str, command: list[str], ws: Path, table: str, count: int, addre
 
 
 def _memory(pid: int, ray: bool) -> Iterator[tuple[str, float]]:
-    """MiB of a command that are not shared with others, and of each of its workers."""
+    """Unshared memory in MiB of a command, and of each of its workers."""
     yield "driver", _own(pid)
     if ray:
         workers = [p for p in Path("/proc").iterdir() if p.name.isdigit() and _title(p).startswith("ray::MapWorker")]
@@ -206,14 +206,14 @@ def ray_nodes(count: int, cores: int) -> Iterator[str]:
 
 
 def _rows(found: list[Measured]) -> list[dict[str, object]]:
-    """A row for each way and number of images: medians over the rounds."""
+    """A row for each configuration and number of images: medians over the rounds."""
     groups: dict[tuple[str, int], list[Measured]] = defaultdict(list)
     for one in found:
         groups[one.way, one.images].append(one)
     rows = []
     for (way, images), own in groups.items():
         base = groups.get(("local 1", images), [])
-        # Of the same round, so that what else the machine does weighs on both.
+        # Of the same round, so that other programs slow both.
         ratios = [a.rate / b.rate for a, b in zip(own, base, strict=False)]
         rows.append(
             {
@@ -242,14 +242,14 @@ def _table(rows: list[dict[str, object]], stage: str) -> Table:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=128, help="once as many")
+    parser.add_argument("--images", type=int, default=128, help="number of images at factor 1")
     parser.add_argument("--times", type=int, nargs="*", default=[1, 4, 16])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=WAYS)
     parser.add_argument("--stage", default="regions", choices=("regions", "ground"))
-    parser.add_argument("--folder", type=Path, default=Path("build/scale"), help="generated images are kept here")
-    parser.add_argument("--json", type=Path, help="write every run here")
-    parser.add_argument("--record", action="store_true", help="keep the table in docs/results/scale-STAGE.json")
+    parser.add_argument("--folder", type=Path, default=Path("build/scale"), help="folder of the generated images")
+    parser.add_argument("--json", type=Path, help="write every run to this file")
+    parser.add_argument("--record", action="store_true", help="write the table to docs/results/scale-STAGE.json")
     given = parser.parse_args()
     found: list[Measured] = []
     for times in given.times:

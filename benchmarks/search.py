@@ -1,16 +1,17 @@
-"""How fast is search, how much does an index lose, and how do others compare on the same vectors?
+"""Speed of search, recall of the index, and other libraries on the same vectors.
 
-Synthetic images of 20 regions, as wide as the built-in model's vectors, with the statistics of its regions on 1,000
-photographs: the share of variance in the first 8 to 512 principal components, a mean cosine of 0.51 between the
-regions of one image (a scene, one of 2,000, and objects, out of 4,000), a spread of 0.15 between images. A query is ten
-words whose common direction leans towards a region of one of the images (cosines of 0.49 with its best region, 0.85
+The images are synthetic. Each has 20 regions, with vectors as long as the built-in model's and the statistics of its
+regions on 1,000 photographs: the fraction of variance in the first 8 to 512 principal components; a mean cosine of 0.51
+between the regions of an image (a scene, one of 2,000, and objects, out of 4,000), which varies by 0.15 between images.
+A query has ten words around a direction near a region of one of the images (cosine of 0.49 with its best region, 0.85
 among the words).
 
     python benchmarks/search.py --images 10000 100000 1000000 --out docs/results/search.json
 
-The index is read into memory first, as it is after some hundred queries; what a scan reads is left to the system.
-`exact`, `maxsim-cpu` and torch take turns on the same queries, so that they share whatever else the machine does.
-maxsim-cpu and torch hold single precision in memory, which a million images do not fit: there they are left out.
+The index is read into memory first, as it is after some hundred queries; caching of the scanned vectors is left to the
+system. `exact`, `maxsim-cpu` and torch take turns on the same queries, so that other programs slow all of them.
+maxsim-cpu and torch hold vectors in single precision in memory; they are left out at a million images, which do not
+fit.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ REGIONS, WIDTH, WORDS, K = 20, 512, 10, 10
 SHARES = ((8, 0.335), (8, 0.179), (16, 0.216), (32, 0.161), (64, 0.059), (128, 0.033), (256, 0.017))
 SCENES, OBJECTS = 2000, 4000
 BATCH = 1000
-IN_MEMORY = 200_000  # images whose single-precision vectors are held
+IN_MEMORY = 200_000  # largest number of images with single-precision vectors in memory
 
 
 class World:
-    """Draws images and queries; everything follows from the seed."""
+    """Generates images and queries; the seed determines all of them."""
 
     def __init__(self, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
@@ -55,14 +56,14 @@ class World:
         return rng.standard_normal((*shape, WIDTH), dtype=np.float32) @ self.mix
 
     def images(self, batch: int) -> np.ndarray:
-        """(BATCH, R, h) of unit vectors."""
+        """Unit vectors (BATCH, R, h)."""
         rng = np.random.default_rng((self.seed, 1, batch))
         scene = 0.75 * self.scenes[rng.integers(SCENES, size=BATCH)] + 0.65 * self._draw(rng, BATCH)
         thing = 0.5 * self.objects[rng.integers(OBJECTS, size=(BATCH, REGIONS))]
         return _unit(0.72 * scene[:, None] + thing + 0.47 * self._draw(rng, BATCH, REGIONS))
 
     def queries(self, images: int, count: int) -> list[Query]:
-        """Sentences that are about regions of images drawn from the first ones."""
+        """Sentences that describe regions of images drawn from the first ones."""
         rng = np.random.default_rng((self.seed, 2))
         found = []
         for image in rng.integers(images, size=count).tolist():
@@ -73,7 +74,7 @@ class World:
         return found
 
     def entries(self, images: int) -> Iterator[Entry]:
-        """The images as they are stored."""
+        """The images as search stores them."""
         boxes = np.zeros((REGIONS, 4), np.float32)
         for batch in range(-(-images // BATCH)):
             for i, vectors in enumerate(self.images(batch)[: images - batch * BATCH]):
@@ -85,7 +86,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def others(world: World, images: int) -> dict[str, Callable[[Query], np.ndarray]]:
-    """What scores all images from single precision in memory."""
+    """The libraries that score all images, with vectors in single precision in memory."""
     import maxsim_cpu
 
     table = np.empty((images, REGIONS, WIDTH), np.float32)
@@ -94,7 +95,7 @@ def others(world: World, images: int) -> dict[str, Callable[[Query], np.ndarray]
     tensor = torch.from_numpy(table).view(images * REGIONS, WIDTH)
 
     def plain(query: Query) -> np.ndarray:
-        """One product, then the maximum: some thousand images at a time, which is faster than all at once."""
+        """One product, then the maximum, for some thousand images at a time, which is faster than all at once."""
         words = torch.from_numpy(query.vectors).T
         parts = [(part @ words).view(-1, REGIONS, WORDS).amax(1).sum(1) for part in tensor.split(REGIONS * 1000)]
         return torch.cat(parts).numpy()
@@ -103,7 +104,7 @@ def others(world: World, images: int) -> dict[str, Callable[[Query], np.ndarray]
 
 
 def private_bytes() -> int | None:
-    """Memory of this process that is not mapped from files, where the system tells."""
+    """Memory of this process that is not mapped from files, if the system reports it."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:
@@ -112,7 +113,7 @@ def private_bytes() -> int | None:
 
 
 def measure(folder: Path, images: int, count: int, seed: int) -> dict[str, object]:
-    """All figures for one number of images; the vectors are made in ``folder``."""
+    """All measurements for one number of images; the vectors are written to ``folder``."""
     world = World(seed)
     store, index = folder / "images", folder / "lancedb"
     store.mkdir(parents=True, exist_ok=True)
@@ -149,7 +150,7 @@ def measure(folder: Path, images: int, count: int, seed: int) -> dict[str, objec
         for name, way in ways.items():
             started = time.perf_counter()
             rows = way(query)
-            if n >= 2:  # the first two warm up
+            if n >= 2:  # two to warm up
                 seconds[name].append(time.perf_counter() - started)
                 found[name].append(rows.tolist())
     names = np.array(list(collection.keys())).astype(int)
@@ -180,7 +181,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, default=Path("build/search-benchmark"))
-    parser.add_argument("--keep", action="store_true", help="leave the vectors and the index there, for the next time")
+    parser.add_argument("--keep", action="store_true", help="keep the vectors and the index for the next run")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     results = []

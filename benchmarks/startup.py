@@ -1,9 +1,9 @@
-"""Processor time of commands on a small workspace: most of it is what they import and load.
+"""Processor time of commands on a small workspace; most of it is spent on imports and loading.
 
     python benchmarks/startup.py [--record]
 
-runs every command once to fill the caches, then five times, and prints the median of user and system time of
-its process. ``--record`` puts the table into ``docs/results/startup.json``.
+runs every command once to fill caches, then five times, and prints the median of the user and system time of its
+process. ``--record`` writes the table to ``docs/results/startup.json``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ WHAT = (
 
 
 def commands(ws: Path, out: Path) -> dict[str, list[str]]:
-    """The title of each measurement and its command line; those after ``evaluate --help`` run a model."""
+    """Title and command line of each measurement; those after ``evaluate --help`` run a model."""
     picture = str(images_folder() / "coffee.png")
     return {
         "--help": ["--help"],
@@ -46,7 +46,7 @@ def commands(ws: Path, out: Path) -> dict[str, list[str]]:
 
 
 def seconds(arguments: list[str]) -> float:
-    """Processor time of one run."""
+    """Processor time of one run, in seconds."""
 
     def spent() -> float:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)

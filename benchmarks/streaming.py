@@ -1,8 +1,8 @@
-"""What reading vectors from the workspace costs a training, against holding them: seconds an epoch and peak memory.
+"""Training with vectors read from the workspace compared with vectors in memory: seconds per epoch and peak memory.
 
-The workspace is made up: 50 regions of 1280 random numbers an image, as the modern preset has, and a short caption.
-Every measurement is a process of its own; memory is its largest resident set, next to that of the same process on a
-hundredth of the images, which is what code, networks and a batch take.
+The workspace is synthetic: each image has 50 regions with vectors of 1280 random numbers, and a short caption. Each
+measurement runs in its own process. Memory is its maximum resident set size; that of the same process on a hundredth of
+the images is shown beside it, which is the memory of code, networks and a batch.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def make(folder: Path, images: int) -> None:
 
 
 def measure(what: str, folder: Path, memory: int, epochs: int) -> None:
-    """In a process of its own: print seconds and processor seconds of the fastest epoch, and MB."""
+    """Run in its own process: print seconds and processor seconds of the fastest epoch, and MB."""
     import torch
 
     torch.set_num_threads(1)
@@ -90,8 +90,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=8000)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--what", nargs="+", default=["align", "caption"], choices=["align", "caption"])
-    parser.add_argument("--folder", type=Path, help="where the workspace is made and removed; the system's otherwise")
-    parser.add_argument("--record", action="store_true", help="keep the table for the documentation")
+    parser.add_argument("--folder", type=Path, help="folder for the temporary workspace; default: that of the system")
+    parser.add_argument("--record", action="store_true", help="write the table to docs/results")
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.child:

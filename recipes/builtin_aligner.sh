@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The built-in aligner, from the training captions of Flickr8k. Stopped, it goes on where it was.
+# Train the built-in aligner on the training captions of Flickr8k. A stopped run continues when it is started again.
 #   recipes/builtin_aligner.sh FLICKR8K_FOLDER [WORKSPACE]
-# FLICKR8K_FOLDER holds dataset_flickr8k.json, images/ and annotations.zip (Flickr30k Entities). The boxes in it
-# choose beta, on training images, and measure; nothing is trained on them.
+# FLICKR8K_FOLDER holds dataset_flickr8k.json, images/ and annotations.zip (Flickr30k Entities). The annotated boxes of
+# training images are used to choose beta, those of the dev split to evaluate; nothing is trained on them.
 set -euo pipefail
 data=$1
 ws=${2:-build/flickr8k}

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The built-in captioner, from the training captions of Flickr8k and the phrases decoded from them. Stopped, it goes on
-# where it was.
+# Train the built-in captioner on the training captions of Flickr8k and the phrases decoded from them. A stopped run
+# continues when it is started again.
 #   recipes/builtin_captioner.sh FLICKR8K_FOLDER [WORKSPACE]
 # FLICKR8K_FOLDER holds dataset_flickr8k.json, images/ and annotations.zip (Flickr30k Entities). Nothing is trained on
-# the boxes in it; they measure the phrases of regions. The captions of the dev split choose the epoch.
+# the annotated boxes; they are used to evaluate the phrases of regions. The captions of the dev split choose the epoch.
 set -euo pipefail
 data=$1
 ws=${2:-build/flickr8k}

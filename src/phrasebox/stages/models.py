@@ -1,4 +1,4 @@
-"""What the jobs that train a model, or use one on a workspace, have in common."""
+"""Shared by the stages that train a model: its folder, its history, and the options of its run."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from phrasebox.workspace.workspace import Workspace
 
 
 def model_folder(ws: Workspace, name: str) -> Path:
-    """The folder of the model of this name in the workspace.
+    """The folder of a model in the workspace.
 
     Raises
     ------
     SettingsError
-        If the name is not that of a folder.
+        If the name is not a valid folder name, or the workspace is in an object store.
     """
     if name != Path(name).name or name in ("", ".."):
         raise SettingsError(f"name {name!r} is a path; give the name of a folder inside {ws.models}")
@@ -32,13 +32,13 @@ def model_folder(ws: Workspace, name: str) -> Path:
 
 
 def computed(device: str, execution: Execution) -> dict[str, Any]:
-    """How a training is computed, as its run is recorded: what differs from the default, and the device."""
+    """The options of a run that say how training is computed: the device, and those that are not the default."""
     together = {"processes": distributed.world()} if distributed.world() > 1 else {}
     return {"device": device.partition(":")[0] if together else device, **execution.asked, **together}
 
 
 def write_history(folder: Path, history: Sequence[Epoch], measured: Sequence[Panel]) -> None:
-    """Write ``history.json`` and ``curves.png``: loss, what was ``measured``, and learning rate over the epochs."""
+    """Write ``history.json`` and ``curves.png``: loss, the ``measured`` curves, and learning rate over the epochs."""
     write_json(folder / "history.json", [epoch.to_json() for epoch in history])
     loss = Panel("loss", {"train": [e.loss for e in history]})
     curves([loss, *measured, Panel("learning rate", {"": [e.lr for e in history]})], folder / "curves.png")

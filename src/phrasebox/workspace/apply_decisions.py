@@ -44,7 +44,7 @@ def settle(
     size: tuple[int, int],
     reviewed: Collection[str] = (),
 ) -> list[Settled]:
-    """All phrases of an image, the rejected ones too, in the order of its captions and words.
+    """All phrases of an image, including rejected ones, in the order of its captions and words.
 
     A decision belongs to the phrase with the same words and the same box. If the captions were decoded again and there
     is no such phrase, an accepted or edited phrase replaces any decoded one of the same words, and a rejected one is
@@ -53,7 +53,7 @@ def settle(
     Parameters
     ----------
     captions : sequence of GroundedCaption
-        With the decoded phrases, or those that a reviewer of the whole caption left.
+        Captions with their decoded phrases, or with those that a reviewer of the whole caption left.
     decisions : iterable of Decision
         The latest decision for each phrase of the image.
     size : (int, int)
@@ -95,7 +95,7 @@ def with_decisions(
     Parameters
     ----------
     captions, decisions, size, reviewed
-        As of `settle`.
+        As in `settle`.
     """
     if not decisions:
         return tuple(captions)

@@ -68,11 +68,11 @@ class Decision:
 
     @property
     def place(self) -> Place:
-        """Identifies the phrase that it is about."""
+        """Identifies the phrase that was decided on."""
         return self.key, self.caption, self.found, tuple(round(x, 2) for x in self.found_box)
 
     def to_json(self) -> dict[str, Any]:
-        """A line of the log."""
+        """The decision as a line of the log."""
         return {
             "id": self.id,
             "when": self.when,
@@ -90,7 +90,7 @@ class Decision:
 
     @classmethod
     def from_json(cls, line: Mapping[str, Any]) -> Decision:
-        """What `to_json` wrote."""
+        """The decision that `to_json` wrote."""
         (start, end), (first, last), (width, height) = line["span"], line["found"]["span"], line["size"]
         return cls(
             line["verdict"],
@@ -111,8 +111,8 @@ class Decision:
 class Decisions:
     """The decisions of a workspace; safe with several threads and processes.
 
-    A line is on the disk before `add` returns; readers ignore a line that a crash cut short. In an object store, where
-    a file cannot be appended to, the log is read once and is read-only.
+    A line is on disk before `add` returns; an incomplete line, left by a crash, is ignored. In an object store, where a
+    file cannot be appended to, the log is read once and is read-only.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -124,19 +124,19 @@ class Decisions:
 
     def _forget(self) -> None:
         self._at, self._inode = 0, 0
-        self._made: dict[str, Decision] = {}  # in the order of the log, without those undone
+        self._made: dict[str, Decision] = {}  # in the order of the log, without undone ones
         self._history: dict[Place, list[Decision]] = defaultdict(list)
         self._of_image: dict[str, dict[Place, None]] = defaultdict(dict)
 
     def changed(self) -> set[str]:
-        """Keys of the images with a decision made or undone by anybody since the last call."""
+        """Keys of the images with a decision made or undone, by any process, since the last call."""
         with self._guard:
             self.refresh()
             changed, self._changed = self._changed, set()
             return changed
 
     def refresh(self) -> None:
-        """Read the lines that any process has appended since."""
+        """Read the lines that were appended, by any process, since the last call."""
         with self._guard:
             if self._in_store:
                 self._read_store()
@@ -168,7 +168,7 @@ class Decisions:
 
     def _take_all(self, lines: bytes) -> None:
         for line in lines.splitlines():
-            with suppress(ValueError, LookupError, TypeError, AttributeError, DataError):  # cut short
+            with suppress(ValueError, LookupError, TypeError, AttributeError, DataError):  # an incomplete line
                 self._changed.add(self._take(json.loads(line)))
 
     def _take(self, line: Mapping[str, Any]) -> str:
@@ -184,7 +184,7 @@ class Decisions:
 
     @property
     def keys(self) -> list[str]:
-        """Keys of the images that ever had a decision."""
+        """Keys of the images that have or had a decision."""
         with self._guard:
             return list(self._of_image)
 
@@ -207,7 +207,7 @@ class Decisions:
         WorkspaceError
             If another process keeps the log locked.
         OSError
-            If it cannot be written; the log is unchanged then.
+            If the log cannot be written; it is then unchanged.
         """
         with self._guard:
             self._append(lambda: decision.to_json())
@@ -244,7 +244,7 @@ class Decisions:
 
 
 def _write_line(file: Path, line: str) -> None:
-    """Append a line in one write and wait for the disk; an unfinished line before it is ended first."""
+    """Append a line in one write and sync it to disk; an incomplete line before it is ended first."""
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         size = os.fstat(descriptor).st_size
@@ -259,7 +259,7 @@ def _write_line(file: Path, line: str) -> None:
             raise
     finally:
         os.close(descriptor)
-    if not size:  # the file's name must be on the disk too
+    if not size:  # a new file: sync its name too
         folder = os.open(file.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

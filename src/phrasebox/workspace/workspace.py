@@ -36,13 +36,13 @@ STAGE_TABLES = {
     "regions": ("regions", "phrases"),
     "ground": ("phrases",),
 }
-"""The tables that are made anew when a stage is: first its own, then what is made from them."""
+"""Stage -> the tables that ``--fresh`` drops: its own, then those computed from them."""
 
 OWN_TABLES = {"import": ("images", "truth", "own", "reviewed"), "regions": ("regions",), "ground": ("phrases",)}
-"""The tables that a stage adds to."""
+"""Stage -> the tables that it adds rows to."""
 
 MADE_FROM = {"regions": ("align", "caption", "evaluate"), "ground": ("caption",)}
-"""The stages that make models and results, by the stage whose rows they read."""
+"""Stage -> the stages that make models and results from its rows."""
 
 _OWN_NAMES = {"db", "models", "lock", decisions.NAME, decisions.LOCK} | {
     f"{manifest.NAME}{unfinished}"
@@ -89,7 +89,7 @@ class Workspace(WorkspaceReader):
 
     @classmethod
     def _create_in_store(cls, folder: Path) -> Workspace:
-        """The same, where there are no folders, only names that begin alike."""
+        """As `create`, in an object store, which has no folders, only names with a common prefix."""
         with reaching(folder):
             if not (folder / manifest.NAME).exists():
                 if holds_any(folder):
@@ -104,22 +104,22 @@ class Workspace(WorkspaceReader):
 
     @property
     def search_folder(self) -> Path:
-        """Folder of the search index, which can be made again at any time."""
+        """Folder of the search index, on this machine; it can be rebuilt at any time."""
         if not in_store(self.path):
             return self.path / "search"
         name = hashlib.sha256(str(self.path).encode()).hexdigest()[:16]
         near = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "phrasebox", "search")
         near.mkdir(parents=True, exist_ok=True)
-        return near / name  # it is mapped into memory
+        return near / name  # local, because it is mapped into memory
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep every other writer out; the lock ends with the process, however it ends.
+        """Lock the workspace for writing; the lock is released when the process ends, however it ends.
 
         Raises
         ------
         WorkspaceError
-            If another process, or another `lock` of this one, holds it.
+            If another process, or another `lock` of this process, holds the lock.
         """
         if self._lease:
             with self._lease.held():
@@ -138,30 +138,30 @@ class Workspace(WorkspaceReader):
         finally:
             held.release()
 
-    # What each stage was run with
+    # Settings and runs of the stages
 
     @property
     def stages(self) -> dict[str, dict[str, Any]]:
-        """The settings that every stage so far was run with."""
+        """Stage -> the settings that it was run with."""
         return self._manifest.read()["stages"]
 
     def claim(self, stage: str, settings: Mapping[str, Any], *, fresh: bool = False) -> None:
-        """Record the settings of a stage, so that going on with other settings is noticed.
+        """Record the settings of a stage, so that a later run with other settings is refused.
 
         Parameters
         ----------
         stage : str
-            Name of the job.
+            Name of the stage.
         settings : mapping
-            What the stage's results depend on, as JSON values.
+            Settings that the stage's results depend on, as JSON values.
         fresh : bool
-            Forget what the stage made and skipped before, and all that was made from it (`STAGE_TABLES`). The runs that
-            led to a model which ``settings`` name stay recorded.
+            Drop the stage's rows and skipped items, all that was computed from them (`STAGE_TABLES`), and their runs.
+            Runs that led to a model which ``settings`` name stay recorded.
 
         Raises
         ------
         WorkspaceError
-            If the stage was run with other settings before and ``fresh`` is not asked for.
+            If the stage was run with other settings before and ``fresh`` is False.
         """
         forgotten: set[str] = set()
         if fresh:
@@ -172,7 +172,7 @@ class Workspace(WorkspaceReader):
             for name in forgotten:
                 self._forget_skipped(name)
             forgotten |= {later for name in forgotten for later in MADE_FROM.get(name, ())}
-        # Written last: if this is cut short, results are missing, never results under settings they were not made with.
+        # Written last: if the process is killed before, rows are missing; no row has settings it was not made with.
         self._manifest.claim(stage, settings, forgotten, self.models_in(settings))
 
     def models_in(self, settings: Mapping[str, Any]) -> set[str]:
@@ -184,7 +184,7 @@ class Workspace(WorkspaceReader):
 
     @property
     def runs(self) -> list[Run]:
-        """What made the rows and models that are there, in the order it was run (see `phrasebox.workspace.run_log`)."""
+        """Runs that made the present rows and models, in order (see `phrasebox.workspace.run_log`)."""
         return self._manifest.runs()
 
     @contextmanager
@@ -218,8 +218,8 @@ class Workspace(WorkspaceReader):
         try:
             yield
         except GeneratorExit:
-            # Never left, and now collected, on whatever thread that happens: were it Lance's own, a question to a
-            # table would wait for itself. The record says already that the run did not finish.
+            # The generator is collected without being finished, on any thread. On a thread of Lance, a query of a table
+            # would deadlock. The run is already recorded as not finished.
             raise
         except BaseException:
             end(finished=False)
@@ -227,20 +227,20 @@ class Workspace(WorkspaceReader):
         end(finished=True)
 
     def made(self, run: Run, anew: bool = True) -> None:
-        """Record a finished run that made a model or a result, in place of the one that had made it before.
+        """Record a finished run that made a model or a result; it replaces the run that made it before.
 
         Parameters
         ----------
         anew : bool
-            False if it was there already and the run found nothing to do.
+            False if nothing was computed, because the model or result already existed.
         """
         self._manifest.keep_runs(runs.made(self.runs, run, anew))
 
     def note(self, run: Run) -> None:
-        """Record a finished run that wrote outside the tables, if the workspace can be written to now.
+        """Record a finished run that wrote outside the tables, such as an export, if the workspace can be written to.
 
-        What only reads a workspace works where it is read-only and while another command writes to it; its run is
-        not recorded then.
+        A command that only reads also works on a read-only workspace, and while another command writes; its run is not
+        recorded then.
         """
         try:
             with self.lock():
@@ -251,19 +251,19 @@ class Workspace(WorkspaceReader):
     # Writing: each call is one commit
 
     def append_images(self, examples: Sequence[Example], sizes: Sequence[tuple[int, int]]) -> None:
-        """Add images whose key is not in ``keys("images")``, each with (width, height), (0, 0) where unknown."""
+        """Add images whose key is not in ``keys("images")``, with their (width, height); (0, 0) if unknown."""
         self._tables.append("images", rows.images_to_rows(examples, sizes))
 
     def append_truth(self, examples: Sequence[Example]) -> None:
-        """Add the ground truth of examples whose key is not in ``keys("truth")``; those without phrases have none.
+        """Add the ground truth of examples whose key is not in ``keys("truth")``; examples without phrases get no row.
 
-        This and `append_images` are two commits: a stop in between leaves one of them ahead, so that a job which
-        goes on has to look at the keys of each.
+        This and `append_images` are two commits. A job that was killed between them has to compare the keys of both
+        tables when it continues.
         """
         self._tables.append("truth", rows.truth_to_rows(examples))
 
     def append_own(self, examples: Sequence[Example]) -> None:
-        """Add user boxes of examples whose key is not in ``keys("own")``; images without boxes get no row."""
+        """Add the user boxes of examples whose key is not in ``keys("own")``; images without boxes get no row."""
         self._tables.append("own", rows.own_to_rows(examples))
 
     def append_regions(self, regions: Sequence[Regions]) -> None:
@@ -272,33 +272,33 @@ class Workspace(WorkspaceReader):
         Raises
         ------
         DataError
-            If a key is blank, or vectors are missing or of different widths.
+            If a key is blank, or vectors are missing or have different lengths.
         WorkspaceError
-            If the vectors are of another width than those already there.
+            If the vectors have another length than the stored ones.
         """
         if regions:
             new, table = rows.regions_to_rows(regions), self._tables.open("regions")
-            if table is not None and "closed" not in table.schema.names:  # of an older version, which did not tell
+            if table is not None and "closed" not in table.schema.names:  # of a version without this column
                 new = new.drop_columns(["closed"])
             self._tables.append("regions", new)
 
     def append_phrases(self, grounded: Mapping[str, Sequence[GroundedCaption]]) -> None:
-        """Add what the captions of some images came to: by key, all captions of the image in the workspace's order.
+        """Add the phrases of some images: key -> all captions of the image, in the order of the workspace.
 
-        A caption without phrases, and an image without captions, leave a marker that they are done.
+        A caption without phrases, and an image without captions, get a row that marks them as done.
         """
         found = [row for key, captions in grounded.items() for row in rows.phrases_to_rows(key, captions)]
         self._tables.append("phrases", pa.Table.from_pylist(found, schema=rows.PHRASES))
 
     def put_reviewed(self, examples: Sequence[Example]) -> None:
-        """Keep what people made of reviewed captions, in place of what they made of the same ones before.
+        """Store captions as reviewers left them; they replace earlier reviews of the same captions.
 
-        It outlives the phrases: `grounded` gives it in place of what is decoded, however often that is done anew.
+        They stay when the phrases are decoded again: `grounded` returns them instead of the decoded ones.
         """
         self._tables.put("reviewed", rows.reviewed_to_rows(examples), ("key", "caption"))
 
     def append_skipped(self, skipped: Sequence[Skipped], stage: str) -> None:
-        """Add what a stage left out and why; what is there already is not repeated."""
+        """Add the items that a stage skipped, with the reason, unless they are already recorded."""
         there = {(item.key, item.reason) for item in self.skipped(stage)}
         told = ((_unicode(item.key), _unicode(item.reason)) for item in skipped)
         new = dict.fromkeys(pair for pair in told if pair not in there)
@@ -306,21 +306,21 @@ class Workspace(WorkspaceReader):
         self._tables.append("skipped", pa.Table.from_pylist(found, schema=rows.SKIPPED))
 
     def drop(self, table: str) -> None:
-        """Remove a table, whole, and first what search made from it."""
+        """Remove a table, and before it the search index that was made from it."""
         if table in ("images", "regions"):
             remove_folder(self.search_folder)
         self._tables.drop(table)
 
     def optimize(self) -> None:
-        """Merge the small pieces that appending left, and free the space of old versions.
+        """Merge the small fragments that appending left, and free the space of old versions.
 
-        Takes up to twice the largest table's space while it runs; whoever is reading meanwhile must start over.
+        Needs up to twice the space of the largest table while it runs. A read in progress fails and must be repeated.
         """
         for name in TABLES:
             self._tables.optimize(name)
 
     def _state(self, stage: str) -> dict[str, tuple[int, int]]:
-        """Rows and version of the tables that a stage adds to."""
+        """Table -> (number of rows, version), of the tables that a stage adds to."""
         tables = {name: self._tables.open(name) for name in OWN_TABLES[stage]}
         return {name: (table.count_rows(), table.version) if table else (0, 0) for name, table in tables.items()}
 
@@ -330,5 +330,5 @@ class Workspace(WorkspaceReader):
 
 
 def _unicode(text: str) -> str:
-    """The text with half characters, as file names may hold them, spelled out: tables cannot keep them."""
+    """The text with lone surrogates, which file names may hold and tables cannot store, as escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
