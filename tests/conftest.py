@@ -1,11 +1,13 @@
-"""What all tests share: one thread a process, hypothesis without a clock, and folders made once a run."""
+"""What all tests share: one thread a process, hypothesis without a clock, folders made once a run, the command line."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import hypothesis
 import pytest
@@ -59,6 +61,45 @@ def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], None]], Path]
         return folder
 
     return make
+
+
+class Result(NamedTuple):
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+
+    @property
+    def reason(self) -> str:
+        """The one line of a command that failed."""
+        assert self.code == 1
+        assert self.out == ""
+        line, *more = self.err.splitlines()
+        assert more == []
+        assert line.startswith("phrasebox: ")
+        return line
+
+
+@pytest.fixture
+def call(capsys):
+    """Run a command line in this process."""
+    from phrasebox import cli
+
+    def run(*arguments) -> Result:
+        capsys.readouterr()
+        code = 0
+        try:
+            cli.main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = stop.code
+        return Result(code, *capsys.readouterr())
+
+    return run
 
 
 _LONG = ("web", "stages", "pipeline", "faults", "stores", "cli", "aligner", "captioner")

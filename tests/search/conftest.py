@@ -1,15 +1,13 @@
-"""A small workspace, the aligners that search it, and the command line."""
+"""A small workspace, and the aligners that search it."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from phrasebox import cli
 from phrasebox.workspace.workspace import Workspace
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -36,25 +34,3 @@ def paper():
     """Dot products of vectors of any length, the sum over words, no bank."""
     model = make_aligner(bank=False, encoder="brnn", words="static", normalise=False, mean=False, geometry=False)
     return replace(model, region_settings=replace(model.region_settings, proposer="grid"))
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def call(capsys):
-    """Run a command line in this process."""
-
-    def run(*arguments) -> Result:
-        capsys.readouterr()
-        code = 0
-        try:
-            cli.main([str(argument) for argument in arguments])
-        except SystemExit as stop:
-            code = stop.code
-        return Result(code, *capsys.readouterr())
-
-    return run

@@ -7,7 +7,6 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import skimage.data
@@ -25,28 +24,6 @@ SETTINGS = RegionSettings(
     proposer="grid", density=27, regions=27, nms=1.0, rank="proposer", backbone="efficientnet-lite0", size=96
 )
 VAL = ("motorcycle_left.png", "rocket.jpg")
-
-
-class Result(NamedTuple):
-    """What a command came to."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self):
-        return json.loads(self.out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
-
-    @property
-    def reason(self) -> str:
-        """The one line of a command that failed."""
-        assert self.code == 1
-        assert self.out == ""
-        line, *more = self.err.splitlines()
-        assert more == []
-        assert line.startswith("phrasebox: ")
-        return line
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -90,22 +67,6 @@ def photographs(tmp_path):
 def karpathy(photographs):
     """The captions of the photographs, which a test may write anew with other ones."""
     return functools.partial(write_karpathy, photographs.parent / "captions.json")
-
-
-@pytest.fixture
-def call(capsys):
-    """Run a command line in this process."""
-
-    def run(*arguments) -> Result:
-        capsys.readouterr()
-        code = 0
-        try:
-            cli.main([str(argument) for argument in arguments])
-        except SystemExit as stop:
-            code = stop.code
-        return Result(code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture(scope="session")
