@@ -308,7 +308,7 @@ class Grounding:
     Attributes
     ----------
     scores : (T, R) float32
-        v_i . s_t for every word t and region i.
+        v_i . s_t for every word t and region i: what was learned from captions.
     assignment : (T,) int
         a_t: the region of every word, decoded at ``beta``.
     score : float
@@ -316,6 +316,8 @@ class Grounding:
     norms : (R,) float32 or None
         Relative vector norms: the norm of each region's vector before normalisation, divided by their mean over the
         image. None for a model that does not normalise.
+    prior : (T, R) float32 or None
+        What the prior adds to ``scores``, with its weight; None without one.
     """
 
     caption: str
@@ -328,6 +330,12 @@ class Grounding:
     beta: float
     key: str = field(default="")
     norms: np.ndarray | None = None
+    prior: np.ndarray | None = None
+
+    @property
+    def total(self) -> np.ndarray:
+        """The table (T, R) that regions and boxes were chosen from: ``scores`` with the ``prior`` added."""
+        return self.scores if self.prior is None else self.scores + self.prior
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``json.dumps``, without words, regions and score matrix."""

@@ -22,7 +22,7 @@ CAPTION = "A tabby cat is looking at the camera, its eyes are green"
 @pytest.fixture(scope="module")
 def aligner():
     torch.manual_seed(0)
-    model = AlignerModel(ModelSettings(vector_dim=1280, dim=16, hidden=16)).eval()
+    model = AlignerModel(ModelSettings(vector_dim=1280, dim=16, hidden=16, prior=0)).eval()
     regions = RegionSettings(proposer="grid", regions=27, density=27, nms=1.0, backbone="efficientnet-lite0", size=96)
     return Aligner(model, regions, beta=0.1)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
@@ -15,19 +15,25 @@ from torch import Tensor
 
 from phrasebox.aligner.data import pack
 from phrasebox.aligner.model import AlignerModel
+from phrasebox.aligner.priors import Weighted, load_class_names
 from phrasebox.aligner.querybank import Bank
 from phrasebox.aligner.score import over_words
 from phrasebox.aligner.settings import ModelSettings
-from phrasebox.aligner.stored import BUILT_IN, KIND, NAME
+from phrasebox.aligner.stored import BUILT_IN, KIND, NAME, NAMES
+from phrasebox.aligner.unlearned import BETA, unlearned
 from phrasebox.errors import DataError, ModelError
 from phrasebox.grounding import clean_phrases, decode_batch, localise, phrase_spans
 from phrasebox.models.saved_model import SavedModel
+from phrasebox.regions.compatibility import workspace_regions
 from phrasebox.regions.extractor import ImageOrRegions as Image
 from phrasebox.regions.extractor import regions_of, with_width
-from phrasebox.regions.settings import RegionSettings
+from phrasebox.regions.settings import REGION_PRESETS, RegionSettings
 from phrasebox.text.word_vectors import Sentence, WordVectors
 from phrasebox.training.region_batch import collate
 from phrasebox.types import Grounding, Phrase, Regions, Span, Word
+from phrasebox.workspace.workspace import Workspace
+
+Vectors = TypeVar("Vectors", Tensor, np.ndarray)
 
 
 @dataclass(eq=False)
@@ -46,6 +52,8 @@ class Aligner(SavedModel):
         Data with its licence, seeds and figures of the training, as the model's config keeps them.
     bank : Bank or None
         Training sentences and images that `score` compares with.
+    prior_weight : float or None
+        Weight of the prior instead of the model's own, see `prior`; 0 for none.
     source : str
         Where it was loaded from: ``built-in``, a folder or a hub id; empty if it was made in this process.
     """
@@ -55,11 +63,38 @@ class Aligner(SavedModel):
     beta: float = 0.0
     about: dict[str, Any] = field(default_factory=dict)
     bank: Bank | None = None
+    prior_weight: float | None = None
     device: str = "cpu"
     workers: int = 2
     source: str = ""
 
     kind, name, command, built_in = KIND, NAME, "align", BUILT_IN
+
+    @classmethod
+    def load(cls, source: str | Path | None = None, device: str = "cpu", workers: int = 2) -> Self:
+        """`SavedModel.load`; ``names`` is an aligner without any captions, from the `prior` alone."""
+        if source != NAMES:
+            return super().load(source, device, workers)
+        return cls._of_names(REGION_PRESETS["modern"], device, workers)
+
+    @classmethod
+    def for_workspace(
+        cls, ws: Workspace, source: str | Path | None = None, device: str = "cpu", workers: int = 2
+    ) -> Self:
+        """`SavedModel.for_workspace`; ``names`` reads the workspace's regions, however they were made."""
+        if source != NAMES:
+            return super().for_workspace(ws, source, device, workers)
+        return cls._of_names(workspace_regions(ws), device, workers)
+
+    @classmethod
+    def _of_names(cls, settings: RegionSettings, device: str, workers: int) -> Self:
+        names = load_class_names(settings)
+        if names is None:
+            raise ModelError(
+                f"backbone {settings.backbone!r} has no classifier with names; make the regions with another "
+                "--backbone, or use another --model"
+            )
+        return cls(unlearned(names.widths).to(device), settings, BETA, device=device, workers=workers, source=NAMES)
 
     @classmethod
     def _read(cls, folder: Path, device: str) -> Self:
@@ -105,7 +140,7 @@ class Aligner(SavedModel):
         return regions_of(images, lambda r: with_width(r, self.model.settings.vector_dim, "aligner"), extract)
 
     def score(self, images: Sequence[Image], sentences: Sequence[str], calibrated: bool = False) -> np.ndarray:
-        """S_kl of every image and sentence (PAPER: section 4).
+        """S_kl of every image and sentence (PAPER: section 4); the `prior`, if there is one, is added to v_i . s_t.
 
         Parameters
         ----------
@@ -131,8 +166,8 @@ class Aligner(SavedModel):
         with torch.inference_mode():
             scores = self.model.scores(v, s, lengths, mask)
             if calibrated and self.bank:
-                prior = self.bank.image_prior(self.model, v, mask)
-                scores = self.bank.calibrated(self.model, scores, prior, s, lengths)
+                own = self.bank.image_prior(self.model, v, mask)
+                scores = self.bank.calibrated(self.model, scores, own, s, lengths)
             return _finite(scores)
 
     def ground(
@@ -172,32 +207,37 @@ class Aligner(SavedModel):
         for caption, sentence in zip(captions, sentences, strict=True):
             if not sentence.words:
                 raise DataError(f"the caption {caption!r} has no words")
-        return self.ground_tables(regions, sentences, self.word_scores(regions, sentences), beta, spans)
+        return self.ground_tables(regions, sentences, self._tables(regions, sentences), beta, spans)
 
     def ground_tables(
         self,
         regions: Sequence[Regions],
         sentences: Sequence[Sentence],
-        tables: Sequence[np.ndarray],
+        tables: Sequence[tuple[np.ndarray, np.ndarray | None]],
         beta: float | None = None,
         spans: Sequence[Sequence[Span]] | None = None,
     ) -> list[Grounding]:
-        """`ground_many` for (T, R) tables of v_i . s_t that are there already."""
+        """`ground_many` for (T, R) tables of v_i . s_t and of the prior that are there already, see `tables`."""
         beta = self.beta if beta is None else beta
         norms = self._vector_norms(regions)
-        paths = decode_batch(tables, beta)
+        totals = [_total(*both) for both in tables]
+        paths = decode_batch(totals, beta)
         found = []
-        for i, (r, sentence, table, path) in enumerate(zip(regions, sentences, tables, paths, strict=True)):
+        for i, (r, sentence, both, table, path) in enumerate(
+            zip(regions, sentences, tables, totals, paths, strict=True)
+        ):
             own, asked = norms.get(id(r)), None if spans is None else spans[i]
             phrases = self._phrases(sentence.text, sentence.words, table, path, r, own, asked)
             score = float(over_words(table.max(1), np.array([len(table)]), self.model.settings.mean)[0])
-            found.append(Grounding(sentence.text, sentence.words, r, table, path, phrases, score, beta, r.key, own))
+            found.append(
+                Grounding(sentence.text, sentence.words, r, both[0], path, phrases, score, beta, r.key, own, both[1])
+            )
         return found
 
     def decoded_again(self, found: Grounding, beta: float) -> Grounding:
         """A grounding with its words decoded at another beta, from the scores it has: no network runs."""
-        path = decode_batch([found.scores], beta)[0]
-        phrases = self._phrases(found.caption, found.words, found.scores, path, found.regions, found.norms)
+        path = decode_batch([found.total], beta)[0]
+        phrases = self._phrases(found.caption, found.words, found.total, path, found.regions, found.norms)
         return replace(found, assignment=path, phrases=phrases, beta=beta)
 
     def _phrases(
@@ -224,29 +264,72 @@ class Aligner(SavedModel):
             return {}
         with torch.inference_mode():
             found = _finite(self.model.vector_norms(collate(self.regions_of(unique))))
-        return {id(r): own[: len(r)] for r, own in zip(unique, found, strict=True)}
+        # A network that has learned nothing has no norms either.
+        return {id(r): own[: len(r)] for r, own in zip(unique, found, strict=True) if own.any()}
 
     def word_scores(self, regions: Sequence[Regions], sentences: Sequence[Sentence]) -> list[np.ndarray]:
-        """v_i . s_t of each image with its own sentence: one (T, R) float32 a pair."""
+        """v_i . s_t, with the prior added, of each image with its own sentence: one (T, R) float32 a pair."""
+        return [_total(*both) for both in self._tables(regions, sentences)]
+
+    def _tables(
+        self, regions: Sequence[Regions], sentences: Sequence[Sentence]
+    ) -> list[tuple[np.ndarray, np.ndarray | None]]:
         unique = _unique(regions)
         v, _ = self.embed_regions(unique)
         row = {id(r): i for i, r in enumerate(unique)}
         s, lengths = self.embed_words(sentences)
         with torch.inference_mode():
-            return [
-                _finite(words @ v[row[id(r)], : len(r)].T)
+            found = [
+                self.tables(words, v[row[id(r)], : len(r)])
                 for r, words in zip(regions, s.split(lengths.tolist()), strict=True)
             ]
+            return [(_finite(learned), None if known is None else _finite(known)) for learned, known in found]
+
+    def tables(self, words: Vectors, regions: Vectors) -> tuple[Vectors, Vectors | None]:
+        """v_i . s_t and weight * prior(i, t), (T, R) each, of vectors from `embed_words` and `embed_regions`.
+
+        The second table is None without a `prior`.
+        """
+        h = self.model.settings.dim
+        prior = words[:, h:] @ regions[:, h:].T if words.shape[1] > h else None
+        return words[:, :h] @ regions[:, :h].T, prior
 
     def embed_regions(self, regions: Sequence[Regions]) -> tuple[Tensor, Tensor | None]:
-        """v_i of images (B, R, h), and which are not padding (B, R), None if all."""
+        """v_i of images (B, R, h), and which are not padding (B, R), None if all.
+
+        With a `prior` the vectors (B, R, h + E) end with what it knows of the regions.
+        """
+        batch = collate(self.regions_of(regions))
         with torch.inference_mode():
-            return self.model.embed_images(collate(self.regions_of(regions)))
+            v, mask = self.model.embed_images(batch)
+            return self.prior.beside_regions(v, batch.vectors) if self.prior else v, mask
 
     def embed_words(self, sentences: Sequence[Sentence]) -> tuple[Tensor, Tensor]:
-        """s_t of sentences, packed (T, h), and their lengths (L,)."""
+        """s_t of sentences, packed (T, h), and their lengths (L,).
+
+        With a `prior` the vectors (T, h + E) end with what it knows of the words, times its weight.
+        """
         with torch.inference_mode():
-            return self.model.embed_sentences(pack([s.vectors for s in sentences]))
+            s, lengths = self.model.embed_sentences(pack([s.vectors for s in sentences]))
+            if self.prior:
+                s = self.prior.beside_words(s, [word.text for sentence in sentences for word in sentence.words])
+            return s, lengths
+
+    @property
+    def weight(self) -> float:
+        """Weight of the prior that is asked for."""
+        return self.model.settings.prior_weight if self.prior_weight is None else self.prior_weight
+
+    @cached_property
+    def prior(self) -> Weighted | None:
+        """The class names of the backbones with their weight, added to v_i . s_t.
+
+        None with a weight of 0, and for region vectors that are not those of classifiers with names.
+        """
+        weight = self.weight
+        names = load_class_names(self.region_settings) if weight else None
+        fits = names is not None and sum(names.widths) == self.model.settings.vector_dim
+        return Weighted(names, weight) if fits else None
 
     @property
     def temperature(self) -> float:
@@ -262,6 +345,10 @@ class Aligner(SavedModel):
 def _unique(regions: Sequence[Regions]) -> list[Regions]:
     """Each once: captions of one image share its regions."""
     return list({id(r): r for r in regions}.values())
+
+
+def _total(learned: np.ndarray, prior: np.ndarray | None) -> np.ndarray:
+    return learned if prior is None else learned + prior
 
 
 def _finite(scores: Tensor) -> np.ndarray:

@@ -53,12 +53,15 @@ class Pairs:
         Image of every caption, in ascending order.
     keys : sequence of str
         Keys of the images, where they are known.
+    words : sequence of tuple of str
+        The words of every caption, where they are known.
     """
 
     regions: RegionSource
     sentences: Sequence[np.ndarray]
     owner: np.ndarray
     keys: Sequence[str] = ()
+    words: Sequence[tuple[str, ...]] = ()
 
     def __len__(self) -> int:
         return len(self.regions)
@@ -76,7 +79,8 @@ class Pairs:
     def first_captions(self) -> Pairs:
         """The same images, each with its first caption only."""
         first = np.unique(self.owner, return_index=True)[1]
-        return Pairs(self.regions, [self.sentences[i] for i in first], self.owner[first], self.keys)
+        words = [self.words[i] for i in first] if self.words else ()
+        return Pairs(self.regions, [self.sentences[i] for i in first], self.owner[first], self.keys, words)
 
     def fingerprint(self) -> str:
         """Tells these pairs from others: owners, lengths of sentences, and the vectors of up to 64 images.
@@ -99,16 +103,19 @@ class Pairs:
         sentences: list[np.ndarray] = []
         owner: list[int] = []
         keys: list[str] = []
+        said: list[tuple[str, ...]] = []
         for batch in regions:
             kept = [r for r in batch if any(len(s.words) for s in captions.get(r.key, ()))]
             if kept:
                 parts.append(collate(kept))
             for r in kept:
-                own = [s.vectors for s in captions[r.key] if len(s.words)]
+                spoken = [s for s in captions[r.key] if len(s.words)]
+                own = [s.vectors for s in spoken]
+                said += [tuple(word.text for word in s.words) for s in spoken]
                 sentences += own
                 owner += [len(keys)] * len(own)
                 keys.append(r.key)
-        return cls(join(parts), sentences, np.array(owner, np.int64), keys)
+        return cls(join(parts), sentences, np.array(owner, np.int64), keys, said)
 
 
 def epoch_batches(

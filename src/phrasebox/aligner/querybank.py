@@ -85,14 +85,18 @@ class Bank:
         """(K,): the soft maximum of each image's scores with the bank's sentences."""
         parts = torch.arange(len(regions), device=regions.device).split(256)
         found = [
-            model.scores(regions[rows], self.words, self.lengths, None if mask is None else mask[rows])
+            model.scores(self._learned(regions[rows]), self.words, self.lengths, None if mask is None else mask[rows])
             for rows in parts
         ]
         return _soft_maximum(torch.cat(found), model, dim=1)
 
     def sentence_prior(self, model: AlignerModel, words: Tensor, lengths: Tensor) -> Tensor:
         """(L,): the soft maximum of each sentence's scores with the bank's images."""
-        return _soft_maximum(model.scores(self.regions, words, lengths, self.mask), model, dim=0)
+        return _soft_maximum(model.scores(self.regions, self._learned(words), lengths, self.mask), model, dim=0)
+
+    def _learned(self, vectors: Tensor) -> Tensor:
+        """The learned part of vectors that a prior's may follow: strangers are compared with by what was learned."""
+        return vectors[..., : self.words.shape[1]]
 
     def to(self, device: str) -> Bank:
         """The same bank elsewhere, in single precision."""

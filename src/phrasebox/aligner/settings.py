@@ -13,6 +13,9 @@ from phrasebox.io.settings import DERIVED, PRESET_NAMES, preset_table, settings,
 Objective = Literal["infonce", "margin-sum", "margin-hardest"]
 Encoder = Literal["mlp", "brnn", "lstm", "gru"]
 
+PRIOR = 0.8
+"""Default weight of a prior beside cosines, chosen on training images."""
+
 
 @settings
 class ModelSettings:
@@ -38,6 +41,8 @@ class ModelSettings:
     "Score by the mean over the words of a sentence; otherwise by the paper's sum."
     geometry: bool = True
     "Add the box (x1, y1, x2, y2, area, as fractions of the image) to the region vector."
+    prior: Annotated[float, Field(ge=0)] | None = None
+    "Weight of the backbone's class names beside the learned scores, 0 for none; default: 0.8, for dot products 0."
     photographs: bool = True
     "Prefer boxes low and near the middle, where photographs have what captions name; not for pictures from above."
 
@@ -46,6 +51,11 @@ class ModelSettings:
             raise SettingsError(f"parts {list(self.parts)} of a region vector do not add up to {self.vector_dim}")
         if self.dim % len(self.widths):
             raise SettingsError(f"dim is {self.dim}; {len(self.widths)} heads need a multiple of their number")
+
+    @property
+    def prior_weight(self) -> float:
+        """Weight of the prior: ``prior``, else `PRIOR` for a model of cosines and 0 for one of dot products."""
+        return self.prior if self.prior is not None else PRIOR if self.normalise else 0.0
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from phrasebox.aligner.collapse import collapse
 from phrasebox.aligner.data import Pairs, epoch_batches, pack
 from phrasebox.aligner.loss import objective
 from phrasebox.aligner.model import AlignerModel
+from phrasebox.aligner.priors import Weighted
 from phrasebox.aligner.querybank import Bank
 from phrasebox.aligner.settings import ModelSettings, TrainSettings
 from phrasebox.aligner.step import Batches, Gradient, Plan, Read, kept_regions
@@ -26,6 +27,7 @@ from phrasebox.io.model_folder import model_id
 from phrasebox.training import distributed
 from phrasebox.training.execution import PLAIN, Execution
 from phrasebox.training.loop import Epoch, Phase, Task, Trained, fit
+from phrasebox.training.region_batch import RegionBatch
 from phrasebox.training.stored_vectors import sampled_columns
 
 TAIL_SHARE = 0.05
@@ -202,31 +204,47 @@ def recalls(model: AlignerModel, pairs: Pairs) -> tuple[tuple[float, float, floa
 
 
 @torch.inference_mode()
-def all_scores(model: AlignerModel, pairs: Pairs, bank: Bank | None = None, images: slice | None = None) -> np.ndarray:
+def all_scores(
+    model: AlignerModel,
+    pairs: Pairs,
+    bank: Bank | None = None,
+    images: slice | None = None,
+    prior: Weighted | None = None,
+) -> np.ndarray:
     """S_kl (N, L) float32 of every image, or those of ``images``, and every sentence; calibrated with a query bank.
 
-    If the vectors are read from disk, embeddings are computed a block of images at a time.
+    A prior is added to v_i . s_t; it reads ``pairs.words``. If the vectors are read from disk, embeddings are computed
+    a block of images at a time.
     """
     wanted = torch.arange(len(pairs))[images or slice(None)]
     blocks = wanted.split(max(1, len(wanted)) if pairs.in_memory else _IMAGES)
-    return np.concatenate([_block_scores(model, pairs, bank, rows) for rows in blocks])
+    return np.concatenate([_block_scores(model, pairs, bank, rows, prior) for rows in blocks])
 
 
-def _block_scores(model: AlignerModel, pairs: Pairs, bank: Bank | None, images: Tensor) -> np.ndarray:
-    embedded = [model.embed_images(pairs.regions[rows]) for rows in images.split(_IMAGES)]
+def _block_scores(
+    model: AlignerModel, pairs: Pairs, bank: Bank | None, images: Tensor, prior: Weighted | None
+) -> np.ndarray:
+    embedded = [_embedded(model, pairs.regions[rows], prior) for rows in images.split(_IMAGES)]
     v = torch.cat([part for part, _ in embedded])
     masks = [mask for _, mask in embedded if mask is not None]
     mask = torch.cat(masks) if masks else None
-    prior = bank.image_prior(model, v, mask) if bank else None
+    own = bank.image_prior(model, v, mask) if bank else None
     scores = np.empty((len(images), len(pairs.sentences)), np.float32)
     for start in range(0, len(pairs.sentences), _SENTENCES):
         part = slice(start, start + _SENTENCES)
         s, lengths = model.embed_sentences(pack(pairs.sentences[part]))
+        if prior:
+            s = prior.beside_words(s, [word for caption in pairs.words[part] for word in caption])
         table = model.scores(v, s, lengths, mask)
-        if bank and prior is not None:
-            table = bank.calibrated(model, table, prior, s, lengths)
+        if bank and own is not None:
+            table = bank.calibrated(model, table, own, s, lengths)
         scores[:, part] = table.cpu().numpy()
     return scores
+
+
+def _embedded(model: AlignerModel, batch: RegionBatch, prior: Weighted | None) -> tuple[Tensor, Tensor | None]:
+    v, mask = model.embed_images(batch)
+    return prior.beside_regions(v, batch.vectors) if prior else v, mask
 
 
 def _standardise(model: AlignerModel, pairs: Pairs) -> None:

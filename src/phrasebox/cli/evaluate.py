@@ -19,6 +19,7 @@ def evaluate(
     boxes: Path | None = None,
     first_caption: bool = False,
     model: str | None = None,
+    prior: float | None = None,
     captioner: str | None = None,
     captions_only: bool = False,
     common: Common = COMMON,
@@ -36,7 +37,9 @@ def evaluate(
     first_caption
         Measure retrieval with the first caption of each image only.
     model
-        Folder or hub id of an aligner; default: the workspace's own, or the built-in one.
+        Folder or hub id of an aligner, or names; default: the workspace's own, or the built-in one.
+    prior
+        Weight of the backbone's class names beside the learned scores, 0 for none. Default: the model's own.
     captioner
         Folder or hub id of a captioner; default: the workspace's own, or the built-in one if it fits the regions.
     captions_only
@@ -50,7 +53,7 @@ def evaluate(
     tables = []
     with session(ws, common) as opened:
         if not captions_only:
-            aligner = opened.aligner(model)
+            aligner = opened.aligner(model, prior)
             seed = aligner.about.get("training", {}).get("seed", common.seed)
             tables += job(
                 opened.workspace,

@@ -12,6 +12,7 @@ def ground(
     *,
     model: str | None = None,
     beta: float | None = None,
+    prior: float | None = None,
     fresh: bool = False,
     engine: EngineName = "local",
     address: str | None = None,
@@ -22,9 +23,11 @@ def ground(
     Parameters
     ----------
     model
-        Folder or hub id of an aligner; default: the workspace's own, or the built-in one.
+        Folder or hub id of an aligner, or names; default: the workspace's own, or the built-in one.
     beta
         Chain strength, at least 0; larger makes longer phrases. Default: the model's own.
+    prior
+        Weight of the backbone's class names beside the learned scores, 0 for none. Default: the model's own.
     fresh
         Discard existing phrases and decode again, for example with another model or beta.
     engine
@@ -39,10 +42,10 @@ def ground(
     where = bulk_engine(common, engine, address)
     with session(ws, common) as opened:
         workspace = opened.workspace
-        if not fresh and is_grounded(workspace, model, beta):
+        if not fresh and is_grounded(workspace, model, beta, prior):
             counts = Counts()
         else:
-            counts = job(workspace, opened.aligner(model), beta, fresh, opened.silent, where)
+            counts = job(workspace, opened.aligner(model, prior), beta, fresh, opened.silent, where)
         grounded, pairs = workspace.keys("phrases"), workspace.count("phrases")
         captions = sum(len(row.captions) for batch in workspace.images(keys=grounded) for row in batch)
     say(

@@ -13,6 +13,7 @@ def index(
     backend: str = "lancedb",
     url: str | None = None,
     model: str | None = None,
+    prior: float | None = None,
     fresh: bool = False,
     engine: EngineName = "local",
     address: str | None = None,
@@ -27,7 +28,9 @@ def index(
     url
         URL of a Qdrant server; without it, Qdrant runs inside this process.
     model
-        Folder or hub id of an aligner; default: the workspace's own, or the built-in one.
+        Folder or hub id of an aligner, or names; default: the workspace's own, or the built-in one.
+    prior
+        Weight of the backbone's class names beside the learned scores, 0 for none. Default: the model's own.
     fresh
         Discard the existing index and build it again.
     engine
@@ -41,8 +44,8 @@ def index(
 
     where = bulk_engine(common, engine, address)
     with session(ws, common, writes=False) as opened:
-        aligner = opened.aligner(model)
+        aligner = opened.aligner(model, prior)
         made = build_index(opened.workspace, aligner, backend, url, common.seed, fresh, opened.silent, where)
-        asked = {"backend": backend, "url": url, "model": named_model(opened.workspace, aligner)}
+        asked = {"backend": backend, "url": url, "model": named_model(opened.workspace, aligner), "prior": prior}
         opened.workspace.note(Run("index", {**asked, "device": aligner.device}, {}, common.seed, f"index/{backend}"))
     say(common, made.to_json(), made.told())

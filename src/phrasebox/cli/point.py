@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from phrasebox.cli.app import COMMON, Common
-from phrasebox.cli.shared import PICTURES, check_target, device, print_phrases, sleep_when_idle
+from phrasebox.cli.shared import PICTURES, check_target, device, print_phrases, sleep_when_idle, with_prior
 from phrasebox.errors import SettingsError
 
 
@@ -21,6 +21,7 @@ def point(
     out: Annotated[Path | None, Parameter(alias="-o")] = None,
     model: str | None = None,
     beta: float | None = None,
+    prior: float | None = None,
     common: Common = COMMON,
 ) -> None:
     """Find the phrases of a sentence and the box of each in an image.
@@ -34,9 +35,11 @@ def point(
     out
         Image file to write, with boxes and phrases drawn in (png, jpg or webp).
     model
-        Folder or hub id of an aligner; default: the built-in one.
+        Folder or hub id of an aligner, or names; default: the built-in one.
     beta
         Chain strength, at least 0; larger makes longer phrases. Default: the model's own.
+    prior
+        Weight of the backbone's class names beside the learned scores, 0 for none. Default: the model's own.
     """
     sleep_when_idle()
     from phrasebox.aligner import Aligner
@@ -49,7 +52,7 @@ def point(
         if out.suffix.lower() not in PICTURES:
             raise SettingsError(f"{out}: the name must end in {', '.join(PICTURES)}")
     pixels = load_image(image)
-    found = Aligner.load(model, device(common), common.workers).ground(pixels, sentence, beta)
+    found = with_prior(Aligner.load(model, device(common), common.workers), prior).ground(pixels, sentence, beta)
     if out is not None:
         with replacing(out) as part:
             draw_grounding(pixels, found).save(part, PICTURES[out.suffix.lower()])

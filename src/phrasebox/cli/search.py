@@ -32,6 +32,7 @@ def search(
     backend: str = "exact",
     url: str | None = None,
     model: str | None = None,
+    prior: float | None = None,
     out: Annotated[Path | None, Parameter(alias="-o")] = None,
     common: Common = COMMON,
 ) -> None:
@@ -52,7 +53,9 @@ def search(
     url
         URL of a Qdrant server, with --backend qdrant.
     model
-        Folder or hub id of an aligner; default: the workspace's own, or the built-in one.
+        Folder or hub id of an aligner, or names; default: the workspace's own, or the built-in one.
+    prior
+        Weight of the backbone's class names beside the learned scores, 0 for none. Default: the model's own.
     out
         Draw the results into this file (html, png, jpg or webp).
     """
@@ -70,7 +73,7 @@ def search(
         if out.suffix.lower() not in (*PICTURES, *_PAGES):
             raise SettingsError(f"{out}: the name must end in .html, .png, .jpg or .webp")
     with session(ws, common, writes=False) as opened:
-        searcher = Searcher.open(opened.workspace, opened.aligner(model), backend, url, opened.silent)
+        searcher = Searcher.open(opened.workspace, opened.aligner(model, prior), backend, url, opened.silent)
         if like is not None:
             found = searcher.like(like, k)
             images = found.images

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -43,16 +44,23 @@ class Session:
     workers: int
     silent: bool
 
-    def aligner(self, model: str | None) -> Aligner:
-        """The aligner named, else the workspace's own, else the built-in one."""
+    def aligner(self, model: str | None, prior: float | None = None) -> Aligner:
+        """The aligner named, else the workspace's own, else the built-in one; with another weight of its prior."""
         from phrasebox.aligner import Aligner
 
-        return Aligner.for_workspace(self.workspace, model, self.device, self.workers)
+        return with_prior(Aligner.for_workspace(self.workspace, model, self.device, self.workers), prior)
 
     def report(self, line: str) -> None:
         """Print a line about the progress on standard error, unless the command is silent."""
         if not self.silent:
             print(line, file=sys.stderr, flush=True)
+
+
+def with_prior(aligner: Aligner, weight: float | None) -> Aligner:
+    """The aligner with another weight of its prior, if one is given; raises `SettingsError` if it is negative."""
+    if weight is not None and not 0 <= weight < math.inf:
+        raise SettingsError(f"prior must be at least 0, got {weight}")
+    return replace(aligner, prior_weight=weight)
 
 
 @contextmanager

@@ -144,7 +144,7 @@ def _queries(store: Store, images: Collection, seed: int) -> list[Query]:
         return [Query(own, 1 / len(own) if mean else 1.0, share) for own in vectors if len(own)]
     rows = rng.choice(len(images), min(_QUERIES, len(images)), replace=False)
     return [
-        Query(shard.vectors(np.array([row]))[-1:], 1.0, share)
+        Query(scorer.learned_alone(shard.vectors(np.array([row]))[-1:], aligner), 1.0, share)
         for _, shard, inside in images.located(rows)
         for row in inside.tolist()
     ]

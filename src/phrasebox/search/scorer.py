@@ -59,6 +59,13 @@ def share_of(aligner: Aligner) -> float:
     return SHARE if aligner.bank else 0.0
 
 
+def learned_alone(vectors: np.ndarray, aligner: Aligner) -> np.ndarray:
+    """Region vectors (R, h + E) as a query: a prior's part compares regions with words, not with regions, and is 0."""
+    query = vectors.copy()
+    query[:, aligner.model.settings.dim :] = 0
+    return query
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
     """Exact scores of some images.

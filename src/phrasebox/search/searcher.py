@@ -14,7 +14,7 @@ from phrasebox.errors import DataError, SettingsError, WorkspaceError
 from phrasebox.search.backends import Backend, check_backend, open_backend
 from phrasebox.search.hits import Hit, SentenceHit, Similar, WordHit
 from phrasebox.search.int8 import from_planes
-from phrasebox.search.scorer import Query, best_sentences, score, share_of
+from phrasebox.search.scorer import Query, best_sentences, learned_alone, score, share_of
 from phrasebox.search.store import Store, finite
 from phrasebox.search.vector_files import Collection, Entry
 from phrasebox.text.word_vectors import Sentence
@@ -103,7 +103,8 @@ class Searcher:
         rows = self.backend.top(query, _at_least_one(k))[0]
         found, entries = score(self.images, rows, query), self._entries(rows)
         regions = self._stored(entries)
-        tables = [vectors @ from_planes(e.planes.high, e.planes.low, e.planes.step).T for e in entries]
+        stored = (from_planes(e.planes.high, e.planes.low, e.planes.step) for e in entries)
+        tables = [self.aligner.tables(vectors, own) for own in stored]
         grounded = self.aligner.ground_tables(regions, [sentence] * len(rows), tables)
         return [
             Hit(
@@ -153,7 +154,7 @@ class Searcher:
         _at_least_one(k)
         v, _ = self.aligner.embed_regions([self.aligner.regions(image)])
         vectors = finite(v[0])
-        query = Query(vectors, 1 / len(vectors), 0.0)
+        query = Query(learned_alone(vectors, self.aligner), 1 / len(vectors), 0.0)
         rows, scores = self.backend.top(query, k)
         images = tuple(
             Hit(entry.key, float(s), None, (), float(s)) for entry, s in zip(self._entries(rows), scores, strict=True)

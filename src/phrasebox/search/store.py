@@ -162,6 +162,8 @@ def search_id(aligner: Aligner) -> str:
     if aligner.bank:
         for tensor in (aligner.bank.words, aligner.bank.lengths, aligner.bank.regions, aligner.bank.mask):
             digest.update(tensor.cpu().numpy().tobytes())
+    if aligner.prior:
+        digest.update(f"{aligner.prior.prior.fingerprint} {aligner.prior.weight}".encode())
     return digest.hexdigest()[:16]
 
 

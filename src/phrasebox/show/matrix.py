@@ -39,14 +39,17 @@ def columns(grounding: Grounding) -> list[int]:
             f"the caption {grounding.caption!r} has {words} words and {regions} regions but scores of shape "
             f"{grounding.scores.shape} and an assignment of shape {grounding.assignment.shape}; ground it again"
         )
-    best = grounding.scores.max(0, initial=-np.inf)
-    needed = {*grounding.scores.argmax(1).tolist(), *grounding.assignment.tolist()}
+    total = grounding.total
+    best = total.max(0, initial=-np.inf)
+    needed = {*total.argmax(1).tolist(), *grounding.assignment.tolist()}
     others = [r for r in np.argsort(-best, kind="stable").tolist() if r not in needed]
     return sorted([*needed, *others[: max(0, _SHOWN - len(needed))]])
 
 
 def matrix(grounding: Grounding) -> str:
     """Draw the scores v_i . s_t with words as rows and regions as columns, and under it how they make S_kl.
+
+    The prior is added to the scores if there is one.
 
     The table's first row holds a crop of each region (an element of class ``r<region>`` that the page fills).
     Of each row the maximum has class ``max`` (the first, if several are equal) and the region a_t has class ``at``.
@@ -78,8 +81,8 @@ def matrix(grounding: Grounding) -> str:
 
 
 def _row(grounding: Grounding, t: int, chosen: list[int]) -> str:
-    word, scores = grounding.words[t], grounding.scores[t]
-    largest = float(np.abs(grounding.scores).max()) or 1.0
+    word, scores = grounding.words[t], grounding.total[t]
+    largest = float(np.abs(grounding.total).max()) or 1.0
     best, assigned = int(scores.argmax()), int(grounding.assignment[t])
     cells = []
     for r in chosen:
@@ -101,7 +104,7 @@ def _phrase(grounding: Grounding, t: int) -> str:
 
 def _total(grounding: Grounding) -> str:
     """S_kl from the row maxima: their sum or mean, whichever equals the score, else both."""
-    best = grounding.scores.max(1)
+    best = grounding.total.max(1)
     total, mean, score = float(best.sum()), float(best.mean()), grounding.score
     terms = " + ".join(f"<span{_phrase(grounding, t)}>{number(value)}</span>" for t, value in enumerate(best))
     if math.isclose(score, total, rel_tol=1e-3, abs_tol=1e-3):

@@ -103,6 +103,8 @@ def evaluate(
         tables += grounding_tables(report, split, seed, "category words", merged=False)
     write_json(ws.path / "results" / f"{split}.json", [table.to_json() for table in tables])
     asked = {"split": split, "model": named_model(ws, aligner), "device": aligner.device}
+    if aligner.prior_weight is not None:
+        asked["prior"] = aligner.prior_weight
     if boxes:
         asked["boxes"] = str(place(boxes).absolute())
     if first_caption:
@@ -117,9 +119,10 @@ def _retrieval_tables(
     ws: Workspace, aligner: Aligner, split: str, seed: int, pairs: Pairs, quiet: bool
 ) -> list[ResultTable]:
     """Retrieval by the model, with and without its query bank, and by the baseline if there are others to fit it on."""
-    tables = [retrieval(all_scores(aligner.model, pairs, aligner.bank), pairs.owner).table(split, seed)]
+    scores = all_scores(aligner.model, pairs, aligner.bank, prior=aligner.prior)
+    tables = [retrieval(scores, pairs.owner).table(split, seed)]
     if aligner.bank:
-        plain = retrieval(all_scores(aligner.model, pairs), pairs.owner).table(split, seed)
+        plain = retrieval(all_scores(aligner.model, pairs, prior=aligner.prior), pairs.owner).table(split, seed)
         tables = [
             tables[0].named("retrieval, calibrated with the query bank"),
             plain.named("retrieval, plain S_kl"),

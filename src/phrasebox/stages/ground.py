@@ -8,7 +8,7 @@ from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from phrasebox.aligner.stored import grounds_with
+from phrasebox.aligner.stored import NAMES, grounds_with, made_with
 from phrasebox.errors import ModelError, SettingsError, WorkspaceError
 from phrasebox.io.model_folder import model_id
 from phrasebox.models.saved_model import BUILT_IN_NAME
@@ -51,14 +51,14 @@ def ground(
     given, beta = beta, aligner.beta if beta is None else beta
     if not beta >= 0:  # checked before the settings are recorded
         raise SettingsError(f"beta must be at least 0, got {beta}")
-    made = {"model": model_id(aligner.model), "beta": beta}
+    made = made_with(model_id(aligner.model), beta, aligner.weight)
     ws.claim(STAGE, made, fresh=fresh)
     regioned = ws.keys("regions")
     todo = RegionedImages(ws.path, [key for key in ws.pending("phrases", STAGE) if key in regioned])
     if not len(todo):
         return Counts()
 
-    asked = {"model": named_model(ws, aligner), "beta": given, "device": aligner.device}
+    asked = {"model": named_model(ws, aligner), "beta": given, "prior": aligner.prior_weight, "device": aligner.device}
 
     def store(found: list[_Grounded]) -> None:
         ws.append_phrases(dict(found))
@@ -73,10 +73,10 @@ def ground(
     return counts
 
 
-def is_grounded(ws: Workspace, source: str | Path | None, beta: float | None) -> bool:
+def is_grounded(ws: Workspace, source: str | Path | None, beta: float | None, prior: float | None = None) -> bool:
     """Whether `ground` with this model has nothing to do; the model is not loaded."""
     try:
-        if ws.stages.get(STAGE) != grounds_with(ws, source, beta):
+        if ws.stages.get(STAGE) != grounds_with(ws, source, beta, prior):
             return False
     except ModelError:
         return False  # `ground` raises the error
@@ -103,7 +103,7 @@ def named_model(ws: Workspace, aligner: Aligner) -> str:
 def named_source(ws: Workspace, source: str | Path | None) -> str:
     """As `named_model`, of the source that a model was loaded from; empty for none."""
     source = str(source or "")
-    if source in ("", BUILT_IN_NAME) or not Path(source).is_dir():
+    if source in ("", BUILT_IN_NAME, NAMES) or not Path(source).is_dir():
         inside = f"{ws.path}/"  # a workspace in an object store
         return source.removeprefix(inside)
     folder, own = Path(source).absolute(), ws.path.absolute()

@@ -12,13 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from phrasebox.errors import ModelError
 from phrasebox.text.words import words
 from phrasebox.types import Word
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Kind = Literal["contextual", "static"]
 
@@ -107,6 +110,26 @@ class WordVectors:
             else:
                 states = token_vectors(self._weights, tokens, mask.to(self.device))
         return states.float().cpu().numpy()
+
+
+def text_vectors(texts: Sequence[str], batch: int = 256) -> Tensor:
+    """One unit vector (N, 384) a text, as MiniLM compares whole texts: the mean over all its pieces.
+
+    Raises
+    ------
+    ModelError
+        As `WordVectors`.
+    """
+    import torch
+
+    encoder, found = WordVectors(), torch.zeros(len(texts), DIM)
+    pieces = [one.ids for one in encoder._tokenizer.encode_batch(list(texts))]
+    order = sorted(range(len(texts)), key=lambda i: len(pieces[i]))  # so that little is padded
+    for start in range(0, len(order), batch):
+        chosen = order[start : start + batch]
+        for i, states in zip(chosen, encoder._states([pieces[i] for i in chosen]), strict=True):
+            found[i] = torch.from_numpy(states[: len(pieces[i])].mean(0))
+    return torch.nn.functional.normalize(found, dim=1)
 
 
 def _sentence(text: str, offsets: list[tuple[int, int]], states: np.ndarray) -> Sentence:

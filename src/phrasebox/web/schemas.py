@@ -223,6 +223,7 @@ class GroundingResponse(BaseModel):
     words: list[WordResponse] | None = None
     boxes: list[tuple[float, float, float, float]] | None = None
     scores: list[list[float]] | None = None
+    prior: list[list[float]] | None = None
     assignment: list[int] | None = None
 
 

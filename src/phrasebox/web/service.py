@@ -71,6 +71,8 @@ class Grounded:
             values["words"] = [{"text": word.text, "start": word.start, "end": word.end} for word in found.words]
             values["boxes"] = [[round(x, 2) for x in box] for box in found.regions.boxes.tolist()]
             values["scores"] = [[round(x, 5) for x in row] for row in found.scores.tolist()]
+            if found.prior is not None:
+                values["prior"] = [[round(x, 5) for x in row] for row in found.prior.tolist()]
             values["assignment"] = found.assignment.tolist()
         return values
 

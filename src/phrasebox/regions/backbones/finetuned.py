@@ -63,6 +63,24 @@ def load_tuned(folder: Path, load: Callable[[str, int], Network], input_size: in
     return replace(network, name=str(folder), fingerprint=f"{base}@{size}:{model_id(tail)}")
 
 
+def base_of(name: str) -> str:
+    """The name of the network that the one in a folder was made of.
+
+    Raises
+    ------
+    ModelError
+        If the folder is not one of `save_tuned`.
+    """
+    folder = Path(name)
+    try:
+        base = str(read_config(folder, KIND)["base"])
+    except KeyError as error:
+        raise ModelError(f"the config of {folder} does not describe a network of this version: {error}") from error
+    if is_tuned(base):
+        raise ModelError(f"{folder / CONFIG}: a network cannot be made of another folder")
+    return base
+
+
 def is_tuned(name: str) -> bool:
     """Whether a backbone's name is that of a folder."""
     return "/" in name and not name.startswith("timm:")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from phrasebox.errors import ModelError
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from phrasebox.regions.backbones.network import Network
 
 
@@ -76,6 +78,24 @@ def load_packaged(name: str, input_size: int | None = None) -> Network:
     theirs = [value for key, value in weights.items() if not key.endswith("num_batches_tracked")]
     net.load_state_dict(dict(zip(ours, theirs, strict=True)), strict=False)
     return wrap(net, name, input_size or packaged.input_size, mean=(127.0,) * 3, std=(128.0,) * 3)
+
+
+def load_packaged_head(name: str) -> nn.Linear:
+    """The classifier of one of `PACKAGED`, without its network.
+
+    Raises
+    ------
+    ModelError
+        As `load_packaged`.
+    """
+    import torch
+    from torch import nn
+
+    weights = torch.load(weights_file(name), map_location="cpu", weights_only=True)
+    weight, bias = list(weights.values())[-2:]  # the file ends with the classifier
+    head = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
+    head.load_state_dict({"weight": weight, "bias": bias}, assign=True)
+    return head.eval()
 
 
 def check_sha256(path: Path, expected: str) -> None:

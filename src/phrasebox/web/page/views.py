@@ -120,7 +120,7 @@ def probes(grounding: Grounding) -> list[dict[str, Any]]:
 
 def matrix_of(grounding: Grounding) -> dict[str, Any]:
     """Score matrix of words and regions, and how the best scores of the words add up to S_kl."""
-    chosen, largest = columns(grounding), float(abs(grounding.scores).max(initial=0)) or 1.0
+    chosen, largest = columns(grounding), float(abs(grounding.total).max(initial=0)) or 1.0
     total = len(grounding.regions)
     return {
         "columns": [{"r": str(r), **_corners(grounding, r)} for r in chosen],
@@ -137,7 +137,7 @@ def _corners(grounding: Grounding, r: int) -> dict[str, float]:
 
 
 def _word(grounding: Grounding, t: int, chosen: Sequence[int], largest: float) -> dict[str, Any]:
-    word, scores = grounding.words[t], grounding.scores[t]
+    word, scores = grounding.words[t], grounding.total[t]
     best, given = int(scores.argmax()), int(grounding.assignment[t])
     p = owner(grounding.phrases, (word.start, word.end))
     cells = [
@@ -155,7 +155,7 @@ def _word(grounding: Grounding, t: int, chosen: Sequence[int], largest: float) -
 
 
 def _sum(grounding: Grounding) -> str:
-    best = grounding.scores.max(1)
+    best = grounding.total.max(1)
     terms, total = " + ".join(number(value) for value in best), float(best.sum())
     if math.isclose(grounding.score, total, rel_tol=1e-3, abs_tol=1e-3):
         return f"{terms} = {number(total)}"

@@ -1,0 +1,97 @@
+"""The classifier of a backbone without the rest of it: the names of its classes, and the logits of region vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Names = tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """What a backbone knows about pooled vectors.
+
+    Attributes
+    ----------
+    head : callable
+        ``(N, D)`` vectors -> ``(N, C)`` logits.
+    width : int
+        D.
+    names : tuple of tuple of str
+        The names of each of the C classes, synonyms beside one another.
+    """
+
+    head: Any
+    width: int
+    names: tuple[Names, ...]
+
+    def logits(self, vectors: Tensor) -> Tensor:
+        """(N, D) float32 -> (N, C)."""
+        import torch
+
+        with torch.inference_mode():
+            return self.head(vectors)
+
+
+def load_classifier(name: str) -> Classifier | None:
+    """The classifier of a backbone; None if it has none, or one whose classes have no names.
+
+    A packaged backbone's is read without its network. A fine-tuned backbone has that of the network it was made of.
+
+    Parameters
+    ----------
+    name : str
+        As for `phrasebox.regions.backbones.load_backbone`.
+
+    Raises
+    ------
+    ModelError, SettingsError
+        If the backbone cannot be loaded.
+    """
+    from phrasebox.regions.backbones.backbone import load_network
+    from phrasebox.regions.backbones.finetuned import base_of, is_tuned
+    from phrasebox.regions.backbones.packaged import PACKAGED, load_packaged_head
+
+    if is_tuned(name):
+        return load_classifier(base_of(name))
+    if name in PACKAGED:
+        head = load_packaged_head(name)
+        return Classifier(head, head.in_features, imagenet_names())
+    network = load_network(name)
+    names = _timm_names(network.head.net) if network.head is not None else None  # type: ignore[union-attr]
+    return Classifier(network.head, network.dim, names) if names else None
+
+
+def imagenet_names(subset: str = "imagenet-1k") -> tuple[Names, ...]:
+    """The names of each class of an ImageNet classifier, from the lists that timm has inside its package.
+
+    Examples
+    --------
+    >>> imagenet_names()[281]
+    ('tabby', 'tabby cat')
+    """
+    from timm.data import ImageNetInfo
+
+    return tuple(map(_synonyms, ImageNetInfo(subset).label_descriptions()))
+
+
+def _timm_names(net: Any) -> tuple[Names, ...] | None:
+    """The names that a timm model has in its config, else those of the ImageNet classes that it has as many of."""
+    from timm.data import infer_imagenet_subset
+
+    classes, config = net.num_classes, net.pretrained_cfg
+    labels = config.get("label_names")
+    if labels:
+        told = config.get("label_descriptions") or {}
+        by_class = {int(c): n for c, n in labels.items()} if isinstance(labels, dict) else dict(enumerate(labels))
+        return tuple(_synonyms(told.get(by_class[c], by_class[c])) if c in by_class else () for c in range(classes))
+    subset = infer_imagenet_subset(net)
+    return imagenet_names(subset) if subset else None
+
+
+def _synonyms(description: str) -> Names:
+    return tuple(name for part in description.split(",") if (name := part.strip().replace("_", " ")))
