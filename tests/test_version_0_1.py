@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from phrasebox.aligner import Aligner
+from phrasebox.aligner.settings import PRIOR
 from phrasebox.captioner import Captioner
 from phrasebox.errors import ModelError
 from phrasebox.types import Example
@@ -87,17 +89,23 @@ def test_more_images_go_in(ws):
 
 @pytest.mark.parametrize("name", ["scores", "calibrated"])
 def test_the_aligner_scores_as_it_did(name):
-    aligner = Aligner.load(DATA / "aligner-0.1")
+    aligner = replace(Aligner.load(DATA / "aligner-0.1"), prior_weight=0.0)
     scores = aligner.score(PICTURES, SENTENCES, calibrated=name == "calibrated")
     np.testing.assert_allclose(scores, EXPECTED[name], atol=0.01)  # the packaged backbone in half precision
 
 
 def test_the_aligner_grounds_as_it_did():
-    phrases = Aligner.load(DATA / "aligner-0.1").ground(PICTURES[0], SENTENCES[0]).phrases
-    for phrase, (text, box, score) in zip(phrases, EXPECTED["phrase"], strict=True):
+    aligner = replace(Aligner.load(DATA / "aligner-0.1"), prior_weight=0.0)
+    for phrase, (text, box, score) in zip(
+        aligner.ground(PICTURES[0], SENTENCES[0]).phrases, EXPECTED["phrase"], strict=True
+    ):
         assert phrase.text == text
         np.testing.assert_allclose(tuple(phrase.box), box, atol=0.5)
         assert phrase.score == pytest.approx(score, abs=0.01)
+
+
+def test_the_aligner_has_the_default_weight_of_class_names():
+    assert Aligner.load(DATA / "aligner-0.1").weight == PRIOR
 
 
 def test_the_captioner_writes_what_it_did():
