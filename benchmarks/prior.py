@@ -3,7 +3,7 @@
     python benchmarks/prior.py WORKSPACE [WORKSPACE ...] [--split val] [--phrases 4000] [--weights 0 0.4] [--record]
 
 Retrieval is measured on all images of the split, the boxes on the first so many phrases with ground truth. With
-``--first`` only an image's first caption counts. The weight was chosen on training images; elsewhere this measures.
+``--first`` only an image's first caption counts.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ Objective = Literal["infonce", "margin-sum", "margin-hardest"]
 Encoder = Literal["mlp", "brnn", "lstm", "gru"]
 
 PRIOR = 0.8
-"""Default weight of a prior beside cosines, chosen on training images."""
+"""Default weight of a prior beside cosines."""
 
 
 @settings

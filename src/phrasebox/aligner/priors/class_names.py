@@ -1,8 +1,9 @@
 """The class names of the backbones' classifiers as a prior: a word that is near a class's name describes its regions.
 
-prior(i, t) = sum over classes c of p_c(i) ** `SHARPNESS` * g_c(t), with p_c(i) the probability of class c for region
-i, from the mean of the backbones' logits, and g_c(t) = max(0, cos(name of c, word t) - `LEAST`), of the best synonym.
-Names and words are compared by the sentence encoder that makes the word vectors, each alone. Nothing of it is trained.
+prior(i, t) = sum over classes c of p_c(i) * g_c(t): how near the word is, in expectation, to the name of region i's
+class. p_c(i) is the probability of class c for region i, from the mean of the backbones' logits, and g_c(t) =
+max(0, cos(name of c, word t) - `LEAST`), of the best synonym. Names and words are compared by the sentence encoder that
+makes the word vectors, each alone. Nothing of it is trained.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from phrasebox.regions.settings import RegionSettings
 from phrasebox.text.english import is_content
 from phrasebox.text.word_vectors import DIM, text_vectors
 
-SHARPNESS = 0.5  # power of a class's probability
 LEAST = 0.35  # cosine of a word and a name from which on they are related
 _WORDS = 20_000  # words that are remembered
 _OWN_VECTORS = "given"  # backbone of a workspace with the user's vectors
@@ -53,7 +53,7 @@ class ClassNames:
         self.names = self.classifiers[0].names
         self.width = len(self.names)
         self.widths = tuple(one.width for one in self.classifiers)
-        self.fingerprint = hashlib.sha256(repr((self.names, SHARPNESS, LEAST)).encode()).hexdigest()[:16]
+        self.fingerprint = hashlib.sha256(repr((self.names, LEAST)).encode()).hexdigest()[:16]
         self._known: LRUCache[str, Tensor] = LRUCache(_WORDS)
 
     def probabilities(self, vectors: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ class ClassNames:
 
     def regions(self, vectors: Tensor) -> Tensor:
         """As `Prior.regions`."""
-        flat = self.probabilities(vectors.flatten(0, -2)) ** SHARPNESS
+        flat = self.probabilities(vectors.flatten(0, -2))
         return flat.unflatten(0, vectors.shape[:-1])
 
     def words(self, words: Sequence[str]) -> Tensor:
