@@ -40,7 +40,7 @@ class Prior(Protocol):
 
 def prior_table(prior: Prior, regions: Regions, words: Sequence[str]) -> np.ndarray:
     """How well each word names each region: (T, R) float32."""
-    return (prior.words(words) @ prior.regions(torch.from_numpy(regions.vectors)).T).numpy()
+    return (prior.words(words) @ prior.regions(torch.tensor(regions.vectors)).T).numpy()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

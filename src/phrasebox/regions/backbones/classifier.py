@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from phrasebox.errors import ModelError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,22 +72,36 @@ def load_classifier(name: str) -> Classifier | None:
     return Classifier(network.head, network.dim, names) if names else None
 
 
-def imagenet_names(subset: str = "imagenet-1k") -> tuple[Names, ...]:
-    """The names of each class of an ImageNet classifier, from the lists that timm has inside its package.
+@cache
+def imagenet_names() -> tuple[Names, ...]:
+    """The names of the 1,000 classes of ImageNet, from the lists inside timm's package: importing it takes a second.
+
+    Raises
+    ------
+    ModelError
+        If the installed timm has no such lists.
 
     Examples
     --------
     >>> imagenet_names()[281]
     ('tabby', 'tabby cat')
     """
-    from timm.data import ImageNetInfo
-
-    return tuple(map(_synonyms, ImageNetInfo(subset).label_descriptions()))
+    found = find_spec("timm")
+    assert found is not None  # a dependency
+    folder = Path(str(found.origin)).parent / "data" / "_info"
+    try:
+        with (folder / "imagenet_synset_to_lemma.txt").open(encoding="utf-8", newline="") as file:
+            lemmas = dict(csv.reader(file, delimiter="\t"))
+        return tuple(_synonyms(lemmas[synset]) for synset in (folder / "imagenet_synsets.txt").read_text().split())
+    except (OSError, KeyError, ValueError) as error:
+        raise ModelError(
+            f"the names of ImageNet's classes cannot be read from timm ({error}); reinstall it, or use --prior 0"
+        ) from error
 
 
 def _timm_names(net: Any) -> tuple[Names, ...] | None:
     """The names that a timm model has in its config, else those of the ImageNet classes that it has as many of."""
-    from timm.data import infer_imagenet_subset
+    from timm.data import ImageNetInfo, infer_imagenet_subset
 
     classes, config = net.num_classes, net.pretrained_cfg
     labels = config.get("label_names")
@@ -90,7 +110,7 @@ def _timm_names(net: Any) -> tuple[Names, ...] | None:
         by_class = {int(c): n for c, n in labels.items()} if isinstance(labels, dict) else dict(enumerate(labels))
         return tuple(_synonyms(told.get(by_class[c], by_class[c])) if c in by_class else () for c in range(classes))
     subset = infer_imagenet_subset(net)
-    return imagenet_names(subset) if subset else None
+    return tuple(map(_synonyms, ImageNetInfo(subset).label_descriptions())) if subset else None
 
 
 def _synonyms(description: str) -> Names:
