@@ -268,7 +268,8 @@ class Phrase:
     Attributes
     ----------
     score : float
-        Mean over the phrase's words of v_{a_t} . s_t; for a normalised model a cosine in [-1, 1].
+        Mean over the phrase's words of v_{a_t} . s_t, with the prior added; without one and for a normalised model a
+        cosine in [-1, 1].
     confidence : float
         How likely the box is right, in [0, 1]: see `phrasebox.grounding.confidence`.
     whole_image : bool
