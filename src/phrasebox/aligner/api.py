@@ -328,8 +328,9 @@ class Aligner(SavedModel):
         """
         weight = self.weight
         names = load_class_names(self.region_settings) if weight else None
-        fits = names is not None and sum(names.widths) == self.model.settings.vector_dim
-        return Weighted(names, weight) if fits else None
+        if names is None or sum(names.widths) != self.model.settings.vector_dim:
+            return None
+        return Weighted(names, weight)
 
     @property
     def temperature(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from phrasebox.aligner.settings import ModelSettings
 from phrasebox.errors import ModelError, SettingsError
@@ -18,14 +19,14 @@ NAMES = "names"
 """Name of the aligner that knows the class names of the backbones alone."""
 
 
-def made_with(model: str, beta: float, prior: float) -> dict[str, object]:
+def made_with(model: str, beta: Any, prior: float) -> dict[str, Any]:
     """The settings that the stage ``ground`` records: a hash of the network, beta, and the prior's weight if any."""
     return {"model": model, "beta": beta} | ({"prior": prior} if prior else {})
 
 
 def grounds_with(
     ws: Workspace, source: str | Path | None, beta: float | None, prior: float | None
-) -> dict[str, object] | None:
+) -> dict[str, Any] | None:
     """`made_with` for an aligner, read from its files; None if it has none.
 
     Raises

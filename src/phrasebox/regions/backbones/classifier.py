@@ -101,7 +101,7 @@ def imagenet_names() -> tuple[Names, ...]:
 
 def _timm_names(net: Any) -> tuple[Names, ...] | None:
     """The names that a timm model has in its config, else those of the ImageNet classes that it has as many of."""
-    from timm.data import ImageNetInfo, infer_imagenet_subset
+    from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
 
     classes, config = net.num_classes, net.pretrained_cfg
     labels = config.get("label_names")
