@@ -54,12 +54,17 @@ ABOUT = (
     "0.5. `boxes/s` are boxes found in a second on one core. Nothing was trained or chosen on these boxes."
 )
 PROPOSERS = {
-    "selective search, side 128, contrast, NMS 0.7": RegionSettings(regions=200),
-    "the same, NMS 0.5": RegionSettings(regions=200, nms=0.5),
-    "the same, NMS 0.9": RegionSettings(regions=200, nms=0.9),
-    "the same, by classifier, NMS 0.7": RegionSettings(regions=200, rank="classifier"),
-    "the same, by area, NMS 0.7": RegionSettings(regions=200, rank="proposer"),
-    "selective search, side 200, contrast, NMS 0.7": RegionSettings(regions=200, short_side=200),
+    "objectness, NMS 0.7": RegionSettings(regions=200),
+    "the same, NMS 0.6": RegionSettings(regions=200, nms=0.6),
+    "the same, NMS 0.8": RegionSettings(regions=200, nms=0.8),
+    "selective search, side 128, contrast, NMS 0.7": RegionSettings("selective_search", 200, rank="contrast"),
+    "the same, NMS 0.5": RegionSettings("selective_search", 200, rank="contrast", nms=0.5),
+    "the same, NMS 0.9": RegionSettings("selective_search", 200, rank="contrast", nms=0.9),
+    "the same, by classifier, NMS 0.7": RegionSettings("selective_search", 200, rank="classifier"),
+    "the same, by area, NMS 0.7": RegionSettings("selective_search", 200),
+    "selective search, side 200, contrast, NMS 0.7": RegionSettings(
+        "selective_search", 200, rank="contrast", short_side=200
+    ),
     "selective search, side 200, by classifier, NMS 0.6": RegionSettings(
         regions=200, short_side=200, rank="classifier", nms=0.6
     ),

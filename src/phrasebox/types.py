@@ -212,7 +212,9 @@ class Regions:
         CNN(I_b) of every box, before the aligner's projection W_m.
     straddling : (R,) float32 or None
         Straddling score from 0 to 1: how little each box cuts through superpixels
-        (`phrasebox.regions.straddling.straddling`). None if there was no image to compute it from.
+        (`phrasebox.regions.straddling.straddling`). None where it is not needed or there was no image.
+    objectness : (R,) float32 or None
+        IoU from 0 to 1 that each box is expected to have with a thing, by a learned proposer; None of other proposers.
 
     Raises
     ------
@@ -227,6 +229,7 @@ class Regions:
     vectors: np.ndarray | None = None
     key: str = ""
     straddling: np.ndarray | None = None
+    objectness: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.boxes.ndim != 2 or self.boxes.shape[1] != 4 or not len(self.boxes):
@@ -235,8 +238,10 @@ class Regions:
             raise DataError(f"{len(self.boxes)} boxes but scores of shape {self.scores.shape}")
         if self.vectors is not None and (self.vectors.ndim != 2 or len(self.vectors) != len(self.boxes)):
             raise DataError(f"{len(self.boxes)} boxes but vectors of shape {self.vectors.shape}")
-        if self.straddling is not None and self.straddling.shape != self.scores.shape:
-            raise DataError(f"{len(self.boxes)} boxes but straddling of shape {self.straddling.shape}")
+        for name in ("straddling", "objectness"):
+            own = getattr(self, name)
+            if own is not None and own.shape != self.scores.shape:
+                raise DataError(f"{len(self.boxes)} boxes but {name} of shape {own.shape}")
 
     def __len__(self) -> int:
         return len(self.boxes)

@@ -13,7 +13,7 @@ from PIL import Image
 from skimage import data
 from torchvision.ops import roi_align
 
-from phrasebox.errors import DataError, SettingsError
+from phrasebox.errors import DataError, ModelError, SettingsError
 from phrasebox.regions.backbones import Backbone, load_backbone
 from phrasebox.regions.extractor import RegionExtractor
 from phrasebox.regions.roi_align import pool
@@ -98,13 +98,13 @@ def cat() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def searching() -> RegionExtractor:
-    return RegionExtractor(RegionSettings(regions=6, nms=0.6, rank="classifier", **SMALL))
+    return RegionExtractor(RegionSettings("selective_search", 6, nms=0.6, rank="classifier", **SMALL))
 
 
 @pytest.fixture(scope="module")
 def cropping() -> RegionExtractor:
     return RegionExtractor(
-        RegionSettings(regions=6, nms=0.6, rank="classifier", pooling="crops", crop_size=64, **SMALL)
+        RegionSettings("selective_search", 6, nms=0.6, rank="classifier", pooling="crops", crop_size=64, **SMALL)
     )
 
 
@@ -247,6 +247,8 @@ class TestRegionExtractor:
         {"density": 50, "proposer": "grid"},
         {"density": 27},
         {"short_side": 8},
+        {"short_side": 64},
+        {"objectness": "ws/models/proposer", "proposer": "grid"},
         {"short_side": 64, "proposer": "given"},
         {"crop_size": 96},
         {"second_size": 96},
@@ -264,6 +266,46 @@ def test_rank_by_a_missing_classifier_is_refused(monkeypatch: pytest.MonkeyPatch
         return load_backbone(name, *arguments, **options, pretrained=False)
 
     monkeypatch.setattr("phrasebox.regions.extractor.load_backbone", without_weights)
-    settings = RegionSettings(backbone="timm:test_vit", size=96, runtime="torch", rank="classifier")
+    settings = RegionSettings("grid", backbone="timm:test_vit", size=96, runtime="torch", rank="classifier")
     with pytest.raises(SettingsError, match="rank='proposer'"):
         RegionExtractor(settings)
+
+
+class TestObjectness:
+    @pytest.fixture(scope="class")
+    def learned(self) -> RegionExtractor:
+        return RegionExtractor(RegionSettings(regions=8, size=96, runtime="torch"))
+
+    def test_keeps_the_best_of_distinct_boxes_with_their_objectness(self, learned, cat: np.ndarray) -> None:
+        (regions,) = learned([cat], keys=["cat.png"])
+        assert (len(regions), regions.vectors.shape, regions.straddling) == (8, (8, 1280), None)
+        np.testing.assert_array_equal(regions.boxes[0], [0, 0, 226, 150])
+        np.testing.assert_array_equal(regions.objectness[1:], regions.scores[1:])
+        assert regions.scores[0] == 1 > regions.objectness[0]
+        assert (np.diff(regions.scores) <= 0).all()
+        pairs = [iou(a, b) for i, a in enumerate(regions.boxes) for b in regions.boxes[:i]]
+        assert max(pairs) <= learned.settings.nms
+
+    def test_a_batch_equals_its_images_alone(self, learned, cat: np.ndarray) -> None:
+        images = [cat, cat[:, ::-1].copy(), cat[:60]]
+        for image, together in zip(images, learned(images), strict=True):
+            (alone,) = learned([image])
+            np.testing.assert_allclose(together.boxes, alone.boxes, atol=0.5)
+            np.testing.assert_allclose(together.objectness, alone.objectness, atol=1e-3)
+
+    def test_own_boxes_have_no_objectness(self, learned, cat: np.ndarray) -> None:
+        own, found = learned([cat, cat], given=[np.array([[5, 5, 60, 90]]), None])
+        assert own.objectness is None
+        np.testing.assert_array_equal(own.boxes[1], [5, 5, 60, 90])
+        assert found.objectness is not None
+
+    @pytest.mark.parametrize("shape", [(1, 1), (10_000, 1), (1, 10_000), (2, 3)], ids=str)
+    def test_tiny_and_thin_images(self, learned, shape: tuple[int, int]) -> None:
+        (regions,) = learned([np.full((*shape, 3), 99, np.uint8)])
+        assert np.isfinite(regions.vectors).all()
+        assert (regions.boxes[:, 2:] > regions.boxes[:, :2]).all()
+        assert (regions.boxes.max(0) <= [shape[1], shape[0]] * 2).all()
+
+    def test_maps_of_another_network_are_refused(self) -> None:
+        with pytest.raises(ModelError, match="reads maps of efficientnet-lite2, not of efficientnet-lite0; train one"):
+            RegionExtractor(RegionSettings(**SMALL))

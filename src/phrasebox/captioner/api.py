@@ -112,6 +112,7 @@ class Captioner(SavedModel):
                     scores=np.concatenate([old.scores, new.scores[1:]]),
                     vectors=np.concatenate([old.vectors, new.vectors[1:]]),
                     straddling=None,  # which a captioner does not read
+                    objectness=None,
                 )
             )
         return joined

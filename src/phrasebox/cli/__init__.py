@@ -11,6 +11,7 @@ __all__ = ["COMMANDS", "app", "main"]
 
 COMMANDS = {
     "import": "import_:import_",
+    "propose": "propose:propose",
     "regions": "regions:regions",
     "align": "align:align",
     "ground": "ground:ground",

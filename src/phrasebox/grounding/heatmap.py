@@ -15,6 +15,7 @@ LEAST_SQUARES_WEIGHT = 0.55  # exponent of the least-squares part in the heat; t
 RIDGE = 1.5  # of the least squares; the whole image's diagonal entry is 1
 AREA_WEIGHT = 0.9  # heat that a cell must have to pay for its area, as a share of the hottest cell's
 STRADDLING_POWER = 0.15  # of the straddling score, in the merit
+OBJECTNESS_POWER = 0.6  # of the objectness, in its place
 _LEAST_STRADDLING = 0.02
 PRIOR_DOWN, PRIOR_ACROSS = 1.0, 3.0  # of the centre prior: growth towards the bottom, decay away from the middle column
 
@@ -25,7 +26,7 @@ class HeatMap:
     Parameters
     ----------
     regions : Regions
-        With straddling scores, if known, regions that cut through things get less merit.
+        With objectness or straddling scores, if known, regions that do not fit things get less merit.
     norms : (R,), optional
         Relative norms of the regions' vectors (`phrasebox.types.Grounding`).
     photograph : bool
@@ -37,14 +38,13 @@ class HeatMap:
         self.photograph = photograph
         self.cover = coverage(regions.boxes / np.array([regions.width, regions.height] * 2, np.float32))  # (R, G*G)
         self.cells = np.maximum(self.cover.sum(1), 1e-6)  # (R,)
-        self._straddling = (
-            1.0 if regions.straddling is None else np.maximum(regions.straddling, _LEAST_STRADDLING) ** STRADDLING_POWER
-        )
+        self._fit = _fit(regions)
 
     def merits(self, scores: np.ndarray, temperature: float) -> np.ndarray:
         """How well each region encloses a phrase's heat: heat(b) / (heat of the image + `AREA_WEIGHT` * area(b)).
 
-        The hottest cell has heat 1. With straddling scores, straddling ** `STRADDLING_POWER` is a factor.
+        The hottest cell has heat 1. Objectness ** `OBJECTNESS_POWER` is a factor, or, of other proposers' boxes,
+        straddling ** `STRADDLING_POWER`.
 
         As an intersection over union, it is largest for the box that holds the most heat and the least cold area.
         Near-equal boxes would split the vote of an arg-max; here their votes add up.
@@ -59,7 +59,7 @@ class HeatMap:
         shape of ``scores``
         """
         heat = self.heat(scores, temperature)
-        return heat @ self.cover.T / (heat.sum(-1, keepdims=True) + AREA_WEIGHT * self.cells) * self._straddling
+        return heat @ self.cover.T / (heat.sum(-1, keepdims=True) + AREA_WEIGHT * self.cells) * self._fit
 
     def heat(self, scores: np.ndarray, temperature: float) -> np.ndarray:
         """Heat (..., G*G) of phrases with scores (..., R); the hottest cell of each phrase is 1.
@@ -98,6 +98,15 @@ class HeatMap:
         means = self.cover / self.cells[:, None]
         products = means @ means.T * GRID**2
         return np.linalg.inv(products + RIDGE * np.eye(len(products), dtype=products.dtype))
+
+
+def _fit(regions: Regions) -> np.ndarray | float:
+    """Factor (R,) of the regions' merits, by how well they fit any thing; 1 if that is not known."""
+    if regions.objectness is not None:
+        return regions.objectness**OBJECTNESS_POWER
+    if regions.straddling is not None:
+        return np.maximum(regions.straddling, _LEAST_STRADDLING) ** STRADDLING_POWER
+    return 1.0
 
 
 def centre_prior() -> np.ndarray:

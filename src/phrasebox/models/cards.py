@@ -11,9 +11,10 @@ from phrasebox.regions.backbones.finetuned import shown
 
 NOT_STATED = "not stated"
 _IDENTIFIER = re.compile(r"[a-z0-9]+([.\-][a-z0-9]+)*", re.IGNORECASE)
-_MODEL, _DATASET = (Path(__file__).with_name(f"{kind}_card.md") for kind in ("model", "dataset"))
+_MODEL, _PROPOSER, _DATASET = (Path(__file__).with_name(f"{kind}_card.md") for kind in ("model", "proposer", "dataset"))
 _FIELDS: dict[str, dict[str, Any]] = {
     "phrasebox aligner": {"tags": ["phrasebox", "visual-grounding", "image-text-retrieval"]},
+    "phrasebox proposer": {"pipeline_tag": "object-detection", "tags": ["phrasebox", "region-proposals"]},
     "phrasebox captioner": {
         "pipeline_tag": "image-to-text",
         "tags": ["phrasebox", "image-captioning", "dense-captioning"],
@@ -60,6 +61,21 @@ def model_card(config: Mapping[str, Any], figures: str = "") -> str:
         "figures": figures,
     }
     return f"{ModelCard.from_template(fields, template_path=str(_MODEL), **values)}\n"
+
+
+def proposer_card(config: Mapping[str, Any], figures: str = "") -> str:
+    """The card of a proposer with this config; ``figures`` as for `model_card`."""
+    from huggingface_hub import ModelCard, ModelCardData
+
+    about = {"data": NOT_STATED, "licence": NOT_STATED, **config["about"]}
+    fields = ModelCardData(**licence_fields(about["licence"]), library_name="phrasebox", **_FIELDS[config["kind"]])
+    values = {
+        "about": about,
+        "backbone": shown(config["backbone"]),
+        "versions": named_versions(about.get("versions", {})),
+        "figures": figures,
+    }
+    return f"{ModelCard.from_template(fields, template_path=str(_PROPOSER), **values)}\n"
 
 
 def dataset_card(name: str, licence: str, files: Iterable[Mapping[str, str]], **values: Any) -> str:

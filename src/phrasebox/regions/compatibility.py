@@ -7,7 +7,7 @@ from pathlib import Path
 
 from phrasebox.errors import ModelError, SettingsError, WorkspaceError
 from phrasebox.regions.backbones.finetuned import is_tuned
-from phrasebox.regions.settings import RegionSettings, same_regions
+from phrasebox.regions.settings import RegionSettings, same_vectors
 from phrasebox.workspace.workspace import Workspace
 
 STAGE = "regions"
@@ -61,7 +61,7 @@ def check_regions(
     made = workspace_regions(ws)
     if first_alone:
         made = replace(made, second=settings.second, second_size=settings.second_size)
-    if same_regions(made, settings):
+    if same_vectors(made, settings):
         return
     here, there = stage_settings(made), stage_settings(settings)
     differing = ", ".join(f"{k}={here[k]!r} (model: {v!r})" for k, v in there.items() if here[k] != v)

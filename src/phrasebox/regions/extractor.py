@@ -16,8 +16,9 @@ from phrasebox.errors import DataError, ModelError, SettingsError
 from phrasebox.io.images import ImageSource, load_image
 from phrasebox.pipeline.profile import Profile
 from phrasebox.regions.backbones import Backbone, load_backbone
-from phrasebox.regions.objectness import contrast
+from phrasebox.regions.contrast import contrast
 from phrasebox.regions.proposers import Given, Proposals, Proposer, make_proposer
+from phrasebox.regions.proposers.objectness import Objectness
 from phrasebox.regions.roi_align import pool_regions
 from phrasebox.regions.settings import RegionSettings
 from phrasebox.regions.straddling import straddling
@@ -115,12 +116,15 @@ class RegionExtractor:
         self.device = device
         self.workers = workers
         self.profile = profile or Profile()
+        self._objectness = Objectness.load(settings.objectness) if settings.proposer == "objectness" else None
         self._proposer = _proposer(settings)
-        # Crops need a map of the whole image only where it ranks the boxes.
-        needs_maps = settings.pooling == "roi" or settings.rank != "proposer"
+        # Crops need maps of the whole image only where boxes come from them or are ranked by them.
+        needs_maps = settings.pooling == "roi" or settings.rank != "proposer" or self._objectness is not None
         self._frames = load_network(settings.backbone, settings.size) if needs_maps else None
         self._crops = load_network(settings.backbone, settings.crop_size) if settings.pooling == "crops" else None
         self._second = load_network(settings.second, settings.second_size) if settings.second else None
+        if self._objectness and self._frames:
+            self._objectness.check(settings.backbone, self._frames.levels)
         loaded = [backbone for backbone in (self._frames, self._crops) if backbone is not None]
         if settings.rank == "classifier" and not loaded[0].has_classifier:
             raise SettingsError(f"backbone {settings.backbone!r} has no classifier to rank with; set rank='proposer'")
@@ -128,7 +132,8 @@ class RegionExtractor:
         self.dim = sum(self.parts) or loaded[0].dim
         # The engine does not change the numbers, and the size in use is part of the network's own fingerprint.
         plain = replace(settings, runtime="auto", size=None, second_size=None)
-        made_by = [repr(plain), self._proposer.name if self._proposer else "given"]
+        proposer = self._objectness or self._proposer
+        made_by = [repr(plain), proposer.name if proposer else "given"]
         made_by += [backbone.fingerprint for backbone in (*loaded, self._second) if backbone is not None]
         self.fingerprint = hashlib.sha256("\n".join(made_by).encode()).hexdigest()[:16]
 
@@ -169,14 +174,21 @@ class RegionExtractor:
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
                 raise DataError(f"{name}: need (H, W, 3) uint8 RGB pixels, got {image.dtype} {image.shape}")
         extracted = self._extract(images, own, names)
-        with self.profile.part("superpixels"):
-            cuts = [straddling(image, proposals.boxes) for image, (proposals, _) in zip(images, extracted, strict=True)]
+        learned = self._objectness is not None and self.settings.rank == "proposer"
         return [
-            Regions(each.boxes, each.scores, image.shape[1], image.shape[0], vectors.half().cpu().numpy(), key, cut)
-            for image, (each, vectors), key, cut in zip(
-                images, extracted, keys or [""] * len(images), cuts, strict=True
+            self._regions(image, proposals, vectors, key, learned and boxes is None)
+            for image, (proposals, vectors), key, boxes in zip(
+                images, extracted, keys or [""] * len(images), own, strict=True
             )
         ]
+
+    def _regions(self, image: np.ndarray, proposals: Proposals, vectors: Tensor, key: str, learned: bool) -> Regions:
+        boxes, scores = proposals.boxes, proposals.scores
+        found = Regions(boxes, scores, image.shape[1], image.shape[0], vectors.half().cpu().numpy(), key)
+        if learned:
+            return replace(found, scores=np.concatenate([np.ones(1, np.float32), scores[1:]]), objectness=scores)
+        with self.profile.part("superpixels"):
+            return replace(found, straddling=straddling(image, boxes))
 
     def _extract(
         self, images: Sequence[np.ndarray], own: Sequence[np.ndarray | None], names: Sequence[str]
@@ -193,13 +205,27 @@ class RegionExtractor:
                 maps, second = self._frame_maps(images)
                 found = [search.result() for search in searches]
         with self.profile.part("ranking, pooling, crops"):
-            kept = self._keep(images, own, maps, found)
+            kept = self._keep(images, own, maps[0] if maps else None, self._proposed(found, maps, images))
             return kept if second is None else _with_second(kept, second, images, self.settings.bins)
 
-    def _frame_maps(self, images: Sequence[np.ndarray]) -> tuple[Tensor | None, Tensor | None]:
+    def _frame_maps(self, images: Sequence[np.ndarray]) -> tuple[tuple[Tensor, ...], Tensor | None]:
+        """All maps of the first network, none if it is not needed, and the last of the second."""
         with self.profile.part("network"):
-            first = _maps(self._frames, images) if self._frames else None
-            return first, _maps(self._second, images) if self._second else None
+            first = _maps(self._frames, images) if self._frames else ()
+            return first, _maps(self._second, images)[0] if self._second else None
+
+    def _proposed(
+        self, found: list[Proposals | None], maps: tuple[Tensor, ...], images: Sequence[np.ndarray]
+    ) -> list[Proposals]:
+        """What was searched for, with the boxes that the maps propose where nothing was."""
+        if self._objectness is None:
+            return cast("list[Proposals]", found)
+        with self.profile.part("objectness"):
+            proposed = self._objectness.propose(maps[1:])
+        return [
+            Proposals(boxes * _corners(image), quality) if own is None else own
+            for own, (boxes, quality), image in zip(found, proposed, images, strict=True)
+        ]
 
     def _keep(
         self,
@@ -225,8 +251,10 @@ class RegionExtractor:
             vectors = _pool_pixels(cast("Tensor", maps), kept, images, bins)
         return list(zip(kept, vectors, strict=True))
 
-    def _search(self, image: np.ndarray, own: np.ndarray | None, name: str) -> Proposals:
-        """Boxes of one image behind the whole image at row 0, whose score is 1."""
+    def _search(self, image: np.ndarray, own: np.ndarray | None, name: str) -> Proposals | None:
+        """Boxes of one image behind the whole image at row 0, whose score is 1; None if they come from the maps."""
+        if own is None and self._objectness:
+            return None
         height, width = image.shape[:2]
         if own is None and self._proposer is None:
             raise DataError(f"{name}: no boxes were given; give some, or choose another proposer")
@@ -249,8 +277,8 @@ class RegionExtractor:
 
 
 def _proposer(settings: RegionSettings) -> Proposer | None:
-    if settings.proposer == "given":
-        return None  # `_search` makes one per image, from its boxes
+    if settings.proposer in ("given", "objectness"):
+        return None  # `_search` makes one per image, from its boxes, and `_proposed` reads the maps
     own = {
         "grid": {"density": settings.density},
         "selective_search": {"short_side": settings.short_side},
@@ -264,8 +292,8 @@ def squash(image: np.ndarray, size: int, box: tuple[float, float, float, float] 
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC, box=box))
 
 
-def _maps(backbone: Backbone, images: Sequence[np.ndarray]) -> Tensor:
-    return backbone.maps(np.stack([squash(image, backbone.input_size) for image in images]))
+def _maps(backbone: Backbone, images: Sequence[np.ndarray]) -> tuple[Tensor, ...]:
+    return backbone.pyramids(np.stack([squash(image, backbone.input_size) for image in images]))
 
 
 def _pool_pixels(maps: Tensor, found: Sequence[Proposals], images: Sequence[np.ndarray], bins: int) -> list[Tensor]:
@@ -320,4 +348,9 @@ def _contrasted(
 
 def _shares(proposals: Proposals, image: np.ndarray) -> np.ndarray:
     """The boxes as shares of the image."""
-    return proposals.boxes / np.array([image.shape[1], image.shape[0]] * 2, dtype=np.float32)
+    return proposals.boxes / _corners(image)
+
+
+def _corners(image: np.ndarray) -> np.ndarray:
+    """Width and height of an image for both corners of a box, (4,)."""
+    return np.array([image.shape[1], image.shape[0]] * 2, dtype=np.float32)

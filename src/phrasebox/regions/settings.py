@@ -15,6 +15,9 @@ from phrasebox.io.settings import PRESET_NAMES, preset_table, settings, with_val
 
 # What needs torch is imported where it is used: the command line reads this module for every --help.
 
+_OF_VECTORS = ("size", "pooling", "crop_size", "second_size", "bins")  # and the backbones
+_FOLDERS = ("backbone", "second", "objectness")  # settings that may name a folder
+
 DENSITIES = (27, 48, 101)
 """Numbers of boxes of the grid, as in `phrasebox.regions.proposers.grid.LEVELS`."""
 
@@ -23,7 +26,7 @@ DENSITIES = (27, 48, 101)
 class RegionSettings:
     """How boxes and vectors of an image are computed."""
 
-    proposer: Literal["selective_search", "grid", "detector", "given"] = "selective_search"
+    proposer: Literal["objectness", "selective_search", "grid", "detector", "given"] = "objectness"
     "Box proposer; given uses your boxes. A proposer other than the preset's has its own defaults for other settings."
     regions: Annotated[int, Field(ge=1)] = 50
     "Maximum number of regions per image, including the whole image; user boxes are all kept."
@@ -43,12 +46,14 @@ class RegionSettings:
     "Number of RoI-align bins along each side of a box."
     nms: Annotated[float, Field(gt=0, le=1)] = 0.7
     "Largest IoU of two kept boxes, and of a box with the whole image (non-maximum suppression); 1 keeps all."
-    rank: Literal["contrast", "classifier", "proposer"] = "contrast"
+    rank: Literal["contrast", "classifier", "proposer"] = "proposer"
     "Ranking of boxes: contrast with the surroundings, largest class probability, or the proposer's score."
     density: int = 48
     "Number of boxes of the grid, including the whole image: 27, 48 or 101."
     short_side: Annotated[int, Field(ge=16)] = 128
     "Short side in pixels of the reduced image that selective_search runs on."
+    objectness: str = ""
+    "Folder of a proposer trained with propose; empty for the built-in one."
     detector: str = ""
     "Detector: torchvision:NAME, torchvision:NAME=WEIGHTS, or a folder or hub id for transformers."
     runtime: Literal["auto", "openvino", "torch"] = "auto"
@@ -58,7 +63,7 @@ class RegionSettings:
         if self.density not in DENSITIES:
             raise SettingsError(f"density must be {', '.join(map(str, DENSITIES))}, got {self.density}")
         for name, owner, value in (("density", "proposer", "grid"), ("short_side", "proposer", "selective_search"),
-                                   ("detector", "proposer", "detector"),
+                                   ("objectness", "proposer", "objectness"), ("detector", "proposer", "detector"),
                                    ("crop_size", "pooling", "crops")):  # fmt: skip
             own, used = getattr(self, name), getattr(self, owner)
             if used != value and own != type(self).__dataclass_fields__[name].default:
@@ -73,10 +78,11 @@ class RegionSettings:
 
     @classmethod
     def of_proposer(cls, proposer: str) -> RegionSettings:
-        """Default settings of a proposer; a grid is kept whole, a detector ranks its own boxes."""
+        """Default settings of a proposer; a grid is kept whole, boxes without scores are ranked by contrast."""
         suited = {
-            "grid": {"regions": max(DENSITIES), "nms": 1.0, "rank": "proposer"},
-            "detector": {"rank": "proposer"},
+            "selective_search": {"rank": "contrast"},
+            "given": {"rank": "contrast"},
+            "grid": {"regions": max(DENSITIES), "nms": 1.0},
         }.get(proposer, {})
         return with_values(cls, {**preset_table("modern", "regions"), "proposer": proposer, **suited})
 
@@ -101,19 +107,18 @@ def vector_parts(settings: RegionSettings) -> tuple[int, ...]:
 
 
 def settings_with(folder: Path, settings: RegionSettings) -> dict[str, Any]:
-    """The settings to store with a model in ``folder``; fine-tuned backbones are copied into it."""
+    """The settings to store with a model in ``folder``; trained proposers and backbones are copied into it."""
     from phrasebox.regions.backbones.finetuned import keep_with
 
-    kept = {"backbone": keep_with(folder, settings.backbone), "second": keep_with(folder, settings.second)}
-    return asdict(settings) | kept
+    return asdict(settings) | {name: keep_with(folder, getattr(settings, name)) for name in _FOLDERS}
 
 
 def settings_inside(folder: Path, kept: Mapping[str, Any]) -> RegionSettings:
-    """The settings that `settings_with` stored, with fine-tuned backbones found in ``folder``."""
+    """The settings that `settings_with` stored, with trained proposers and backbones found in ``folder``."""
     from phrasebox.regions.backbones.finetuned import found_with
 
     settings = RegionSettings(**kept)
-    return replace(settings, backbone=found_with(folder, settings.backbone), second=found_with(folder, settings.second))
+    return replace(settings, **{name: found_with(folder, getattr(settings, name)) for name in _FOLDERS})
 
 
 def region_settings_of(model: str | Path) -> RegionSettings:
@@ -134,13 +139,12 @@ def region_settings_of(model: str | Path) -> RegionSettings:
         raise ModelError(f"the config of {folder} has no valid region settings: {error}") from error
 
 
-def same_regions(one: RegionSettings, other: RegionSettings) -> bool:
-    """Whether both give the same vectors; the engine and the path of fine-tuned backbones do not matter."""
+def same_vectors(one: RegionSettings, other: RegionSettings) -> bool:
+    """Whether both give a box the same vector; how boxes are found does not matter, nor the path of a backbone."""
     from phrasebox.regions.backbones.finetuned import same_network
 
-    here, there = asdict(one), asdict(other)
     return (
-        all(here[name] == there[name] for name in here.keys() - {"runtime", "backbone", "second"})
+        all(getattr(one, name) == getattr(other, name) for name in _OF_VECTORS)
         and same_network(one.backbone, other.backbone)
         and same_network(one.second, other.second)
     )

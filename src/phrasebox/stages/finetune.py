@@ -156,7 +156,7 @@ def _mapped(
             file.truncate(done * size)
             advance(done)
             for pixels in _pixels(files[done:], network.input_size, workers):
-                file.write(engine.run(pixels).half().cpu().numpy().tobytes())
+                file.write(engine.run(pixels)[0].half().cpu().numpy().tobytes())
                 file.flush()
                 advance(len(pixels))
         maps.append(np.memmap(folder / name, np.float16, "r", shape=shape) if files else np.zeros(shape, np.float16))

@@ -15,6 +15,7 @@ from phrasebox.io.atomic import digest
 from phrasebox.io.old_names import removed
 from phrasebox.io.settings import PRESET_NAMES, option_names
 from phrasebox.regions.compatibility import STAGE as REGIONS
+from phrasebox.regions.proposers.settings import NAME as PROPOSER
 from phrasebox.stages.own_vectors import BACKBONE as OWN_VECTORS
 from phrasebox.stages.settings import TABLES, start_of, values_of
 from phrasebox.workspace.run_log import Run, versions
@@ -22,7 +23,7 @@ from phrasebox.workspace.workspace import Workspace
 
 COMPUTED = ("micro_batch", "precision", "compile")
 """Options of training commands that change results by rounding only."""
-_NAMES = {"align": NAME, "caption": CAPTIONER}
+_NAMES = {"propose": PROPOSER, "align": NAME, "caption": CAPTIONER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,7 @@ def _given(run: Run) -> dict[str, Any]:
 
 
 _OPTIONS: Mapping[str, Callable[[Run, Path], _Options]] = {
+    "propose": _trained,
     "regions": _regions,
     "align": _trained,
     "caption": _trained,

@@ -12,10 +12,13 @@ from phrasebox.captioner import settings as captioner
 from phrasebox.errors import SettingsError
 from phrasebox.io.settings import option_names, preset_table, read_settings, with_values
 from phrasebox.regions import settings as regions
+from phrasebox.regions.backbones.finetuned import base_of
+from phrasebox.regions.proposers.settings import ProposerSettings
 from phrasebox.training.execution import Execution
 
 TABLES: dict[str, tuple[type, ...]] = {
     "regions": (regions.RegionSettings,),
+    "propose": (ProposerSettings,),
     "align": (aligner.ModelSettings, aligner.TrainSettings, Execution),
     "caption": (captioner.ModelSettings, captioner.TrainSettings, captioner.SpeechSettings, Execution),
     "describe": (captioner.SpeechSettings,),
@@ -79,11 +82,19 @@ def start_of(command: str, preset: str) -> dict[str, Any]:
 
 
 def _regions(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Start values of `regions`; another proposer brings its own defaults, another backbone has no second one."""
+    """Start values of `regions`.
+
+    Another proposer brings its own defaults. Another backbone has no second one, and no proposer that reads its maps
+    unless one is named: its boxes are found by selective search.
+    """
     like = asked.get("like")
     start = asdict(regions.region_settings_of(like)) if like else start_of("regions", asked.get("preset", "modern"))
-    if asked.get("proposer", start["proposer"]) != start["proposer"]:
-        start = asdict(regions.RegionSettings.of_proposer(asked["proposer"]))
+    own = "backbone" in asked and base_of(asked["backbone"]) != base_of(start["backbone"])
+    usual = start["proposer"]
+    if own and usual == "objectness" and "objectness" not in asked:
+        usual = "selective_search"
+    if (proposer := asked.get("proposer", usual)) != start["proposer"]:
+        start = asdict(regions.RegionSettings.of_proposer(proposer))
     if "backbone" in asked and "second" not in asked:
         start |= {"second": "", "second_size": None}
     return start

@@ -58,6 +58,10 @@ REVIEWED = pa.schema(
 SKIPPED = pa.schema({"key": pa.string(), "stage": pa.string(), "reason": pa.string()})
 
 
+OPTIONAL = ("closed", "objectness")
+"""Columns of the regions table that workspaces of older versions lack: straddling scores and objectness."""
+
+
 def regions_schema(dim: int) -> pa.Schema:
     """Columns of the regions table for vectors of ``dim`` numbers."""
     vector = pa.list_(pa.float16(), dim)
@@ -69,6 +73,7 @@ def regions_schema(dim: int) -> pa.Schema:
             "scores": pa.list_(pa.float32()),
             "vectors": pa.list_(vector),
             "closed": pa.list_(pa.float32()),
+            "objectness": pa.list_(pa.float32()),
         }
     )
 
@@ -229,7 +234,8 @@ def regions_to_rows(regions: Sequence[Regions]) -> pa.Table:
                 pa.array(ends), pa.array(np.concatenate([one.scores for one in regions]), pa.float32())
             ),
             lists(vectors, dim),
-            _closed(regions, ends),
+            _known([one.straddling for one in regions], ends),
+            _known([one.objectness for one in regions], ends),
         ],
         schema=regions_schema(dim),
     )
@@ -242,18 +248,19 @@ def rows_to_regions(rows: pa.RecordBatch) -> Iterator[Regions]:
     boxes = rows["boxes"].flatten().flatten().to_numpy().reshape(-1, 4)
     vectors = rows["vectors"].flatten().flatten().to_numpy().reshape(len(scores), -1)
     keys, widths, heights = (rows[name].to_pylist() for name in ("key", "width", "height"))
-    straddling = rows["closed"] if "closed" in rows.schema.names else None  # older workspaces lack the column
+    optional = [rows[name] if name in rows.schema.names else None for name in OPTIONAL]
     for i, key in enumerate(keys):
         part = slice(ends[i], ends[i + 1])
-        closed = straddling[i].values.to_numpy() if straddling is not None and straddling[i].is_valid else None
-        yield Regions(boxes[part], scores[part], widths[i], heights[i], vectors[part], key, closed)
+        known = [own[i].values.to_numpy() if own is not None and own[i].is_valid else None for own in optional]
+        yield Regions(boxes[part], scores[part], widths[i], heights[i], vectors[part], key, *known)
 
 
-def _closed(regions: Sequence[Regions], ends: np.ndarray) -> pa.Array:
-    """The column ``closed``: straddling scores of each image's boxes, null if unknown."""
-    known = [np.zeros(len(one), np.float32) if one.straddling is None else one.straddling for one in regions]
+def _known(scores: Sequence[np.ndarray | None], ends: np.ndarray) -> pa.Array:
+    """A column of `OPTIONAL`: a score of each box of each image, null if unknown."""
+    counts = np.diff(ends)
+    known = [np.zeros(count, np.float32) if own is None else own for own, count in zip(scores, counts, strict=True)]
     values = pa.array(np.concatenate(known), pa.float32())
-    return pa.ListArray.from_arrays(pa.array(ends), values, mask=pa.array([one.straddling is None for one in regions]))
+    return pa.ListArray.from_arrays(pa.array(ends), values, mask=pa.array([own is None for own in scores]))
 
 
 def phrases_to_rows(key: str, captions: Sequence[GroundedCaption]) -> list[dict[str, Any]]:

@@ -278,8 +278,8 @@ class Workspace(WorkspaceReader):
         """
         if regions:
             new, table = rows.regions_to_rows(regions), self._tables.open("regions")
-            if table is not None and "closed" not in table.schema.names:  # of a version without this column
-                new = new.drop_columns(["closed"])
+            if table is not None:  # one of an older version may lack some
+                new = new.drop_columns([name for name in rows.OPTIONAL if name not in table.schema.names])
             self._tables.append("regions", new)
 
     def append_phrases(self, grounded: Mapping[str, Sequence[GroundedCaption]]) -> None:

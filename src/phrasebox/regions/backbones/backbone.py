@@ -35,6 +35,8 @@ class Backbone:
         Whether `logits` can be asked for.
     engine : str
         What runs it: ``openvino`` or ``torch``.
+    levels : tuple of int
+        Channels of the maps of earlier stages (`pyramids`); empty if the network has none.
     fingerprint : str
         Equal for backbones that give the same numbers (up to rounding): name, input size, hash of the weights.
     """
@@ -46,12 +48,33 @@ class Backbone:
         self.input_size = network.input_size
         self.has_classifier = network.head is not None
         self.engine = engine.name
+        self.levels = network.levels
         self.fingerprint = network.fingerprint
         self._head = network.head
         self._run = engine.run
 
     def maps(self, images: np.ndarray) -> Tensor:
         """Return the last maps of ``(B, S, S, 3)`` uint8 RGB images: ``(B, D, h, w)`` float32 on the backbone's device.
+
+        Raises
+        ------
+        SettingsError
+            As `pyramids`.
+        """
+        return self.pyramids(images)[0]
+
+    def pyramids(self, images: np.ndarray) -> tuple[Tensor, ...]:
+        """Return the last maps and, from the same pass, those of earlier stages at the strides 8, 16 and 32.
+
+        Parameters
+        ----------
+        images : (B, S, S, 3) uint8 RGB
+
+        Returns
+        -------
+        tuple of Tensor
+            The last maps (B, D, h, w), then one (B, C, S / stride, S / stride) for each number C of `levels`, all
+            float32 on the backbone's device.
 
         Raises
         ------

@@ -18,7 +18,7 @@ from phrasebox.regions.backbones.packaged import PACKAGED, load_packaged, weight
 from phrasebox.regions.backbones.runtime import convert, silent_openvino
 
 _FACTS, _HEAD, _GRAPH, _WEIGHTS = "network.json", "head.safetensors", "network.xml", "network.bin"
-_KEPT = ("name", "input_size", "dim", "stride", "fingerprint")
+_KEPT = ("name", "input_size", "dim", "stride", "fingerprint", "levels")
 
 
 def load_converted(name: str, input_size: int | None = None) -> tuple[Described, Any]:
@@ -58,6 +58,7 @@ def _read(folder: Path) -> tuple[Described, Any]:
     classes, width = tensors["weight"].shape
     head = nn.Linear(width, classes, device="meta")
     head.load_state_dict(tensors, assign=True)
+    facts["levels"] = tuple(facts["levels"])
     return Described(head=head.eval(), **facts), silent_openvino().Core().read_model(folder / _GRAPH)
 
 

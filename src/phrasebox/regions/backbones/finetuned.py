@@ -86,6 +86,17 @@ def is_tuned(name: str) -> bool:
     return "/" in name and not name.startswith("timm:")
 
 
+def base_of(name: str) -> str:
+    """Name of the network that a fine-tuned one is a copy of; other names are returned as they are.
+
+    Raises
+    ------
+    ModelError
+        If the folder is not one of `save_tuned`.
+    """
+    return str(read_config(Path(name), KIND).get("base")) if is_tuned(name) else name
+
+
 def same_network(one: str, other: str) -> bool:
     """Whether two backbone names mean the same weights; the path of a folder does not matter.
 

@@ -13,6 +13,9 @@ from torch import Tensor, nn
 
 from phrasebox.errors import ModelError
 
+STRIDES = (8, 16, 32)
+"""Input pixels a cell of the maps of earlier stages, from which boxes are proposed."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Described:
@@ -26,6 +29,9 @@ class Described:
         S, in pixels.
     dim, stride : int
         D, and input pixels a cell of the map.
+    levels : tuple of int
+        Channels of the maps of earlier stages that the body gives after the last map; their strides are `STRIDES`.
+        Empty for a network without such stages.
     fingerprint : str
         Name, input size and a hash of the weights and of the scaling.
     """
@@ -36,17 +42,18 @@ class Described:
     dim: int
     stride: int
     fingerprint: str
+    levels: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Network(Described):
-    """With its body: ``(B, S, S, 3)`` uint8 RGB -> ``(B, D, h, w)`` float32."""
+    """With its body: ``(B, S, S, 3)`` uint8 RGB -> its maps, the last layer's first, each ``(B, D, h, w)`` float32."""
 
     body: nn.Module
 
 
 class Body(nn.Module):
-    """Scales pixels and runs a timm network up to its last map."""
+    """Scales pixels and runs a timm network up to its last map; keeps the maps of its stages at `STRIDES`."""
 
     mean: Tensor
     std: Tensor
@@ -57,9 +64,17 @@ class Body(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
 
-    def forward(self, pixels: Tensor) -> Tensor:  # (B, S, S, 3) uint8
-        """``(B, S, S, 3)`` uint8 -> ``(B, D, h, w)`` float32."""
-        return _as_map(self.net, self.net.forward_features(scaled(pixels, self.mean, self.std)))
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:  # (B, S, S, 3) uint8
+        """``(B, S, S, 3)`` uint8 -> the last map ``(B, D, h, w)`` and those of the stages, float32."""
+        stages = _stages(self.net)
+        found: dict[str, Tensor] = {}
+        hooks = [self.net.get_submodule(name).register_forward_hook(_keep(found, name)) for name in stages]
+        try:
+            last = _as_map(self.net, self.net.forward_features(scaled(pixels, self.mean, self.std)))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return last, *(_channels_first(self.net, found[name]) for name in stages)
 
 
 def scaled(pixels: Tensor, mean: Tensor, std: Tensor) -> Tensor:
@@ -107,7 +122,29 @@ def wrap(net: Any, name: str, input_size: int, mean: tuple[float, ...], std: tup
         dim=dim,
         stride=round(input_size / height),
         fingerprint=f"{name}@{input_size}:{_digest(body)}",
+        levels=tuple(_stages(net).values()),
     )
+
+
+def _stages(net: Any) -> dict[str, int]:
+    """Modules that end the stages at `STRIDES`, with their channels; empty if the network lacks one of them."""
+    known: Any = getattr(net, "feature_info", None)
+    infos = known.info if hasattr(known, "info") else known or []
+    at = {info["reduction"]: info for info in infos}
+    if any(stride not in at for stride in STRIDES):
+        return {}
+    return {at[stride]["module"]: at[stride]["num_chs"] for stride in STRIDES}
+
+
+def _keep(found: dict[str, Tensor], name: str) -> Any:
+    def hook(module: nn.Module, inputs: Any, output: Tensor) -> None:
+        found[name] = output
+
+    return hook
+
+
+def _channels_first(net: Any, features: Tensor) -> Tensor:
+    return features.permute(0, 3, 1, 2) if _channels_last(net) else features
 
 
 def _channels_last(net: Any) -> bool:
@@ -120,7 +157,7 @@ def _as_map(net: Any, features: Tensor) -> Tensor:
         patches = features[:, net.num_prefix_tokens :].transpose(1, 2)  # (B, D, h*w)
         side = math.isqrt(patches.shape[2])
         return patches.unflatten(2, (side, side))
-    return features.permute(0, 3, 1, 2) if _channels_last(net) else features
+    return _channels_first(net, features)
 
 
 def _digest(module: nn.Module) -> str:

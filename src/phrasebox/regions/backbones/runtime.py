@@ -22,8 +22,8 @@ class Engine(Protocol):
 
     name: str
 
-    def run(self, images: np.ndarray) -> Tensor:
-        """``(B, S, S, 3)`` uint8 -> ``(B, D, h, w)`` float32 on the engine's device."""
+    def run(self, images: np.ndarray) -> tuple[Tensor, ...]:
+        """``(B, S, S, 3)`` uint8 -> the body's maps, each ``(B, D, h, w)`` float32, on the engine's device."""
         ...
 
 
@@ -45,23 +45,24 @@ class OpenVinoEngine:
         if threads is not None:
             settings |= {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": str(threads)}
         compiled = openvino.Core().compile_model(model, "CPU", settings)
-        self._shape = tuple(compiled.output(0).shape)[1:]  # (D, h, w)
+        self._shapes = [tuple(output.shape)[1:] for output in compiled.outputs]  # (D, h, w) of each map
         self._queue = openvino.AsyncInferQueue(compiled)
         self._lock = threading.Lock()  # the queue's callback belongs to one batch at a time
 
-    def run(self, images: np.ndarray) -> Tensor:
+    def run(self, images: np.ndarray) -> tuple[Tensor, ...]:
         """As `Engine.run`; safe to call from several threads, one batch runs at a time."""
-        maps = np.empty((len(images), *self._shape), dtype=np.float32)
+        maps = [np.empty((len(images), *shape), dtype=np.float32) for shape in self._shapes]
 
         def keep(request: object, i: int) -> None:
-            maps[i] = request.get_output_tensor(0).data[0]  # type: ignore[attr-defined]
+            for number, found in enumerate(maps):
+                found[i] = request.get_output_tensor(number).data[0]  # type: ignore[attr-defined]
 
         with self._lock:
             self._queue.set_callback(keep)
             for i, image in enumerate(images):
                 self._queue.start_async({0: image[None]}, i)
             self._queue.wait_all()
-        return torch.from_numpy(maps)
+        return tuple(map(torch.from_numpy, maps))
 
 
 def convert(body: nn.Module, input_size: int) -> Any:
@@ -98,10 +99,11 @@ class TorchEngine:
         except (RuntimeError, AssertionError) as error:
             raise SettingsError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}; try 'cpu'") from None
 
-    def run(self, images: np.ndarray) -> Tensor:
+    def run(self, images: np.ndarray) -> tuple[Tensor, ...]:
         """As `Engine.run`."""
         with torch.inference_mode():
-            return self._body(torch.tensor(images, device=self._device))
+            maps = self._body(torch.tensor(images, device=self._device))
+        return maps if isinstance(maps, tuple) else (maps,)
 
 
 def make_engine(engine: EngineName, body: nn.Module, input_size: int, device: str, threads: int | None) -> Engine:

@@ -75,7 +75,7 @@ def cut(network: Network, blocks: int) -> Halves:
     side = network.input_size
     pixels = torch.arange(side * side * 3).mul(7919).remainder(256).to(torch.uint8).view(1, side, side, 3)
     with torch.inference_mode():
-        between, whole = trunk(pixels), body(pixels)
+        between, whole = trunk(pixels), body(pixels)[0]
         same = whole.shape == (found := tail(between)).shape
         if not same or float((found - whole).abs().max()) > _SAME * float(whole.abs().max()):
             raise ModelError(

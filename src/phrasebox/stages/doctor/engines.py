@@ -35,12 +35,12 @@ def engines() -> Finding:
         return Finding("note", "machine", "OpenVINO is not installed; torch is used instead", remedy)
     images = np.arange(2 * _SIDE * _SIDE * 3, dtype=np.uint8).reshape(2, _SIDE, _SIDE, 3)
     try:
-        ran = OpenVinoEngine(convert(Small().eval(), _SIDE), threads=1).run(images)
+        ran = OpenVinoEngine(convert(Small().eval(), _SIDE), threads=1).run(images)[0]
     except Exception as error:  # a broken installation can raise any error
         line = " ".join(str(error).split())[:120]
         return Finding("broken", "machine", f"OpenVINO cannot run a network: {line}", "pip install -U openvino")
     with torch.inference_mode():
-        expected = TorchEngine(Small().eval()).run(images)
+        expected = TorchEngine(Small().eval()).run(images)[0]
     if torch.allclose(ran, expected, rtol=1e-3, atol=1e-2):
         return Finding("ok", "machine", "OpenVINO and torch compute the same")
     remedy = "compute regions with --runtime torch, and report this"

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from skimage import data
 
+from phrasebox.regions.contrast import contrast
 from phrasebox.regions.extractor import RegionExtractor
-from phrasebox.regions.objectness import contrast
 from phrasebox.regions.settings import RegionSettings
 
 

@@ -1,0 +1,116 @@
+"""The learned proposer: boxes from the maps of the pass that makes the region vectors, without any words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from phrasebox.errors import ModelError
+from phrasebox.io.model_folder import WEIGHTS, model_id, read_config, read_tensors, write_model
+from phrasebox.regions.backbones.finetuned import shown
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from phrasebox.regions.proposers.objectness_network import ObjectnessNetwork
+
+KIND = "phrasebox proposer"
+BUILT_IN = Path(__file__).parents[2] / "pretrained" / "proposer"
+
+
+class Objectness:
+    """A trained `ObjectnessNetwork` and the backbone whose maps it reads.
+
+    Attributes
+    ----------
+    network : ObjectnessNetwork
+        In evaluation mode.
+    backbone : str
+        Name of the backbone it was trained on.
+    about : dict
+        Data with its licence, settings and figures of the training.
+    """
+
+    def __init__(self, network: ObjectnessNetwork, backbone: str, about: dict[str, Any] | None = None) -> None:
+        self.network = network.eval()
+        self.backbone = backbone
+        self.about = about or {}
+
+    @cached_property
+    def name(self) -> str:
+        """``objectness-<hash of the weights>``."""
+        return f"objectness-{model_id(self.network)}"
+
+    def propose(self, maps: Sequence[Tensor]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Boxes of every image of a batch, best first, behind the whole image.
+
+        Parameters
+        ----------
+        maps : sequence of (B, C, h, w) Tensor
+            Maps of the backbone's stages, from the finest to the coarsest.
+
+        Returns
+        -------
+        list of ((N, 4), (N,)) float32
+            Boxes, ``xyxy`` shares of the image, and for each the IoU from 0 to 1 that it is expected to have with a
+            thing. The first box is the whole image.
+        """
+        device = maps[0].device
+        return [
+            (boxes.cpu().numpy(), quality.cpu().numpy())
+            for boxes, quality in self.network.to(device).propose(list(maps))
+        ]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What is stored beside the weights."""
+        return {"kind": KIND, "backbone": self.backbone, **self.network.shape, "about": self.about}
+
+    def save(self, folder: Path, card: str) -> None:
+        """Write weights, config and model card into a folder."""
+        write_model(folder, self.config, self.network.state_dict(), card)
+
+    @classmethod
+    def load(cls, folder: str | Path = "") -> Objectness:
+        """The proposer in a folder; the built-in one without.
+
+        Raises
+        ------
+        ModelError
+            If the folder has none, or its files are damaged.
+        """
+        from phrasebox.regions.proposers.objectness_network import ObjectnessNetwork
+
+        folder = Path(folder) if folder else BUILT_IN
+        config = read_config(folder, KIND)
+        try:
+            levels = tuple(int(channels) for channels in config["levels"])
+            network = ObjectnessNetwork(levels, int(config["width"]), int(config["hidden"]))
+            backbone, about = str(config["backbone"]), dict(config.get("about", {}))
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ModelError(f"the config of {folder} does not describe a proposer of this version: {error}") from error
+        known = network.state_dict()
+        tensors = read_tensors(folder / WEIGHTS, {name: tuple(tensor.shape) for name, tensor in known.items()})
+        network.load_state_dict({name: tensor.to(known[name].dtype) for name, tensor in tensors.items()})
+        return cls(network, backbone, about)
+
+    def check(self, backbone: str, levels: tuple[int, ...]) -> None:
+        """Compare the maps that it reads with those of a backbone.
+
+        Raises
+        ------
+        ModelError
+            If they differ.
+        """
+        from phrasebox.regions.backbones.finetuned import base_of
+
+        if base_of(backbone) != base_of(self.backbone) or levels != self.network.levels:
+            raise ModelError(
+                f"the objectness proposer reads maps of {shown(self.backbone)}, not of {shown(backbone)}; train one "
+                f"on boxes of your own: phrasebox propose WS --backbone {shown(backbone)}, or use "
+                "--proposer selective_search"
+            )

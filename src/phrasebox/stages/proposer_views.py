@@ -1,0 +1,177 @@
+"""Views of images with boxes, and the backbone's maps of them on disk: what a proposer is trained on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from phrasebox.io.images import load_image
+from phrasebox.pipeline.base import batches
+from phrasebox.pipeline.prefetch import ahead
+from phrasebox.pipeline.progress import progress
+from phrasebox.regions.backbones import Backbone
+from phrasebox.regions.backbones.network import STRIDES
+from phrasebox.regions.extractor import squash
+from phrasebox.workspace.workspace import Workspace
+
+LEAST_AREA = 0.4  # share of the image's area that a view shows, at least
+LEAST_SEEN = 0.4  # share of a box's area that a view has to show for the box to count
+STRETCH = 0.25  # largest logarithm of the change of the aspect ratio
+_BATCH = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Boxed:
+    """An image and its boxes, (N, 4) float32 ``xyxy`` shares of the image, without anything said of them."""
+
+    key: str
+    path: Path
+    boxes: np.ndarray
+
+
+def boxed_images(ws: Workspace, split: str = "train") -> list[Boxed]:
+    """Images of a split that have boxes: those of ground-truth phrases, and the user's own; each box once."""
+    found: dict[str, tuple[Path, list[np.ndarray]]] = {}
+
+    def add(key: str, path: Path, boxes: list[tuple[float, ...]], size: tuple[int, int]) -> None:
+        if boxes:
+            shares = np.array(sorted(set(boxes)), np.float32) / np.array(size * 2, np.float32)
+            found.setdefault(key, (path, []))[1].append(shares)
+
+    sizes = {row.key: (row.width, row.height) for batch in ws.images(split) for row in batch}
+    for example in ws.truth(split):
+        boxes = [tuple(box) for caption in example.captions for phrase in caption.phrases for box in phrase.boxes]
+        add(example.key, example.image, boxes, example.size or sizes[example.key])
+    for row, own in ws.with_own([*sizes]):
+        boxes = [tuple(box) for box in (row.given if own is None else own.boxes.tolist())]
+        add(row.key, row.path, boxes, (row.width, row.height))
+    return [
+        Boxed(key, path, np.unique(np.concatenate(parts).clip(0, 1), axis=0)) for key, (path, parts) in found.items()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A part of an image, perhaps flipped.
+
+    Attributes
+    ----------
+    place : (x1, y1, x2, y2)
+        Shares of the image.
+    flipped : bool
+        Left and right are exchanged.
+    """
+
+    place: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    flipped: bool = False
+
+    @classmethod
+    def number(cls, number: int, image: int, seed: int = 0) -> View:
+        """View 0 is the whole image; others are random parts, flipped half of the time."""
+        if not number:
+            return cls()
+        rng = np.random.default_rng((seed, number, image))
+        area, ratio = rng.uniform(LEAST_AREA, 1), math.exp(rng.uniform(-STRETCH, STRETCH))
+        width, height = min(1.0, math.sqrt(area * ratio)), min(1.0, math.sqrt(area / ratio))
+        x, y = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)
+        return cls((x, y, x + width, y + height), bool(rng.random() < 0.5))
+
+    def pixels(self, image: np.ndarray, side: int) -> np.ndarray:
+        """The view of an ``(H, W, 3)`` image, ``(side, side, 3)``."""
+        height, width = image.shape[:2]
+        x1, y1, x2, y2 = self.place
+        found = squash(image, side, (x1 * width, y1 * height, x2 * width, y2 * height))
+        return found[:, ::-1] if self.flipped else found
+
+    def boxes(self, boxes: np.ndarray) -> np.ndarray:
+        """The visible parts of boxes (N, 4), those of which at least `LEAST_SEEN` is visible, as shares of the view.
+
+        Examples
+        --------
+        >>> View((0.5, 0, 1, 1), flipped=True).boxes(np.array([[0, 0, 1, 1], [0, 0, 0.6, 1], [0.5, 0, 0.75, 0.5]]))
+        array([[0. , 0. , 1. , 1. ],
+               [0.5, 0. , 1. , 0.5]], dtype=float32)
+        """
+        corner = np.array(self.place[:2])
+        moved = (boxes - np.tile(corner, 2)) / np.tile(np.array(self.place[2:]) - corner, 2)
+        seen = moved.clip(0, 1)
+        seen = seen[_area(seen) >= LEAST_SEEN * _area(moved)]
+        if self.flipped:
+            seen = np.stack([1 - seen[:, 2], seen[:, 1], 1 - seen[:, 0], seen[:, 3]], 1)
+        return seen.astype(np.float32)
+
+
+class Views:
+    """One view of every image: its boxes, and the backbone's maps of it, which are computed when first asked for.
+
+    Parameters
+    ----------
+    number : int
+        0 is the images themselves, others are random views of them (`View.number`).
+    folder : Path
+        Where the maps are kept. Those that an interrupted computation has finished are not computed again.
+
+    Attributes
+    ----------
+    boxes : list of (M, 4) float32
+        ``xyxy`` shares of each view.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[Boxed],
+        number: int,
+        backbone: Backbone,
+        folder: Path,
+        seed: int = 0,
+        workers: int = 2,
+        quiet: bool = False,
+    ) -> None:
+        self._images, self._number, self._backbone, self._folder = images, number, backbone, folder
+        self._workers, self._quiet = workers, quiet
+        self._views = [View.number(number, image, seed) for image in range(len(images))]
+        self.boxes = [view.boxes(image.boxes) for view, image in zip(self._views, images, strict=True)]
+        what = json.dumps([backbone.fingerprint, number, seed, [image.key for image in images]]).encode()
+        self._name = f"{hashlib.blake2b(what, digest_size=8).hexdigest()}.f16"
+
+    @cached_property
+    def maps(self) -> list[np.ndarray]:
+        """The maps on disk, one (N, C, h, w) float16 array a stage of the backbone."""
+        side = self._backbone.input_size
+        shapes = [(channels, side // s, side // s) for channels, s in zip(self._backbone.levels, STRIDES, strict=True)]
+        ends = np.cumsum([0, *(math.prod(shape) for shape in shapes)]).tolist()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._compute(self._folder / self._name, 2 * ends[-1])
+        stored = np.memmap(self._folder / self._name, np.float16, "r", shape=(len(self._images), ends[-1]))
+        return [stored[:, a:b].reshape(-1, *shape) for a, b, shape in zip(ends, ends[1:], shapes, strict=False)]
+
+    def _compute(self, path: Path, size: int) -> None:
+        """Append the maps of the images that the file lacks, each of ``size`` bytes."""
+        count = len(self._images)
+        with path.open("ab") as file, progress(f"maps, view {self._number}", total=count, quiet=self._quiet) as advance:
+            done = os.fstat(file.fileno()).st_size // size
+            file.truncate(done * size)
+            advance(done)
+            with closing(ahead(self._pixels, range(done, count), count=_BATCH, threads=self._workers)) as read:
+                for pixels in map(np.stack, batches(read, _BATCH)):
+                    stages = self._backbone.pyramids(pixels)[1:]
+                    rows = [stage.half().cpu().numpy().reshape(len(pixels), -1) for stage in stages]
+                    file.write(np.concatenate(rows, 1).tobytes())
+                    file.flush()
+                    advance(len(pixels))
+
+    def _pixels(self, image: int) -> np.ndarray:
+        return self._views[image].pixels(load_image(self._images[image].path), self._backbone.input_size)
+
+
+def _area(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
