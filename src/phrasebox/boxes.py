@@ -104,6 +104,44 @@ def best_apart(boxes: np.ndarray, scores: np.ndarray, most: float, count: int) -
     return np.array(kept, np.int64)
 
 
+def soft_suppress(boxes: np.ndarray, scores: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """Soft non-maximum suppression (Bodla et al., 2017): all boxes are kept; those that overlap better ones rank lower.
+
+    From the best box on, each chosen box multiplies the scores of all others by exp(-IoU^2 / ``sigma``).
+
+    Parameters
+    ----------
+    boxes : (R, 4)
+        ``xyxy``.
+    scores : (R,)
+        At least 0; equal ones keep their order.
+
+    Returns
+    -------
+    order : (R,) int64
+        Rows from the first chosen to the last.
+    scores : (R,)
+        The score of each when it was chosen, in this order.
+
+    Examples
+    --------
+    >>> boxes = np.array([[0, 0, 4, 4], [0, 0, 4, 3], [5, 5, 6, 6]])
+    >>> order, scores = soft_suppress(boxes, np.array([0.9, 0.8, 0.5]), sigma=0.5)
+    >>> order.tolist(), scores.round(2).tolist()
+    ([0, 2, 1], [0.9, 0.5, 0.26])
+    """
+    left, scores = np.arange(len(boxes)), np.array(scores, dtype=np.float64)
+    order: list[int] = []
+    chosen: list[float] = []
+    while len(left):
+        at = int(scores[left].argmax())
+        best, left = int(left[at]), np.delete(left, at)
+        order.append(best)
+        chosen.append(float(scores[best]))
+        scores[left] *= np.exp(-(iou(boxes[best], boxes[left]) ** 2) / sigma)
+    return np.array(order, np.int64), np.array(chosen)
+
+
 def covers_image(box: Box, width: int, height: int) -> bool:
     """Whether a box covers at least `WHOLE_IMAGE_SHARE` of the image."""
     return box.area >= WHOLE_IMAGE_SHARE * width * height

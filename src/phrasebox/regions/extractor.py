@@ -174,19 +174,16 @@ class RegionExtractor:
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
                 raise DataError(f"{name}: need (H, W, 3) uint8 RGB pixels, got {image.dtype} {image.shape}")
         extracted = self._extract(images, own, names)
-        learned = self._objectness is not None and self.settings.rank == "proposer"
         return [
-            self._regions(image, proposals, vectors, key, learned and boxes is None)
-            for image, (proposals, vectors), key, boxes in zip(
-                images, extracted, keys or [""] * len(images), own, strict=True
-            )
+            self._regions(image, proposals, vectors, key)
+            for image, (proposals, vectors), key in zip(images, extracted, keys or [""] * len(images), strict=True)
         ]
 
-    def _regions(self, image: np.ndarray, proposals: Proposals, vectors: Tensor, key: str, learned: bool) -> Regions:
-        boxes, scores = proposals.boxes, proposals.scores
-        found = Regions(boxes, scores, image.shape[1], image.shape[0], vectors.half().cpu().numpy(), key)
-        if learned:
-            return replace(found, scores=np.concatenate([np.ones(1, np.float32), scores[1:]]), objectness=scores)
+    def _regions(self, image: np.ndarray, proposals: Proposals, vectors: Tensor, key: str) -> Regions:
+        boxes, stored = proposals.boxes, vectors.half().cpu().numpy()
+        found = Regions(boxes, proposals.scores, image.shape[1], image.shape[0], stored, key)
+        if proposals.quality is not None:
+            return replace(found, objectness=proposals.quality)
         with self.profile.part("superpixels"):
             return replace(found, straddling=straddling(image, boxes))
 
@@ -223,8 +220,8 @@ class RegionExtractor:
         with self.profile.part("objectness"):
             proposed = self._objectness.propose(maps[1:])
         return [
-            Proposals(boxes * _corners(image), quality) if own is None else own
-            for own, (boxes, quality), image in zip(found, proposed, images, strict=True)
+            Proposals(each.boxes * _corners(image), each.scores, each.quality) if own is None else own
+            for own, each, image in zip(found, proposed, images, strict=True)
         ]
 
     def _keep(
@@ -244,7 +241,7 @@ class RegionExtractor:
             np.arange(len(proposals.boxes)) if boxes is not None else self._best(proposals)
             for proposals, boxes in zip(found, own, strict=True)
         ]
-        kept = [Proposals(each.boxes[best], each.scores[best]) for each, best in zip(found, rows, strict=True)]
+        kept = [each.at(best) for each, best in zip(found, rows, strict=True)]
         if self._crops:
             vectors = [_crop_vectors(self._crops, image, each.boxes) for image, each in zip(images, kept, strict=True)]
         else:
@@ -330,7 +327,7 @@ def _rescored(
     rescored = []
     for proposals, image_scores in zip(found, scores, strict=True):
         image_scores[0] = 1
-        rescored.append(Proposals(proposals.boxes, image_scores.numpy()))
+        rescored.append(replace(proposals, scores=image_scores.numpy()))
     return rescored
 
 
@@ -342,7 +339,7 @@ def _contrasted(
     for proposals, image_map, image in zip(found, maps, images, strict=True):
         logits = backbone.logits(image_map.flatten(1).T) if backbone.has_classifier else None
         scores = contrast(image_map, _shares(proposals, image)[1:], logits, bins)
-        ranked.append(Proposals(proposals.boxes, np.concatenate([np.ones(1, np.float32), scores])))
+        ranked.append(replace(proposals, scores=np.concatenate([np.ones(1, np.float32), scores])))
     return ranked
 
 

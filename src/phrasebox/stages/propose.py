@@ -215,16 +215,19 @@ class ProposeTask(Task[ObjectnessNetwork, ProposeEpoch, Batch, Part]):
         for start in range(0, len(self.held), _AT_ONCE):
             maps, truth = self._part(self.views[0], self.held[start : start + _AT_ONCE])
             for found, true in zip(Objectness(model, "").propose(maps), truth, strict=True):
-                hits += boxes_found(*found, true.cpu().numpy())
+                hits += boxes_found(found.boxes, found.scores, true.cpu().numpy())
                 total += len(true)
         return replace(done, found=tuple((100 * hits / total).tolist())) if total else done
 
 
-def boxes_found(boxes: np.ndarray, quality: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """How many true boxes (G, 4) the best of `COUNTS` proposed ones (N, 4) find, with an IoU of at least 0.5."""
+def boxes_found(boxes: np.ndarray, scores: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """How many true boxes (G, 4) the best of `COUNTS` proposed ones (N, 4) find, with an IoU of at least 0.5.
+
+    The first box is the whole image, and is kept.
+    """
     usual = RegionSettings()
-    quality = np.concatenate([[np.inf], quality[1:]])
-    kept = boxes[best_apart(boxes, quality, usual.nms, max(COUNTS))]
+    scores = np.concatenate([[np.inf], scores[1:]])
+    kept = boxes[best_apart(boxes, scores, usual.nms, max(COUNTS))]
     overlap = np.stack([iou(box, kept) for box in true]) if len(true) else np.zeros((0, len(kept)))
     return np.array([(overlap[:, :count].max(1, initial=0) >= _FOUND_IOU).sum() for count in COUNTS])
 

@@ -89,7 +89,7 @@ def test_it_learns_where_things_are():
 def found_share(network: ObjectnessNetwork, truth: list[torch.Tensor]) -> float:
     """Share of the images whose best box but the whole image has an IoU of 0.5 with the true one."""
     found = Objectness(network, "").propose(maps_of(truth))
-    overlaps = [overlap_of(torch.from_numpy(boxes[1:2]), true) for (boxes, _), true in zip(found, truth, strict=True)]
+    overlaps = [overlap_of(torch.from_numpy(each.boxes[1:2]), true) for each, true in zip(found, truth, strict=True)]
     return float((torch.cat(overlaps) >= 0.5).float().mean())
 
 
@@ -107,8 +107,11 @@ def test_saved_and_loaded(tmp_path):
     again = Objectness.load(tmp_path)
     assert (again.name, again.backbone, again.about) == (made.name, "efficientnet-lite0", {"images": 3})
     maps = maps_of([torch.tensor([[0.1, 0.1, 0.5, 0.5]])])
-    for one, two in zip(made.propose(maps)[0], again.propose(maps)[0], strict=True):
-        np.testing.assert_array_equal(one, two)
+    (one,), (two,) = made.propose(maps), again.propose(maps)
+    np.testing.assert_array_equal(one.boxes, two.boxes)
+    np.testing.assert_array_equal(one.quality, two.quality)
+    np.testing.assert_array_equal(one.boxes[0], [0, 0, 1, 1])
+    assert (np.diff(one.scores[1:]) <= 0).all()
 
 
 @pytest.mark.parametrize("wrong", [{"levels": None}, {"width": "wide"}, {"kind": "phrasebox aligner"}])

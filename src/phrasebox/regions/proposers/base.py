@@ -20,6 +20,8 @@ class Proposals:
         ``xyxy`` pixels of the image; N may be 0.
     scores : (N,) float32
         The proposer's own ranking, larger is better.
+    quality : (N,) float32 or None
+        IoU from 0 to 1 that each box is expected to have with a thing, if the proposer knows.
 
     Raises
     ------
@@ -29,10 +31,15 @@ class Proposals:
 
     boxes: np.ndarray
     scores: np.ndarray
+    quality: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.boxes.ndim != 2 or self.boxes.shape[1] != 4 or self.scores.shape != (len(self.boxes),):
             raise DataError(f"proposals need (N, 4) boxes and (N,) scores, got {self.boxes.shape}, {self.scores.shape}")
+
+    def at(self, rows: np.ndarray) -> Proposals:
+        """These rows of all boxes, in this order."""
+        return Proposals(self.boxes[rows], self.scores[rows], None if self.quality is None else self.quality[rows])
 
 
 class Proposer(Protocol):

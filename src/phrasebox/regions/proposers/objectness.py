@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from phrasebox.boxes import soft_suppress
 from phrasebox.errors import ModelError
 from phrasebox.io.model_folder import WEIGHTS, model_id, read_config, read_tensors, write_model
 from phrasebox.regions.backbones.finetuned import shown
@@ -19,7 +21,34 @@ if TYPE_CHECKING:
     from phrasebox.regions.proposers.objectness_network import ObjectnessNetwork
 
 KIND = "phrasebox proposer"
+SIGMA = 0.8
+"""Of the soft suppression: a box that coincides with a better one keeps exp(-1 / `SIGMA`) of its quality."""
 BUILT_IN = Path(__file__).parents[2] / "pretrained" / "proposer"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Proposed boxes of an image, the whole image first, then from the best to the worst by ``scores``.
+
+    Attributes
+    ----------
+    boxes : (N, 4) float32
+        ``xyxy`` shares of the image.
+    quality : (N,) float32
+        IoU from 0 to 1 that each box is expected to have with a thing.
+    scores : (N,) float32
+        Quality, reduced for boxes that overlap better ones (`phrasebox.boxes.soft_suppress`); 1 for the whole image.
+    """
+
+    boxes: np.ndarray
+    quality: np.ndarray
+    scores: np.ndarray
+
+
+def _found(boxes: np.ndarray, quality: np.ndarray) -> Found:
+    order, scores = soft_suppress(boxes[1:], quality[1:], SIGMA)
+    order = np.concatenate([[0], order + 1])
+    return Found(boxes[order], quality[order], np.concatenate([[1], scores]).astype(np.float32))
 
 
 class Objectness:
@@ -45,25 +74,16 @@ class Objectness:
         """``objectness-<hash of the weights>``."""
         return f"objectness-{model_id(self.network)}"
 
-    def propose(self, maps: Sequence[Tensor]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Boxes of every image of a batch, best first, behind the whole image.
+    def propose(self, maps: Sequence[Tensor]) -> list[Found]:
+        """Boxes of every image of a batch; the first is the whole image.
 
         Parameters
         ----------
         maps : sequence of (B, C, h, w) Tensor
             Maps of the backbone's stages, from the finest to the coarsest.
-
-        Returns
-        -------
-        list of ((N, 4), (N,)) float32
-            Boxes, ``xyxy`` shares of the image, and for each the IoU from 0 to 1 that it is expected to have with a
-            thing. The first box is the whole image.
         """
-        device = maps[0].device
-        return [
-            (boxes.cpu().numpy(), quality.cpu().numpy())
-            for boxes, quality in self.network.to(device).propose(list(maps))
-        ]
+        found = self.network.to(maps[0].device).propose(list(maps))
+        return [_found(boxes.cpu().numpy(), quality.cpu().numpy()) for boxes, quality in found]
 
     @property
     def config(self) -> dict[str, Any]:

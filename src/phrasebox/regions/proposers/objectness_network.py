@@ -115,7 +115,10 @@ class ObjectnessNetwork(nn.Module):
     def propose(
         self, maps: list[Tensor], dense: int = 200, kept: int = 100, overlap: float = 0.8
     ) -> list[tuple[Tensor, Tensor]]:
-        """Boxes (N, 4), ``xyxy`` shares, and quality (N,) in [0, 1] of each image: the whole image, then best first.
+        """Boxes (N, 4), ``xyxy`` shares, and quality (N,) in [0, 1] of each image; the first box is the whole image.
+
+        Quality is the geometric mean of what the second stage gives a box before and after its last move; of the whole
+        image, which is read once, that.
 
         Parameters
         ----------
@@ -128,32 +131,33 @@ class ObjectnessNetwork(nn.Module):
         """
         pyramid = self.pyramid(maps)
         first = self.dense(pyramid)
-        boxes = [_apart(own, quality, dense, overlap) for own, quality in zip(first.boxes, first.quality, strict=True)]
-        for count in (kept, 0):
-            quality, flat = self.read(pyramid, boxes)
-            counts = [len(own) for own in boxes]
-            read = list(zip(flat.split(counts), quality.split(counts), strict=True))
-            if count:
-                boxes = [torch.cat([_whole(own), _apart(own, fit, count, overlap)]) for own, fit in read]
-        return [_ranked(torch.cat([_whole(own), own[1:]]), fit) for own, fit in read]
+        boxes = [
+            own[_apart(own, quality, dense, overlap)] for own, quality in zip(first.boxes, first.quality, strict=True)
+        ]
+        moved_once, before = self._read_again(pyramid, boxes)
+        rows = [_apart(own, quality, kept, overlap) for own, quality in zip(moved_once, before, strict=True)]
+        boxes = [torch.cat([_whole(own), own[best]]) for own, best in zip(moved_once, rows, strict=True)]
+        found = []
+        for own, after, earlier, best in zip(*self._read_again(pyramid, boxes), before, rows, strict=True):
+            quality = after.sigmoid()
+            quality[1:] = (quality[1:] * earlier[best].sigmoid()).sqrt()
+            own[0] = _whole(own)[0]
+            wide = _wide(own)
+            found.append((own[wide], quality[wide]))
+        return found
+
+    def _read_again(self, pyramid: list[Tensor], boxes: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """`read`, with the moved boxes clipped to the image, and boxes and quality of each image apart."""
+        quality, flat = self.read(pyramid, [inside(own) for own in boxes])
+        counts = [len(own) for own in boxes]
+        return list(inside(flat).split(counts)), list(quality.split(counts))
 
 
 def _apart(boxes: Tensor, quality: Tensor, count: int, overlap: float) -> Tensor:
-    """The best ``count`` boxes of which no two have a larger IoU than ``overlap``."""
-    quality, best = quality.topk(min(len(quality), 4 * count))
-    boxes = inside(boxes[best])
-    wide = _wide(boxes)
-    boxes = boxes[wide]
-    return boxes[nms(boxes, quality[wide], overlap)[:count]]
-
-
-def _ranked(boxes: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
-    """Boxes and quality in [0, 1], the first box and then the best first."""
-    boxes = inside(boxes)
-    wide = _wide(boxes[1:]).nonzero()[:, 0] + 1
-    order = wide[quality[wide].argsort(descending=True, stable=True)]
-    order = torch.cat([order.new_zeros(1), order])
-    return boxes[order], quality[order].sigmoid()
+    """Rows of the best ``count`` boxes that are wide enough and of which no two have a larger IoU than ``overlap``."""
+    best = quality.topk(min(len(quality), 4 * count)).indices
+    best = best[_wide(inside(boxes[best]))]
+    return best[nms(inside(boxes[best]), quality[best], overlap)[:count]]
 
 
 def _wide(boxes: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ class ProposerSettings:
     "Units of the layers that read a box."
     views: Annotated[int, Field(ge=1)] = 2
     "Versions of each image whose maps are computed once and kept on disk: the image, then random flipped parts of it."
-    epochs: Annotated[int, Field(ge=1)] = 8
+    epochs: Annotated[int, Field(ge=1)] = 6
     "Passes over the images, each in one of its views."
     batch: Annotated[int, Field(ge=1)] = 8
     "Images a step."
