@@ -125,7 +125,8 @@ REGION_CASES = [
     RegionSettings("grid", density=101, nms=0.5),
     RegionSettings("given", runtime="torch", pooling="crops"),
     RegionSettings(),
-    RegionSettings(backbone="efficientnet-lite1", second="efficientnet-lite0"),
+    RegionSettings("selective_search", backbone="efficientnet-lite1", second="efficientnet-lite0", rank="contrast"),
+    RegionSettings(backbone="efficientnet-lite1", objectness="ws/models/proposer"),
     RegionSettings("grid", second="efficientnet-lite1", second_size=96),
 ]
 

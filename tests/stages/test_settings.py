@@ -39,7 +39,7 @@ def test_every_preset_file_is_a_preset():
     ("text", "told"),
     [
         ("[align]\nepoch = 3\n", "[align] has no epoch; its settings are apart, dim, encoder"),
-        ("[alig]\ndim = 3\n", "has 'alig'; its tables are [regions], [align], [caption], [describe]"),
+        ("[alig]\ndim = 3\n", "has 'alig'; its tables are [regions], [propose], [align], [caption], [describe]"),
         ("dim = 3\n", "has 'dim'; its tables are"),
         ("[align", "is not TOML"),
         ("[align]\ndim = 0\n", "mine.toml: [align] dim must be at least 1, got 0"),
