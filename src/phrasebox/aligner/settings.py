@@ -13,7 +13,7 @@ from phrasebox.io.settings import DERIVED, PRESET_NAMES, preset_table, settings,
 Objective = Literal["infonce", "margin-sum", "margin-hardest"]
 Encoder = Literal["mlp", "brnn", "lstm", "gru"]
 
-PRIOR = 0.8
+PRIOR = 0.5
 """Default weight of a prior beside cosines."""
 
 
@@ -42,7 +42,7 @@ class ModelSettings:
     geometry: bool = True
     "Add the box (x1, y1, x2, y2, area, as fractions of the image) to the region vector."
     prior: Annotated[float, Field(ge=0)] | None = None
-    "Weight of the backbone's class names beside the learned scores, 0 for none; default: 0.8, for dot products 0."
+    "Weight of the backbone's class names beside the learned scores, 0 for none; default: 0.5, for dot products 0."
     photographs: bool = True
     "Prefer boxes low and near the middle, where photographs have what captions name; not for pictures from above."
 

@@ -15,7 +15,8 @@ LEAST_SQUARES_WEIGHT = 0.55  # exponent of the least-squares part in the heat; t
 RIDGE = 1.5  # of the least squares; the whole image's diagonal entry is 1
 AREA_WEIGHT = 0.9  # heat that a cell must have to pay for its area, as a share of the hottest cell's
 STRADDLING_POWER = 0.15  # of the straddling score, in the merit
-OBJECTNESS_POWER = 0.6  # of the objectness, in its place
+OBJECTNESS_POWER = 0.7  # of the objectness, in its place
+LEARNED_AREA_WEIGHT, LEARNED_LEAST_SQUARES_WEIGHT = 1.2, 0.2  # where the regions have objectness
 _LEAST_STRADDLING = 0.02
 PRIOR_DOWN, PRIOR_ACROSS = 1.0, 3.0  # of the centre prior: growth towards the bottom, decay away from the middle column
 
@@ -39,6 +40,9 @@ class HeatMap:
         self.cover = coverage(regions.boxes / np.array([regions.width, regions.height] * 2, np.float32))  # (R, G*G)
         self.cells = np.maximum(self.cover.sum(1), 1e-6)  # (R,)
         self._fit = _fit(regions)
+        learned = regions.objectness is not None
+        self._area_weight = LEARNED_AREA_WEIGHT if learned else AREA_WEIGHT
+        self._least_squares_weight = LEARNED_LEAST_SQUARES_WEIGHT if learned else LEAST_SQUARES_WEIGHT
 
     def merits(self, scores: np.ndarray, temperature: float) -> np.ndarray:
         """How well each region encloses a phrase's heat: heat(b) / (heat of the image + `AREA_WEIGHT` * area(b)).
@@ -59,7 +63,7 @@ class HeatMap:
         shape of ``scores``
         """
         heat = self.heat(scores, temperature)
-        return heat @ self.cover.T / (heat.sum(-1, keepdims=True) + AREA_WEIGHT * self.cells) * self._fit
+        return heat @ self.cover.T / (heat.sum(-1, keepdims=True) + self._area_weight * self.cells) * self._fit
 
     def heat(self, scores: np.ndarray, temperature: float) -> np.ndarray:
         """Heat (..., G*G) of phrases with scores (..., R); the hottest cell of each phrase is 1.
@@ -71,7 +75,7 @@ class HeatMap:
         if self.norms is not None:
             solved = LEAST_SQUARES_SHARPNESS * temperature * self.least_squares(scores * self.norms)
             solved = np.exp(solved - solved.max(-1, keepdims=True))
-            heat = heat ** (1 - LEAST_SQUARES_WEIGHT) * solved**LEAST_SQUARES_WEIGHT
+            heat = heat ** (1 - self._least_squares_weight) * solved**self._least_squares_weight
         if self.photograph:
             heat = heat * centre_prior()
         return heat / heat.max(-1, keepdims=True)
