@@ -11,7 +11,7 @@ package=$(cd "$(dirname "$0")/.." && pwd)/src/phrasebox/pretrained/captioner
 licence="Flickr terms of use, for non-commercial research and education"
 phrasebox import "$data/dataset_flickr8k.json" "$ws" --images "$data/images" --licence "$licence"
 phrasebox import "$data/annotations.zip" "$ws" --images "$data/images" --licence "$licence"
-phrasebox regions "$ws"
+phrasebox regions "$ws" --proposer selective_search
 phrasebox ground "$ws"
 phrasebox caption "$ws"
 phrasebox evaluate "$ws" --split val --captions-only
