@@ -98,7 +98,7 @@ def test_bad_usage_is_one_line_and_code_2(arguments, message, capsys):
         (["evaluate", "absent", "--json"], "absent is not a workspace"),
         (["import", "absent.json", "ws"], "absent.json does not exist; give a file or folder"),
         (["regions", "WS", "--device", "nonsense"], "no device 'nonsense'; use --device cpu"),
-        (["regions", "WS", "--proposer", "nonsense"], "proposer must be one of selective_search, grid"),
+        (["regions", "WS", "--proposer", "nonsense"], "proposer must be one of objectness, selective_search, grid"),
         (["regions", "WS", "--regions", "0"], "regions must be at least 1, got 0"),
         (["export", "WS", "out", "--format", "xml"], "format 'xml' is none of coco, "),
         (["align", "WS", "--batch", "1"], "batch must be at least 2"),

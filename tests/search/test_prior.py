@@ -53,5 +53,5 @@ def test_images_are_compared_by_what_was_learned(ws, aligner):
 
 
 def test_each_weight_has_vectors_of_its_own(aligner):
-    weights = (None, 0.0, 0.5)
+    weights = (None, 0.0, 0.8)
     assert len({search_id(replace(aligner, prior_weight=weight)) for weight in weights}) == len(weights)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from phrasebox.cli.app import COMMON, Common, Split, WorkspacePath
+from phrasebox.cli.app import COMMON, Common, WorkspacePath
 from phrasebox.cli.shared import session
 from phrasebox.errors import WorkspaceError
 
@@ -15,7 +15,7 @@ def evaluate(
     ws: WorkspacePath,
     /,
     *,
-    split: Split | Literal["all"] | None = None,
+    split: Literal["train", "val", "test", "all"] | None = None,
     boxes: Path | None = None,
     first_caption: bool = False,
     model: str | None = None,

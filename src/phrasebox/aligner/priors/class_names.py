@@ -77,8 +77,9 @@ class ClassNames:
         return torch.stack([self._known.get(term, nothing) for term in terms]) if terms else torch.zeros(0, self.width)
 
     def _related(self, words: Sequence[str]) -> Tensor:
-        """g_c of each word: (T, C)."""
-        cosines = text_vectors(words) @ self._vectors.T  # (T, names)
+        """g_c of each word: (T, C); each is computed alone, so that it does not depend on the others by rounding."""
+        alone = [text_vectors([word]) @ self._vectors.T for word in words]
+        cosines = torch.cat(alone) if alone else torch.zeros(0, len(self._owner))  # (T, names)
         best = torch.full((len(words), self.width), -1.0)
         best.scatter_reduce_(1, self._owner.expand(len(words), -1), cosines, "amax")
         return (best - LEAST).clamp(min=0)

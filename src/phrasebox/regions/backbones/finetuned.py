@@ -64,13 +64,15 @@ def load_tuned(folder: Path, load: Callable[[str, int], Network], input_size: in
 
 
 def base_of(name: str) -> str:
-    """The name of the network that the one in a folder was made of.
+    """The name of the network that the one in a folder was made of; other names are returned as they are.
 
     Raises
     ------
     ModelError
         If the folder is not one of `save_tuned`.
     """
+    if not is_tuned(name):
+        return name
     folder = Path(name)
     try:
         base = str(read_config(folder, KIND)["base"])
@@ -84,17 +86,6 @@ def base_of(name: str) -> str:
 def is_tuned(name: str) -> bool:
     """Whether a backbone's name is that of a folder."""
     return "/" in name and not name.startswith("timm:")
-
-
-def base_of(name: str) -> str:
-    """Name of the network that a fine-tuned one is a copy of; other names are returned as they are.
-
-    Raises
-    ------
-    ModelError
-        If the folder is not one of `save_tuned`.
-    """
-    return str(read_config(Path(name), KIND).get("base")) if is_tuned(name) else name
 
 
 def same_network(one: str, other: str) -> bool:
