@@ -91,8 +91,13 @@ def read_boxes(path: Path, wanted: Collection[str]) -> Detections:
 
 def _size(entry: Mapping[str, Any]) -> tuple[int, int] | None:
     width, height = entry.get("width"), entry.get("height")
-    both = isinstance(width, int) and isinstance(height, int) and min(width, height) > 0
-    return (width, height) if both and max(width, height) < MOST_PIXELS else None
+    if (
+        isinstance(width, int)
+        and isinstance(height, int)
+        and 0 < min(width, height) <= max(width, height) < MOST_PIXELS
+    ):
+        return width, height
+    return None
 
 
 def write(path: Path, records: Iterable[GroundedImage], categories: bool = True) -> Written:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from phrasebox.aligner import Aligner, Pairs
 from phrasebox.aligner.train import all_scores
@@ -102,7 +103,7 @@ def evaluate(
             report = grounding_report(grounding_cases(ws, aligner, boxed, advance))
         tables += grounding_tables(report, split, seed, "category words", merged=False)
     write_json(ws.path / "results" / f"{split}.json", [table.to_json() for table in tables])
-    asked = {"split": split, "model": named_model(ws, aligner), "device": aligner.device}
+    asked: dict[str, Any] = {"split": split, "model": named_model(ws, aligner), "device": aligner.device}
     if aligner.prior_weight is not None:
         asked["prior"] = aligner.prior_weight
     if boxes:
