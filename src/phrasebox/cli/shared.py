@@ -58,7 +58,9 @@ class Session:
 
 def with_prior(aligner: Aligner, weight: float | None) -> Aligner:
     """The aligner with another weight of its prior, if one is given; raises `SettingsError` if it is negative."""
-    if weight is not None and not 0 <= weight < math.inf:
+    if weight is None:
+        return aligner
+    if not 0 <= weight < math.inf:
         raise SettingsError(f"prior must be at least 0, got {weight}")
     return replace(aligner, prior_weight=weight)
 

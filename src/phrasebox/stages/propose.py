@@ -30,6 +30,7 @@ from phrasebox.stages.models import model_folder, write_history
 from phrasebox.stages.origin import origin
 from phrasebox.stages.proposer_views import Boxed, Views, boxed_images
 from phrasebox.stages.training_data import forget
+from phrasebox.stages.validation_split import SHARE, by_hash
 from phrasebox.training.execution import PLAIN
 from phrasebox.training.loop import Epoch, Phase, Task, Trained, fit
 from phrasebox.workspace.run_log import Run, versions
@@ -37,8 +38,6 @@ from phrasebox.workspace.workspace import Workspace
 
 STAGE, MAPS = "propose", "maps"
 COUNTS = (10, 20, 50)  # best regions, the whole image among them, in which boxes are looked for
-HELD_OUT = 0.05
-"""Fraction of the images with boxes that only tell how well boxes are found."""
 _FOUND_IOU = 0.5
 _AT_ONCE = 16  # images
 
@@ -150,8 +149,8 @@ def propose(
 
 def _held_out(images: Sequence[Boxed]) -> set[int]:
     """Rows of the images that are held out: those with the smallest hashes of their keys."""
-    order = sorted(range(len(images)), key=lambda row: hashlib.sha256(images[row].key.encode()).digest())
-    return set(order[: max(1, round(HELD_OUT * len(order)))])
+    keys = set(by_hash(image.key for image in images)[: max(1, round(SHARE * len(images)))])
+    return {row for row, image in enumerate(images) if image.key in keys}
 
 
 class ProposeTask(Task[ObjectnessNetwork, ProposeEpoch, Batch, Part]):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from phrasebox.boxes import area
 from phrasebox.io.images import load_image
 from phrasebox.pipeline.base import batches
 from phrasebox.pipeline.prefetch import ahead
@@ -80,8 +81,8 @@ class View:
         if not number:
             return cls()
         rng = np.random.default_rng((seed, number, image))
-        area, ratio = rng.uniform(LEAST_AREA, 1), math.exp(rng.uniform(-STRETCH, STRETCH))
-        width, height = min(1.0, math.sqrt(area * ratio)), min(1.0, math.sqrt(area / ratio))
+        share, ratio = rng.uniform(LEAST_AREA, 1), math.exp(rng.uniform(-STRETCH, STRETCH))
+        width, height = min(1.0, math.sqrt(share * ratio)), min(1.0, math.sqrt(share / ratio))
         x, y = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)
         return cls((x, y, x + width, y + height), bool(rng.random() < 0.5))
 
@@ -104,7 +105,7 @@ class View:
         corner = np.array(self.place[:2])
         moved = (boxes - np.tile(corner, 2)) / np.tile(np.array(self.place[2:]) - corner, 2)
         seen = moved.clip(0, 1)
-        seen = seen[_area(seen) >= LEAST_SEEN * _area(moved)]
+        seen = seen[area(seen) >= LEAST_SEEN * area(moved)]
         if self.flipped:
             seen = np.stack([1 - seen[:, 2], seen[:, 1], 1 - seen[:, 0], seen[:, 3]], 1)
         return seen.astype(np.float32)
@@ -171,7 +172,3 @@ class Views:
 
     def _pixels(self, image: int) -> np.ndarray:
         return self._views[image].pixels(load_image(self._images[image].path), self._backbone.input_size)
-
-
-def _area(boxes: np.ndarray) -> np.ndarray:
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from phrasebox.text.words import words
 from phrasebox.workspace.workspace import Workspace
@@ -37,17 +37,21 @@ def hold_out(ws: Workspace, told: Callable[[str], object] = lambda line: None, n
     if no_val or ws.held_out or ws.count("images", "val"):
         return len(ws.held_out)
     keys = [row.key for batch in ws.images("train") for row in batch if any(map(words, row.captions))]
-    keys.sort(key=lambda key: hashlib.sha256(key.encode()).digest())
     if len(keys) < 2 * LEAST:
         if keys:  # without any, training says what is missing
             told(f"no validation split, and {len(keys)} train images with captions are too few to make one")
         return 0
-    ws.hold_out(keys[: max(LEAST, round(SHARE * len(keys)))])
+    ws.hold_out(by_hash(keys)[: max(LEAST, round(SHARE * len(keys)))])
     told(
         f"no validation split: {len(ws.held_out)} of the {len(keys)} train images with captions are held out for it; "
         "--no-val turns this off"
     )
     return len(ws.held_out)
+
+
+def by_hash(keys: Iterable[str]) -> list[str]:
+    """The keys in the order of their hashes: the same for the same keys, and like a random one."""
+    return sorted(keys, key=lambda key: hashlib.sha256(key.encode()).digest())
 
 
 def of_tables(split: str) -> str | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from phrasebox.errors import ModelError
-from phrasebox.io.model_folder import CONFIG, WEIGHTS, model_id, read_config, read_tensors, write_model
+from phrasebox.io.model_folder import CONFIG, model_id, read_config, read_weights, write_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from phrasebox.regions.backbones.network import Network
     from phrasebox.regions.backbones.tail import Tail
@@ -49,17 +49,14 @@ def load_tuned(folder: Path, load: Callable[[str, int], Network], input_size: in
     from phrasebox.regions.backbones.tail import cut
 
     config = read_config(folder, KIND)
+    base = _base(folder, config)
     try:
-        base, size, blocks = str(config["base"]), int(input_size or config["input_size"]), int(config["blocks"])
+        size, blocks = int(input_size or config["input_size"]), int(config["blocks"])
     except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"the config of {folder} does not describe a network of this version: {error}") from error
-    if is_tuned(base):
-        raise ModelError(f"{folder / CONFIG}: a network cannot be made of another folder")
+        raise _not_described(folder, error) from error
     network = load(base, size)
     tail = cut(network, blocks).tail
-    known = tail.state_dict()
-    tensors = read_tensors(folder / WEIGHTS, {name: tuple(tensor.shape) for name, tensor in known.items()})
-    tail.load_state_dict({name: tensor.to(known[name].dtype) for name, tensor in tensors.items()})
+    read_weights(folder, tail)
     return replace(network, name=str(folder), fingerprint=f"{base}@{size}:{model_id(tail)}")
 
 
@@ -71,16 +68,21 @@ def base_of(name: str) -> str:
     ModelError
         If the folder is not one of `save_tuned`.
     """
-    if not is_tuned(name):
-        return name
-    folder = Path(name)
+    return _base(Path(name), read_config(Path(name), KIND)) if is_tuned(name) else name
+
+
+def _base(folder: Path, config: Mapping[str, Any]) -> str:
     try:
-        base = str(read_config(folder, KIND)["base"])
+        base = str(config["base"])
     except KeyError as error:
-        raise ModelError(f"the config of {folder} does not describe a network of this version: {error}") from error
+        raise _not_described(folder, error) from error
     if is_tuned(base):
         raise ModelError(f"{folder / CONFIG}: a network cannot be made of another folder")
     return base
+
+
+def _not_described(folder: Path, error: Exception) -> ModelError:
+    return ModelError(f"the config of {folder} does not describe a network of this version: {error}")
 
 
 def is_tuned(name: str) -> bool:

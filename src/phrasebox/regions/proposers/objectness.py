@@ -12,8 +12,8 @@ import numpy as np
 
 from phrasebox.boxes import soft_suppress
 from phrasebox.errors import ModelError
-from phrasebox.io.model_folder import WEIGHTS, model_id, read_config, read_tensors, write_model
-from phrasebox.regions.backbones.finetuned import shown
+from phrasebox.io.model_folder import model_id, read_config, read_weights, write_model
+from phrasebox.regions.backbones.finetuned import base_of, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -113,9 +113,7 @@ class Objectness:
             backbone, about = str(config["backbone"]), dict(config.get("about", {}))
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ModelError(f"the config of {folder} does not describe a proposer of this version: {error}") from error
-        known = network.state_dict()
-        tensors = read_tensors(folder / WEIGHTS, {name: tuple(tensor.shape) for name, tensor in known.items()})
-        network.load_state_dict({name: tensor.to(known[name].dtype) for name, tensor in tensors.items()})
+        read_weights(folder, network)
         return cls(network, backbone, about)
 
     def check(self, backbone: str, levels: tuple[int, ...]) -> None:
@@ -126,8 +124,6 @@ class Objectness:
         ModelError
             If they differ.
         """
-        from phrasebox.regions.backbones.finetuned import base_of
-
         if base_of(backbone) != base_of(self.backbone) or levels != self.network.levels:
             raise ModelError(
                 f"the objectness proposer reads maps of {shown(self.backbone)}, not of {shown(backbone)}; train one "

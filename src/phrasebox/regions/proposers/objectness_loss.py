@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.ops import box_iou, generalized_box_iou_loss, nms
+from torchvision.ops import box_area, box_iou, generalized_box_iou_loss, nms
 
 from phrasebox.regions.proposers.objectness_network import Dense, ObjectnessNetwork, centres_of, inside, side_of
 
@@ -91,7 +91,7 @@ def overlap_of(boxes: Tensor, others: Tensor) -> Tensor:
     """IoU (N,) of each box with the other of its row."""
     low, high = torch.maximum(boxes[:, :2], others[:, :2]), torch.minimum(boxes[:, 2:], others[:, 2:])
     shared = (high - low).clamp(min=0).prod(1)
-    return shared / (_area(boxes) + _area(others) - shared).clamp(min=1e-9)
+    return shared / (box_area(boxes) + box_area(others) - shared).clamp(min=1e-9)
 
 
 def _read_loss(
@@ -137,7 +137,3 @@ def _drawn(quality: Tensor, boxes: Tensor, truth: Tensor, generator: torch.Gener
         near = near[(near[:, 2:] - near[:, :2]).amin(1) > 0]
         own = torch.cat([own[: READ - len(near)], near])
     return own[:READ]
-
-
-def _area(boxes: Tensor) -> Tensor:
-    return (boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(1)
