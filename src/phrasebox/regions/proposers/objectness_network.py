@@ -9,7 +9,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops import clip_boxes_to_image, nms, roi_align
+
+from phrasebox.regions.detection_ops import nms, roi_align
 
 CELLS = 7  # cells of a box each way that the second stage reads
 LARGE = 0.5  # side, as a share of the image's, from which a box is read from the coarser map
@@ -105,9 +106,7 @@ class ObjectnessNetwork(nn.Module):
         large = (flat[:, 2:] - flat[:, :2]).clamp(min=0).prod(1).sqrt() >= LARGE
         cells = flat.new_zeros(len(flat), pyramid[0].shape[1], CELLS, CELLS)
         for level, own in ((pyramid[0], ~large), (pyramid[1], large)):
-            cells[own] = roi_align(
-                level, rois[own], CELLS, spatial_scale=level.shape[-1], sampling_ratio=2, aligned=True
-            )
+            cells[own] = roi_align(level, rois[own], CELLS, samples=2)
         seen = self.reader(cells.flatten(1))
         return self.fit(seen)[:, 0], moved(flat, self.corners(seen))
 
@@ -196,7 +195,7 @@ def moved(boxes: Tensor, change: Tensor) -> Tensor:
 
 def inside(boxes: Tensor) -> Tensor:
     """Boxes clipped to the image."""
-    return clip_boxes_to_image(boxes, (1, 1))
+    return boxes.clamp(0, 1)
 
 
 def _convolution(width: int) -> nn.Module:
