@@ -280,8 +280,8 @@ class Phrase:
     whole_image : bool
         The phrase describes the whole image, not a part of it.
     region : int
-        Index of the region that the words are assigned to, -1 if a person drew the box. The box is this region's, or
-        fused from it and regions that overlap it.
+        Index of the region that the box came from, -1 if a person drew it. The box is this region's, or fused from
+        regions around it, of which this one is the nearest; then 0 if and only if ``whole_image``.
     reviewed : bool
         A person has reviewed the phrase; score and confidence are then 1.
     """
@@ -316,7 +316,8 @@ class Grounding:
     scores : (T, R) float32
         v_i . s_t for every word t and region i: what was learned from captions.
     assignment : (T,) int
-        a_t: the region of every word, decoded at ``beta``.
+        The region of every word: that of its phrase (the shortest if several hold it), whose box is drawn; of a word of
+        no phrase a_t, decoded at ``beta``.
     score : float
         S_kl of the pair.
     norms : (R,) float32 or None

@@ -110,9 +110,20 @@ def test_box_is_fused_by_merit_and_the_region_is_the_one_nearest_to_it(norms, ph
             merit = heat_map.merits(own - rest, 2.0)
             box = fuse(merit, BOXES).astype(np.float32)
             assert tuple(phrase.box) == pytest.approx(box, abs=1e-3)
-            assert phrase.region == iou(box, BOXES).argmax()
+            assert phrase.region == (0 if phrase.whole_image else 1 + iou(box, BOXES[1:]).argmax())
             chosen.add(phrase.region)
     assert len(chosen) > 1
+
+
+def test_the_whole_image_is_the_region_of_whole_image_boxes_only():
+    # A box of 89 % of the image, whose nearest region is the image; and one of 91 %, nearest to a region.
+    for share in (0.89, 0.91):
+        boxes = np.array([[0, 0, 100, 100], [0, 0, 100, 100 * share], [0, 0, 9, 9]], np.float32)
+        regions = Regions(boxes, np.ones(3, np.float32), 100, 100)
+        scores = table(ball=[1])[:, :3]
+        (phrase,) = localise_spans(CAPTION, WORDS, scores, regions, [(21, 25)], temperature=20, photograph=False)
+        assert phrase.whole_image == (phrase.region == 0)
+        assert phrase.whole_image == (phrase.box.area >= 9000)
 
 
 def test_how_closed_the_boxes_are_is_looked_at():

@@ -11,9 +11,11 @@ import pytest
 from PIL import Image
 
 from phrasebox.errors import DataError
+from phrasebox.grounding import assigned
 from phrasebox.show import GalleryItem, gallery
 from phrasebox.show.colours import css_class
 from phrasebox.show.matrix import columns, matrix
+from phrasebox.show.wording import owner
 
 VOID = {"meta", "input"}
 
@@ -125,8 +127,51 @@ def test_ring_marks_each_word_s_maximum_and_bar_its_assigned_region(cat, sign):
     for t in range(len(cat.words)):
         row = cells[t * width : (t + 1) * width]
         assert [i for i, names in enumerate(row) if "max" in names] == [columns(cat).index(int(cat.scores[t].argmax()))]
-        assert [i for i, names in enumerate(row) if "at" in names] == [columns(cat).index(int(cat.assignment[t]))]
+        held = owner(cat.phrases, (cat.words[t].start, cat.words[t].end)) is not None
+        marked = [columns(cat).index(int(cat.assignment[t]))] if held else []
+        assert [i for i, names in enumerate(row) if "at" in names] == marked
         assert ["neg" in names for names in row] == (cat.scores[t, columns(cat)] < 0).tolist()
+
+
+def test_sum_learned_scores_and_prior_are_tables_of_one_matrix(cat):
+    prior = np.roll(cat.scores, 3, axis=1)
+    both = dataclasses.replace(cat, prior=prior)
+    page = Page(matrix(both))
+    bodies = [(attrs["data-s"], "hidden" in attrs) for attrs, _ in page.find("tbody")]
+    assert bodies == [("sum", False), ("learned", True), ("prior", True)]
+    buttons = [(attrs["data-s"], attrs["aria-pressed"]) for attrs, _ in page.find("button")]
+    assert buttons == [("sum", "true"), ("learned", "false"), ("prior", "false")]
+    cells = [text for attrs, text in page.find("td") if attrs.get("class") != "best"]
+    shown = np.array([float(text.replace("−", "-")) for text in cells]).reshape(3, len(cat.words), -1)
+    for table, expected in zip(shown, (both.total, both.scores, prior), strict=True):
+        assert table == pytest.approx(expected[:, columns(both)], abs=0.0051)
+    assert not Page(matrix(cat)).find("button")
+
+
+def test_all_is_underlined_only_where_the_whole_image_is_drawn(cat):
+    underlined = {
+        attrs["data-p"]: columns(cat)[next(i for i, cell in enumerate(cells) if "at" in cell)]
+        for attrs, cells in _rows(matrix(agreeing(cat)))
+        if "data-p" in attrs
+    }
+    assert underlined == {str(i): phrase.region for i, phrase in enumerate(cat.phrases)}
+    assert [phrase.whole_image for phrase in cat.phrases] == [r == 0 for r in underlined.values()]
+
+
+def agreeing(cat):
+    """With each word on the region of its phrase."""
+    return dataclasses.replace(cat, assignment=assigned(cat.words, cat.phrases, cat.assignment))
+
+
+def _rows(html):
+    """Each row of words: its attributes, and the classes of its cells."""
+    rows = []
+    for tag, attrs, _ in Page(html).elements:
+        if tag == "tr":
+            rows.append((attrs, []))
+        elif tag == "td" and attrs.get("class") != "best":
+            rows[-1][1].append(attrs.get("class", "").split())
+    return rows
 
 
 def test_cells_show_the_scores_and_their_share_of_the_largest(cat):

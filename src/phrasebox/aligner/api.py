@@ -22,7 +22,7 @@ from phrasebox.aligner.settings import ModelSettings
 from phrasebox.aligner.stored import BUILT_IN, KIND, NAME, NAMES
 from phrasebox.aligner.unlearned import BETA, unlearned
 from phrasebox.errors import DataError, ModelError
-from phrasebox.grounding import clean_phrases, decode_batch, localise, phrase_spans
+from phrasebox.grounding import assigned, clean_phrases, decode_batch, localise, phrase_spans
 from phrasebox.models.saved_model import SavedModel
 from phrasebox.regions.compatibility import workspace_regions
 from phrasebox.regions.extractor import ImageOrRegions as Image
@@ -229,8 +229,9 @@ class Aligner(SavedModel):
             own, asked = norms.get(id(r)), None if spans is None else spans[i]
             phrases = self._phrases(sentence.text, sentence.words, table, path, r, own, asked)
             score = float(over_words(table.max(1), np.array([len(table)]), self.model.settings.mean)[0])
+            given = assigned(sentence.words, phrases, path)
             found.append(
-                Grounding(sentence.text, sentence.words, r, both[0], path, phrases, score, beta, r.key, own, both[1])
+                Grounding(sentence.text, sentence.words, r, both[0], given, phrases, score, beta, r.key, own, both[1])
             )
         return found
 
@@ -238,7 +239,7 @@ class Aligner(SavedModel):
         """A grounding with its words decoded at another beta, from the scores it has: no network runs."""
         path = decode_batch([found.total], beta)[0]
         phrases = self._phrases(found.caption, found.words, found.total, path, found.regions, found.norms)
-        return replace(found, assignment=path, phrases=phrases, beta=beta)
+        return replace(found, assignment=assigned(found.words, phrases, path), phrases=phrases, beta=beta)
 
     def _phrases(
         self,

@@ -3,6 +3,16 @@
 from phrasebox.grounding.confidence import confidence
 from phrasebox.grounding.decode import decode, decode_batch, energy, segments
 from phrasebox.grounding.localise import localise
-from phrasebox.grounding.phrases import clean_phrases, phrase_spans
+from phrasebox.grounding.phrases import assigned, clean_phrases, phrase_spans
 
-__all__ = ["clean_phrases", "confidence", "decode", "decode_batch", "energy", "localise", "phrase_spans", "segments"]
+__all__ = [
+    "assigned",
+    "clean_phrases",
+    "confidence",
+    "decode",
+    "decode_batch",
+    "energy",
+    "localise",
+    "phrase_spans",
+    "segments",
+]

@@ -33,8 +33,9 @@ def localise(
     A phrase's score on a region is the mean over its content words (all its words if it has none) with more weight on
     the last one. `SENTENCE_WEIGHT` times the mean over all words of the sentence is subtracted, as that part does not
     tell phrases apart. The heat map turns these scores into a merit of each region (`HeatMap.merits`). The box is a
-    weighted box fusion of the region with the highest merit and those that overlap it (`fuse`); ``region`` is the
-    region nearest to it. The confidence is explained in `phrasebox.grounding.confidence`.
+    weighted box fusion of the region with the highest merit and those that overlap it (`fuse`). ``region`` is the
+    region nearest to it: the whole image if the box covers it, else one of the others. The confidence is explained in
+    `phrasebox.grounding.confidence`.
 
     Parameters
     ----------
@@ -65,10 +66,11 @@ def localise(
     for span, of, merit in zip(spans, chosen, merits, strict=True):
         box = Box(*fuse(merit, regions.boxes).tolist())
         overlap = iou(np.array(tuple(box), np.float32), regions.boxes)
-        score, nearest = scores[of].mean(0), int(overlap.argmax())
+        whole = covers_image(box, regions.width, regions.height)
+        nearest = 0 if whole or len(overlap) == 1 else int(overlap[1:].argmax()) + 1
+        score = scores[of].mean(0)
         sure = confidence(merit.astype(np.float64) ** POWER, overlap, float(score.max()))
         text = caption[span[0] : span[1]]
-        whole = covers_image(box, regions.width, regions.height)
         found.append(Phrase(text, span, box, float(score[nearest]), sure, whole, nearest))
     return tuple(found)
 

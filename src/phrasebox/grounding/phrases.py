@@ -83,6 +83,24 @@ def clean_phrases(
     return tuple(found)
 
 
+def assigned(words: Sequence[Word], phrases: Sequence[Phrase], decoded: np.ndarray) -> np.ndarray:
+    """The region of every word (T,): that of the shortest phrase that holds it, else the ``decoded`` one.
+
+    Examples
+    --------
+    >>> from phrasebox.text.words import words
+    >>> from phrasebox.types import Box
+    >>> dog = Phrase("A dog", (0, 5), Box(0, 0, 1, 1), 0.5, 0.5, region=2)
+    >>> assigned(words("A dog runs"), [dog], np.array([0, 1, 1])).tolist()
+    [2, 2, 1]
+    """
+    found = decoded.copy()
+    for phrase in sorted(phrases, key=lambda phrase: phrase.span[0] - phrase.span[1]):
+        start, end = phrase.span
+        found[[t for t, word in enumerate(words) if word.start < end and word.end > start]] = phrase.region
+    return found
+
+
 def phrase_spans(caption: str, words: Sequence[Word], assignment: np.ndarray, boxes: np.ndarray) -> list[Span]:
     """Phrases of a decoded sentence, finer than its segments, each to be localised by itself.
 

@@ -25,6 +25,12 @@ for (const article of document.querySelectorAll("article")) {
       }
     }
   };
+  article.addEventListener("click", ({ target }) => {
+    const button = target.closest(".kinds button");
+    if (!button) return;
+    for (const e of article.querySelectorAll(".kinds button")) e.setAttribute("aria-pressed", e.dataset.s === button.dataset.s);
+    for (const e of article.querySelectorAll("tbody[data-s]")) e.toggleAttribute("hidden", e.dataset.s !== button.dataset.s);
+  });
   const sentence = (event) => event.target.closest(".sentence");
   article.addEventListener("click", (event) => sentence(event) && choose(sentence(event).dataset.c));
   article.addEventListener("focusin", (event) => {

@@ -13,10 +13,23 @@ from phrasebox.show.wording import number, owner
 from phrasebox.types import Grounding
 
 _SHOWN = 22
+KINDS = {
+    "sum": "sum: what chose the boxes",
+    "learned": "learned from captions",
+    "prior": "prior: class names",
+}
+"""The tables of scores and their labels."""
+
+
+def tables(grounding: Grounding) -> dict[str, np.ndarray]:
+    """The tables (T, R) by their name in `KINDS`, the one that boxes were chosen from first; one without a prior."""
+    if grounding.prior is None:
+        return {"learned": grounding.scores}
+    return {"sum": grounding.total, "learned": grounding.scores, "prior": grounding.prior}
 
 
 def columns(grounding: Grounding) -> list[int]:
-    """Choose the regions to show: 22, or more if more are the best or assigned region of a word.
+    """Choose the regions to show: 22, or more if more are the best or assigned region of a word in any of the `tables`.
 
     Parameters
     ----------
@@ -26,7 +39,7 @@ def columns(grounding: Grounding) -> list[int]:
     Returns
     -------
     list of int
-        Every region that is a word's best or a_t, then those with the highest scores; ascending.
+        Every region that is a word's best or assigned one, then those with the highest scores; ascending.
 
     Raises
     ------
@@ -39,20 +52,19 @@ def columns(grounding: Grounding) -> list[int]:
             f"the caption {grounding.caption!r} has {words} words and {regions} regions but scores of shape "
             f"{grounding.scores.shape} and an assignment of shape {grounding.assignment.shape}; ground it again"
         )
-    total = grounding.total
-    best = total.max(0, initial=-np.inf)
-    needed = {*total.argmax(1).tolist(), *grounding.assignment.tolist()}
+    best = grounding.total.max(0, initial=-np.inf)
+    needed = {*grounding.assignment.tolist()}.union(*(table.argmax(1).tolist() for table in tables(grounding).values()))
     others = [r for r in np.argsort(-best, kind="stable").tolist() if r not in needed]
     return sorted([*needed, *others[: max(0, _SHOWN - len(needed))]])
 
 
 def matrix(grounding: Grounding) -> str:
-    """Draw the scores v_i . s_t with words as rows and regions as columns, and under it how they make S_kl.
+    """Draw scores with words as rows and regions as columns, and under them how they make S_kl.
 
-    The prior is added to the scores if there is one.
-
-    The table's first row holds a crop of each region (an element of class ``r<region>`` that the page fills).
-    Of each row the maximum has class ``max`` (the first, if several are equal) and the region a_t has class ``at``.
+    The table's first row holds a crop of each region (an element of class ``r<region>`` that the page fills). It has a
+    body for each of the `tables`; all but the first are hidden, and buttons above choose among them.
+    Of each row the maximum has class ``max`` (the first, if several are equal). The region that the box of the word's
+    phrase came from has class ``at``; a word of no phrase has none.
 
     Parameters
     ----------
@@ -72,18 +84,37 @@ def matrix(grounding: Grounding) -> str:
         f'<th scope="col" data-r="{r}"><span class="crop"><i class="px r{r}"></i></span>{r or "all"}</th>'
         for r in chosen
     )
-    rows = "\n".join(_row(grounding, t, chosen) for t in range(len(words)))
+    bodies = "\n".join(_body(grounding, kind, chosen) for kind in tables(grounding))
     return (
-        '<div class="scroll" tabindex="0" role="region" aria-label="scores of words by regions">'
+        f'{_choice(grounding)}<div class="scroll" tabindex="0" role="region" aria-label="scores of words by regions">'
         f'<table><thead><tr><th class="note">{note}</th>{heads}<th scope="col">best</th></tr></thead>\n'
-        f"<tbody>{rows}</tbody></table></div>\n{_total(grounding)}"
+        f"{bodies}</table></div>\n{_total(grounding)}"
     )
 
 
-def _row(grounding: Grounding, t: int, chosen: list[int]) -> str:
-    word, scores = grounding.words[t], grounding.total[t]
-    largest = float(np.abs(grounding.total).max()) or 1.0
-    best, assigned = int(scores.argmax()), int(grounding.assignment[t])
+def _choice(grounding: Grounding) -> str:
+    """Buttons, one for each table; none if there is one only."""
+    kinds = list(tables(grounding))
+    if len(kinds) == 1:
+        return ""
+    buttons = "".join(
+        f'<button type="button" data-s="{kind}" aria-pressed="{str(kind == kinds[0]).lower()}">{KINDS[kind]}</button>'
+        for kind in kinds
+    )
+    return f'<p class="kinds" role="group" aria-label="scores that are shown">{buttons}</p>'
+
+
+def _body(grounding: Grounding, kind: str, chosen: list[int]) -> str:
+    shown = tables(grounding)
+    rows = "\n".join(_row(grounding, t, chosen, shown[kind]) for t in range(len(grounding.words)))
+    return f'<tbody data-s="{kind}"{" hidden" if kind != next(iter(shown)) else ""}>{rows}</tbody>'
+
+
+def _row(grounding: Grounding, t: int, chosen: list[int], table: np.ndarray) -> str:
+    word, scores = grounding.words[t], table[t]
+    largest = float(np.abs(table).max()) or 1.0
+    best, phrase = int(scores.argmax()), _phrase(grounding, t)
+    assigned = int(grounding.assignment[t]) if phrase else None
     cells = []
     for r in chosen:
         strength = round(100 * abs(float(scores[r])) / largest)
@@ -92,7 +123,7 @@ def _row(grounding: Grounding, t: int, chosen: list[int]) -> str:
         attribute = f' class="{names}"' if names else ""
         cells.append(f'<td{attribute} style="--s:{strength}">{number(scores[r])}</td>')
     return (
-        f'<tr{_phrase(grounding, t)}><th scope="row" dir="auto">{escape(word.text)}</th>{"".join(cells)}'
+        f'<tr{phrase}><th scope="row" dir="auto">{escape(word.text)}</th>{"".join(cells)}'
         f'<td class="best">{number(scores[best])}</td></tr>'
     )
 

@@ -129,7 +129,14 @@ def test_the_matrix_comes_when_it_is_asked_for(grounded, shoot):
     grounded.wait_for_selector(".matrix td.max")
     words = grounded.locator(".matrix tbody tr").count()
     assert words == int(grounded.locator("#panel-ground .facts dd").nth(1).inner_text())
-    assert grounded.locator(".matrix td.max").count() == grounded.locator(".matrix td.at").count() == words
+    assert grounded.locator(".matrix td.max").count() == words
+    assert grounded.locator(".matrix td.at").count() == grounded.locator(".matrix tbody tr[data-p]").count() > 0
+    cell = grounded.locator(".matrix td.max").first
+    total = cell.inner_text()
+    grounded.select_option("#panel-ground .wide select", "prior")
+    grounded.wait_for_function("text => document.querySelector('.matrix td.max').innerText !== text", arg=total)
+    grounded.select_option("#panel-ground .wide select", "sum")
+    grounded.wait_for_function("text => document.querySelector('.matrix td.max').innerText === text", arg=total)
     head = grounded.locator(".matrix thead th[data-r]").nth(3)
     head.hover()
     region = head.get_attribute("data-r")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from phrasebox.show.colours import PALETTE
@@ -51,10 +53,21 @@ def test_the_matrix_says_which_region_is_best_and_which_was_given():
     table = views.matrix_of(grounding())
     assert [row["text"] for row in table["words"]] == ["A", "cat", "sleeps"]
     assert [[cell["best"] for cell in row["scores"]] for row in table["words"]] == [[False, True]] * 2 + [[True, False]]
-    assert [[cell["given"] for cell in row["scores"]] for row in table["words"]][2] == [True, False]
+    given = [[cell["given"] for cell in row["scores"]] for row in table["words"]]
+    assert given == [[False, True], [False, True], [False, False]]  # no box is drawn for "sleeps"
     assert table["words"][2]["scores"][1]["negative"]
     assert [row.get("p") for row in table["words"]] == ["0", "0", None]
     assert table["sum"] == "(0.20 + 0.50 + 0.30) / 3 = 0.33"
+
+
+def test_the_matrix_is_of_the_scores_that_are_asked_for():
+    both = replace(grounding(), prior=np.array([[0.0, 0.4], [0.1, 0.2], [0.0, 0.0]], np.float32))
+
+    def first_row(*kind):
+        return [cell["text"] for cell in views.matrix_of(both, *kind)["words"][0]["scores"]]
+
+    assert first_row() == first_row("sum") == ["0.10", "0.60"]
+    assert (first_row("learned"), first_row("prior")) == (["0.10", "0.20"], ["0.00", "0.40"])
 
 
 def test_segments_are_the_caption_and_share_a_regions_colour():

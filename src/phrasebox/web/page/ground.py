@@ -5,9 +5,11 @@ from __future__ import annotations
 from nicegui import events
 
 from phrasebox.errors import PhraseboxError
+from phrasebox.show.matrix import KINDS, tables
 from phrasebox.show.wording import number
 from phrasebox.web.page import views
 from phrasebox.web.page.parts import (
+    Choice,
     Field,
     Matrix,
     Notice,
@@ -29,8 +31,8 @@ from phrasebox.web.service import Grounded, Service
 _MAX_SUGGESTIONS = 3  # captions offered to ground
 _CHAIN_LABEL = "Chain strength: how readily neighbouring words share a region"
 _MATRIX_HELP = (
-    "Score of each word with each region. A word's best region is ringed. The region that the chain assigns to it, "
-    "which neighbouring words may share, is underlined."
+    "Score of each word with each region. A word's best region is ringed. The region that the box of its phrase came "
+    "from is underlined."
 )
 
 
@@ -42,6 +44,7 @@ class GroundTab:
         self._grounded: Grounded | None = None
         self._request, self._outdated, self._open = 0, False, False
         self._betas: list[float] = [0.0]
+        self._kind = "sum"
         self._sentence = ""
         heading(
             "Ground", "Choose a picture and enter a sentence to see which words describe which part of the picture."
@@ -62,6 +65,7 @@ class GroundTab:
             with element(classes="wide card") as self._more, element("details", "more") as details:
                 Text("Words by regions", "summary")
                 Text(_MATRIX_HELP, classes="soft small")
+                self._kinds = Choice().on("chose", self._kind_chosen)
                 self._matrix = Matrix()
             details.on("toggle", self._toggled, js_handler="(e) => emit(e.target.open)")
         self._clear()
@@ -146,7 +150,7 @@ class GroundTab:
         set_props(self._card, hidden=None, aria_busy=None)
         set_props(self._more, hidden=None)
         stops = [{"text": f"β = {beta:.3g}"} for beta in self._betas]
-        ends = {"low": "each word its own box", "high": "one box for all"}
+        ends = {"low": "short phrases", "high": "long phrases"}
         set_props(
             self._slider,
             label=_CHAIN_LABEL,
@@ -177,6 +181,10 @@ class GroundTab:
                     Text(str(value), "dd")
         self._draw_matrix()
 
+    def _kind_chosen(self, event: events.GenericEventArguments) -> None:
+        self._kind = str(event.args)
+        self._draw_matrix()
+
     def _toggled(self, event: events.GenericEventArguments) -> None:
         self._open = bool(event.args)
         self._draw_matrix()
@@ -186,5 +194,8 @@ class GroundTab:
         chosen = self._visitor.chosen
         if not self._open or self._grounded is None or chosen is None:
             return
-        table = views.matrix_of(self._grounded.grounding)
+        grounding = self._grounded.grounding
+        options = [[kind, KINDS[kind]] for kind in tables(grounding)]
+        set_props(self._kinds, label="Scores", options=options, value=self._kind, hidden=len(options) == 1 or None)
+        table = views.matrix_of(grounding, self._kind)
         set_props(self._matrix, src=chosen.src, width=chosen.width, height=chosen.height, **table)

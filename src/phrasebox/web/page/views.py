@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from phrasebox.grounding.decode import segments as segments_of
 from phrasebox.show.colours import PALETTE
-from phrasebox.show.matrix import columns
+from phrasebox.show.matrix import columns, tables
 from phrasebox.show.wording import number, owner, segments
 from phrasebox.types import Box, Grounding, Phrase
 
@@ -118,14 +120,18 @@ def probes(grounding: Grounding) -> list[dict[str, Any]]:
     return [one | {"used": True, "k": used[one["r"]]} if one["r"] in used else one for one in found]
 
 
-def matrix_of(grounding: Grounding) -> dict[str, Any]:
-    """Score matrix of words and regions, and how the best scores of the words add up to S_kl."""
-    chosen, largest = columns(grounding), float(abs(grounding.total).max(initial=0)) or 1.0
+def matrix_of(grounding: Grounding, kind: str = "sum") -> dict[str, Any]:
+    """Scores of words by regions, and how the best of the words add up to S_kl.
+
+    ``kind`` is one of the `tables`; the first of them without it.
+    """
+    shown = tables(grounding)
+    chosen, table = columns(grounding), shown.get(kind, grounding.total)
     total = len(grounding.regions)
     return {
         "columns": [{"r": str(r), **_corners(grounding, r)} for r in chosen],
         "note": f"all {total} regions" if len(chosen) == total else f"{len(chosen)} of {total} regions shown",
-        "words": [_word(grounding, t, chosen, largest) for t in range(len(grounding.words))],
+        "words": [_word(grounding, t, chosen, table) for t in range(len(grounding.words))],
         "sum": _sum(grounding),
     }
 
@@ -136,10 +142,11 @@ def _corners(grounding: Grounding, r: int) -> dict[str, float]:
     }
 
 
-def _word(grounding: Grounding, t: int, chosen: Sequence[int], largest: float) -> dict[str, Any]:
-    word, scores = grounding.words[t], grounding.total[t]
-    best, given = int(scores.argmax()), int(grounding.assignment[t])
+def _word(grounding: Grounding, t: int, chosen: Sequence[int], table: np.ndarray) -> dict[str, Any]:
+    word, scores = grounding.words[t], table[t]
+    largest = float(abs(table).max(initial=0)) or 1.0
     p = owner(grounding.phrases, (word.start, word.end))
+    best, given = int(scores.argmax()), None if p is None else int(grounding.assignment[t])
     cells = [
         {
             "text": number(scores[r]),

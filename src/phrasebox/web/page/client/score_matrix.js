@@ -1,4 +1,4 @@
-// Words by regions: the scores v_i . s_t, each word's best region ringed, the one it was given underlined.
+// Words by regions: scores, each word's best region ringed, the one that the box of its phrase came from underlined.
 export default {
   template: `
     <div class="matrix">
