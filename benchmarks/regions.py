@@ -251,7 +251,7 @@ def grounding_row(data: Path, pictures: Path, split: str, name: str) -> dict[str
     profile = Profile()
     made = make_regions(ws, WAYS[name], profile=profile).done
     rate = made / profile.wall if made else None
-    align(ws, PRESETS["modern"].model, PRESETS["modern"].train)
+    align(ws, PRESETS["modern"].model, PRESETS["modern"].train, start="nothing")
     aligner = Aligner.for_workspace(ws)
     scores = grounding_report(grounding_cases(ws, aligner, ws.truth(split))).overall
     pairs = load_pairs(ws, aligner.model.settings, split)

@@ -76,7 +76,7 @@ def measure(what: str, folder: Path, memory: int, epochs: int) -> None:
     if what == "align":
         chosen = PRESETS["modern"]
         align(ws, chosen.model, replace(chosen.train, epochs=epochs), "measured", fresh=True, quiet=True,
-              report=after, execution=execution)  # fmt: skip
+              report=after, execution=execution, start="nothing")  # fmt: skip
     else:
         speaker = SPEAKERS["modern"]
         lessons = replace(speaker.train, data="images", epochs=epochs, reward_epochs=0, min_count=1)

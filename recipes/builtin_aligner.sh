@@ -12,7 +12,7 @@ licence="Flickr terms of use, for non-commercial research and education"
 phrasebox import "$data/dataset_flickr8k.json" "$ws" --images "$data/images" --licence "$licence"
 phrasebox import "$data/annotations.zip" "$ws" --images "$data/images" --licence "$licence"
 phrasebox regions "$ws" --proposer selective_search
-phrasebox align "$ws"
+phrasebox align "$ws" --start nothing
 phrasebox evaluate "$ws" --split val --prior 0
 python "$(dirname "$0")/../benchmarks/recording.py" flickr8k-val "$ws"/results/val.json
 mkdir -p "$package"

@@ -173,7 +173,13 @@ def test_align_options_give_the_settings(preset, tmp_path, monkeypatch):
         app(list(step.command[1:]), result_action="return_value", exit_on_error=False)
     assert asked[0][:3] == (model, train, "mine")
     more = {name: value for name, value in asked[0][-1].items() if name != "told"}
-    assert more == {"execution": execution, "finetune": finetune, "workers": os.cpu_count(), "no_val": True}
+    assert more == {
+        "execution": execution,
+        "finetune": finetune,
+        "workers": os.cpu_count(),
+        "no_val": True,
+        "start": "nothing",
+    }
 
 
 def test_settings_that_no_option_gives_are_noted(tmp_path):
@@ -272,7 +278,8 @@ def test_values_of_0_1_that_were_removed_are_noted(stage, settings, gone, tmp_pa
     ws = Workspace.create(tmp_path / "ws")
     ws.made(Run(stage, {"name": "mine"}, settings, 0, "models/mine"))
     (step,) = reproduce(ws)
-    assert step.command == ("phrasebox", stage, str(ws.path), "--name", "mine")
+    start = ("--start", "nothing") if stage == "align" else ()
+    assert step.command == ("phrasebox", stage, str(ws.path), *start, "--name", "mine")
     assert step.notes == tuple(f"{one} was removed; this version cannot train that model" for one in gone)
 
 

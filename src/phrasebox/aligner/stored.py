@@ -17,6 +17,8 @@ BUILT_IN = Path(str(resources.files("phrasebox") / "pretrained" / "aligner"))
 NAME = "aligner"
 NAMES = "names"
 """Name of the aligner that knows the class names of the backbones alone."""
+NOTHING = "nothing"
+"""Name, as what a training starts from, of random weights."""
 
 
 def made_with(model: str, beta: Any, prior: float) -> dict[str, Any]:

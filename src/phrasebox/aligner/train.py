@@ -63,13 +63,16 @@ class AlignEpoch(Epoch):
 
     @property
     def figures(self) -> str:
-        """Validation R@1 both ways and the loss."""
-        loss = f"loss {self.loss:.3f}"
-        if math.isnan(self.score):
-            return loss
-        return (
-            f"val R@1 {self.image_to_sentence[0]:.1f} to sentences, {self.sentence_to_image[0]:.1f} to images, {loss}"
-        )
+        """Validation R@1 both ways and the loss, as far as they are known."""
+        forth, back = self.image_to_sentence[0], self.sentence_to_image[0]
+        recall = "" if math.isnan(self.score) else f"val R@1 {forth:.1f} to sentences, {back:.1f} to images"
+        loss = "" if math.isnan(self.loss) else f"loss {self.loss:.3f}"
+        return ", ".join(filter(None, (recall, loss)))
+
+    @property
+    def recalls(self) -> dict[str, tuple[float, float, float]]:
+        """R@1, R@5 and R@10 of both ways by the name of their field."""
+        return {"image_to_sentence": self.image_to_sentence, "sentence_to_image": self.sentence_to_image}
 
 
 def train(

@@ -22,11 +22,12 @@ def align(
     ws: WorkspacePath,
     /,
     *,
-    start: Start = START,
+    values: Start = START,
     model: Annotated[ModelSettings, MODEL] = _MODEL,
     training: Annotated[TrainSettings, TRAINING] = _TRAINING,
     execution: Annotated[Execution, COMPUTING] = PLAIN,
     finetune: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
+    start: str | None = None,
     name: str = "aligner",
     fresh: bool = False,
     no_val: bool = False,
@@ -39,6 +40,9 @@ def align(
     finetune
         Number of last blocks of the backbones to fine-tune with the aligner afterwards. The regions must then be
         recomputed: phrasebox regions WS --like MODEL --fresh.
+    start
+        Model to start from: built-in, nothing (random weights), or a model's folder or hub id. By default the built-in
+        one where it fits the regions and the model settings. The learning rate is then a quarter of --lr.
     name
         Name of the model's folder in the workspace's folder "models".
     fresh
@@ -58,6 +62,7 @@ def align(
         done = job(
             opened.workspace, model, training, name, opened.device, fresh, opened.silent, report,
             execution=execution, finetune=finetune, workers=opened.workers, told=opened.report, no_val=no_val,
+            start=start,
         )  # fmt: skip
     again = f"phrasebox regions {ws} --like {done.folder} --fresh"
     remedy = [f"the backbones were fine-tuned; recompute the regions: {again}"] if finetune else []
@@ -68,6 +73,7 @@ def align(
             "epochs": done.epochs,
             "new_epochs": done.new,
             "beta": done.beta,
+            "share": done.share,
             "best": done.best.to_json(),
         },
         f"{done.folder}: best epoch {done.best.epoch + 1} of {done.epochs} ({done.new} new), beta {done.beta:g}",

@@ -37,6 +37,18 @@ def workspace_regions(ws: Workspace) -> RegionSettings:
         ) from error
 
 
+def differences(made: RegionSettings, settings: RegionSettings) -> str:
+    """What makes vectors made with ``made`` unfit for a model of ``settings``: empty if they fit.
+
+    >>> differences(RegionSettings(size=64), RegionSettings())
+    'size=64 (model: None)'
+    """
+    if same_vectors(made, settings):
+        return ""
+    here, there = stage_settings(made), stage_settings(settings)
+    return ", ".join(f"{k}={here[k]!r} (model: {v!r})" for k, v in there.items() if here[k] != v)
+
+
 def check_regions(
     ws: Workspace, settings: RegionSettings, reader: str, command: str, first_alone: bool = False
 ) -> None:
@@ -61,10 +73,9 @@ def check_regions(
     made = workspace_regions(ws)
     if first_alone:
         made = replace(made, second=settings.second, second_size=settings.second_size)
-    if same_vectors(made, settings):
+    differing = differences(made, settings)
+    if not differing:
         return
-    here, there = stage_settings(made), stage_settings(settings)
-    differing = ", ".join(f"{k}={here[k]!r} (model: {v!r})" for k, v in there.items() if here[k] != v)
     own = Path(settings.backbone).parent.parent if is_tuned(settings.backbone) else None
     options = f" --like {own}" if own else ""
     raise ModelError(

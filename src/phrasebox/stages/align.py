@@ -11,7 +11,7 @@ from typing import Any
 
 from phrasebox.aligner import AlignEpoch, Aligner, Bank, ModelSettings, Pairs, TrainSettings
 from phrasebox.aligner.model import AlignerModel
-from phrasebox.aligner.stored import NAME
+from phrasebox.aligner.stored import NAME, NOTHING
 from phrasebox.aligner.train import train
 from phrasebox.errors import WorkspaceError
 from phrasebox.io.atomic import write_whole
@@ -22,6 +22,7 @@ from phrasebox.stages.choose_beta import BETAS, choose_beta
 from phrasebox.stages.finetune import MAPS, check_tunable, tune
 from phrasebox.stages.models import computed, model_folder, write_history
 from phrasebox.stages.origin import origin
+from phrasebox.stages.start_model import blended, start_model
 from phrasebox.stages.training_data import VECTORS, forget, training_pairs
 from phrasebox.stages.validation_split import hold_out
 from phrasebox.text.vocabulary import Vocabulary
@@ -32,14 +33,14 @@ from phrasebox.workspace.run_log import Run, versions
 from phrasebox.workspace.workspace import Workspace
 
 STAGE = "align"
-_WAYS = "image_to_sentence", "sentence_to_image"
 
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
     """Result of a training: the model's folder, numbers of all and of ``new`` epochs, the best epoch, and beta.
 
-    ``beta`` is NaN in all processes except rank 0, which saves the model.
+    ``beta`` is NaN in all processes except rank 0, which saves the model. ``share`` is that of the trained weights in
+    the model's, the rest is the start's; 1 without a start.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class Aligned:
     new: int
     best: AlignEpoch
     beta: float
+    share: float = 1.0
 
 
 def align(
@@ -64,6 +66,7 @@ def align(
     workers: int = 2,
     told: Callable[[str], object] = lambda line: None,
     no_val: bool = False,
+    start: str | Path | None = None,
 ) -> Aligned:
     """Train on the ``train`` split, stop early by retrieval on ``val``, choose beta on training images, and save.
 
@@ -79,6 +82,11 @@ def align(
     told, no_val
         As `phrasebox.stages.validation_split.hold_out`: where there is no val split, one is made of train images.
 
+    start : str or Path, optional
+        The aligner to start from, see `phrasebox.stages.start_model.start_model`: by default the built-in one where it
+        fits. What is saved lies between the start and the trained model, where the val split is retrieved best; it is
+        the start itself if nothing betters it.
+
     Raises
     ------
     WorkspaceError
@@ -86,7 +94,7 @@ def align(
     SettingsError
         If the name is no valid folder name, or the backbones cannot be fine-tuned.
     ModelError
-        If training fails (see `phrasebox.aligner.train.train`).
+        If training fails (see `phrasebox.aligner.train.train`), or the start does not fit.
     """
     folder = model_folder(ws, name)
     if finetune:
@@ -100,6 +108,7 @@ def align(
         )
     parts = vector_parts(workspace_regions(ws)) if model.apart else ()
     model = replace(model, vector_dim=pairs.regions.width, parts=parts)
+    begin = start_model(ws, start, model, folder, validation, device, told)
     vocabulary = Vocabulary.build(text for batch in ws.images("train") for row in batch for text in row.captions)
 
     def after(epoch: AlignEpoch) -> None:
@@ -109,13 +118,15 @@ def align(
     if fresh and distributed.first():  # only now, so that an error above does not lose the old model
         forget(folder)
     history: list[AlignEpoch] = []
-    trained = train(pairs, validation, model, settings, folder, device, after, execution)
-    best = trained.history[trained.best]
+    network, gentle = begin.begun(model, settings) if begin else (None, settings)
+    trained = train(pairs, validation, model, gentle, folder, device, after, execution, network)
+    kept = blended(begin, trained, validation, told)
+    trained, best = replace(trained, model=kept.model), kept.epoch
     if not distributed.first():
-        return Aligned(folder, len(trained.history), len(history), best, math.nan)
+        return Aligned(folder, len(trained.history), len(history), best, math.nan, kept.share)
     write_history(folder, trained.history, _panels(trained.history))
     aligner = Aligner(trained.model.to(device), workspace_regions(ws), device=device)
-    aligner.beta = choose_beta(ws, aligner, BETAS)
+    aligner.beta = choose_beta(ws, aligner, BETAS) if kept.share or not begin else begin.aligner.beta
     reads: AlignerModel = aligner.model
     if finetune:
         tuned = tune(
@@ -135,15 +146,20 @@ def align(
         aligner.about["finetuned_blocks"] = finetune
     if held_out:
         aligner.about["held_out"] = held_out
+    if begin:
+        aligner.about["start"] = begin.about(kept.share)
     aligner.save(folder, card(aligner.about) if card else "")
     write_whole(folder / "vocabulary.txt", ("\n".join(vocabulary.terms) + "\n").encode())
     made = {"model": asdict(model), "train": asdict(settings)}
     for scratch in (VECTORS, MAPS):
         shutil.rmtree(folder / scratch, ignore_errors=True)
-    given = {"finetune": finetune, "no_val": no_val}
-    asked = {"name": name, **{k: v for k, v in given.items() if v}, **computed(device, execution)}
+    given = {"finetune": finetune, "no_val": no_val, "start_id": begin.id if begin else ""}
+    asked = {
+        "name": name, "start": begin.name if begin else NOTHING, **{k: v for k, v in given.items() if v},
+        **computed(device, execution),
+    }  # fmt: skip
     ws.made(Run(STAGE, asked, made, settings.seed, f"{ws.models.name}/{name}"), anew=bool(history))
-    return Aligned(folder, len(trained.history), len(history), best, aligner.beta)
+    return Aligned(folder, len(trained.history), len(history), best, aligner.beta, kept.share)
 
 
 def _later(epoch: AlignEpoch, before: Trained) -> AlignEpoch:
@@ -156,7 +172,7 @@ def _panels(history: Sequence[AlignEpoch]) -> list[Panel]:
     """Curves of recall over the epochs; none without a validation split."""
     if math.isnan(history[0].score):
         return []
-    forth, back = ([getattr(e, way)[0] for e in history] for way in _WAYS)
+    forth, back = ([each[0] for each in way] for way in zip(*(e.recalls.values() for e in history), strict=True))
     return [Panel("R@1, val (%)", {"image to sentence": forth, "sentence to image": back})]
 
 
@@ -175,5 +191,5 @@ def _about(
         "versions": versions(),
     }
     if not math.isnan(best.score):
-        about["validation"] = {way: getattr(best, way) for way in _WAYS}
+        about["validation"] = best.recalls
     return about

@@ -8,12 +8,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from phrasebox.aligner.stored import NAME
+from phrasebox.aligner.stored import BUILT_IN, NAME, NOTHING
 from phrasebox.captioner.settings import NAME as CAPTIONER
 from phrasebox.errors import WorkspaceError
 from phrasebox.io.atomic import digest
+from phrasebox.io.model_folder import stored_id
 from phrasebox.io.old_names import removed
 from phrasebox.io.settings import PRESET_NAMES, option_names
+from phrasebox.models.saved_model import BUILT_IN_NAME, model_folder
 from phrasebox.regions.compatibility import STAGE as REGIONS
 from phrasebox.regions.proposers.settings import NAME as PROPOSER
 from phrasebox.stages.own_vectors import BACKBONE as OWN_VECTORS
@@ -62,6 +64,7 @@ def reproduce(ws: Workspace, into: Path | None = None) -> list[Step]:
                 options.append("--fresh")
             regions = run
         notes += _lost_model(run, ws.models_in(run.settings), trained)
+        notes += _other_start(run)
         if not run.finished:
             notes.append("this run was stopped before its end; the command completes it")
         if differing := _other_versions(run):
@@ -145,6 +148,8 @@ def _trained(run: Run, target: Path) -> _Options:
         options += ["--finetune", str(blocks)]
     if run.arguments.get("no_val"):
         options.append("--no-val")
+    if run.stage == "align":
+        options += ["--start", _model_in(target, run.arguments.get("start", NOTHING))]
     name = run.arguments["name"]
     notes += [f"{name}={value!r} was removed; this version cannot train that model" for name, value in gone.items()]
     return options + ([] if name == _NAMES[run.stage] else ["--name", name]), notes
@@ -165,8 +170,13 @@ def _as_given(run: Run, target: Path) -> _Options:
     for kind, default in (("model", NAME), ("captioner", CAPTIONER)):
         model = run.arguments.get(kind) or ""
         if model not in ("", f"models/{default}"):
-            options[kind] = str(target / model) if model.startswith("models/") else model
+            options[kind] = _model_in(target, model)
     return _options(options, options.keys())
+
+
+def _model_in(target: Path, model: str) -> str:
+    """A recorded model as an option: one inside the workspace is inside the new one."""
+    return str(target / model) if model.startswith("models/") else model
 
 
 def _given(run: Run) -> dict[str, Any]:
@@ -205,13 +215,25 @@ def _each(value: Any) -> Sequence[Any]:
 
 
 def _lost_model(run: Run, backbones: set[str], trained: set[str]) -> list[str]:
-    used = [*(run.arguments.get(kind) or "" for kind in ("model", "captioner")), *sorted(backbones)]
+    used = [*(run.arguments.get(kind) or "" for kind in ("model", "captioner", "start")), *sorted(backbones)]
     unsaved = ["it was run from Python with an unsaved model"] if run.arguments.get("model") == "" else []
     return unsaved + [
         f"its {model} no longer exists, or was trained again since"
         for model in used
         if model.startswith("models/") and model not in trained
     ]
+
+
+def _other_start(run: Run) -> list[str]:
+    """A note if the model that a training started from has other weights now; hub models are not fetched for it."""
+    source, known = run.arguments.get("start", ""), run.arguments.get("start_id", "")
+    folder = BUILT_IN if source == BUILT_IN_NAME else Path(source)
+    if not known or source.startswith("models/") or not (source == BUILT_IN_NAME or folder.is_absolute()):
+        return []
+    if not folder.is_dir():
+        return [f"{source}, from which it was trained, no longer exists"]
+    same = stored_id(model_folder(source, BUILT_IN)) == known
+    return [] if same else [f"{source}, from which it was trained, has changed since"]
 
 
 def _other_versions(run: Run) -> str:

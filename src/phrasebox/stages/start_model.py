@@ -1,0 +1,152 @@
+"""The aligner that a training starts from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from phrasebox.aligner import AlignEpoch, Aligner, AlignerModel, ModelSettings, Pairs, TrainSettings
+from phrasebox.aligner.interpolation import USUAL, Blend, best_between, interpolated
+from phrasebox.aligner.stored import NOTHING
+from phrasebox.aligner.train import recalls
+from phrasebox.errors import ModelError, SettingsError
+from phrasebox.io.model_folder import model_id
+from phrasebox.regions.compatibility import differences, workspace_regions
+from phrasebox.stages.ground import named_model
+from phrasebox.training.loop import Trained
+from phrasebox.workspace.workspace import Workspace
+
+RATE = 0.25
+"""Factor on the learning rate of a training that starts from a model."""
+
+_FREE = ("prior", "photographs")  # settings of a model that its weights do not depend on
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """An aligner to start from.
+
+    Attributes
+    ----------
+    aligner : Aligner
+    name : str
+        ``built-in``, a path inside the workspace, a folder, or a hub id.
+    epoch : AlignEpoch
+        Its recall on the validation split; it counts as epoch 0.
+    """
+
+    aligner: Aligner
+    name: str
+    epoch: AlignEpoch
+
+    def begun(self, model: ModelSettings, settings: TrainSettings) -> tuple[AlignerModel, TrainSettings]:
+        """A copy of its network to train, and the settings to train it with: `RATE` times the learning rate.
+
+        The mean and standard deviation of region vectors stay those of its own training.
+        """
+        copy = AlignerModel(model, settings.dropout)
+        copy.load_state_dict(self.aligner.model.state_dict())
+        return copy, replace(settings, lr=settings.lr * RATE)
+
+    @property
+    def id(self) -> str:
+        """A hash of its weights."""
+        return model_id(self.aligner.model)
+
+    def about(self, share: float) -> dict[str, Any]:
+        """What a model that was trained from it says of it."""
+        known = {name: value for name in ("data", "licence") if (value := self.aligner.about.get(name))}
+        found = {} if math.isnan(self.epoch.score) else {"validation": self.epoch.recalls}
+        return {"model": self.name, "id": self.id, "share": share, **known, **found}
+
+
+def start_model(
+    ws: Workspace,
+    source: str | Path | None,
+    model: ModelSettings,
+    folder: Path,
+    validation: Pairs,
+    device: str = "cpu",
+    told: Callable[[str], object] = lambda line: None,
+) -> Start | None:
+    """The aligner to start from; None for random weights.
+
+    Parameters
+    ----------
+    source : str or Path, optional
+        ``built-in``, ``nothing``, or a folder or hub id as for `Aligner.load`. Without it, the built-in model where it
+        fits.
+    model : ModelSettings
+        The model to train.
+    folder : Path
+        Where the new model is saved.
+    told : callable
+        Is given one line: the recall of the start on the validation split, or why training starts from nothing.
+
+    Raises
+    ------
+    ModelError
+        If the model named cannot be loaded, or does not fit the regions of the workspace or the settings.
+    SettingsError
+        If the model named is the one to be trained.
+    """
+    if source == NOTHING or (source is None and not Aligner.built_in.is_dir()):
+        return None
+    if source is not None and Path(source).resolve() == folder.resolve():
+        raise SettingsError(f"{source} is the model that is trained; give the new one another --name")
+    aligner = Aligner.load(source, device)
+    own = replace(aligner.model.settings, **{name: getattr(model, name) for name in _FREE})
+    apart = differences(workspace_regions(ws), aligner.region_settings) or _differing(model, own)
+    if apart and source is None:
+        told(f"training starts from nothing, as the built-in model does not fit: {apart}")
+        return None
+    if apart:
+        raise ModelError(f"training cannot start from {source}: {apart}; use --start nothing")
+    found = Start(aligner, named_model(ws, aligner), _measured(aligner.model, validation))
+    told(", ".join(filter(None, (f"start: {found.name}", found.epoch.figures))))
+    return found
+
+
+def blended(
+    start: Start | None,
+    trained: Trained[AlignerModel, AlignEpoch],
+    validation: Pairs,
+    told: Callable[[str], object] = lambda line: None,
+) -> Blend:
+    """What is kept of a training: the best model between its start and its best epoch; that epoch without a start.
+
+    See `phrasebox.aligner.interpolation`. ``told`` is given a line that says what is kept.
+    """
+    best = trained.history[trained.best]
+    if start is None:
+        return Blend(trained.model, 1.0, best)
+    before = interpolated(start.aligner.model, trained.model, 0.0)  # the start with the settings asked for
+    if not len(validation):
+        told(f"kept: {USUAL:g} of the trained weights and {1 - USUAL:g} of the start's, as there is no val split")
+        return Blend(interpolated(before, trained.model, USUAL), USUAL, best)
+    kept = best_between(before, start.epoch, trained.model, best, validation)
+    weights = f"{kept.share:g} of the trained weights, {1 - kept.share:g} of the start's"
+    what = weights if kept.share else "the start, as nothing better was found on the val split"
+    told(f"kept: {what}, {replace(kept.epoch, loss=math.nan).figures}")
+    return kept
+
+
+def _differing(model: ModelSettings, own: ModelSettings) -> str:
+    asked = asdict(model)
+    return ", ".join(f"{name}={asked[name]!r} (model: {value!r})" for name, value in asdict(own).items()
+                     if asked[name] != value)  # fmt: skip
+
+
+def _measured(model: AlignerModel, validation: Pairs) -> AlignEpoch:
+    """The record of a model before its first epoch."""
+    record = AlignEpoch(
+        epoch=-1, epochs=0, phase="start", loss=math.nan, lr=0.0, seconds=0.0,
+        temperature=float(model.temperature.detach()),
+    )  # fmt: skip
+    if not len(validation):
+        return record
+    forth, back = recalls(model, validation)
+    return replace(record, image_to_sentence=forth, sentence_to_image=back)
