@@ -95,7 +95,7 @@ def test_the_aligner_scores_as_it_did(name):
 
 
 def test_the_aligner_grounds_as_it_did():
-    aligner = replace(Aligner.load(DATA / "aligner-0.1"), prior_weight=0.0)
+    aligner = replace(Aligner.load(DATA / "aligner-0.1"), prior_weight=0.0, verbs=True)
     for phrase, (text, box, score) in zip(
         aligner.ground(PICTURES[0], SENTENCES[0]).phrases, EXPECTED["phrase"], strict=True
     ):

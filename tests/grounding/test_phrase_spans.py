@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasebox.grounding import phrase_spans
+from phrasebox.grounding import chain_phrases, phrase_spans
 from phrasebox.text.english import DETERMINERS, is_content, links
 from phrasebox.text.words import words
 
@@ -18,7 +18,7 @@ ALIKE = np.array([[0, 0, 9, 9], [0, 0, 9, 8], [40, 0, 49, 9]], np.float32)
 
 
 def cut(caption, assignment, boxes=APART):
-    return [caption[slice(*span)] for span in phrase_spans(caption, words(caption), np.array(assignment), boxes)]
+    return [caption[slice(*span)] for span in chain_phrases(caption, words(caption), np.array(assignment), boxes)]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_spans_are_exact_and_in_order_and_hold_what_they_should(tokens, random):
     caption = " ".join(tokens)
     found = words(caption)
     assignment = np.array([random.randrange(3) for _ in found], np.int64)
-    spans = phrase_spans(caption, found, assignment, ALIKE)
+    spans = chain_phrases(caption, found, assignment, ALIKE)
     assert all(a < b <= c for (a, b), (c, _) in itertools.pairwise(spans))
     for start, end in spans:
         inside = [w.text for w in found if start <= w.start and w.end <= end]
@@ -75,3 +75,18 @@ def test_spans_are_exact_and_in_order_and_hold_what_they_should(tokens, random):
             assert is_content(word) or links(before, word, after) or (before == "of" and word in DETERMINERS)
     told = [w for w in found if is_content(w.text)]
     assert all(any(start <= w.start and w.end <= end for start, end in spans) for w in told)
+
+
+@pytest.mark.parametrize(
+    ("caption", "verbs", "phrases"),
+    [
+        ("A red bus drives", False, ["A red bus"]),
+        ("A red bus drives", True, ["A red bus drives"]),
+        ("Zwei Hunde spielen", False, ["Zwei Hunde spielen"]),
+    ],
+    ids=["English", "with verbs", "another language: the chain"],
+)
+def test_the_language_cuts_phrases_where_it_can(caption, verbs, phrases):
+    found = words(caption)
+    spans = phrase_spans(caption, found, np.zeros(len(found), int), APART, verbs)
+    assert [caption[slice(*span)] for span in spans] == phrases

@@ -38,6 +38,7 @@ def test_with_truth_there_is_all_and_a_second_time(with_truth, call, model):
         "grounding",
         "grounding by size",
         "grounding, boxes of one caption",
+        "phrases",
         "segmentation, the model's beta is 0.05",
     ]
     assert json.loads((with_truth / "results" / "val.json").read_text()) == done.json

@@ -57,6 +57,17 @@ def test_another_beta_needs_fresh(at, call, model):
     assert len(phrases(ws)) > 10
 
 
+def test_noun_phrases_and_verbs_are_not_mixed(at, call, model):
+    ws = at("ground")
+    nouns = phrases(ws)
+    assert "phrases='nouns'" in call("ground", ws, "--model", model, "--verbs").reason
+    assert call("ground", ws, "--model", model, "--verbs", "--fresh").code == 0
+    assert "phrases" not in Workspace(ws).stages["ground"]  # as earlier versions recorded it
+    assert "0 of them new" in call("ground", ws, "--model", model, "--verbs").out
+    assert phrases(ws) != nouns
+    assert "--fresh" in call("ground", ws, "--model", model).reason
+
+
 def test_a_beta_that_cannot_be_is_not_recorded(at, call, model):
     ws = at("regions")
     assert "beta must be at least 0" in call("ground", ws, "--model", model, "--beta", "-1").reason

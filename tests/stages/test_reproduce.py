@@ -103,11 +103,20 @@ class TestNotes:
         Workspace(ws).made(Run("ground", {"model": "models/other"}))
         assert any("models/other no longer exists" in n for n in commands(call, ws)[1])
 
+    @pytest.mark.parametrize(
+        ("given", "options"), [({}, ["--verbs"]), ({"verbs": True}, ["--verbs"]), ({"verbs": False}, [])]
+    )
+    def test_versions_without_noun_phrases_kept_verbs(self, tmp_path, given, options):
+        ws = Workspace.create(tmp_path / "ws")
+        ws.made(Run("ground", {"model": "built-in", **given}))
+        (step,) = reproduce(ws)
+        assert [word for word in step.command if "verbs" in word] == options
+
     def test_a_beta_of_zero_and_the_built_in_model(self, tmp_path):
         ws = Workspace.create(tmp_path / "ws")
         ws.made(Run("ground", {"model": "built-in", "beta": 0.0}))
         (step,) = reproduce(ws)
-        assert step.command == ("phrasebox", "ground", str(ws.path), "--beta", "0.0", "--model", "built-in")
+        assert step.command == ("phrasebox", "ground", str(ws.path), "--beta", "0.0", "--model", "built-in", "--verbs")
         assert step.notes == ()
 
     def test_a_workspace_inside_its_source_does_not_change_it(self, photographs, call, model):

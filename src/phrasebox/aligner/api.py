@@ -22,7 +22,7 @@ from phrasebox.aligner.settings import ModelSettings
 from phrasebox.aligner.stored import BUILT_IN, KIND, NAME, NAMES
 from phrasebox.aligner.unlearned import BETA, unlearned
 from phrasebox.errors import DataError, ModelError
-from phrasebox.grounding import assigned, clean_phrases, decode_batch, localise, phrase_spans
+from phrasebox.grounding import assigned, clean_phrases, decode_batch, localise, phrase_spans, trimmed_runs
 from phrasebox.models.saved_model import SavedModel
 from phrasebox.regions.compatibility import workspace_regions
 from phrasebox.regions.extractor import ImageOrRegions as Image
@@ -54,6 +54,8 @@ class Aligner(SavedModel):
         Training sentences and images that `score` compares with.
     prior_weight : float or None
         Weight of the prior instead of the model's own, see `prior`; 0 for none.
+    verbs : bool
+        Phrases keep verbs, see `phrasebox.grounding.phrases.phrase_spans`.
     source : str
         Where it was loaded from: ``built-in``, a folder or a hub id; empty if it was made in this process.
     """
@@ -64,6 +66,7 @@ class Aligner(SavedModel):
     about: dict[str, Any] = field(default_factory=dict)
     bank: Bank | None = None
     prior_weight: float | None = None
+    verbs: bool = False
     device: str = "cpu"
     workers: int = 2
     source: str = ""
@@ -175,13 +178,14 @@ class Aligner(SavedModel):
     ) -> Grounding:
         """Which words of ``caption`` describe which region of ``image``.
 
-        The decoded chain cuts the caption into phrases. Their boxes are those of its regions for a model of dot
-        products (PAPER: section 6); for one of cosines they are localised as given ``spans`` are.
+        For a model of dot products the decoded chain cuts the caption into phrases, whose boxes are those of its
+        regions (PAPER: section 6). For one of cosines they are the caption's noun phrases, localised as given ``spans``
+        are (`phrasebox.grounding.phrases.phrase_spans`).
 
         Parameters
         ----------
         beta : float, optional
-            At least 0; larger makes longer phrases. The model's own without it.
+            At least 0; larger makes longer segments. The model's own without it.
         spans : sequence of (start, end), optional
             Characters of phrases to localise instead of decoding phrases: one phrase each, in order.
 
@@ -253,10 +257,16 @@ class Aligner(SavedModel):
     ) -> tuple[Phrase, ...]:
         if spans is None and not self.model.settings.normalise:
             return clean_phrases(text, words, table, path, regions, self.temperature)
-        # The chain says which words belong together; where cosines are compared, all regions say where.
-        cut = phrase_spans(text, words, path, regions.boxes) if spans is None else spans
+        cut = phrase_spans(text, words, path, regions.boxes, self.verbs) if spans is None else spans
         photograph = self.model.settings.photographs
         return localise(text, words, table, regions, cut, self.temperature, norms, photograph)
+
+    def phrase_spans(self, sentence: Sentence, path: np.ndarray, regions: Regions) -> list[Span]:
+        """Characters of the phrases that `ground` makes of a sentence whose words have the regions ``path`` (T,)."""
+        text, words = sentence.text, sentence.words
+        if self.model.settings.normalise:
+            return phrase_spans(text, words, path, regions.boxes, self.verbs)
+        return [(words[first].start, words[last - 1].end) for first, last, _ in trimmed_runs(text, words, path)]
 
     def _vector_norms(self, regions: Sequence[Regions]) -> dict[int, np.ndarray]:
         """Relative vector norms by the identity of the regions; empty for a model that does not normalise."""
@@ -315,6 +325,11 @@ class Aligner(SavedModel):
             if self.prior:
                 s = self.prior.beside_words(s, [word.text for sentence in sentences for word in sentence.words])
             return s, lengths
+
+    @property
+    def finds_nouns(self) -> bool:
+        """Whether `ground` looks for noun phrases; otherwise the decoded chain alone cuts phrases."""
+        return self.model.settings.normalise and not self.verbs
 
     @property
     def weight(self) -> float:

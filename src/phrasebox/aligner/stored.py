@@ -21,13 +21,18 @@ NOTHING = "nothing"
 """Name, as what a training starts from, of random weights."""
 
 
-def made_with(model: str, beta: Any, prior: float) -> dict[str, Any]:
-    """The settings that the stage ``ground`` records: a hash of the network, beta, and the prior's weight if any."""
-    return {"model": model, "beta": beta} | ({"prior": prior} if prior else {})
+def made_with(model: str, beta: Any, prior: float, nouns: bool) -> dict[str, Any]:
+    """The settings that the stage ``ground`` records.
+
+    They are a hash of the network, beta, the prior's weight if any, and whether phrases are noun phrases (``nouns``).
+    Versions whose phrases kept verbs recorded nothing about the last.
+    """
+    own = {"prior": prior} if prior else {}
+    return {"model": model, "beta": beta} | own | ({"phrases": "nouns"} if nouns else {})
 
 
 def grounds_with(
-    ws: Workspace, source: str | Path | None, beta: float | None, prior: float | None
+    ws: Workspace, source: str | Path | None, beta: float | None, prior: float | None, verbs: bool = False
 ) -> dict[str, Any] | None:
     """`made_with` for an aligner, read from its files; None if it has none.
 
@@ -41,7 +46,8 @@ def grounds_with(
     folder = model_folder(model_source(ws, NAME, source), BUILT_IN)
     config = read_config(folder, KIND)
     try:
-        own = ModelSettings(**config["model"]).prior_weight
+        own = ModelSettings(**config["model"])
     except (KeyError, TypeError, SettingsError) as error:
         raise ModelError(f"the config of {folder} does not describe an aligner of this version: {error}") from error
-    return made_with(stored_id(folder), config.get("beta") if beta is None else beta, own if prior is None else prior)
+    beta, prior = config.get("beta") if beta is None else beta, own.prior_weight if prior is None else prior
+    return made_with(stored_id(folder), beta, prior, own.normalise and not verbs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from phrasebox.cli.app import COMMON, Common, WorkspacePath
 from phrasebox.cli.shared import EngineName, bulk_engine, say, session
 
@@ -13,6 +15,7 @@ def ground(
     model: str | None = None,
     beta: float | None = None,
     prior: float | None = None,
+    verbs: bool = False,
     fresh: bool = False,
     engine: EngineName = "local",
     address: str | None = None,
@@ -25,9 +28,11 @@ def ground(
     model
         Folder or hub id of an aligner, or names; default: the workspace's own, or the built-in one.
     beta
-        Chain strength, at least 0; larger makes longer phrases. Default: the model's own.
+        Chain strength, at least 0; larger makes longer segments. Default: the model's own.
     prior
         Weight of the backbone's class names beside the learned scores, 0 for none. Default: the model's own.
+    verbs
+        Keep verbs: phrases are cut from the decoded chain, as in captions that are not English. Default: noun phrases.
     fresh
         Discard existing phrases and decode again, for example with another model or beta.
     engine
@@ -42,10 +47,11 @@ def ground(
     where = bulk_engine(common, engine, address)
     with session(ws, common) as opened:
         workspace = opened.workspace
-        if not fresh and is_grounded(workspace, model, beta, prior):
+        if not fresh and is_grounded(workspace, model, beta, prior, verbs):
             counts = Counts()
         else:
-            counts = job(workspace, opened.aligner(model, prior), beta, fresh, opened.silent, where)
+            aligner = replace(opened.aligner(model, prior), verbs=verbs)
+            counts = job(workspace, aligner, beta, fresh, opened.silent, where)
         grounded, pairs = workspace.keys("phrases"), workspace.count("phrases")
         captions = sum(len(row.captions) for batch in workspace.images(keys=grounded) for row in batch)
     say(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,7 @@ def point(
     model: str | None = None,
     beta: float | None = None,
     prior: float | None = None,
+    verbs: bool = False,
     common: Common = COMMON,
 ) -> None:
     """Find the phrases of a sentence and the box of each in an image.
@@ -37,9 +39,11 @@ def point(
     model
         Folder or hub id of an aligner, or names; default: the built-in one.
     beta
-        Chain strength, at least 0; larger makes longer phrases. Default: the model's own.
+        Chain strength, at least 0; larger makes longer segments. Default: the model's own.
     prior
         Weight of the backbone's class names beside the learned scores, 0 for none. Default: the model's own.
+    verbs
+        Keep verbs: phrases are cut from the decoded chain, as in sentences that are not English. Default: noun phrases.
     """
     sleep_when_idle()
     from phrasebox.aligner import Aligner
@@ -52,7 +56,8 @@ def point(
         if out.suffix.lower() not in PICTURES:
             raise SettingsError(f"{out}: the name must end in {', '.join(PICTURES)}")
     pixels = load_image(image)
-    found = with_prior(Aligner.load(model, device(common), common.workers), prior).ground(pixels, sentence, beta)
+    aligner = with_prior(Aligner.load(model, device(common), common.workers), prior)
+    found = replace(aligner, verbs=verbs).ground(pixels, sentence, beta)
     if out is not None:
         with replacing(out) as part:
             draw_grounding(pixels, found).save(part, PICTURES[out.suffix.lower()])

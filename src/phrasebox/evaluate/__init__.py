@@ -9,6 +9,7 @@ from phrasebox.evaluate.segmentation import (
     SegmentationScores,
     segmentation_report,
 )
+from phrasebox.evaluate.spans import SpanReport, SpanScores, span_report
 from phrasebox.evaluate.tables import ResultRow, ResultTable, combine
 
 __all__ = [
@@ -22,9 +23,12 @@ __all__ = [
     "SegmentationCase",
     "SegmentationReport",
     "SegmentationScores",
+    "SpanReport",
+    "SpanScores",
     "combine",
     "grounding_report",
     "grounding_tables",
     "retrieval",
     "segmentation_report",
+    "span_report",
 ]

@@ -3,10 +3,11 @@
 from phrasebox.grounding.confidence import confidence
 from phrasebox.grounding.decode import decode, decode_batch, energy, segments
 from phrasebox.grounding.localise import localise
-from phrasebox.grounding.phrases import assigned, clean_phrases, phrase_spans
+from phrasebox.grounding.phrases import assigned, chain_phrases, clean_phrases, phrase_spans, trimmed_runs
 
 __all__ = [
     "assigned",
+    "chain_phrases",
     "clean_phrases",
     "confidence",
     "decode",
@@ -15,4 +16,5 @@ __all__ = [
     "localise",
     "phrase_spans",
     "segments",
+    "trimmed_runs",
 ]

@@ -1,4 +1,4 @@
-"""Phrases of a decoded sentence: segments trimmed to content words, with box, score and confidence."""
+"""Phrases of a decoded sentence: its noun phrases, or segments of the chain trimmed to content words."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from phrasebox.boxes import covers_image, iou
 from phrasebox.grounding.confidence import confidence, posterior
 from phrasebox.grounding.decode import segments
 from phrasebox.text.english import DETERMINERS, is_content, is_verb_in_ing, links
+from phrasebox.text.noun_phrases import noun_phrases
 from phrasebox.types import Phrase, Regions, Span, Word
 
 _SENTENCE_END = regex.compile(r"[.;:!?。！？।؟\n]")  # a phrase never runs over the end of a sentence
@@ -71,10 +72,7 @@ def clean_phrases(
         In reading order; each span is exact: ``caption[start:end] == phrase.text``.
     """
     found = []
-    for start, end, region in _runs(caption, words, assignment):
-        first, last = trim(words, start, end)
-        if first == last:
-            continue
+    for first, last, region in trimmed_runs(caption, words, assignment):
         span = (words[first].start, words[last - 1].end)
         score, box = scores[first:last].mean(0), regions.box(region)
         sure = confidence(posterior(score, temperature), iou(regions.boxes[region], regions.boxes))
@@ -101,8 +99,43 @@ def assigned(words: Sequence[Word], phrases: Sequence[Phrase], decoded: np.ndarr
     return found
 
 
-def phrase_spans(caption: str, words: Sequence[Word], assignment: np.ndarray, boxes: np.ndarray) -> list[Span]:
-    """Phrases of a decoded sentence, finer than its segments, each to be localised by itself.
+def phrase_spans(
+    caption: str, words: Sequence[Word], assignment: np.ndarray, boxes: np.ndarray, verbs: bool = False
+) -> list[Span]:
+    """Phrases of a decoded sentence, each to be localised by itself.
+
+    They are the noun phrases of an English caption. With ``verbs``, and in other languages, they are `chain_phrases`.
+
+    Parameters
+    ----------
+    assignment : (T,) int
+        a_t, from `decode`.
+    boxes : (R, 4)
+        Boxes of the regions.
+    verbs : bool
+        Keep verbs, and words that noun phrases leave out.
+
+    Returns
+    -------
+    list of (start, end)
+        Characters of the caption, in reading order.
+
+    Examples
+    --------
+    >>> from phrasebox.text.words import words
+    >>> caption = "A smiling woman holding a helmet stands in front of an American flag ."
+    >>> one_region = np.zeros(13, int), np.array([[0, 0, 9, 9]], np.float32)
+    >>> [caption[slice(*span)] for span in phrase_spans(caption, words(caption), *one_region)]
+    ['A smiling woman', 'a helmet', 'an American flag']
+    >>> [caption[slice(*span)] for span in phrase_spans(caption, words(caption), *one_region, verbs=True)]
+    ['A smiling woman', 'holding', 'a helmet stands', 'an American flag']
+    """
+    found = None if verbs else noun_phrases(caption, words)
+    return chain_phrases(caption, words, assignment, boxes) if found is None else found
+
+
+def chain_phrases(caption: str, words: Sequence[Word], assignment: np.ndarray, boxes: np.ndarray) -> list[Span]:
+    """Phrases cut from the decoded chain, finer than its segments.
 
     Neighbouring segments are joined if their boxes overlap, because the arg-max among near-equal boxes is arbitrary,
     and if the cut falls right behind a determiner or one word later. The joined segments are then cut at ends of
@@ -129,7 +162,7 @@ def phrase_spans(caption: str, words: Sequence[Word], assignment: np.ndarray, bo
     >>> caption = "A smiling woman holding a helmet stands in front of an American flag ."
     >>> boxes = np.array([[0, 0, 9, 9], [0, 0, 9, 8], [0, 20, 9, 29]], np.float32)
     >>> assignment = np.array([0, 0, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2])
-    >>> [caption[slice(*span)] for span in phrase_spans(caption, words(caption), assignment, boxes)]
+    >>> [caption[slice(*span)] for span in chain_phrases(caption, words(caption), assignment, boxes)]
     ['A smiling woman', 'holding', 'a helmet stands', 'an American flag']
     """
     joined: list[tuple[int, int, int]] = []
@@ -172,6 +205,12 @@ def _cut(words: Sequence[Word], start: int, end: int) -> Iterator[tuple[int, int
             yield first, t
             first = t
     yield first, end
+
+
+def trimmed_runs(caption: str, words: Sequence[Word], assignment: np.ndarray) -> list[tuple[int, int, int]]:
+    """``(first word, last word + 1, region)`` of each segment in one sentence, trimmed, if a content word remains."""
+    trimmed = [(*trim(words, start, end), region) for start, end, region in _runs(caption, words, assignment)]
+    return [(first, last, region) for first, last, region in trimmed if first < last]
 
 
 def _runs(caption: str, words: Sequence[Word], assignment: np.ndarray) -> list[tuple[int, int, int]]:

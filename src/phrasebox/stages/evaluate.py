@@ -17,7 +17,9 @@ from phrasebox.evaluate import (
     grounding_tables,
     retrieval,
     segmentation_report,
+    span_report,
 )
+from phrasebox.grounding import decode_batch
 from phrasebox.io.atomic import write_json
 from phrasebox.io.model_folder import model_id
 from phrasebox.io.paths import place
@@ -28,7 +30,8 @@ from phrasebox.stages.choose_beta import BETAS, score_scale, segmentation_cases,
 from phrasebox.stages.ground import named_model, named_source
 from phrasebox.stages.training_data import load_pairs
 from phrasebox.stages.validation_split import ALL, of_tables, split_to_measure
-from phrasebox.types import Example
+from phrasebox.text.words import words
+from phrasebox.types import Example, Span, TruePhrase
 from phrasebox.workspace.run_log import Run
 from phrasebox.workspace.workspace import Workspace
 
@@ -97,6 +100,9 @@ def evaluate(
             parts = _chunks(ws.truth(of_tables(split)), advance)
             cases = (case for part in parts for case in segmentation_cases(ws, aligner, part, betas))
             segmentation = segmentation_report(cases).table(split, seed)
+        with progress(f"phrases, {split}", total=truth, quiet=quiet) as advance:
+            found = span_report(found_spans(ws, aligner, ws.truth(of_tables(split)), advance))
+        tables.append(found.table(split, seed))
         tables.append(segmentation.named(f"segmentation, the model's beta is {aligner.beta:g}"))
     if boxed:
         with progress(f"category words, {split}", total=len(boxed), quiet=quiet) as advance:
@@ -160,6 +166,21 @@ def grounding_cases(
                         confidence=found.confidence,
                         caption=f"{example.key}#{i}",
                     )
+
+
+def found_spans(
+    ws: Workspace, aligner: Aligner, examples: Iterable[Example], advance: Advance = lambda count: None
+) -> Iterator[tuple[list[Span], tuple[TruePhrase, ...]]]:
+    """Phrases that `ground` makes of every sentence with true phrases, beside these; images need regions."""
+    for part in _chunks(examples, advance):
+        for example, regions in with_regions(ws, part):
+            captions = [caption for caption in example.captions if caption.phrases and words(caption.text)]
+            if not captions:
+                continue
+            sentences = aligner.words.encode([caption.text for caption in captions])
+            paths = decode_batch(aligner.word_scores([regions] * len(sentences), sentences), aligner.beta)
+            for caption, sentence, path in zip(captions, sentences, paths, strict=True):
+                yield aligner.phrase_spans(sentence, path, regions), caption.phrases
 
 
 def _chunks(examples: Iterable[Example], advance: Advance) -> Iterator[Sequence[Example]]:

@@ -42,7 +42,7 @@ def ground(
     Raises
     ------
     WorkspaceError
-        If there are no regions, or the existing phrases were made with another model or beta and ``fresh`` is False.
+        If there are no regions, or the existing phrases were made with other settings and ``fresh`` is False.
     SettingsError
         If beta is negative or NaN.
     """
@@ -51,7 +51,7 @@ def ground(
     given, beta = beta, aligner.beta if beta is None else beta
     if not beta >= 0:  # checked before the settings are recorded
         raise SettingsError(f"beta must be at least 0, got {beta}")
-    made = made_with(model_id(aligner.model), beta, aligner.weight)
+    made = made_with(model_id(aligner.model), beta, aligner.weight, aligner.finds_nouns)
     ws.claim(STAGE, made, fresh=fresh)
     regioned = ws.keys("regions")
     todo = RegionedImages(ws.path, [key for key in ws.pending("phrases", STAGE) if key in regioned])
@@ -59,6 +59,7 @@ def ground(
         return Counts()
 
     asked = {"model": named_model(ws, aligner), "beta": given, "prior": aligner.prior_weight, "device": aligner.device}
+    asked["verbs"] = aligner.verbs
 
     def store(found: list[_Grounded]) -> None:
         ws.append_phrases(dict(found))
@@ -73,10 +74,12 @@ def ground(
     return counts
 
 
-def is_grounded(ws: Workspace, source: str | Path | None, beta: float | None, prior: float | None = None) -> bool:
+def is_grounded(
+    ws: Workspace, source: str | Path | None, beta: float | None, prior: float | None = None, verbs: bool = False
+) -> bool:
     """Whether `ground` with this model has nothing to do; the model is not loaded."""
     try:
-        if ws.stages.get(STAGE) != grounds_with(ws, source, beta, prior):
+        if ws.stages.get(STAGE) != grounds_with(ws, source, beta, prior, verbs):
             return False
     except ModelError:
         return False  # `ground` raises the error

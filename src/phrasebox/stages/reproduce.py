@@ -185,7 +185,14 @@ def _given(run: Run) -> dict[str, Any]:
     return {k: v for k, v in run.arguments.items() if k not in own and not (v is None or v is False or v == [])}
 
 
+def _grounded(run: Run, target: Path) -> _Options:
+    """As given; the phrases of versions without the option ``--verbs`` kept verbs."""
+    options, notes = _as_given(run, target)
+    return options + ([] if "verbs" in run.arguments else ["--verbs"]), notes
+
+
 _OPTIONS: Mapping[str, Callable[[Run, Path], _Options]] = {
+    "ground": _grounded,
     "propose": _trained,
     "regions": _regions,
     "align": _trained,

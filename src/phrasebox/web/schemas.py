@@ -42,7 +42,7 @@ class GroundRequest(ImageRequest):
 
     sentence: Annotated[str, Field(min_length=1, description="Sentence to ground in the image.")]
     beta: Annotated[
-        float | None, Field(ge=0, le=MAX_BETA, description="Chain strength; larger makes longer phrases.")
+        float | None, Field(ge=0, le=MAX_BETA, description="Chain strength; larger makes longer segments.")
     ] = None
     matrix: Annotated[bool, Field(description="Also return the words, the regions and all scores.")] = False
 
