@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from phrasebox.errors import ModelError, WorkspaceError
+from phrasebox.io.images import load_image
 from phrasebox.regions.backbones import load_backbone
 from phrasebox.regions.proposers.settings import ProposerSettings
+from phrasebox.regions.views import View
 from phrasebox.stages.propose import boxes_found, propose
-from phrasebox.stages.proposer_views import View, boxed_images
+from phrasebox.stages.proposer_views import Views, boxed_images
 from phrasebox.workspace.workspace import Workspace
 
 QUICK = ProposerSettings("efficientnet-lite0", size=96, width=8, hidden=8, epochs=2, batch=2)
@@ -132,9 +134,10 @@ def test_found_boxes_are_counted_among_the_best():
     assert boxes_found(proposed, np.linspace(1, 0.1, len(proposed)), true).tolist() == [2, 3, 3]
 
 
-def test_views_are_drawn_anew_and_repeatable():
-    assert View.number(0, 5) == View()
-    assert View.number(1, 5) == View.number(1, 5) != View.number(1, 6)
-    image = np.arange(20 * 10 * 3, dtype=np.uint8).reshape(20, 10, 3)
-    view = View((0.5, 0, 1, 1), flipped=True)
-    np.testing.assert_array_equal(view.pixels(image, 16), View((0.5, 0, 1, 1)).pixels(image, 16)[:, ::-1])
+def test_an_image_size_need_not_be_a_multiple_of_the_strides(boxed, tmp_path):
+    backbone = load_backbone("efficientnet-lite0", "torch", input_size=72)
+    images = boxed_images(Workspace(boxed()))
+    views = Views(images, 0, backbone, tmp_path, quiet=True)
+    pixels = np.stack([View().pixels(load_image(images[0].path), 72)])
+    for stored, expected in zip(views.maps, backbone.pyramids(pixels)[1:], strict=True):
+        np.testing.assert_allclose(stored[0], expected[0], atol=2e-2)

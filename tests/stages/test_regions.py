@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from phrasebox.io.images import load_image
+from phrasebox.regions.extractor import RegionExtractor
+from phrasebox.regions.views import view_of
 from phrasebox.stages import regions as job
 from phrasebox.types import Box, Example
 from phrasebox.workspace.workspace import Workspace
@@ -32,7 +35,7 @@ def test_stopped_it_goes_on_to_the_same_rows(at, call, stages, monkeypatch):
     monkeypatch.setattr(job, "_BATCH", 2)
     append, calls = Workspace.append_regions, []
 
-    def stop_at_the_second(self, regions):
+    def stop_at_the_second(self, regions, view=0):
         calls.append(len(regions))
         if len(calls) == 2:
             raise KeyboardInterrupt
@@ -118,3 +121,40 @@ def test_where_all_images_are_bad_it_fails_every_time(photographs, karpathy, cal
 @pytest.mark.parametrize("engine", ["torch", "openvino"])
 def test_the_engine_may_change(at, call, engine):
     assert call("regions", at("regions"), *SMALL, "--runtime", engine).code == 0
+
+
+def test_views_are_made_of_train_images_alone(at, call, data):
+    ws = at("regions")
+    made = vectors(ws)
+    done = call("regions", ws, *SMALL, "--views", "2")
+    assert done.code == 0
+    opened = Workspace(ws)
+    assert opened.views() == 2
+    train = {row.key for batch in opened.images("train") for row in batch}
+    assert 0 < len(train) < 5
+    for view in (1, 2):
+        found = {r.key: r for batch in opened.regions(view=view) for r in batch}
+        assert found.keys() == train
+        settings = job.RegionSettings(**opened.stages["regions"])
+        for row in next(opened.images("train")):  # one at a time, from the part that was cut out
+            image = view_of(row.key, view).cut(load_image(row.path))
+            (slow,) = RegionExtractor(settings)([image], keys=[row.key])
+            np.testing.assert_allclose(found[row.key].vectors, slow.vectors, atol=2e-2)
+            assert (found[row.key].width, found[row.key].height) == image.shape[1::-1]
+    assert all(np.array_equal(v, made[key]) for key, v in vectors(ws).items())
+    assert call("regions", ws, *SMALL, "--views", "2", "--json").json["new"] == 0
+    assert call("regions", ws, *SMALL, "--fresh").code == 0
+    assert Workspace(ws).views() == 0
+
+
+def test_views_that_cannot_be_made_are_refused(at, call):
+    assert "views is 9; give 0 to 8" in call("regions", at("regions"), *SMALL, "--views", "9").reason
+
+
+def test_a_view_without_the_users_boxes_is_read_whole(data, call, tmp_path):
+    ws = Workspace.create(tmp_path / "ws")
+    corner = (Box(0, 0, 3, 3),)
+    ws.append_images([Example("coffee.png", data / "images" / "coffee.png", boxes=corner, split="train")], [(0, 0)])
+    assert call("regions", ws.path, *SMALL[:4], "--proposer", "given", "--views", "4").code == 0
+    sizes = [len(r) for view in range(1, 5) for batch in Workspace(ws.path).regions(view=view) for r in batch]
+    assert sizes == [2] * 4

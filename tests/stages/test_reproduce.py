@@ -45,7 +45,7 @@ def test_the_commands_make_the_same_bytes_whatever_the_workers(data, call, tmp_p
     for command in (
         ["import", data / "captions.json", ws, "--licence", "CC0"],
         ["import", data / "entities", ws, "--images", data / "images"],
-        ["regions", ws, *SMALL],
+        ["regions", ws, *SMALL, "--views", "1"],
         ["align", ws, *QUICK, "--seed", "3"],
         ["ground", ws, "--beta", "0.07"],
         ["ground", ws, "--beta", "0.07"],

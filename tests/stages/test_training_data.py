@@ -8,16 +8,20 @@ from importlib import import_module
 
 import numpy as np
 import pytest
+import torch
 
 from phrasebox.aligner import ModelSettings, TrainSettings
 from phrasebox.captioner import ModelSettings as SpeakerSettings
 from phrasebox.captioner import SpeechSettings
 from phrasebox.captioner import TrainSettings as LessonSettings
+from phrasebox.errors import WorkspaceError
 from phrasebox.regions.settings import RegionSettings
+from phrasebox.regions.views import view_of
 from phrasebox.stages.align import align
 from phrasebox.stages.caption import caption
 from phrasebox.stages.regions import stage_settings
 from phrasebox.stages.training_data import load_pairs, training_pairs
+from phrasebox.text.word_vectors import WordVectors
 from phrasebox.training.execution import Execution
 from phrasebox.training.stored_vectors import StoredRegions
 from phrasebox.types import Caption, Example, Regions
@@ -105,6 +109,65 @@ def test_parts_are_read_twice_each_and_no_more_at_a_time(large, reads):
     align(large, MODEL, train, "held", quiet=True)
     losses = [[epoch["loss"] for epoch in files(large, name)[0]] for name in ("read", "held")]
     np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def with_views(ws):
+    """Two views of each train image; the first images also speak of sides."""
+    rng = np.random.default_rng(1)
+    for view in (1, 2):
+        rows = []
+        for batch in ws.regions("train"):
+            for r in batch:
+                rows.append(replace(r, vectors=rng.normal(size=r.vectors.shape).astype(np.float16)))
+        ws.append_regions(rows, view)
+    return ws
+
+
+@pytest.mark.parametrize("memory", [None, 1])
+def test_a_view_has_regions_of_its_own_and_the_captions_of_the_mirror_image(large, tmp_path, memory):
+    execution = Execution() if memory is None else Execution(memory=memory)
+    ws = with_views(large)
+    sided = [
+        Example(f"side{i}.jpg", tmp_path / f"side{i}.jpg", (Caption("a dog on the left"), Caption("a dog")), "train")
+        for i in range(6)
+    ]
+    ws.append_images(sided, [(100, 100)] * len(sided))
+    (base,) = (r for batch in ws.regions(keys=["1.jpg"]) for r in batch)
+    for view in range(3):
+        ws.append_regions([replace(base, key=example.key) for example in sided], view)
+    train, _ = training_pairs(ws, MODEL, tmp_path / "model", execution, quiet=True)
+    assert train.in_memory == (memory is None)
+    left, right = (WordVectors(MODEL.words).encode([f"a dog on the {side}"])[0].vectors for side in ("left", "right"))
+    for number, view in enumerate(train.views, start=1):
+        assert list(view.keys) == list(train.keys)
+        stored = {r.key: r for batch in ws.regions("train", view=number) for r in batch}
+        for i, key in enumerate(view.keys):
+            own = view.regions[torch.tensor([i])]
+            np.testing.assert_array_equal(own.vectors[0, : len(stored[key])], stored[key].vectors)
+        for i, image in enumerate(train.owner.tolist()):
+            key = train.keys[image]
+            side = key.startswith("side") and len(train.sentences[i]) == 5
+            expected = (right if view_of(key, number).flipped else left) if side else train.sentences[i]
+            np.testing.assert_array_equal(view.sentences[i], expected)
+    flips = {view_of(example.key, number).flipped for example in sided for number in (1, 2)}
+    assert flips == {True, False}
+
+
+def test_an_aligner_learns_from_views_the_same_from_disk(large, reads):
+    align(large, MODEL, TRAIN, "plain", quiet=True)
+    ws = with_views(large)
+    align(ws, MODEL, TRAIN, "held", quiet=True)
+    assert reads != []  # a view's regions are read once
+    align(ws, MODEL, TRAIN, "read", quiet=True, execution=a_tenth(large))
+    assert files(ws, "read") == files(ws, "held")
+    assert files(ws, "held")[1] != files(ws, "plain")[1]
+
+
+def test_missing_views_are_named(large):
+    (first,) = next(large.regions("train", batch=1))
+    large.append_regions([first], 1)
+    with pytest.raises(WorkspaceError, match="lack regions of view 1"):
+        align(large, MODEL, TRAIN, quiet=True)
 
 
 def test_a_captioner_learns_the_same_from_ten_times_its_memory(large, reads):

@@ -55,6 +55,9 @@ class Pairs:
         Keys of the images, where they are known.
     words : sequence of tuple of str
         The words of every caption, where they are known.
+    views : tuple of Pairs
+        The same images and captions for each further view: a part of the image, and the caption of its mirror image
+        where it is flipped.
     """
 
     regions: RegionSource
@@ -62,6 +65,7 @@ class Pairs:
     owner: np.ndarray
     keys: Sequence[str] = ()
     words: Sequence[tuple[str, ...]] = ()
+    views: tuple[Pairs, ...] = ()
 
     def __len__(self) -> int:
         return len(self.regions)
@@ -83,7 +87,7 @@ class Pairs:
         return Pairs(self.regions, [self.sentences[i] for i in first], self.owner[first], self.keys, words)
 
     def fingerprint(self) -> str:
-        """Tells these pairs from others: owners, lengths of sentences, and the vectors of up to 64 images.
+        """Tells these pairs from others: owners, lengths of sentences, and the vectors of up to 64 images and views.
 
         Not the word vectors, which another device makes a little differently.
         """
@@ -94,6 +98,8 @@ class Pairs:
         for tensor in (sample.vectors, sample.geometry):
             digest.update(repr(tuple(tensor.shape)).encode())
             digest.update(tensor.contiguous().numpy().tobytes())
+        for view in self.views:
+            digest.update(view.fingerprint().encode())
         return digest.hexdigest()
 
     @classmethod

@@ -46,6 +46,8 @@ class Plan:
         Number of words of each caption.
     parts : list of slice
         Micro-batches of this process: slices of the batch's images.
+    view : int
+        The view that is read: 0 for the images themselves, k for ``Pairs.views[k - 1]``.
     """
 
     images: np.ndarray
@@ -53,6 +55,7 @@ class Plan:
     counts: np.ndarray
     lengths: np.ndarray
     parts: list[slice]
+    view: int = 0
 
     @cached_property
     def ends(self) -> np.ndarray:
@@ -90,25 +93,30 @@ class Batches:
         self.lengths = pairs.lengths()
 
     def plan(self, images: np.ndarray, captions: np.ndarray) -> Plan:
-        """What this process computes of a batch of images, with captions grouped in their order."""
+        """What this process computes of a batch of images, with captions grouped in their order.
+
+        A batch is of one view, which follows from its images and the epoch's seed.
+        """
         place = np.argsort(images)[np.searchsorted(np.sort(images), self.pairs.owner[captions])]
         counts = np.bincount(place, minlength=len(images))
         parts = self.execution.parts(distributed.share(len(images)))
-        return Plan(images, captions, counts, self.lengths[captions], parts)
+        view = step_seed(images) % (1 + len(self.pairs.views))
+        return Plan(images, captions, counts, self.lengths[captions], parts, view)
 
     def read(self, plans: Iterable[Plan]) -> Generator[Read]:
         """Every part of every plan in order; twice if a plan has several."""
         requests = (
-            (plan.images[part], plan.captions[plan.captions_of(part)])
+            (plan.view, plan.images[part], plan.captions[plan.captions_of(part)])
             for plan in plans
             for _ in range(1 if len(plan.parts) == 1 else 2)
             for part in plan.parts
         )
         return (self._read(r) for r in requests) if self.pairs.in_memory else ahead(self._read, requests)
 
-    def _read(self, request: tuple[np.ndarray, np.ndarray]) -> Read:
-        images, captions = request
-        return Read(self.pairs.regions[torch.from_numpy(images)], [self.pairs.sentences[i] for i in captions.tolist()])
+    def _read(self, request: tuple[int, np.ndarray, np.ndarray]) -> Read:
+        view, images, captions = request
+        pairs = (self.pairs, *self.pairs.views)[view]
+        return Read(pairs.regions[torch.from_numpy(images)], [pairs.sentences[i] for i in captions.tolist()])
 
 
 def kept_regions(count: int, drop: float) -> Tensor | None:

@@ -19,6 +19,7 @@ def regions(
     *,
     start: Start = START,
     like: str | None = None,
+    views: int = 0,
     settings: Annotated[RegionSettings, REGIONS] = _SETTINGS,
     engine: EngineName = "local",
     address: str | None = None,
@@ -32,6 +33,9 @@ def regions(
     ----------
     like
         Folder or hub id of a model; use its region settings and backbones instead of a preset's.
+    views
+        Number of random views (parts, half of them flipped) of each train image whose regions are made as well, up
+        to 8; align trains on them too.
     engine
         Where images are processed: local (processes on this machine) or ray (a cluster).
     address
@@ -48,7 +52,9 @@ def regions(
     with session(ws, common) as opened:
         workspace = opened.workspace
         watch = Profile()
-        counts = make_regions(workspace, settings, opened.device, opened.workers, fresh, opened.silent, watch, where)
+        counts = make_regions(
+            workspace, settings, opened.device, opened.workers, fresh, opened.silent, watch, where, views
+        )
         spent = watch.lines(counts.done) if profile else []
         total = workspace.count("regions")
         left_out = len(workspace.skipped(STAGE))

@@ -129,6 +129,7 @@ def align(
     aligner.beta = choose_beta(ws, aligner, BETAS) if kept.share or not begin else begin.aligner.beta
     reads: AlignerModel = aligner.model
     if finetune:
+        pairs = replace(pairs, views=())
         tuned = tune(
             ws, aligner.model, aligner.region_settings, (pairs, validation), settings, finetune, folder, device,
             workers, quiet, lambda epoch: after(_later(epoch, trained)), execution,
@@ -185,6 +186,7 @@ def _about(
         "licence": licence,
         "images": len(pairs),
         "captions": len(pairs.sentences),
+        **({"views": len(pairs.views)} if pairs.views else {}),
         "vocabulary": len(vocabulary.terms),
         "training": asdict(settings),
         "epochs": len(trained.history),

@@ -14,18 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from phrasebox.boxes import area
 from phrasebox.io.images import load_image
 from phrasebox.pipeline.base import batches
 from phrasebox.pipeline.prefetch import ahead
 from phrasebox.pipeline.progress import progress
 from phrasebox.regions.backbones import Backbone
 from phrasebox.regions.backbones.network import STRIDES
-from phrasebox.regions.extractor import squash
+from phrasebox.regions.views import View
 from phrasebox.workspace.workspace import Workspace
 
 LEAST_AREA = 0.4  # share of the image's area that a view shows, at least
-LEAST_SEEN = 0.4  # share of a box's area that a view has to show for the box to count
 STRETCH = 0.25  # largest logarithm of the change of the aspect ratio
 _BATCH = 16
 
@@ -60,55 +58,9 @@ def boxed_images(ws: Workspace, split: str = "train") -> list[Boxed]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """A part of an image, perhaps flipped.
-
-    Attributes
-    ----------
-    place : (x1, y1, x2, y2)
-        Shares of the image.
-    flipped : bool
-        Left and right are exchanged.
-    """
-
-    place: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
-    flipped: bool = False
-
-    @classmethod
-    def number(cls, number: int, image: int, seed: int = 0) -> View:
-        """View 0 is the whole image; others are random parts, flipped half of the time."""
-        if not number:
-            return cls()
-        rng = np.random.default_rng((seed, number, image))
-        share, ratio = rng.uniform(LEAST_AREA, 1), math.exp(rng.uniform(-STRETCH, STRETCH))
-        width, height = min(1.0, math.sqrt(share * ratio)), min(1.0, math.sqrt(share / ratio))
-        x, y = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)
-        return cls((x, y, x + width, y + height), bool(rng.random() < 0.5))
-
-    def pixels(self, image: np.ndarray, side: int) -> np.ndarray:
-        """The view of an ``(H, W, 3)`` image, ``(side, side, 3)``."""
-        height, width = image.shape[:2]
-        x1, y1, x2, y2 = self.place
-        found = squash(image, side, (x1 * width, y1 * height, x2 * width, y2 * height))
-        return found[:, ::-1] if self.flipped else found
-
-    def boxes(self, boxes: np.ndarray) -> np.ndarray:
-        """The visible parts of boxes (N, 4), those of which at least `LEAST_SEEN` is visible, as shares of the view.
-
-        Examples
-        --------
-        >>> View((0.5, 0, 1, 1), flipped=True).boxes(np.array([[0, 0, 1, 1], [0, 0, 0.6, 1], [0.5, 0, 0.75, 0.5]]))
-        array([[0. , 0. , 1. , 1. ],
-               [0.5, 0. , 1. , 0.5]], dtype=float32)
-        """
-        corner = np.array(self.place[:2])
-        moved = (boxes - np.tile(corner, 2)) / np.tile(np.array(self.place[2:]) - corner, 2)
-        seen = moved.clip(0, 1)
-        seen = seen[area(seen) >= LEAST_SEEN * area(moved)]
-        if self.flipped:
-            seen = np.stack([1 - seen[:, 2], seen[:, 1], 1 - seen[:, 0], seen[:, 3]], 1)
-        return seen.astype(np.float32)
+def _view(number: int, image: int, seed: int) -> View:
+    """View 0 is the whole image; others are random parts."""
+    return View.drawn(np.random.default_rng((seed, number, image)), LEAST_AREA, STRETCH) if number else View()
 
 
 class Views:
@@ -117,7 +69,7 @@ class Views:
     Parameters
     ----------
     number : int
-        0 is the images themselves, others are random views of them (`View.number`).
+        0 is the images themselves, others are random views of them.
     folder : Path
         Where the maps are kept. Those that an interrupted computation has finished are not computed again.
 
@@ -139,7 +91,7 @@ class Views:
     ) -> None:
         self._images, self._number, self._backbone, self._folder = images, number, backbone, folder
         self._workers, self._quiet = workers, quiet
-        self._views = [View.number(number, image, seed) for image in range(len(images))]
+        self._views = [_view(number, image, seed) for image in range(len(images))]
         self.boxes = [view.boxes(image.boxes) for view, image in zip(self._views, images, strict=True)]
         what = json.dumps([backbone.fingerprint, number, seed, [image.key for image in images]]).encode()
         self._name = f"{hashlib.blake2b(what, digest_size=8).hexdigest()}.f16"
@@ -148,7 +100,8 @@ class Views:
     def maps(self) -> list[np.ndarray]:
         """The maps on disk, one (N, C, h, w) float16 array a stage of the backbone."""
         side = self._backbone.input_size
-        shapes = [(channels, side // s, side // s) for channels, s in zip(self._backbone.levels, STRIDES, strict=True)]
+        cells = [-(-side // stride) for stride in STRIDES]
+        shapes = [(channels, n, n) for channels, n in zip(self._backbone.levels, cells, strict=True)]
         ends = np.cumsum([0, *(math.prod(shape) for shape in shapes)]).tolist()
         self._folder.mkdir(parents=True, exist_ok=True)
         self._compute(self._folder / self._name, 2 * ends[-1])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from phrasebox.errors import DataError, WorkspaceError
+from phrasebox.errors import DataError, SettingsError, WorkspaceError
 from phrasebox.io.images import load_image
 from phrasebox.pipeline import Engine, Mapped, Mapper, run
 from phrasebox.pipeline.local import Counts
@@ -18,10 +18,12 @@ from phrasebox.pipeline.progress import progress
 from phrasebox.regions.compatibility import STAGE, stage_settings
 from phrasebox.regions.extractor import RegionExtractor
 from phrasebox.regions.settings import RegionSettings
+from phrasebox.regions.views import view_of
 from phrasebox.stages.own_vectors import BACKBONE, take_own_vectors
 from phrasebox.types import Box, Regions, Skipped
 from phrasebox.workspace.schema import ImageRow
 from phrasebox.workspace.workspace import Workspace
+from phrasebox.workspace.workspace_reader import MOST_VIEWS, regions_table
 
 _BATCH = 16
 
@@ -37,12 +39,16 @@ def make_regions(
     quiet: bool = False,
     profile: Profile | None = None,
     engine: Engine | None = None,
+    views: int = 0,
 ) -> Counts:
     """Make regions for every image that has none; images that cannot be read are skipped.
 
     User boxes of an image replace proposed ones. With the proposer ``given``, the user's vectors are stored unchanged
     if the workspace has some. A ``profile`` records the time of each step. The default ``engine`` is local, with this
     number of ``workers``.
+
+    With ``views``, regions are also made of this number of views of each image of the train split
+    (`phrasebox.regions.views.view_of`), for training.
 
     Returns
     -------
@@ -55,26 +61,34 @@ def make_regions(
         If the workspace holds no images, or its regions were made with other settings and ``fresh`` is False.
     DataError
         If no image can be used; the message gives the first reason.
+    SettingsError
+        If there are to be more than `MOST_VIEWS` views, or views of the user's vectors.
     """
+    if not 0 <= views <= MOST_VIEWS:
+        raise SettingsError(f"views is {views}; give 0 to {MOST_VIEWS}")
     if not ws.count("images"):
         raise WorkspaceError(f"{ws.path} holds no images; run: phrasebox import SOURCE {ws.path}")
     own_vectors = settings.proposer == "given" and ws.has_own_vectors()
+    if own_vectors and views:
+        raise SettingsError("views need pictures; the vectors of this workspace were given, so leave out --views")
     if own_vectors:
         settings = replace(settings, backbone=BACKBONE, second="", second_size=None)
     engine = engine or Engine(workers=workers)
     mapper = RegionMapper(settings, device, engine.workers, profile or Profile())
-    todo = fresh or bool(ws.pending("regions", STAGE))
+    todo = fresh or any(_pending(ws, view) for view in range(views + 1))
     if todo and not own_vectors:
         # Built before `claim`, so that invalid settings are neither recorded nor delete existing regions.
         assert mapper.extractor
     ws.claim(STAGE, stage_settings(settings), fresh=fresh)
     before = len(ws.skipped(STAGE)), ws.count("regions")
     if todo:
-        with ws.running(STAGE, {"device": device}, asdict(settings)):
+        with ws.running(STAGE, {"device": device, **({"views": views} if views else {})}, asdict(settings)):
             if own_vectors:
                 take_own_vectors(ws, STAGE, quiet)
-            else:
+            for view in range(views + 1) if not own_vectors else ():
+                mapper.view = view
                 _extract_pending(ws, mapper, engine, quiet)
+            ws.optimize()
     left_out, made = ws.skipped(STAGE), ws.count("regions")
     if not made:
         raise DataError(
@@ -84,19 +98,24 @@ def make_regions(
     return Counts(made - before[1], len(left_out) - before[0])
 
 
+def _pending(ws: Workspace, view: int) -> list[str]:
+    """Keys of images that have no regions yet; of a view, of the images of the train split alone."""
+    return ws.pending(regions_table(view), STAGE, "train" if view else None)
+
+
 def _extract_pending(ws: Workspace, mapper: RegionMapper, engine: Engine, quiet: bool) -> None:
-    todo = PendingImages(ws.path, ws.pending("regions", STAGE))
+    todo = PendingImages(ws.path, _pending(ws, mapper.view))
 
     def store(regions: list[Regions]) -> None:
         with mapper.profile.part("writing"):
-            ws.append_regions(regions)
+            ws.append_regions(regions, mapper.view)
 
     def skip(skipped: list[Skipped]) -> None:
         ws.append_skipped(skipped, STAGE)
 
-    with progress(STAGE, total=len(todo), quiet=quiet) as advance:
+    label = f"{STAGE}, view {mapper.view}" if mapper.view else STAGE
+    with progress(label, total=len(todo), quiet=quiet) as advance:
         run(todo, mapper, store, skip, batch=_BATCH, engine=engine, progress=advance)
-    ws.optimize()
 
 
 @dataclass(frozen=True)
@@ -124,12 +143,15 @@ class RegionMapper(Mapper[ImageRow, Regions]):
         Number of threads of the proposer and of the networks.
     profile : Profile
         Records the time of each step.
+    view : int
+        The view of each image that is read, 0 for the image itself.
     """
 
     settings: RegionSettings
     device: str = "cpu"
     threads: int = 1
     profile: Profile = field(default_factory=Profile)
+    view: int = 0
 
     @cached_property
     def extractor(self) -> RegionExtractor:
@@ -143,9 +165,19 @@ class RegionMapper(Mapper[ImageRow, Regions]):
         return RegionExtractor(self.settings, self.device, self.threads, self.profile)
 
     def load(self, item: ImageRow) -> Loaded:
-        """Decode the image."""
+        """Decode the image, and cut the view out of it."""
         with self.profile.part("reading and decoding"):
-            return item, load_image(item.path)
+            image = load_image(item.path)
+            if not self.view:
+                return item, image
+            view = view_of(item.key, self.view)
+            cut = view.cut(image)
+            shares = np.array([tuple(box) for box in item.given]).reshape(-1, 4) / _corners(image)
+            seen = view.boxes(shares) if len(shares) else shares
+            if len(shares) and not len(seen):
+                seen = np.array([[0, 0, 1, 1]])  # the user's boxes are outside: the whole view, not proposed ones
+            given = tuple(Box(*box) for box in (seen * _corners(cut)).tolist())
+            return replace(item, given=given), cut
 
     def weigh(self, loaded: Loaded) -> int:
         """Size of the pixels in bytes."""
@@ -170,8 +202,13 @@ class RegionMapper(Mapper[ImageRow, Regions]):
 
     def alone(self) -> RegionMapper:
         """A copy for another process, with one thread and its own profile."""
-        return RegionMapper(self.settings, self.device)
+        return RegionMapper(self.settings, self.device, view=self.view)
 
     def _extract(self, batch: Sequence[Loaded]) -> list[Regions]:
         given = [np.array([tuple(box) for box in row.given], np.float32) if row.given else None for row, _ in batch]
         return self.extractor([image for _, image in batch], given=given, keys=[row.key for row, _ in batch])
+
+
+def _corners(image: np.ndarray) -> np.ndarray:
+    """Width and height of an image for both corners of a box, (4,)."""
+    return np.array([image.shape[1], image.shape[0]] * 2)

@@ -130,7 +130,9 @@ def _regions(run: Run, target: Path) -> _Options:
         if made.get("backbone", begun["backbone"]) != begun["backbone"]:
             begun |= {"second": ""}
         starts.append((given, _differing(begun, made)))
-    return _shortest(starts, made, "regions")
+    options, notes = _shortest(starts, made, "regions")
+    views = run.arguments.get("views")
+    return options + (["--views", str(views)] if views else []), notes
 
 
 def _trained(run: Run, target: Path) -> _Options:

@@ -8,22 +8,25 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from phrasebox.aligner import ModelSettings, Pairs
+from phrasebox.errors import WorkspaceError
 from phrasebox.io.atomic import write_whole
 from phrasebox.pipeline.progress import progress
 from phrasebox.regions.compatibility import workspace_regions
+from phrasebox.regions.views import view_of
+from phrasebox.text.english import mirrored
 from phrasebox.text.word_vectors import DIM, Kind, Sentence, WordVectors
 from phrasebox.text.words import words
 from phrasebox.training import distributed
 from phrasebox.training.execution import Execution
 from phrasebox.training.region_batch import RegionSource, join
-from phrasebox.training.stored_vectors import StoredRegions, StoredSentences
+from phrasebox.training.stored_vectors import Replaced, StoredRegions, StoredSentences
 from phrasebox.workspace.region_reader import RegionReader
 from phrasebox.workspace.workspace import Workspace
 
@@ -55,7 +58,9 @@ def load_pairs(
 def training_pairs(
     ws: Workspace, model: ModelSettings, folder: Path, execution: Execution, device: str = "cpu", quiet: bool = False
 ) -> tuple[Pairs, Pairs]:
-    """The pairs of the ``train`` and the ``val`` split; each may be empty. Vectors are in memory if they fit.
+    """The pairs of the ``train`` split, with its views, and of ``val``; each may be empty.
+
+    Vectors are in memory if those of all views fit.
 
     In distributed training, rank 0 writes the word vectors into ``folder`` for all processes, so the workspace must be
     on a shared disk.
@@ -63,17 +68,23 @@ def training_pairs(
     Raises
     ------
     WorkspaceError
-        If the workspace has no regions.
+        If the workspace has no regions, or only some images have regions of their views.
     """
     workspace_regions(ws)
     splits = [_Split.of(ws, name) for name in ("train", "val")]
-    fits = execution.fits(sum(split.bytes for split in splits))
+    readers = [ws.region_reader("train", view=view) for view in range(1, ws.views() + 1)]
+    fits = execution.fits(sum(split.bytes for split in splits) + sum(map(_bytes, readers)))
     if fits and distributed.world() == 1:
         train, val = (load_pairs(ws, model, split.name, device, quiet) for split in splits)
     else:
         distributed.first_does(lambda: _write_words(splits, model.words, folder / VECTORS, device, quiet))
         train, val = (split.pairs(model.words, folder / VECTORS, fits) for split in splits)
-    return train, val
+    views = [
+        _view(ws, train, model.words, number, reader, fits, device)
+        for number, reader in enumerate(readers, start=1)
+        if reader is not None and len(train)
+    ]
+    return replace(train, views=tuple(views)), val
 
 
 def corpus_source(ws: Workspace, split: str, width: int | None = None) -> tuple[RegionReader | None, int]:
@@ -126,6 +137,26 @@ class _Split:
         if not in_memory:
             return Pairs(regions, sentences, owner, list(images))
         return Pairs(_loaded(regions), sentences.in_memory(), owner, list(images))
+
+
+def _view(
+    ws: Workspace, train: Pairs, kind: Kind, number: int, reader: RegionReader, in_memory: bool, device: str
+) -> Pairs:
+    """The pairs of a view: other regions, and other word vectors of captions that name the left or right of a flip."""
+    places = {key: place for place, key in enumerate(reader.keys)}
+    if missing := [key for key in train.keys if key not in places]:
+        raise WorkspaceError(
+            f"{len(missing)} images of {ws.path} lack regions of view {number}; run: phrasebox regions {ws.path} "
+            f"--views {ws.views()}"
+        )
+    regions = StoredRegions(reader, np.array([places[key] for key in train.keys], np.int64))
+    flipped = {key for key in train.keys if view_of(key, number).flipped}
+    kept = set(train.keys)
+    own = [(key, text) for key, text in _texts(ws, "train") if key in kept]
+    other = {i: mirrored(text) for i, (key, text) in enumerate(own) if key in flipped and mirrored(text) != text}
+    told = dict(zip(other, WordVectors(kind, device).encode([*other.values()]), strict=True)) if other else {}
+    sentences = Replaced(train.sentences, {i: sentence.vectors for i, sentence in told.items()})
+    return replace(train, regions=_loaded(regions) if in_memory else regions, sentences=sentences)
 
 
 def _loaded(regions: RegionSource) -> RegionSource:

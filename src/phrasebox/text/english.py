@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from phrasebox.text.words import words
 
 DETERMINERS = frozenset(
@@ -22,6 +24,10 @@ _NOUNS_IN_ING = frozenset(
     swing thing wedding wing""".split()  # noqa: SIM905
 )
 
+_OTHER_SIDE = {"left": "right", "Left": "Right", "LEFT": "RIGHT"}
+_OTHER_SIDE |= {right: left for left, right in _OTHER_SIDE.items()}
+_SIDES = re.compile(rf"\b(?:{'|'.join(_OTHER_SIDE)})\b")
+
 _COLOURS = frozenset(
     "black blue brown gold golden gray green grey orange pink purple red silver tan white yellow".split()  # noqa: SIM905
 )
@@ -36,6 +42,17 @@ def is_content(word: str) -> bool:
     ['dog', '狗']
     """
     return word.lower() not in _STOP
+
+
+def mirrored(text: str) -> str:
+    """The text with *left* and *right* exchanged: what it says of the flipped image.
+
+    Examples
+    --------
+    >>> mirrored("A dog on the left , Right of a leftover")
+    'A dog on the right , Left of a leftover'
+    """
+    return _SIDES.sub(lambda found: _OTHER_SIDE[found[0]], text)
 
 
 def is_verb_in_ing(word: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import overload
 
@@ -109,3 +109,23 @@ class StoredSentences(Sequence[np.ndarray]):
         """All of them, read at once."""
         whole = np.fromfile(self._file.name, np.float16).reshape(-1, DIM)
         return np.split(whole, self._ends[1:-1]) if len(self) else []
+
+
+class Replaced(Sequence[np.ndarray]):
+    """Word vectors of L captions, some of which are replaced by those of other captions with as many words."""
+
+    def __init__(self, sentences: Sequence[np.ndarray], other: Mapping[int, np.ndarray]) -> None:
+        self._sentences, self._other = sentences, other
+        self.lengths = getattr(sentences, "lengths", None)
+
+    def __len__(self) -> int:
+        return len(self._sentences)
+
+    @overload
+    def __getitem__(self, place: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[np.ndarray]: ...
+    def __getitem__(self, place: int | slice) -> np.ndarray | list[np.ndarray]:
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(len(self)))]
+        return self._other.get(place, self._sentences[place])

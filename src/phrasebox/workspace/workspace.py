@@ -28,17 +28,18 @@ from phrasebox.workspace.decisions import Decisions
 from phrasebox.workspace.lance_tables import Tables
 from phrasebox.workspace.manifest import Manifest
 from phrasebox.workspace.run_log import Run
-from phrasebox.workspace.workspace_reader import WorkspaceReader
+from phrasebox.workspace.workspace_reader import MOST_VIEWS, WorkspaceReader, regions_table
 
-TABLES = ("images", "truth", "own", "regions", "phrases", "reviewed", "skipped")
+_REGIONS = tuple(regions_table(view) for view in range(MOST_VIEWS + 1))
+TABLES = ("images", "truth", "own", *_REGIONS, "phrases", "reviewed", "skipped")
 STAGE_TABLES = {
-    "import": ("images", "truth", "own", "regions", "phrases", "reviewed"),
-    "regions": ("regions", "phrases"),
+    "import": ("images", "truth", "own", *_REGIONS, "phrases", "reviewed"),
+    "regions": (*_REGIONS, "phrases"),
     "ground": ("phrases",),
 }
 """Stage -> the tables that ``--fresh`` drops: its own, then those computed from them."""
 
-OWN_TABLES = {"import": ("images", "truth", "own", "reviewed"), "regions": ("regions",), "ground": ("phrases",)}
+OWN_TABLES = {"import": ("images", "truth", "own", "reviewed"), "regions": _REGIONS, "ground": ("phrases",)}
 """Stage -> the tables that it adds rows to."""
 
 MADE_FROM = {"regions": ("align", "caption", "evaluate"), "ground": ("caption",)}
@@ -266,8 +267,8 @@ class Workspace(WorkspaceReader):
         """Add the user boxes of examples whose key is not in ``keys("own")``; images without boxes get no row."""
         self._tables.append("own", rows.own_to_rows(examples))
 
-    def append_regions(self, regions: Sequence[Regions]) -> None:
-        """Add regions, with key and vectors, of images that have none yet.
+    def append_regions(self, regions: Sequence[Regions], view: int = 0) -> None:
+        """Add regions, with key and vectors, of images that have none yet; with ``view``, those of this view of them.
 
         Raises
         ------
@@ -277,10 +278,11 @@ class Workspace(WorkspaceReader):
             If the vectors have another length than the stored ones.
         """
         if regions:
-            new, table = rows.regions_to_rows(regions), self._tables.open("regions")
+            name = regions_table(view)
+            new, table = rows.regions_to_rows(regions), self._tables.open(name)
             if table is not None:  # one of an older version may lack some
                 new = new.drop_columns([name for name in rows.OPTIONAL if name not in table.schema.names])
-            self._tables.append("regions", new)
+            self._tables.append(name, new)
 
     def append_phrases(self, grounded: Mapping[str, Sequence[GroundedCaption]]) -> None:
         """Add the phrases of some images: key -> all captions of the image, in the order of the workspace.

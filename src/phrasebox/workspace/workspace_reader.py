@@ -18,7 +18,15 @@ from phrasebox.workspace.lance_tables import Tables, locate, places_of, take
 from phrasebox.workspace.region_reader import RegionReader
 from phrasebox.workspace.schema import ImageRow, OwnRegions
 
+MOST_VIEWS = 8
+"""Largest number of views of an image."""
+
 _NOWHERE = np.empty(0, np.int64)
+
+
+def regions_table(view: int = 0) -> str:
+    """The table of the regions of images, 0, or of one of their views (`phrasebox.regions.views.view_of`)."""
+    return f"view{view}" if view else "regions"
 
 
 class WorkspaceReader:
@@ -71,6 +79,13 @@ class WorkspaceReader:
         found = [row for batch in self._tables.scan("skipped", ["key", "stage", "reason"]) for row in batch.to_pylist()]
         return [Skipped(row["key"], row["reason"]) for row in found if row["stage"] == stage]
 
+    def views(self) -> int:
+        """Number of views of the images whose regions were made beside those of the images themselves."""
+        return next(view for view in range(MOST_VIEWS + 1) if not self._has_view(view + 1))
+
+    def _has_view(self, view: int) -> bool:
+        return view <= MOST_VIEWS and self._tables.open(regions_table(view)) is not None
+
     # Reading, in batches
 
     def images(
@@ -99,21 +114,21 @@ class WorkspaceReader:
             yield rows.row_to_example(image, found[0])
 
     def regions(
-        self, split: str | None = None, keys: Iterable[str] | None = None, batch: int = 64
+        self, split: str | None = None, keys: Iterable[str] | None = None, batch: int = 64, view: int = 0
     ) -> Iterator[list[Regions]]:
-        """Regions of the images that have any; with ``keys``, only of those, in this order.
+        """Regions of the images that have any, or of a ``view`` of them; with ``keys``, only of those, in this order.
 
         The arrays are read-only views into the batch's memory; a reference to one keeps the batch in memory.
         """
-        for found in self._stream("regions", self._wanted(split, keys), batch):
+        for found in self._stream(regions_table(view), self._wanted(split, keys), batch):
             yield [regions for part in found.to_batches() for regions in rows.rows_to_regions(part)]
 
-    def region_reader(self, split: str | None = None, width: int | None = None) -> RegionReader | None:
+    def region_reader(self, split: str | None = None, width: int | None = None, view: int = 0) -> RegionReader | None:
         """Random access to the regions of a split's images, in import order; None if no regions were computed.
 
         ``width`` shortens each vector to its first numbers.
         """
-        table = self._tables.open("regions")
+        table = self._tables.open(regions_table(view))
         return None if table is None else RegionReader(table, self._wanted(split, None), width)
 
     def grounded(self, split: str | None = None, batch: int = 256) -> Iterator[GroundedImage]:
