@@ -41,7 +41,8 @@ class View:
         stretch : float
             Largest logarithm of the change of the aspect ratio.
         """
-        share, ratio = rng.uniform(least, 1), math.exp(rng.uniform(-stretch, stretch))
+        share = rng.uniform(least, 1)
+        ratio = math.exp(rng.uniform(-stretch, stretch)) if stretch else 1.0
         width, height = min(1.0, math.sqrt(share * ratio)), min(1.0, math.sqrt(share / ratio))
         x, y = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)
         return cls((x, y, x + width, y + height), bool(rng.random() < 0.5))
