@@ -251,3 +251,18 @@ def test_scores_in_blocks_equal_scores_at_once(world, pairs, monkeypatch):
     monkeypatch.setattr(import_module("phrasebox.aligner.train"), "_SENTENCES", 4)
     monkeypatch.setattr(import_module("phrasebox.aligner.train"), "_IMAGES", 5)
     np.testing.assert_allclose(all_scores(model, held_out), at_once, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("preset", "images", "captions", "warmup"),
+    [
+        pytest.param("modern", 5996, 29980, 100, id="as asked for"),
+        pytest.param("modern", 80, 400, 4, id="a quarter of 16 steps"),
+        pytest.param("modern", 80, 80, 4, id="one caption an image"),
+        pytest.param("paper", 5996, 29980, 50, id="the paper's, as asked for"),
+        pytest.param("paper", 80, 400, 12, id="the paper's, a quarter of 48 steps"),
+    ],
+)
+def test_few_images_warm_up_for_a_quarter_of_all_steps_at_most(preset, images, captions, warmup):
+    settings = PRESETS[preset].train
+    assert settings.fitting(images, captions) == replace(settings, warmup=warmup)

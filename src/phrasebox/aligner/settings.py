@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -13,6 +14,8 @@ from phrasebox.io.settings import DERIVED, PRESET_NAMES, preset_table, settings,
 Objective = Literal["infonce", "margin-sum", "margin-hardest"]
 Encoder = Literal["mlp", "brnn", "lstm", "gru"]
 
+WARMING = 0.25
+"""Largest fraction of all steps that warm up: with few images a training would end before it reaches its rate."""
 PRIOR = 0.5
 """Default weight of a prior beside cosines."""
 
@@ -98,9 +101,18 @@ class TrainSettings:
     average: Annotated[float, Field(ge=0, lt=1)] = 0.0
     "Decay of the running average of the weights, which is what is kept; 0 keeps the last weights."
     warmup: Annotated[int, Field(ge=0)] = 100
-    "Number of warm-up steps."
+    "Number of warm-up steps; at most a quarter of all steps."
     seed: Annotated[int, DERIVED] = 0
     "Seed of everything random in training."
+
+    def fitting(self, images: int, captions: int) -> TrainSettings:
+        """The settings for so many images with so many captions: the warm-up is at most `WARMING` of all steps.
+
+        >>> TrainSettings(epochs=8, batch=64, captions=5, warmup=100).fitting(80, 400).warmup
+        4
+        """
+        steps = self.epochs * math.ceil(max(images, captions / self.captions) / self.batch)
+        return replace(self, warmup=min(self.warmup, int(WARMING * steps)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def align(
         recomputed: phrasebox regions WS --like MODEL --fresh.
     start
         Model to start from: built-in, nothing (random weights), or a model's folder or hub id. By default the built-in
-        one where it fits the regions and the model settings. The learning rate is then a quarter of --lr.
+        one where it fits the regions and the model settings.
     name
         Name of the model's folder in the workspace's folder "models".
     fresh

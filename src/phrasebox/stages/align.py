@@ -118,8 +118,9 @@ def align(
     if fresh and distributed.first():  # only now, so that an error above does not lose the old model
         forget(folder)
     history: list[AlignEpoch] = []
-    network, gentle = begin.begun(model, settings) if begin else (None, settings)
-    trained = train(pairs, validation, model, gentle, folder, device, after, execution, network)
+    network = begin.begun(model, settings.dropout) if begin else None
+    fitting = settings.fitting(len(pairs), len(pairs.sentences))
+    trained = train(pairs, validation, model, fitting, folder, device, after, execution, network)
     kept = blended(begin, trained, validation, told)
     trained, best = replace(trained, model=kept.model), kept.epoch
     if not distributed.first():

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from phrasebox.aligner import AlignEpoch, Aligner, AlignerModel, ModelSettings, Pairs, TrainSettings
+from phrasebox.aligner import AlignEpoch, Aligner, AlignerModel, ModelSettings, Pairs
 from phrasebox.aligner.interpolation import USUAL, Blend, best_between, interpolated
 from phrasebox.aligner.stored import NOTHING
 from phrasebox.aligner.train import recalls
@@ -18,9 +18,6 @@ from phrasebox.regions.compatibility import differences, workspace_regions
 from phrasebox.stages.ground import named_model
 from phrasebox.training.loop import Trained
 from phrasebox.workspace.workspace import Workspace
-
-RATE = 0.25
-"""Factor on the learning rate of a training that starts from a model."""
 
 _FREE = ("prior", "photographs")  # settings of a model that its weights do not depend on
 
@@ -42,14 +39,11 @@ class Start:
     name: str
     epoch: AlignEpoch
 
-    def begun(self, model: ModelSettings, settings: TrainSettings) -> tuple[AlignerModel, TrainSettings]:
-        """A copy of its network to train, and the settings to train it with: `RATE` times the learning rate.
-
-        The mean and standard deviation of region vectors stay those of its own training.
-        """
-        copy = AlignerModel(model, settings.dropout)
+    def begun(self, model: ModelSettings, dropout: float) -> AlignerModel:
+        """A copy of its network to train, with its mean and standard deviation of region vectors."""
+        copy = AlignerModel(model, dropout)
         copy.load_state_dict(self.aligner.model.state_dict())
-        return copy, replace(settings, lr=settings.lr * RATE)
+        return copy
 
     @property
     def id(self) -> str:
