@@ -17,6 +17,7 @@ from phrasebox.regions.backbones import load_network
 from phrasebox.regions.roi_align import pool
 from phrasebox.regions.settings import RegionSettings
 from phrasebox.stages import finetune as tuning
+from phrasebox.stages import stored_maps
 from phrasebox.training.region_batch import RegionBatch, geometry
 from phrasebox.workspace.workspace import Workspace
 
@@ -101,24 +102,27 @@ def test_a_stop_loses_no_map(tuned, call, monkeypatch, tmp_path):
     ws = tmp_path / "ws"
     shutil.copytree(tuned, ws)
     shutil.rmtree(ws / "models/aligner")
-    monkeypatch.setattr(tuning, "_BATCH", 2)
+    monkeypatch.setattr(stored_maps, "BATCH", 2)
+    ahead = stored_maps._ahead
 
-    pixels = tuning._pixels
-
-    def two(files, side, workers):
-        for count, batch in enumerate(pixels(files, side, workers)):
+    def two(pixels, images, workers):
+        for count, batch in enumerate(ahead(pixels, images, workers)):
             if count == 1:
                 raise KeyboardInterrupt
             yield batch
 
     with monkeypatch.context() as patch:
-        patch.setattr(tuning, "_pixels", two)
+        patch.setattr(stored_maps, "_ahead", two)
         assert call("align", ws, *QUICK, "--finetune", "1").code == 130
     (begun,) = (ws / "models/aligner/maps").iterdir()
     size = begun.stat().st_size
     assert size
     seen = []
-    monkeypatch.setattr(tuning, "_pixels", lambda files, *a: seen.append(len(files)) or pixels(files, *a))
+    monkeypatch.setattr(
+        stored_maps,
+        "_ahead",
+        lambda pixels, images, workers: seen.append(len(images)) or ahead(pixels, images, workers),
+    )
     assert call("align", ws, *QUICK, "--finetune", "1").code == 0
     images = Workspace(ws).count("images", "train")
     assert seen[0] == images - 2

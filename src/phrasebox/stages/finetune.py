@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
 
 from phrasebox.aligner import AlignEpoch, Pairs, TrainSettings
 from phrasebox.aligner.finetuned import MappedRegions, TunedAligner
@@ -18,9 +15,6 @@ from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.train import train
 from phrasebox.errors import SettingsError
 from phrasebox.io.images import load_image
-from phrasebox.pipeline.base import batches
-from phrasebox.pipeline.prefetch import ahead
-from phrasebox.pipeline.progress import progress
 from phrasebox.regions.backbones import load_network
 from phrasebox.regions.backbones.finetuned import NETWORKS, is_tuned, save_tuned, shown
 from phrasebox.regions.backbones.network import Network
@@ -29,6 +23,7 @@ from phrasebox.regions.backbones.tail import Halves, cut
 from phrasebox.regions.extractor import squash
 from phrasebox.regions.settings import RegionSettings
 from phrasebox.stages.own_vectors import BACKBONE
+from phrasebox.stages.stored_maps import stored_maps
 from phrasebox.training import distributed
 from phrasebox.training.execution import PLAIN, Execution
 from phrasebox.training.loop import Trained
@@ -38,7 +33,6 @@ MAPS = "maps"
 """Folder, inside a model's folder, of the feature maps that the last blocks read while they are fine-tuned."""
 
 _RATE, _EPOCHS, _DROP = 0.25, 3, 0.0  # factor on the learning rate; number of epochs; share of dropped regions
-_BATCH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,37 +131,20 @@ def _mapped(
     quiet: bool,
 ) -> Pairs:
     """The pairs, with the feature maps of every backbone added to their regions."""
-    folder.mkdir(parents=True, exist_ok=True)
     paths = {row.key: row.path for batch in ws.images(split) for row in batch}
     files = [paths[key] for key in pairs.keys]
     maps = []
     for network, half in zip(networks, halves, strict=True):
         engine = make_engine("auto", half.trunk, network.input_size, device, workers)
-        label = f"maps, {split}, {Path(network.name).name}"
         what = json.dumps([network.fingerprint, blocks, list(pairs.keys)]).encode()
-        name = f"{hashlib.blake2b(what, digest_size=8).hexdigest()}.f16"
-        shape = (len(files), *half.shape)
-        size = 2 * int(np.prod(half.shape))
-        with (
-            (folder / name).open("ab") as file,
-            progress(label, total=len(files), quiet=quiet) as advance,
-        ):
-            done = os.fstat(file.fileno()).st_size // size
-            file.truncate(done * size)
-            advance(done)
-            for pixels in _pixels(files[done:], network.input_size, workers):
-                file.write(engine.run(pixels)[0].half().cpu().numpy().tobytes())
-                file.flush()
-                advance(len(pixels))
-        maps.append(np.memmap(folder / name, np.float16, "r", shape=shape) if files else np.zeros(shape, np.float16))
+        stored = stored_maps(
+            folder / f"{hashlib.blake2b(what, digest_size=8).hexdigest()}.f16",
+            (len(files), math.prod(half.shape)),
+            lambda i, side=network.input_size: squash(load_image(files[i]), side),
+            lambda pixels, run=engine.run: run(pixels)[0].flatten(1).cpu().numpy(),
+            f"maps, {split}, {Path(network.name).name}",
+            workers,
+            quiet,
+        )
+        maps.append(stored.reshape(-1, *half.shape))
     return replace(pairs, regions=MappedRegions(pairs.regions, maps))
-
-
-def _pixels(files: Sequence[Path], side: int, workers: int) -> Iterator[np.ndarray]:
-    """Batches of images scaled for a backbone; the next batch is loaded in the background."""
-
-    def read(file: Path) -> np.ndarray:
-        return squash(load_image(file), side)
-
-    with closing(ahead(read, files, count=_BATCH, threads=workers)) as images:
-        yield from map(np.stack, batches(images, _BATCH))

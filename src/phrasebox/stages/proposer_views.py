@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,17 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from phrasebox.io.images import load_image
-from phrasebox.pipeline.base import batches
-from phrasebox.pipeline.prefetch import ahead
-from phrasebox.pipeline.progress import progress
 from phrasebox.regions.backbones import Backbone
 from phrasebox.regions.backbones.network import STRIDES
 from phrasebox.regions.views import View
+from phrasebox.stages.stored_maps import stored_maps
 from phrasebox.workspace.workspace import Workspace
 
 LEAST_AREA = 0.4  # share of the image's area that a view shows, at least
 STRETCH = 0.25  # largest logarithm of the change of the aspect ratio
-_BATCH = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,25 +98,20 @@ class Views:
         cells = [-(-side // stride) for stride in STRIDES]
         shapes = [(channels, n, n) for channels, n in zip(self._backbone.levels, cells, strict=True)]
         ends = np.cumsum([0, *(math.prod(shape) for shape in shapes)]).tolist()
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._compute(self._folder / self._name, 2 * ends[-1])
-        stored = np.memmap(self._folder / self._name, np.float16, "r", shape=(len(self._images), ends[-1]))
+        stored = stored_maps(
+            self._folder / self._name,
+            (len(self._images), ends[-1]),
+            self._pixels,
+            self._compute,
+            f"maps, view {self._number}",
+            self._workers,
+            self._quiet,
+        )
         return [stored[:, a:b].reshape(-1, *shape) for a, b, shape in zip(ends, ends[1:], shapes, strict=False)]
 
-    def _compute(self, path: Path, size: int) -> None:
-        """Append the maps of the images that the file lacks, each of ``size`` bytes."""
-        count = len(self._images)
-        with path.open("ab") as file, progress(f"maps, view {self._number}", total=count, quiet=self._quiet) as advance:
-            done = os.fstat(file.fileno()).st_size // size
-            file.truncate(done * size)
-            advance(done)
-            with closing(ahead(self._pixels, range(done, count), count=_BATCH, threads=self._workers)) as read:
-                for pixels in map(np.stack, batches(read, _BATCH)):
-                    stages = self._backbone.pyramids(pixels)[1:]
-                    rows = [stage.half().cpu().numpy().reshape(len(pixels), -1) for stage in stages]
-                    file.write(np.concatenate(rows, 1).tobytes())
-                    file.flush()
-                    advance(len(pixels))
+    def _compute(self, pixels: np.ndarray) -> np.ndarray:
+        stages = self._backbone.pyramids(pixels)[1:]
+        return np.concatenate([stage.flatten(1).cpu().numpy() for stage in stages], 1)
 
     def _pixels(self, image: int) -> np.ndarray:
         return self._views[image].pixels(load_image(self._images[image].path), self._backbone.input_size)
