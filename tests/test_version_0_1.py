@@ -14,7 +14,7 @@ from phrasebox.aligner import Aligner
 from phrasebox.aligner.settings import PRIOR
 from phrasebox.captioner import Captioner
 from phrasebox.errors import ModelError
-from phrasebox.types import Example
+from phrasebox.types import Box, Example, GroundedCaption, Phrase
 from phrasebox.workspace.workspace import Workspace
 
 DATA = Path(__file__).parent / "data"
@@ -68,6 +68,14 @@ def test_phrases_with_what_people_decided(ws):
         for phrase, (text, span, box, reviewed) in zip(found, EXPECTED["grounded"][image.key], strict=True):
             assert (phrase.text, list(phrase.span), phrase.reviewed) == (text, span, reviewed)
             np.testing.assert_allclose(tuple(phrase.box), box, atol=1e-3)
+
+
+def test_phrases_of_old_workspaces_are_known_and_new_ones_go_in(ws):
+    phrase = Phrase("a saola", (0, 7), Box(0, 0, 9, 9), 0.5, 0.5, unknown=True)
+    ws.append_phrases({"200.png": [GroundedCaption("a saola", (phrase,))]})
+    rows = [row for batch in ws.phrases() for row in batch.to_pylist()]
+    assert len(rows) == len(EXPECTED["phrases"]) + 1
+    assert not any(p.unknown for image in ws.grounded() for caption in image.captions for p in caption.phrases)
 
 
 def opened(decisions):

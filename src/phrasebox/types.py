@@ -284,6 +284,8 @@ class Phrase:
         regions around it, of which this one is the nearest; then 0 if and only if ``whole_image``.
     reviewed : bool
         A person has reviewed the phrase; score and confidence are then 1.
+    unknown : bool
+        Neither the captions that the model was trained on nor its class names know a content word of the phrase.
     """
 
     text: str
@@ -294,6 +296,7 @@ class Phrase:
     whole_image: bool = False
     region: int = -1
     reviewed: bool = False
+    unknown: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``json.dumps``, the box to 1/100 pixel."""
@@ -304,6 +307,7 @@ class Phrase:
             "score": self.score,
             "confidence": self.confidence,
             "whole_image": self.whole_image,
+            "unknown": self.unknown,
         }
 
 

@@ -30,6 +30,11 @@ def test_images_are_ranked_as_the_aligner_scores_them(ws, request, kind):
     assert np.diff([hit.score for hit in hits]) == pytest.approx(np.diff(ranked[order]), abs=1e-3)
 
 
+def test_which_words_of_a_sentence_are_unknown(ws, aligner):
+    searcher = Searcher.open(ws, replace(aligner, vocabulary=("dog", "a")))
+    assert searcher.knows("A dog with the theorem") == [("dog", False), ("theorem", True)]
+
+
 def test_words_say_which_box_they_found(ws, aligner):
     for hit in Searcher.open(ws, aligner).sentence(SENTENCE, 3):
         assert hit.box is None

@@ -104,6 +104,13 @@ def test_a_phrase_and_its_box_share_number_and_colour(write, cat):
     assert all(attrs["tabindex"] == "0" for attrs, _ in page.find("span", "ph"))
 
 
+def test_an_unknown_phrase_is_marked(write, cat):
+    phrases = (dataclasses.replace(cat.phrases[0], unknown=True), *cat.phrases[1:])
+    page = write(dataclasses.replace(cat, phrases=phrases))
+    assert [text.endswith("unknown") for _, text in page.find("small", "sc")] == [True, False, False]
+    assert page.find("span", "ph")[0][0]["title"].endswith("unknown to the model")
+
+
 def test_boxes_are_in_pixels_of_the_picture(write, cat):
     page = write(cat)
     (svg, _), *_ = page.find("svg")

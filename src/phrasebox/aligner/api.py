@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from phrasebox.aligner.data import pack
+from phrasebox.aligner.known_words import KnownWords, read_vocabulary, write_vocabulary
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.priors import Weighted, load_class_names
 from phrasebox.aligner.querybank import Bank
@@ -22,7 +23,15 @@ from phrasebox.aligner.settings import ModelSettings
 from phrasebox.aligner.stored import BUILT_IN, KIND, NAME, NAMES
 from phrasebox.aligner.unlearned import BETA, unlearned
 from phrasebox.errors import DataError, ModelError
-from phrasebox.grounding import assigned, clean_phrases, decode_batch, localise, phrase_spans, trimmed_runs
+from phrasebox.grounding import (
+    assigned,
+    clean_phrases,
+    content_words,
+    decode_batch,
+    localise,
+    phrase_spans,
+    trimmed_runs,
+)
 from phrasebox.models.saved_model import SavedModel
 from phrasebox.regions.compatibility import workspace_regions
 from phrasebox.regions.extractor import ImageOrRegions as Image
@@ -52,6 +61,8 @@ class Aligner(SavedModel):
         Data with its licence, seeds and figures of the training, as the model's config keeps them.
     bank : Bank or None
         Training sentences and images that `score` compares with.
+    vocabulary : tuple of str or None
+        Words of the captions it was trained on, most frequent first; None if its folder does not have them.
     prior_weight : float or None
         Weight of the prior instead of the model's own, see `prior`; 0 for none.
     verbs : bool
@@ -65,6 +76,7 @@ class Aligner(SavedModel):
     beta: float = 0.0
     about: dict[str, Any] = field(default_factory=dict)
     bank: Bank | None = None
+    vocabulary: tuple[str, ...] | None = None
     prior_weight: float | None = None
     verbs: bool = False
     device: str = "cpu"
@@ -97,13 +109,15 @@ class Aligner(SavedModel):
                 f"backbone {settings.backbone!r} has no classifier with names; make the regions with another "
                 "--backbone, or use another --model"
             )
-        return cls(unlearned(names.widths).to(device), settings, BETA, device=device, workers=workers, source=NAMES)
+        model = unlearned(names.widths).to(device)
+        return cls(model, settings, BETA, vocabulary=(), device=device, workers=workers, source=NAMES)
 
     @classmethod
     def _read(cls, folder: Path, device: str) -> Self:
         loaded = super()._read(folder, device)
         bank = Bank.load(folder, loaded.model.settings.dim)
         loaded.bank = bank.to(device) if bank else None
+        loaded.vocabulary = read_vocabulary(folder)
         return loaded
 
     @classmethod
@@ -117,8 +131,10 @@ class Aligner(SavedModel):
         return {"beta": self.beta, "about": self.about}
 
     def save(self, folder: str | Path, card: str = "") -> None:
-        """`SavedModel.save`, with the query bank."""
+        """`SavedModel.save`, with the query bank and the vocabulary."""
         super().save(folder, card)
+        if self.vocabulary is not None:
+            write_vocabulary(Path(folder), self.vocabulary)
         if self.bank:
             self.bank.save(Path(folder))
 
@@ -255,6 +271,22 @@ class Aligner(SavedModel):
         norms: np.ndarray | None,
         spans: Sequence[Span] | None = None,
     ) -> tuple[Phrase, ...]:
+        found = self._placed(text, words, table, path, regions, norms, spans)
+        if self.vocabulary is None:
+            return found
+        known = self.known_words.known([word.text for word in words])
+        return tuple(replace(p, unknown=not known[content_words(text, words, p.span)].any()) for p in found)
+
+    def _placed(
+        self,
+        text: str,
+        words: Sequence[Word],
+        table: np.ndarray,
+        path: np.ndarray,
+        regions: Regions,
+        norms: np.ndarray | None,
+        spans: Sequence[Span] | None,
+    ) -> tuple[Phrase, ...]:
         if spans is None and not self.model.settings.normalise:
             return clean_phrases(text, words, table, path, regions, self.temperature)
         cut = phrase_spans(text, words, path, regions.boxes, self.verbs) if spans is None else spans
@@ -347,6 +379,12 @@ class Aligner(SavedModel):
         if names is None or sum(names.widths) != self.model.settings.vector_dim:
             return None
         return Weighted(names, weight)
+
+    @cached_property
+    def known_words(self) -> KnownWords:
+        """Which words the captions and the class names know."""
+        terms = None if self.vocabulary is None else frozenset(self.vocabulary)
+        return KnownWords(terms, self.prior.prior if self.prior else None)
 
     @property
     def temperature(self) -> float:

@@ -40,6 +40,7 @@ def ground(
     address
         Address of the Ray cluster, such as auto or HOST:6379; default: start one on this machine.
     """
+    from phrasebox.aligner.known_words import unknown_note
     from phrasebox.pipeline.local import Counts
     from phrasebox.stages.ground import ground as job
     from phrasebox.stages.ground import is_grounded
@@ -54,8 +55,12 @@ def ground(
             counts = job(workspace, aligner, beta, fresh, opened.silent, where)
         grounded, pairs = workspace.keys("phrases"), workspace.count("phrases")
         captions = sum(len(row.captions) for batch in workspace.images(keys=grounded) for row in batch)
+        told = unknown_note(
+            (row["text"], bool(row.get("unknown"))) for b in workspace.phrases() for row in b.to_pylist()
+        )
     say(
         common,
         {"images": len(grounded), "captions": captions, "pairs": pairs, "new_images": counts.done},
         f"{pairs} region-phrase pairs in {captions} captions of {len(grounded)} images, {counts.done} of them new",
+        *([told] if told else []),
     )

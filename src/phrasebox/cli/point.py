@@ -47,6 +47,7 @@ def point(
     """
     sleep_when_idle()
     from phrasebox.aligner import Aligner
+    from phrasebox.aligner.known_words import unknown_note
     from phrasebox.io.atomic import replacing
     from phrasebox.io.images import load_image
     from phrasebox.show import draw_grounding
@@ -67,5 +68,7 @@ def point(
     if common.quiet:
         return
     print_phrases(f"score of the pair {found.score:.3f}", [(image.name, found.caption, found.phrases)])
+    if told := unknown_note((phrase.text, phrase.unknown) for phrase in found.phrases):
+        print(told)
     if out is not None:
         print(out)

@@ -60,6 +60,7 @@ def search(
         Draw the results into this file (html, png, jpg or webp).
     """
     sleep_when_idle()
+    from phrasebox.aligner.known_words import unknown_note
     from phrasebox.search import Searcher
 
     if (sentence is None) == (like is None):
@@ -80,9 +81,12 @@ def search(
         else:
             images = (searcher.region if region else searcher.sentence)(sentence or "", k)
             found = None
+        told = None if sentence is None else unknown_note(searcher.knows(sentence))
         if out is not None:
             _draw(opened.workspace, images, sentence or f"like {like}", out)
     _print(common, images, found, region, out)
+    if told and not common.json and not common.quiet:
+        print(told)
 
 
 def _print(common: Common, images: Sequence[Hit], similar: Similar | None, region: bool, out: Path | None) -> None:

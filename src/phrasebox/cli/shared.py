@@ -154,6 +154,11 @@ def print_phrases(title: str, shown: Iterable[tuple[str, str, Sequence[Phrase]]]
             console.print(Padding(_phrase_table(width, phrases), (0, 0, 0, 4), expand=False))
 
 
+def certainty(phrase: Phrase) -> str:
+    """The confidence, or that the phrase is unknown to the model."""
+    return "unknown" if phrase.unknown else f"{phrase.confidence:.2f}"
+
+
 def _phrase_table(width: int, phrases: Sequence[Phrase], header: bool = False) -> Table:
     from rich.table import Table
     from rich.text import Text
@@ -164,5 +169,5 @@ def _phrase_table(width: int, phrases: Sequence[Phrase], header: bool = False) -
         table.add_column(name, width=columns, justify="right")
     for phrase in phrases:
         box = "whole image" if phrase.whole_image else " ".join(f"{x:.0f}" for x in phrase.box)
-        table.add_row(Text(phrase.text), box, f"{phrase.score:.2f}", f"{phrase.confidence:.2f}")
+        table.add_row(Text(phrase.text), box, f"{phrase.score:.2f}", certainty(phrase))
     return table

@@ -2,7 +2,7 @@
 
 from phrasebox.grounding.confidence import confidence
 from phrasebox.grounding.decode import decode, decode_batch, energy, segments
-from phrasebox.grounding.localise import localise
+from phrasebox.grounding.localise import content_words, localise
 from phrasebox.grounding.phrases import assigned, chain_phrases, clean_phrases, phrase_spans, trimmed_runs
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "chain_phrases",
     "clean_phrases",
     "confidence",
+    "content_words",
     "decode",
     "decode_batch",
     "energy",

@@ -17,7 +17,9 @@ from phrasebox.search.int8 import from_planes
 from phrasebox.search.scorer import Query, best_sentences, learned_alone, score, share_of
 from phrasebox.search.store import Store, finite
 from phrasebox.search.vector_files import Collection, Entry
+from phrasebox.text.english import is_content
 from phrasebox.text.word_vectors import Sentence
+from phrasebox.text.words import words
 from phrasebox.types import Box, Regions, Word
 from phrasebox.workspace.region_reader import RegionReader
 from phrasebox.workspace.workspace import Workspace
@@ -162,6 +164,12 @@ class Searcher:
         sentences = self.store.sentences()
         best = best_sentences(sentences, vectors, k, self.aligner.model.settings.mean, share_of(self.aligner))
         return Similar(images, self._texts(best))
+
+    def knows(self, text: str) -> list[tuple[str, bool]]:
+        """The content words of a sentence, and whether each is unknown to the model."""
+        content = [word.text for word in words(text) if is_content(word.text)]
+        known = self.aligner.known_words.known(content).tolist()
+        return [(word, not is_known) for word, is_known in zip(content, known, strict=True)]
 
     def _words(self, text: str) -> tuple[Sentence, np.ndarray]:
         """The words of the query, and s_t of each."""

@@ -20,7 +20,7 @@ from phrasebox.show.colours import css_class, css_rules
 from phrasebox.show.layout import nested, place_labels
 from phrasebox.show.matrix import columns, matrix
 from phrasebox.show.pixels import photograph
-from phrasebox.show.wording import number, segments
+from phrasebox.show.wording import confidence, number, segments
 from phrasebox.types import Grounding, Regions
 
 _EMBEDDED_SIDE = 640
@@ -182,10 +182,11 @@ def _sentence(grounding: Grounding, caption: int, name: str) -> str:
         phrase = grounding.phrases[i]
         # A shorter phrase may lie inside: the number stands before the first piece, the score after the last.
         label = f'<b class="no">{i + 1}</b>' if i not in owners[:n] else ""
-        score = f'<small class="sc">{number(phrase.score)}</small>' if i not in owners[n + 1 :] else ""
+        mark = " unknown" if phrase.unknown else ""
+        score = f'<small class="sc">{number(phrase.score)}{mark}</small>' if i not in owners[n + 1 :] else ""
         text.append(
             f'<span class="ph {css_class(i)}" data-p="{i}" tabindex="0" '
-            f'title="score {number(phrase.score)}, confidence {phrase.confidence:.0%}">'
+            f'title="score {number(phrase.score)}, {confidence(phrase)}">'
             f"{label}{escape(words)}{score}</span>"
         )
     facts = {

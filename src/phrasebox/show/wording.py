@@ -49,6 +49,20 @@ def segments(caption: str, phrases: Sequence[Phrase]) -> list[Segment]:
     return [Segment(caption[a:b], owner(phrases, (a, b))) for a, b in pairwise(cuts)]
 
 
+def confidence(phrase: Phrase) -> str:
+    """The confidence in words.
+
+    Examples
+    --------
+    >>> from phrasebox.types import Box
+    >>> confidence(Phrase("A cat", (0, 5), Box(0, 0, 1, 1), 0.6, 0.9))
+    '90% confidence'
+    >>> confidence(Phrase("A saola", (0, 7), Box(0, 0, 1, 1), 0.2, 0.1, unknown=True))
+    '10% confidence, unknown to the model'
+    """
+    return f"{phrase.confidence:.0%} confidence" + (", unknown to the model" if phrase.unknown else "")
+
+
 def number(value: float) -> str:
     """Two decimals with a real minus sign, and no minus before zero.
 

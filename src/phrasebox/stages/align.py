@@ -14,7 +14,6 @@ from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.stored import NAME, NOTHING
 from phrasebox.aligner.train import train
 from phrasebox.errors import WorkspaceError
-from phrasebox.io.atomic import write_whole
 from phrasebox.regions.compatibility import workspace_regions
 from phrasebox.regions.settings import vector_parts
 from phrasebox.show import Panel
@@ -127,6 +126,7 @@ def align(
         return Aligned(folder, len(trained.history), len(history), best, math.nan, kept.share)
     write_history(folder, trained.history, _panels(trained.history))
     aligner = Aligner(trained.model.to(device), workspace_regions(ws), device=device)
+    aligner.vocabulary = vocabulary.terms if begin is None else _both(vocabulary, begin.aligner)
     aligner.beta = choose_beta(ws, aligner, BETAS) if kept.share or not begin else begin.aligner.beta
     reads: AlignerModel = aligner.model
     if finetune:
@@ -151,7 +151,6 @@ def align(
     if begin:
         aligner.about["start"] = begin.about(kept.share)
     aligner.save(folder, card(aligner.about) if card else "")
-    write_whole(folder / "vocabulary.txt", ("\n".join(vocabulary.terms) + "\n").encode())
     made = {"model": asdict(model), "train": asdict(settings)}
     for scratch in (VECTORS, MAPS):
         shutil.rmtree(folder / scratch, ignore_errors=True)
@@ -162,6 +161,11 @@ def align(
     }  # fmt: skip
     ws.made(Run(STAGE, asked, made, settings.seed, f"{ws.models.name}/{name}"), anew=bool(history))
     return Aligned(folder, len(trained.history), len(history), best, aligner.beta, kept.share)
+
+
+def _both(own: Vocabulary, begun: Aligner) -> tuple[str, ...] | None:
+    """The words that a model that began as another one has seen; None if those of the other are not known."""
+    return None if begun.vocabulary is None else tuple(dict.fromkeys((*own.terms, *begun.vocabulary)))
 
 
 def _later(epoch: AlignEpoch, before: Trained) -> AlignEpoch:

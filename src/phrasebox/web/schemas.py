@@ -200,6 +200,7 @@ class PhraseResponse(BaseModel):
     score: float
     confidence: float
     whole_image: bool
+    unknown: bool = False
 
 
 class WordResponse(BaseModel):

@@ -49,6 +49,7 @@ PHRASES = pa.schema(
         **{name: pa.float32() for name in ("x1", "y1", "x2", "y2", "score", "confidence")},
         "whole_image": pa.bool_(),
         "region": pa.int32(),
+        "unknown": pa.bool_(),
     }
 )
 _REVIEWED_PHRASE = {"start": pa.int32(), "end": pa.int32(), "whole_image": pa.bool_(), "boxes": pa.list_(_BOX)}
@@ -58,8 +59,8 @@ REVIEWED = pa.schema(
 SKIPPED = pa.schema({"key": pa.string(), "stage": pa.string(), "reason": pa.string()})
 
 
-OPTIONAL = ("closed", "objectness")
-"""Columns of the regions table that workspaces of older versions lack: straddling scores and objectness."""
+OPTIONAL = {"regions": ("closed", "objectness"), "phrases": ("unknown",)}
+"""Table -> columns that workspaces of older versions lack; ``closed`` are straddling scores."""
 
 
 def regions_schema(dim: int) -> pa.Schema:
@@ -248,7 +249,7 @@ def rows_to_regions(rows: pa.RecordBatch) -> Iterator[Regions]:
     boxes = rows["boxes"].flatten().flatten().to_numpy().reshape(-1, 4)
     vectors = rows["vectors"].flatten().flatten().to_numpy().reshape(len(scores), -1)
     keys, widths, heights = (rows[name].to_pylist() for name in ("key", "width", "height"))
-    optional = [rows[name] if name in rows.schema.names else None for name in OPTIONAL]
+    optional = [rows[name] if name in rows.schema.names else None for name in OPTIONAL["regions"]]
     for i, key in enumerate(keys):
         part = slice(ends[i], ends[i + 1])
         known = [own[i].values.to_numpy() if own is not None and own[i].is_valid else None for own in optional]
@@ -256,7 +257,7 @@ def rows_to_regions(rows: pa.RecordBatch) -> Iterator[Regions]:
 
 
 def _known(scores: Sequence[np.ndarray | None], ends: np.ndarray) -> pa.Array:
-    """A column of `OPTIONAL`: a score of each box of each image, null if unknown."""
+    """An optional column of the regions table: a score of each box of each image, null if unknown."""
     counts = np.diff(ends)
     known = [np.zeros(count, np.float32) if own is None else own for own, count in zip(scores, counts, strict=True)]
     values = pa.array(np.concatenate(known), pa.float32())
@@ -287,6 +288,7 @@ def phrases_to_rows(key: str, captions: Sequence[GroundedCaption]) -> list[dict[
             "confidence": phrase.confidence,
             "whole_image": phrase.whole_image,
             "region": phrase.region,
+            "unknown": phrase.unknown,
         }
 
     def marker(caption: int) -> dict[str, Any]:
@@ -306,7 +308,16 @@ def rows_to_captions(texts: Sequence[str], rows: Sequence[dict[str, Any]]) -> tu
             box = Box(row["x1"], row["y1"], row["x2"], row["y2"])
             span = (row["start"], row["end"])
             phrases[row["caption"]].append(
-                Phrase(row["text"], span, box, row["score"], row["confidence"], row["whole_image"], row["region"])
+                Phrase(
+                    row["text"],
+                    span,
+                    box,
+                    row["score"],
+                    row["confidence"],
+                    row["whole_image"],
+                    row["region"],
+                    unknown=bool(row.get("unknown")),
+                )
             )
     return tuple(GroundedCaption(text, tuple(found)) for text, found in zip(texts, phrases, strict=True))
 

@@ -278,11 +278,7 @@ class Workspace(WorkspaceReader):
             If the vectors have another length than the stored ones.
         """
         if regions:
-            name = regions_table(view)
-            new, table = rows.regions_to_rows(regions), self._tables.open(name)
-            if table is not None:  # one of an older version may lack some
-                new = new.drop_columns([name for name in rows.OPTIONAL if name not in table.schema.names])
-            self._tables.append(name, new)
+            self._append(regions_table(view), rows.regions_to_rows(regions), rows.OPTIONAL["regions"])
 
     def append_phrases(self, grounded: Mapping[str, Sequence[GroundedCaption]]) -> None:
         """Add the phrases of some images: key -> all captions of the image, in the order of the workspace.
@@ -290,7 +286,14 @@ class Workspace(WorkspaceReader):
         A caption without phrases, and an image without captions, get a row that marks them as done.
         """
         found = [row for key, captions in grounded.items() for row in rows.phrases_to_rows(key, captions)]
-        self._tables.append("phrases", pa.Table.from_pylist(found, schema=rows.PHRASES))
+        self._append("phrases", pa.Table.from_pylist(found, schema=rows.PHRASES), rows.OPTIONAL["phrases"])
+
+    def _append(self, name: str, new: pa.Table, optional: Sequence[str]) -> None:
+        """Add rows to a table that, made by an older version, may lack the ``optional`` columns."""
+        table = self._tables.open(name)
+        if table is not None:
+            new = new.drop_columns([column for column in optional if column not in table.schema.names])
+        self._tables.append(name, new)
 
     def put_reviewed(self, examples: Sequence[Example]) -> None:
         """Store captions as reviewers left them; they replace earlier reviews of the same captions.

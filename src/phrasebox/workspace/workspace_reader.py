@@ -152,7 +152,9 @@ class WorkspaceReader:
 
     def phrases(self, batch: int = 4096) -> Iterator[pa.RecordBatch]:
         """Rows of the phrases table, one per decoded region-phrase pair, in the order of writing."""
-        for part in self._tables.scan("phrases", rows.PHRASES.names, batch):
+        table = self._tables.open("phrases")
+        names = [name for name in rows.PHRASES.names if table is not None and name in table.schema.names]
+        for part in self._tables.scan("phrases", names, batch):
             yield part.filter(pc.field("text") != "")
 
     def scan(self, table: str, columns: list[str]) -> Iterator[pa.RecordBatch]:

@@ -36,6 +36,12 @@ def test_a_phrase_in_a_phrase_is_numbered_once():
     assert [piece.get("no") for piece in pieces] == ["2", "1", None]
 
 
+def test_an_unknown_phrase_says_so_in_place_of_its_confidence():
+    known, unknown = views.listed([CAT, replace(CAT, unknown=True)])
+    assert (known["score"], unknown["score"]) == ("90%", "unknown")
+    assert unknown["name"] == "A cat, 90% confidence, unknown to the model"
+
+
 def test_the_outline_of_the_whole_picture_can_be_seen():
     cat, mat = views.boxes([CAT, MAT], 100, 80)
     assert (cat["x1"], cat["y2"]) == (10, 60)

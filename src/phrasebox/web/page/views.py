@@ -11,7 +11,7 @@ import numpy as np
 from phrasebox.grounding.decode import segments as segments_of
 from phrasebox.show.colours import PALETTE
 from phrasebox.show.matrix import columns, tables
-from phrasebox.show.wording import number, owner, segments
+from phrasebox.show.wording import confidence, number, owner, segments
 from phrasebox.types import Box, Grounding, Phrase
 
 _FRAME = 0.006  # inset of the outline of the whole image, as a fraction of its larger side
@@ -77,8 +77,8 @@ def listed(phrases: Sequence[Phrase]) -> list[dict[str, Any]]:
             "no": str(i + 1),
             "text": phrase.text,
             "share": round(phrase.confidence, 3),
-            "score": f"{phrase.confidence:.0%}",
-            "name": f"{phrase.text}, {phrase.confidence:.0%} confidence",
+            "score": "unknown" if phrase.unknown else f"{phrase.confidence:.0%}",
+            "name": f"{phrase.text}, {confidence(phrase)}",
         }
         for i, phrase in enumerate(phrases)
     ]

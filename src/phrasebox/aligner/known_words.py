@@ -1,0 +1,96 @@
+"""Which words a model knows: those of the captions it was trained on, and those near a class name of its prior."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from phrasebox.aligner.priors import Prior
+from phrasebox.errors import ModelError
+from phrasebox.io.atomic import write_whole
+from phrasebox.io.model_folder import VOCABULARY
+from phrasebox.text.english import is_content
+from phrasebox.text.words import words
+
+NAMED = 0.25  # largest g_c of a word from which on the class names know it: a cosine of 0.6 with a name
+_SHOWN = 3  # unknown words that are shown
+
+
+@dataclass(frozen=True, slots=True)
+class KnownWords:
+    """What a model knows about words.
+
+    Attributes
+    ----------
+    vocabulary : frozenset of str or None
+        Lower-cased words of the training captions; None if the model's folder does not have them.
+    prior : Prior or None
+        The class names, if they are used.
+    """
+
+    vocabulary: frozenset[str] | None
+    prior: Prior | None
+
+    def in_captions(self, words: Sequence[str]) -> np.ndarray:
+        """Whether the captions have each word: (T,) bool; all of them if the vocabulary is not there."""
+        known = self.vocabulary
+        return np.array([known is None or word.lower() in known for word in words], bool)
+
+    def nearest_name(self, words: Sequence[str]) -> np.ndarray:
+        """How near each word is to the nearest class name: the largest g_c, (T,) float32; 0 without a prior."""
+        if self.prior is None or not len(words):
+            return np.zeros(len(words), np.float32)
+        return self.prior.words(words).amax(1).numpy()
+
+    def known(self, words: Sequence[str]) -> np.ndarray:
+        """Whether the captions or the class names know each word: (T,) bool."""
+        return self.in_captions(words) | (self.nearest_name(words) >= NAMED)
+
+
+def read_vocabulary(folder: Path) -> tuple[str, ...] | None:
+    """The words of the training captions in a model's folder, most frequent first; None if they are not there.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be read.
+    """
+    path = folder / VOCABULARY
+    try:
+        return tuple(path.read_text(encoding="utf-8").split()) if path.is_file() else None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read: {error}") from error
+
+
+def write_vocabulary(folder: Path, terms: Iterable[str]) -> None:
+    """Write the words of the training captions, one a line."""
+    write_whole(folder / VOCABULARY, "".join(f"{term}\n" for term in terms).encode())
+
+
+def unknown_note(phrases: Iterable[tuple[str, bool]]) -> str | None:
+    """One line if most phrases are unknown to the model; None if not.
+
+    Parameters
+    ----------
+    phrases : iterable of (text, unknown)
+
+    Examples
+    --------
+    >>> print(unknown_note([("a cup", True), ("the saucer", True), ("a dog", False)]))
+    most of it is unknown to the model (cup, saucer): train on captions of your own with phrasebox align
+    >>> unknown_note([("a cup", True), ("a dog", False)])
+    """
+    count, unknown = 0, list[str]()
+    for text, is_unknown in phrases:
+        count += 1
+        if is_unknown:
+            unknown.append(text)
+    if 2 * len(unknown) <= count:
+        return None
+    terms = Counter(w.text.lower() for text in unknown for w in words(text) if is_content(w.text))
+    shown = ", ".join(term for term, _ in terms.most_common(_SHOWN)) + (", ..." if len(terms) > _SHOWN else "")
+    return f"most of it is unknown to the model ({shown}): train on captions of your own with phrasebox align"
