@@ -54,7 +54,8 @@ def test_nothing_is_unknown_to_a_model_without_its_vocabulary(aligner):
 
 def test_knowledge_of_words(classes):
     words = ["Monday", "theorem", "dog"]
-    known = KnownWords(frozenset(["monday"]), classes)
+    known = KnownWords.of(["the", "monday"], classes)
+    assert known.rarity(["The", *words]).tolist() == pytest.approx(np.log([1, 2, 3, 3]).tolist())
     assert known.in_captions(words).tolist() == [True, False, False]
     assert known.nearest_name(words).tolist() == pytest.approx(classes.words(words).max(1).values.tolist())
     assert known.known(words).tolist() == [True, False, True]

@@ -8,6 +8,7 @@ import pytest
 from phrasebox.boxes import iou
 from phrasebox.errors import DataError
 from phrasebox.grounding import localise as localise_spans
+from phrasebox.grounding.confidence import FEATURES, Calibration, Evidence
 from phrasebox.grounding.heatmap import HeatMap
 from phrasebox.grounding.localise import FUSION_IOU, HEAD_WEIGHT, POWER, SENTENCE_WEIGHT, fuse
 from phrasebox.text.words import words
@@ -158,3 +159,39 @@ def test_a_phrase_that_fits_nothing_has_little_confidence_however_the_regions_ag
     )
     assert sure.box == unsure.box
     assert unsure.confidence == pytest.approx(0.1 * sure.confidence)
+
+
+def test_with_objectness_the_confidence_is_a_fitted_one():
+    regions = replace(REGIONS, objectness=np.array([0.2, 0.9, 0.6, 0.6], np.float32))
+    learned = table(dog=[1], ball=[2, 3])
+    scores = learned + 0.25
+    weights = np.random.default_rng(0).normal(size=len(FEATURES))
+    calibration = Calibration(tuple(weights), 0.1)
+    rarity, named = np.arange(6.0), np.linspace(0, 1, 6)
+    evidence = Evidence(learned, rarity, named, calibration)
+    (found,) = localise_spans(CAPTION, WORDS, scores, regions, [(13, 25)], 2.0, None, False, evidence)
+    (plain,) = localise_spans(CAPTION, WORDS, scores, regions, [(13, 25)], 2.0, None, False)
+    assert replace(found, confidence=plain.confidence) == plain
+    own = (1 - HEAD_WEIGHT) * scores[4:].mean(0) + HEAD_WEIGHT * scores[5]
+    merit = HeatMap(regions, None, False).merits(own - SENTENCE_WEIGHT * scores.mean(0), 2.0)
+    overlap = iou(np.array(tuple(found.box), np.float32), BOXES)
+    r = found.region
+    x1, y1, x2, y2 = BOXES[r]
+    expected = [
+        (merit**POWER)[overlap >= 0.5].sum() / (merit**POWER).sum(),
+        np.log(merit.max()),
+        regions.objectness[r],
+        np.log((x2 - x1) * (y2 - y1) / 20_000 + 1e-4),
+        learned[4:, r].mean(),
+        learned[4:, r].mean() - learned[4:].mean(),
+        0.25,
+        4.5,
+        0.9,
+    ]
+    assert found.confidence == pytest.approx(1 / (1 + np.exp(-(np.dot(expected, weights) + 0.1))), rel=1e-4)
+
+
+def test_without_objectness_evidence_changes_nothing():
+    evidence = Evidence(table(), np.zeros(6), np.zeros(6), Calibration((1.0,) * len(FEATURES), 0.0))
+    rest = (CAPTION, WORDS, table(dog=[1]), REGIONS, [(0, 5)], 2.0)
+    assert localise_spans(*rest, evidence=evidence) == localise_spans(*rest)

@@ -32,6 +32,7 @@ from phrasebox.grounding import (
     phrase_spans,
     trimmed_runs,
 )
+from phrasebox.grounding.confidence import DEFAULT, Calibration, Evidence
 from phrasebox.models.saved_model import SavedModel
 from phrasebox.regions.compatibility import workspace_regions
 from phrasebox.regions.extractor import ImageOrRegions as Image
@@ -63,6 +64,8 @@ class Aligner(SavedModel):
         Training sentences and images that `score` compares with.
     vocabulary : tuple of str or None
         Words of the captions it was trained on, most frequent first; None if its folder does not have them.
+    calibration : Calibration or None
+        Turns what is known about a box into its confidence; without one a default of the built-in model.
     prior_weight : float or None
         Weight of the prior instead of the model's own, see `prior`; 0 for none.
     verbs : bool
@@ -77,6 +80,7 @@ class Aligner(SavedModel):
     about: dict[str, Any] = field(default_factory=dict)
     bank: Bank | None = None
     vocabulary: tuple[str, ...] | None = None
+    calibration: Calibration | None = None
     prior_weight: float | None = None
     verbs: bool = False
     device: str = "cpu"
@@ -125,10 +129,12 @@ class Aligner(SavedModel):
         beta = float(config["beta"])
         if not 0 <= beta < math.inf:
             raise ValueError("beta is a number from 0")
-        return cls(AlignerModel(ModelSettings(**config["model"])), regions, beta, about)
+        calibration = Calibration.from_json(config["confidence"]) if "confidence" in config else None
+        return cls(AlignerModel(ModelSettings(**config["model"])), regions, beta, about, calibration=calibration)
 
     def _own_config(self) -> dict[str, Any]:
-        return {"beta": self.beta, "about": self.about}
+        fitted = {} if self.calibration is None else {"confidence": self.calibration.to_json()}
+        return {"beta": self.beta, **fitted, "about": self.about}
 
     def save(self, folder: str | Path, card: str = "") -> None:
         """`SavedModel.save`, with the query bank and the vocabulary."""
@@ -247,7 +253,7 @@ class Aligner(SavedModel):
             zip(regions, sentences, tables, totals, paths, strict=True)
         ):
             own, asked = norms.get(id(r)), None if spans is None else spans[i]
-            phrases = self._phrases(sentence.text, sentence.words, table, path, r, own, asked)
+            phrases = self._phrases(sentence.text, sentence.words, both, path, r, own, asked)
             score = float(over_words(table.max(1), np.array([len(table)]), self.model.settings.mean)[0])
             given = assigned(sentence.words, phrases, path)
             found.append(
@@ -258,40 +264,44 @@ class Aligner(SavedModel):
     def decoded_again(self, found: Grounding, beta: float) -> Grounding:
         """A grounding with its words decoded at another beta, from the scores it has: no network runs."""
         path = decode_batch([found.total], beta)[0]
-        phrases = self._phrases(found.caption, found.words, found.total, path, found.regions, found.norms)
+        tables = (found.scores, found.prior)
+        phrases = self._phrases(found.caption, found.words, tables, path, found.regions, found.norms)
         return replace(found, assignment=assigned(found.words, phrases, path), phrases=phrases, beta=beta)
 
     def _phrases(
         self,
         text: str,
         words: Sequence[Word],
-        table: np.ndarray,
+        tables: tuple[np.ndarray, np.ndarray | None],
         path: np.ndarray,
         regions: Regions,
         norms: np.ndarray | None,
         spans: Sequence[Span] | None = None,
     ) -> tuple[Phrase, ...]:
-        found = self._placed(text, words, table, path, regions, norms, spans)
-        if self.vocabulary is None:
-            return found
-        known = self.known_words.known([word.text for word in words])
+        """Phrases with boxes; those of whose content words none is known are marked."""
+        terms = [word.text for word in words]
+        known = self.known_words.known(terms)
+        found = self._placed(text, words, tables, path, regions, norms, spans)
         return tuple(replace(p, unknown=not known[content_words(text, words, p.span)].any()) for p in found)
 
     def _placed(
         self,
         text: str,
         words: Sequence[Word],
-        table: np.ndarray,
+        tables: tuple[np.ndarray, np.ndarray | None],
         path: np.ndarray,
         regions: Regions,
         norms: np.ndarray | None,
         spans: Sequence[Span] | None,
     ) -> tuple[Phrase, ...]:
+        table = _total(*tables)
         if spans is None and not self.model.settings.normalise:
             return clean_phrases(text, words, table, path, regions, self.temperature)
         cut = phrase_spans(text, words, path, regions.boxes, self.verbs) if spans is None else spans
         photograph = self.model.settings.photographs
-        return localise(text, words, table, regions, cut, self.temperature, norms, photograph)
+        terms, knows = [word.text for word in words], self.known_words
+        evidence = Evidence(tables[0], knows.rarity(terms), knows.nearest_name(terms), self.calibration or DEFAULT)
+        return localise(text, words, table, regions, cut, self.temperature, norms, photograph, evidence)
 
     def phrase_spans(self, sentence: Sentence, path: np.ndarray, regions: Regions) -> list[Span]:
         """Characters of the phrases that `ground` makes of a sentence whose words have the regions ``path`` (T,)."""
@@ -383,8 +393,7 @@ class Aligner(SavedModel):
     @cached_property
     def known_words(self) -> KnownWords:
         """Which words the captions and the class names know."""
-        terms = None if self.vocabulary is None else frozenset(self.vocabulary)
-        return KnownWords(terms, self.prior.prior if self.prior else None)
+        return KnownWords.of(self.vocabulary, self.prior.prior if self.prior else None)
 
     @property
     def temperature(self) -> float:

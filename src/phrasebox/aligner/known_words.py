@@ -17,6 +17,7 @@ from phrasebox.text.english import is_content
 from phrasebox.text.words import words
 
 NAMED = 0.25  # largest g_c of a word from which on the class names know it: a cosine of 0.6 with a name
+RARITY = 5.0  # taken for every word if the captions are not known, about the mean of content words
 _SHOWN = 3  # unknown words that are shown
 
 
@@ -26,19 +27,31 @@ class KnownWords:
 
     Attributes
     ----------
-    vocabulary : frozenset of str or None
-        Lower-cased words of the training captions; None if the model's folder does not have them.
+    ranks : dict of str to int, or None
+        Lower-cased words of the training captions, from the most frequent one; None if the model's folder does not
+        have them.
     prior : Prior or None
         The class names, if they are used.
     """
 
-    vocabulary: frozenset[str] | None
+    ranks: dict[str, int] | None
     prior: Prior | None
+
+    @classmethod
+    def of(cls, vocabulary: Iterable[str] | None, prior: Prior | None) -> KnownWords:
+        """Of the words of the captions, most frequent first."""
+        return cls(None if vocabulary is None else {term: i for i, term in enumerate(vocabulary)}, prior)
 
     def in_captions(self, words: Sequence[str]) -> np.ndarray:
         """Whether the captions have each word: (T,) bool; all of them if the vocabulary is not there."""
-        known = self.vocabulary
-        return np.array([known is None or word.lower() in known for word in words], bool)
+        ranks = self.ranks
+        return np.array([ranks is None or word.lower() in ranks for word in words], bool)
+
+    def rarity(self, words: Sequence[str]) -> np.ndarray:
+        """log(1 + rank) of each word, (T,) float; a word that is not there comes after all. `RARITY` without ranks."""
+        if self.ranks is None:
+            return np.full(len(words), RARITY)
+        return np.log1p([self.ranks.get(word.lower(), len(self.ranks)) for word in words])
 
     def nearest_name(self, words: Sequence[str]) -> np.ndarray:
         """How near each word is to the nearest class name: the largest g_c, (T,) float32; 0 without a prior."""

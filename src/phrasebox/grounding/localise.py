@@ -8,7 +8,7 @@ import numpy as np
 
 from phrasebox.boxes import covers_image, iou
 from phrasebox.errors import DataError
-from phrasebox.grounding.confidence import POWER, confidence
+from phrasebox.grounding.confidence import POWER, Evidence, confidence, features
 from phrasebox.grounding.heatmap import HeatMap
 from phrasebox.grounding.phrases import is_content
 from phrasebox.types import Box, Phrase, Regions, Span, Word
@@ -27,6 +27,7 @@ def localise(
     temperature: float = 1.0,
     norms: np.ndarray | None = None,
     photograph: bool = True,
+    evidence: Evidence | None = None,
 ) -> tuple[Phrase, ...]:
     """Find the box of every span; returns one phrase a span, in order.
 
@@ -50,6 +51,8 @@ def localise(
         least-squares part.
     photograph : bool
         Weigh the heat map by `phrasebox.grounding.heatmap.centre_prior`.
+    evidence : Evidence, optional
+        Makes the confidence of regions with objectness a fitted one.
 
     Raises
     ------
@@ -69,7 +72,10 @@ def localise(
         whole = covers_image(box, regions.width, regions.height)
         nearest = 0 if whole or len(overlap) == 1 else int(overlap[1:].argmax()) + 1
         score = scores[of].mean(0)
-        sure = confidence(merit.astype(np.float64) ** POWER, overlap, float(score.max()))
+        if evidence is None or regions.objectness is None:
+            sure = confidence(merit.astype(np.float64) ** POWER, overlap, float(score.max()))
+        else:
+            sure = evidence.calibration(features(merit, overlap, nearest, regions, of, scores, evidence))
         text = caption[span[0] : span[1]]
         found.append(Phrase(text, span, box, float(score[nearest]), sure, whole, nearest))
     return tuple(found)

@@ -17,6 +17,7 @@ from phrasebox.errors import WorkspaceError
 from phrasebox.regions.compatibility import workspace_regions
 from phrasebox.regions.settings import vector_parts
 from phrasebox.show import Panel
+from phrasebox.stages.calibrate import calibrate
 from phrasebox.stages.choose_beta import BETAS, choose_beta
 from phrasebox.stages.finetune import MAPS, check_tunable, tune
 from phrasebox.stages.models import computed, model_folder, write_history
@@ -141,6 +142,7 @@ def align(
         best = trained.history[trained.best]
         write_history(folder, trained.history, _panels(trained.history))
         aligner = replace(aligner, model=reads.aligner().to(device), region_settings=tuned.regions)
+    aligner.calibration = calibrate(ws, aligner)
     if model.normalise:
         aligner.bank = Bank.draw(reads, pairs, settings.seed)
     aligner.about = _about(ws, pairs, vocabulary, settings, trained, best)
