@@ -71,6 +71,8 @@ class PhraseRecord:
         Pixels of the image that boxes refer to.
     who, when : str
         Person and time of the decision in force; empty if there is none.
+    unknown : bool
+        See `phrasebox.types.Phrase`.
     """
 
     id: str
@@ -92,6 +94,7 @@ class PhraseRecord:
     state: State
     who: str = ""
     when: str = ""
+    unknown: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``json.dumps``, boxes to 1/100 pixel."""
@@ -108,6 +111,7 @@ class PhraseRecord:
             "score": self.score,
             "confidence": self.confidence,
             "whole_image": self.whole_image,
+            "unknown": self.unknown,
             "width": self.width,
             "height": self.height,
             "found": {"span": list(self.found), "box": [round(x, 2) for x in self.found_box]},
@@ -178,5 +182,6 @@ def records_of(
             one.state,
             decision.who if decision else "",
             decision.when if decision else "",
+            phrase.unknown,
         )
         counts[one.caption] += 1

@@ -161,7 +161,8 @@ class ReviewTab:
             Text(record.sentence[:start], "span")
             Text(record.sentence[start:end], "mark")
             Text(record.sentence[end:], "span")
-        facts = {"score": number(record.score), "sure": f"{record.confidence:.0%}", "split": record.split}
+        sure = "unknown" if record.unknown else f"{record.confidence:.0%}"
+        facts = {"score": number(record.score), "sure": sure, "split": record.split}
         facts |= {"picture": record.key, "state": record.state}
         if record.who:
             facts |= {"by": record.who, "at": record.when[:16].replace("T", " ")}
