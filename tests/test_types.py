@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from phrasebox.errors import DataError
-from phrasebox.types import Regions
+from phrasebox.types import Box, Phrase, Regions
 
 BOXES, ONES = np.array([[0, 0, 8, 4], [0, 0, 4, 4]], np.float32), np.ones(2, np.float32)
 
@@ -35,3 +35,15 @@ def test_narrowed_regions_keep_all_but_the_end_of_the_vectors():
     np.testing.assert_array_equal(few.vectors, vectors[:, :3])
     assert (few.boxes is whole.boxes, few.straddling is whole.straddling, few.key) == (True, True, "a.jpg")
     assert whole.narrowed(5) is whole
+
+
+def test_a_phrase_of_several_boxes_is_a_pair_with_each():
+    boxes = Box(4, 0, 6, 2), Box(0, 1, 2, 3), Box(1, 2, 9, 5)
+    dogs = Phrase("dogs", (0, 4), boxes[0], 0.5, 0.25, region=3, further=boxes[1:])
+    assert (dogs.boxes, dogs.hull) == (boxes, Box(0, 0, 9, 5))
+    pairs = dogs.pairs()
+    assert [pair.boxes for pair in pairs] == [(box,) for box in boxes]
+    assert [pair.region for pair in pairs] == [3, -1, -1]
+    assert all((pair.span, pair.score, pair.confidence) == ((0, 4), 0.5, 0.25) for pair in pairs)
+    assert pairs[0].pairs() == (pairs[0],)
+    assert dogs.to_json()["boxes"] == [list(box) for box in boxes]

@@ -280,12 +280,16 @@ class Phrase:
     whole_image : bool
         The phrase describes the whole image, not a part of it.
     region : int
-        Index of the region that the box came from, -1 if a person drew it. The box is this region's, or fused from
-        regions around it, of which this one is the nearest; then 0 if and only if ``whole_image``.
+        Index of the region that the box came from, -1 if a person drew it or if it is a further box of `pairs`. The box
+        is this region's, or fused from regions around it, of which this one is the nearest; then 0 if and only if
+        ``whole_image``.
     reviewed : bool
         A person has reviewed the phrase; score and confidence are then 1.
     unknown : bool
         Neither the captions that the model was trained on nor its class names know a content word of the phrase.
+    further : tuple of Box
+        Boxes beside ``box``, which is the best, of a phrase whose words name several things, such as *two dogs*. Score,
+        confidence and region are those of ``box``.
     """
 
     text: str
@@ -297,13 +301,40 @@ class Phrase:
     region: int = -1
     reviewed: bool = False
     unknown: bool = False
+    further: tuple[Box, ...] = ()
+
+    @property
+    def boxes(self) -> tuple[Box, ...]:
+        """All boxes of the phrase, at least one; ``box`` is the first."""
+        return self.box, *self.further
+
+    @property
+    def hull(self) -> Box:
+        """The smallest box around all boxes."""
+        x1, y1, x2, y2 = zip(*self.boxes, strict=True)
+        return Box(min(x1), min(y1), max(x2), max(y2))
+
+    def pairs(self) -> tuple[Phrase, ...]:
+        """The region-phrase pairs: the phrase with one box each, in the order of `boxes`.
+
+        Examples
+        --------
+        >>> dogs = Phrase("two dogs", (0, 8), Box(0, 0, 2, 2), 0.5, 0.4, region=3, further=(Box(4, 0, 6, 2),))
+        >>> [(pair.box.x1, pair.region, len(pair.boxes)) for pair in dogs.pairs()]
+        [(0.0, 3, 1), (4.0, -1, 1)]
+        """
+        if not self.further:
+            return (self,)
+        first = replace(self, further=())
+        return first, *(replace(first, box=box, region=-1, whole_image=False) for box in self.further)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for ``json.dumps``, the box to 1/100 pixel."""
+        """Plain values for ``json.dumps``, boxes to 1/100 pixel."""
         return {
             "text": self.text,
             "span": list(self.span),
             "box": [round(x, 2) for x in self.box],
+            "boxes": [[round(x, 2) for x in box] for box in self.boxes],
             "score": self.score,
             "confidence": self.confidence,
             "whole_image": self.whole_image,

@@ -10,7 +10,7 @@ from phrasebox.errors import DataError
 from phrasebox.grounding import localise as localise_spans
 from phrasebox.grounding.confidence import FEATURES, Calibration, Evidence
 from phrasebox.grounding.heatmap import HeatMap
-from phrasebox.grounding.localise import FUSION_IOU, HEAD_WEIGHT, POWER, SENTENCE_WEIGHT, fuse
+from phrasebox.grounding.localise import FUSION_IOU, HEAD_WEIGHT, MOST, POWER, SENTENCE_WEIGHT, fuse, several
 from phrasebox.text.words import words
 from phrasebox.types import Regions
 
@@ -195,3 +195,40 @@ def test_without_objectness_evidence_changes_nothing():
     evidence = Evidence(table(), np.zeros(6), np.zeros(6), Calibration((1.0,) * len(FEATURES), 0.0))
     rest = (CAPTION, WORDS, table(dog=[1]), REGIONS, [(0, 5)], 2.0)
     assert localise_spans(*rest, evidence=evidence) == localise_spans(*rest)
+
+
+@pytest.mark.parametrize(
+    ("caption", "regions"),
+    [
+        ("two dogs", {1, 2}),
+        ("dogs", {1, 2}),
+        ("three dogs", {1, 2}),
+        ("a dog", {1}),
+        ("jeans", {1}),
+    ],
+    ids=["a number", "a plural", "no more than there are", "one", "a plural for one thing"],
+)
+def test_words_for_several_things_have_several_boxes(caption, regions):
+    # Both things are as good, the small box between them is not.
+    scores = np.full((len(words(caption)), 4), -1.0, np.float32)
+    scores[-1, [1, 2]] = 1.0, 0.98
+    span = (0, len(caption))
+    (phrase,) = localise_spans(caption, words(caption), scores, APART, [span], temperature=20, photograph=False)
+    assert set(phrase.boxes) == {APART.box(i) for i in regions}
+    assert phrase.box == phrase.boxes[0] == APART.box(phrase.region)
+
+
+@pytest.mark.parametrize(("count", "most"), [(1, 0), (2, 2), (3, 3), (None, MOST)])
+def test_several_are_no_more_than_said_and_lie_apart(count, most):
+    rng = np.random.default_rng(0)
+    corners = np.array([(x, y) for x in range(0, 80, 20) for y in range(0, 80, 20)], np.float32)
+    boxes = np.hstack([corners, corners + rng.uniform(5, 30, (16, 2))]).astype(np.float32)
+    regions = Regions(boxes, np.ones(16, np.float32), 120, 120)
+    merit = rng.uniform(0.9, 1, 16)
+    found = several(merit, HeatMap(regions), boxes, count)
+    assert len(found) == most
+    for n, i in enumerate(found):
+        for j in found[:n]:
+            sides = np.minimum(boxes[i, 2:], boxes[j, 2:]) - np.maximum(boxes[i, :2], boxes[j, :2])
+            areas = [np.prod(boxes[k, 2:] - boxes[k, :2]) for k in (i, j)]
+            assert np.prod(np.clip(sides, 0, None)) <= 0.5 * min(areas) + 1e-3

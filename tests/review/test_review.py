@@ -246,3 +246,21 @@ def test_export_of_what_was_reviewed(ws, review, tmp_path):
         ("a dog", [0, 0, 20, 20]),
         ("a cat", [20, 0, 40, 20]),
     ]
+
+
+def test_each_box_of_a_phrase_is_reviewed_by_itself(ws):
+    boxes = Box(0, 0, 20, 20), Box(20, 0, 30, 9), Box(30, 0, 40, 9)
+    animals = Phrase("animals", (4, 11), boxes[0], 0.5, 0.25, region=2, further=boxes[1:])
+    ws.drop("phrases")
+    ws.append_phrases(
+        {KEYS[0]: (GroundedCaption(FIRST), GroundedCaption("nothing"), GroundedCaption(SECOND, (animals,)))}
+    )
+    review = Review(ws)
+    records = review.page().phrases
+    assert [record.box for record in records] == list(boxes)
+    assert [review.phrase(record.id).box for record in records] == list(boxes)
+    review.decide(records[1].id, "reject", "Ann")
+    review.decide(records[2].id, "accept", "Ann")
+    assert [record.state for record in review.page().phrases] == ["open", "rejected", "accepted"]
+    ((image,),) = [list(ws.grounded("train"))[:1]]
+    assert [(p.boxes, p.reviewed) for p in image.captions[2].phrases] == [((boxes[0],), False), ((boxes[2],), True)]

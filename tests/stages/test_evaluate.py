@@ -53,7 +53,7 @@ def test_each_phrase_with_a_box_is_localised_once(with_truth, model):
 
 
 def test_training_split(with_truth, call, model):
-    assert len(call("evaluate", with_truth, "--model", model, "--split", "train", "--json").json) == 6
+    assert len(call("evaluate", with_truth, "--model", model, "--split", "train", "--json").json) == 7
 
 
 def test_a_split_without_images(at, call, model):

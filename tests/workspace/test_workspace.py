@@ -204,6 +204,23 @@ def test_grounded_round_trip(ws):
     assert (read[0].image, read[0].split, read[0].width, read[0].height) == (Path("/pictures") / ODD, "train", 64, 48)
 
 
+def test_several_boxes_of_a_phrase_are_a_row_each_and_one_phrase(ws):
+    dogs = phrase("a dog", 0, region=2, further=(Box(9, 0, 12, 4), Box(20, 0, 30, 9)))
+    captions = (GroundedCaption("a dog on the grass", (dogs, phrase("grass", 13))), GroundedCaption("二匹の犬"))
+    ws.append_phrases({ODD: captions})
+    ((image,),) = [list(ws.grounded("train"))]
+    assert image.captions == captions
+    rows = [row for part in ws.phrases() for row in part.to_pylist()]
+    assert ws.count("phrases") == len(rows) == 4
+    assert [(row["start"], row["x1"], row["region"]) for row in rows] == [
+        (0, 0, 2),
+        (0, 9, -1),
+        (0, 20, -1),
+        (13, 0, -1),
+    ]
+    assert len({row["id"] for row in rows}) == 4
+
+
 def test_a_caption_that_gave_nothing_is_done_but_no_pair(ws):
     ws.append_phrases({ODD: (GroundedCaption("a dog", (phrase("a dog", 0),)), GroundedCaption("nothing"))})
     ws.append_phrases({"b.jpg": ()})

@@ -171,15 +171,15 @@ def choose_phrases(
     """The phrases of one image that are worth learning: region, text and weight of each, and what was left out.
 
     A phrase about the whole image is no sentence about it, and would teach the captioner to speak in fragments; a
-    phrase such as *running* tells what is done, and not what is there. One that several captions say of the same region
-    is kept once, at its largest confidence.
+    phrase such as *running* tells what is done, and not what is there. One with several boxes is about the region
+    nearest to their hull. One that several captions say of the same region is kept once, at its largest confidence.
     """
     best: dict[tuple[int, str], float] = {}
     doubtful = whole = nameless = kept = 0
     for phrase in phrases:
         region = phrase.region
-        if region < 0:
-            region = int(iou(np.array(tuple(phrase.box), np.float32), regions.boxes).argmax())
+        if region < 0 or phrase.further:  # the words tell of all boxes together
+            region = int(iou(np.array(tuple(phrase.hull), np.float32), regions.boxes).argmax())
         if phrase.whole_image or region == 0 or covers_image(regions.box(region), regions.width, regions.height):
             whole += 1
         elif not names_thing(phrase.text):

@@ -168,6 +168,7 @@ def _phrase_table(width: int, phrases: Sequence[Phrase], header: bool = False) -
     for name, columns in _COLUMNS.items():
         table.add_column(name, width=columns, justify="right")
     for phrase in phrases:
-        box = "whole image" if phrase.whole_image else " ".join(f"{x:.0f}" for x in phrase.box)
+        shown = "\n".join(" ".join(f"{x:.0f}" for x in box) for box in phrase.boxes)
+        box = "whole image" if phrase.whole_image else shown
         table.add_row(Text(phrase.text), box, f"{phrase.score:.2f}", certainty(phrase))
     return table

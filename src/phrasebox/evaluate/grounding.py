@@ -42,6 +42,8 @@ class GroundingCase:
         The model's, of ``predicted``.
     caption : str
         What tells its caption from all others; phrases of one caption are compared. Empty if unknown.
+    hull : Box or None
+        The box around all predicted boxes, for acc@0.5-merged; None for ``predicted`` alone.
 
     Raises
     ------
@@ -56,6 +58,7 @@ class GroundingCase:
     point: tuple[float, float] | None = None
     confidence: float | None = None
     caption: str = ""
+    hull: Box | None = None
 
     def __post_init__(self) -> None:
         if not self.phrase.boxes:
@@ -73,7 +76,7 @@ class Accuracy:
     acc_any : float
         ``acc@0.5-any``: IoU with the best box of the chain is at least 0.5.
     acc_merged : float
-        ``acc@0.5-merged``: IoU with the smallest box around the whole chain is at least 0.5.
+        ``acc@0.5-merged``: IoU of the boxes around all predicted and all true boxes is at least 0.5.
     """
 
     pointing: float
@@ -204,6 +207,9 @@ def grounding_report(cases: Iterable[GroundingCase]) -> GroundingReport:
     >>> report = grounding_report([GroundingCase(phrase, Box(0, 0, 2, 2), regions, point=(1.0, 2.0))])
     >>> report.overall.model, report.by_type[0].group
     (Accuracy(pointing=0.0, acc_any=100.0, acc_merged=0.0), 'animals')
+    >>> both = Box(0, 0, 4, 4)
+    >>> grounding_report([GroundingCase(phrase, Box(0, 0, 2, 2), regions, hull=both)]).overall.model.acc_merged
+    100.0
     >>> report.overall.upper_bound
     Accuracy(pointing=100.0, acc_any=100.0, acc_merged=100.0)
     >>> report.overall.baseline
@@ -271,16 +277,18 @@ def _hits(case: GroundingCase) -> np.ndarray:
 
     scale = truth_scale(case.regions, case.truth_size)
     whole = (0, 0, case.regions.width, case.regions.height)
-    boxes = np.vstack([tuple(case.predicted), whole, case.regions.boxes]) * scale  # (2 + R, 4)
-    points = (boxes[:, :2] + boxes[:, 2:]) / 2  # (2 + R, 2)
+    predicted = tuple(case.predicted), whole, tuple(case.hull or case.predicted)
+    boxes = np.vstack([*predicted, case.regions.boxes]) * scale  # (3 + R, 4)
+    points = (boxes[:, :2] + boxes[:, 2:]) / 2  # (3 + R, 2)
     if case.point is not None:
         points[0] = np.asarray(case.point) * scale[:2]
     truth = np.array([tuple(box) for box in case.phrase.boxes])  # (G, 4)
     merged = np.concatenate([truth[:, :2].min(axis=0), truth[:, 2:].max(axis=0)])  # (4,)
-    iou = box_iou(torch.from_numpy(boxes), torch.from_numpy(np.vstack([truth, merged]))).numpy()  # (2 + R, G + 1)
+    iou = box_iou(torch.from_numpy(boxes), torch.from_numpy(np.vstack([truth, merged]))).numpy()  # (3 + R, G + 1)
     overlaps = iou >= IOU_THRESHOLD
-    hits = np.column_stack([inside_any(points, truth), overlaps[:, :-1].any(axis=1), overlaps[:, -1]])  # (2 + R, 3)
-    return np.stack([hits[0], hits[2:].any(axis=0), hits[1]])
+    overlaps[0, -1] = overlaps[2, -1]
+    hits = np.column_stack([inside_any(points, truth), overlaps[:, :-1].any(axis=1), overlaps[:, -1]])  # (3 + R, 3)
+    return np.stack([hits[0], hits[3:].any(axis=0), hits[1]])
 
 
 def _scores(group: str, count: int, hits: np.ndarray) -> PhraseScores:

@@ -31,7 +31,8 @@ class Written:
 class FittedRecords:
     """Iterates over records, clips boxes to their image and rounds them to 1/100 pixel, and counts.
 
-    Phrases with an empty clipped box are dropped. A writer returns `report` at its end.
+    A phrase with several boxes becomes as many phrases of the same span. Those with an empty clipped box are dropped. A
+    writer returns `report` at its end.
     """
 
     def __init__(self, records: Iterable[GroundedImage]) -> None:
@@ -41,7 +42,7 @@ class FittedRecords:
     def __iter__(self) -> Iterator[GroundedImage]:
         for record in self._records:
             captions = tuple(_fit_caption(caption, record.width, record.height) for caption in record.captions)
-            before = sum(len(caption.phrases) for caption in record.captions)
+            before = sum(len(phrase.boxes) for caption in record.captions for phrase in caption.phrases)
             kept = sum(len(caption.phrases) for caption in captions)
             counts = self._counts
             self._counts = Written(
@@ -55,7 +56,8 @@ class FittedRecords:
 
 
 def _fit_caption(caption: GroundedCaption, width: int, height: int) -> GroundedCaption:
-    fitted = ((phrase, fit_box(phrase.box, width, height)) for phrase in caption.phrases)
+    pairs = (pair for phrase in caption.phrases for pair in phrase.pairs())
+    fitted = ((pair, fit_box(pair.box, width, height)) for pair in pairs)
     phrases = tuple(replace(phrase, box=box) for phrase, box in fitted if box is not None)
     return GroundedCaption(caption.text, phrases)
 

@@ -39,7 +39,7 @@ class HeatMap:
         self.photograph = photograph
         self.cover = coverage(regions.boxes / np.array([regions.width, regions.height] * 2, np.float32))  # (R, G*G)
         self.cells = np.maximum(self.cover.sum(1), 1e-6)  # (R,)
-        self._fit = _fit(regions)
+        self.fit = _fit(regions)
         learned = regions.objectness is not None
         self._area_weight = LEARNED_AREA_WEIGHT if learned else AREA_WEIGHT
         self._least_squares_weight = LEARNED_LEAST_SQUARES_WEIGHT if learned else LEAST_SQUARES_WEIGHT
@@ -63,7 +63,7 @@ class HeatMap:
         shape of ``scores``
         """
         heat = self.heat(scores, temperature)
-        return heat @ self.cover.T / (heat.sum(-1, keepdims=True) + self._area_weight * self.cells) * self._fit
+        return heat @ self.cover.T / (heat.sum(-1, keepdims=True) + self._area_weight * self.cells) * self.fit
 
     def heat(self, scores: np.ndarray, temperature: float) -> np.ndarray:
         """Heat (..., G*G) of phrases with scores (..., R); the hottest cell of each phrase is 1.

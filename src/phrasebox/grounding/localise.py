@@ -6,16 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from phrasebox.boxes import covers_image, iou
+from phrasebox.boxes import covers_image, iou, suppress
 from phrasebox.errors import DataError
 from phrasebox.grounding.confidence import POWER, Evidence, confidence, features
 from phrasebox.grounding.heatmap import HeatMap
-from phrasebox.grounding.phrases import is_content
+from phrasebox.text.english import is_content, things
 from phrasebox.types import Box, Phrase, Regions, Span, Word
 
 HEAD_WEIGHT = 0.3  # of the last content word's scores in the phrase's; the mean of all words has the rest
 SENTENCE_WEIGHT = 0.7  # of the sentence's mean scores, subtracted from the phrase's
 FUSION_IOU = 0.25  # least IoU with the best region of a region that enters the fused box
+SMALLNESS = 0.3  # exponent of a region's area, by which its merit is divided where several things are looked for
+SHARED = 0.5  # largest share of the smaller of two boxes of one phrase that the other may cover
+LEAST, LEAST_OF_NUMBER = 0.3, 0.1  # least merit of a further box, as a share of the best one's: of plurals, of numbers
+MOST = 5  # boxes of a plural without a number
 
 
 def localise(
@@ -34,9 +38,10 @@ def localise(
     A phrase's score on a region is the mean over its content words (all its words if it has none) with more weight on
     the last one. `SENTENCE_WEIGHT` times the mean over all words of the sentence is subtracted, as that part does not
     tell phrases apart. The heat map turns these scores into a merit of each region (`HeatMap.merits`). The box is a
-    weighted box fusion of the region with the highest merit and those that overlap it (`fuse`). ``region`` is the
-    region nearest to it: the whole image if the box covers it, else one of the others. The confidence is explained in
-    `phrasebox.grounding.confidence`.
+    weighted box fusion of the region with the highest merit and those that overlap it (`fuse`). Where the words name
+    several things (`phrasebox.text.english.things`), the boxes are the regions that hold one each (`several`), if there
+    are at least two. ``region`` is the region nearest to the first box: the whole image if the box covers it, else one
+    of the others. The confidence is explained in `phrasebox.grounding.confidence`.
 
     Parameters
     ----------
@@ -67,7 +72,10 @@ def localise(
     merits = heat_map.merits(own - SENTENCE_WEIGHT * scores.mean(0), temperature)
     found = []
     for span, of, merit in zip(spans, chosen, merits, strict=True):
-        box = Box(*fuse(merit, regions.boxes).tolist())
+        text = caption[span[0] : span[1]]
+        apart = several(merit, heat_map, regions.boxes, things(text))
+        boxes = [regions.box(i) for i in apart] if len(apart) > 1 else [Box(*fuse(merit, regions.boxes).tolist())]
+        box = boxes[0]
         overlap = iou(np.array(tuple(box), np.float32), regions.boxes)
         whole = covers_image(box, regions.width, regions.height)
         nearest = 0 if whole or len(overlap) == 1 else int(overlap[1:].argmax()) + 1
@@ -76,8 +84,7 @@ def localise(
             sure = confidence(merit.astype(np.float64) ** POWER, overlap, float(score.max()))
         else:
             sure = evidence.calibration(features(merit, overlap, nearest, regions, of, scores, evidence))
-        text = caption[span[0] : span[1]]
-        found.append(Phrase(text, span, box, float(score[nearest]), sure, whole, nearest))
+        found.append(Phrase(text, span, box, float(score[nearest]), sure, whole, nearest, further=tuple(boxes[1:])))
     return tuple(found)
 
 
@@ -96,6 +103,30 @@ def content_words(caption: str, words: Sequence[Word], span: Span) -> list[int]:
     if not inside:
         raise DataError(f"span {span} ({caption[start:end]!r}) holds no word")
     return [t for t in inside if is_content(words[t].text)] or inside
+
+
+def several(merit: np.ndarray, heat_map: HeatMap, boxes: np.ndarray, count: int | None) -> list[int]:
+    """Regions of the things that one phrase names, from the best; none if it names one thing.
+
+    The region that encloses all the heat encloses all the things. So a region's merit is divided by its area **
+    `SMALLNESS` and multiplied by its fit to any thing. Regions are taken by this from the best down, without those that
+    overlap a better one, as far as they have `LEAST` (`LEAST_OF_NUMBER` for a number) of the best one's.
+
+    Parameters
+    ----------
+    merit : (R,)
+        From `HeatMap.merits`.
+    boxes : (R, 4)
+        Boxes of the regions.
+    count : int or None
+        The number of things; None for a plural without a number, which has at most `MOST`.
+    """
+    if count == 1:
+        return []
+    good = merit * heat_map.fit / heat_map.cells**SMALLNESS
+    least = (LEAST if count is None else LEAST_OF_NUMBER) * good.max()
+    order = suppress(boxes, good, SHARED, share_of="smaller")
+    return [i for i in order if good[i] >= least][: count or MOST]
 
 
 def fuse(merit: np.ndarray, boxes: np.ndarray) -> np.ndarray:

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow.compute as pc
 from cachetools import LRUCache
 
-from phrasebox.review.records import phrase_id
+from phrasebox.types import Box
+from phrasebox.workspace.schema import further_box, phrase_id
 from phrasebox.workspace.workspace import Workspace
 
 _TEXTS = 8  # text searches whose results are cached
@@ -66,7 +67,12 @@ class PhraseIndex:
 
     def id(self, n: int) -> str:
         """Identifier of phrase number ``n``."""
-        return phrase_id(self.keys[self.image[n]], int(self._caption[n]), (int(self._start[n]), int(self._end[n])))
+        id = phrase_id(self.keys[self.image[n]], int(self._caption[n]), (int(self._start[n]), int(self._end[n])))
+        columns = (self.image, self._caption, self._start, self._end)
+        if n and all(column[n] == column[n - 1] for column in columns):  # a further box of the same words
+            (row,) = self._ws.rows_at("phrases", [int(self._offset[n])])
+            id += further_box(Box(row["x1"], row["y1"], row["x2"], row["y2"]))
+        return id
 
     def with_text(self, text: str) -> np.ndarray:
         """Which phrases (N,) contain a text, ignoring case."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from phrasebox.types import Box, Span
 from phrasebox.workspace.apply_decisions import Settled, State
+from phrasebox.workspace.schema import further_box, phrase_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ class PhraseRecord:
             "text": self.text,
             "span": list(self.span),
             "box": [round(x, 2) for x in self.box],
+            "boxes": [[round(x, 2) for x in self.box]],
             "score": self.score,
             "confidence": self.confidence,
             "whole_image": self.whole_image,
@@ -146,11 +148,6 @@ class Progress:
     people: dict[str, int]
 
 
-def phrase_id(key: str, caption: int, span: Span) -> str:
-    """Identifier of a decoded phrase: image, caption and characters."""
-    return f"{key}#{caption}#{span[0]}-{span[1]}"
-
-
 def records_of(
     key: str, split: str, captions: Sequence[str], size: tuple[int, int], settled: Iterable[Settled]
 ) -> Iterable[PhraseRecord]:
@@ -161,7 +158,7 @@ def records_of(
         phrase, decision = one.phrase, one.decision
         id = phrase_id(key, one.caption, one.found)
         if id in seen:  # the same words with several boxes, as in human annotations
-            id += "@" + ",".join(f"{x:.0f}" for x in one.found_box)
+            id += further_box(one.found_box)
         seen.add(id)
         yield PhraseRecord(
             id,

@@ -86,24 +86,25 @@ def draw_boxes(picture: Image.Image, phrases: tuple[Phrase, ...], scale: float, 
     edge = line / 2 + unit
     frame = (edge, edge, picture.width - edge, picture.height - edge)
     rects = []
-    for phrase in phrases:
+    pairs = [(i, pair) for i, phrase in enumerate(phrases) for pair in phrase.pairs()]
+    for _, phrase in pairs:
         x1, y1, x2, y2 = frame if phrase.whole_image else phrase.box.scaled(scale, scale)
         rects.append((max(x1, edge), max(y1, edge), min(x2, frame[2]), min(y2, frame[3])))
     rects = [(x1, y1, max(x1, x2), max(y1, y2)) for x1, y1, x2, y2 in rects]
     rects = nested(rects, step=line + 2 * unit)
-    texts = [shortened(" ".join(phrase.text.split()), size, 0.5 * picture.width - 2 * pad) for phrase in phrases]
+    texts = [shortened(" ".join(phrase.text.split()), size, 0.5 * picture.width - 2 * pad) for _, phrase in pairs]
     sizes = [(text_width(text, size, bold=True) + 2 * pad, 1.55 * size) for text in texts]
     labels = place_labels(sizes, rects, picture.width, picture.height, gap=2 * unit)
     pen = ImageDraw.Draw(picture, "RGBA")
     # Large boxes first, so that they do not cross the outlines of small ones.
     for i in sorted(range(len(rects)), key=lambda i: (rects[i][0] - rects[i][2]) * (rects[i][3] - rects[i][1])):
-        _outline(pen, rects[i], colour(i).fill, line, unit)
+        _outline(pen, rects[i], colour(pairs[i][0]).fill, line, unit)
     for i, label in enumerate(labels):
         if label is None:
             continue
-        pen.rounded_rectangle(label, 4 * unit, colour(i).fill, (*ImageColor.getrgb(PAPER), 200), round(unit))
+        pen.rounded_rectangle(label, 4 * unit, colour(pairs[i][0]).fill, (*ImageColor.getrgb(PAPER), 200), round(unit))
         middle = (label[0] + pad, (label[1] + label[3]) / 2)
-        draw_text(picture, middle, texts[i], colour(i).text, size, bold=True, anchor="lm")
+        draw_text(picture, middle, texts[i], colour(pairs[i][0]).text, size, bold=True, anchor="lm")
 
 
 def _outline(pen: ImageDraw.ImageDraw, rect: Rect, fill: str, line: float, unit: float) -> None:

@@ -155,14 +155,16 @@ def _boxes(grounding: Grounding, caption: int) -> str:
     width, height, phrases = grounding.regions.width, grounding.regions.height, grounding.phrases
     unit = max(width, height) / 560  # the page shows the picture about 560 pixels large
     frame = (3 * unit, 3 * unit, width - 3 * unit, height - 3 * unit)
-    rects = nested([frame if p.whole_image else (p.box.x1, p.box.y1, p.box.x2, p.box.y2) for p in phrases], 6 * unit)
+    pairs = [(i, pair) for i, phrase in enumerate(phrases) for pair in phrase.pairs()]
+    rects = nested([frame if p.whole_image else (p.box.x1, p.box.y1, p.box.x2, p.box.y2) for _, p in pairs], 6 * unit)
     chips = place_labels([(26 * unit, 26 * unit)] * len(rects), rects, width, height, gap=2 * unit)
     outlines, numbers = [], []
-    for i in sorted(range(len(rects)), key=lambda i: (rects[i][0] - rects[i][2]) * (rects[i][3] - rects[i][1])):
+    for n in sorted(range(len(rects)), key=lambda n: (rects[n][0] - rects[n][2]) * (rects[n][3] - rects[n][1])):
+        i = pairs[n][0]
         group = f'<g class="box {css_class(i)}" data-p="{i}">'
-        place = f'{_position(rects[i])} rx="{3 * unit:.1f}"'
+        place = f'{_position(rects[n])} rx="{3 * unit:.1f}"'
         outlines.append(f'{group}<rect class="halo" {place}/><rect class="edge" {place}/></g>')
-        if chip := chips[i]:
+        if chip := chips[n]:
             numbers.append(
                 f'{group}<rect class="chip" {_position(chip)} rx="{4 * unit:.1f}"/>'
                 f'<text x="{(chip[0] + chip[2]) / 2:.1f}" y="{(chip[1] + chip[3]) / 2:.1f}" '

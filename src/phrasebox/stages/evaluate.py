@@ -165,6 +165,7 @@ def grounding_cases(
                         example.size,
                         confidence=found.confidence,
                         caption=f"{example.key}#{i}",
+                        hull=found.hull,
                     )
 
 

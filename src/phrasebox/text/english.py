@@ -28,6 +28,18 @@ _OTHER_SIDE = {"left": "right", "Left": "Right", "LEFT": "RIGHT"}
 _OTHER_SIDE |= {right: left for left, right in _OTHER_SIDE.items()}
 _SIDES = re.compile(rf"\b(?:{'|'.join(_OTHER_SIDE)})\b")
 
+_NUMBERS = {word: n for n, word in enumerate("two three four five six seven eight nine ten".split(), start=2)}  # noqa: SIM905
+_NUMBERS |= {str(n): n for n in range(2, 11)} | {"both": 2}
+_PLURALS = frozenset("children feet men people women".split())  # noqa: SIM905
+# Plurals for which people draw one box in most of Entities' training phrases.
+_ONE_THING = frozenset(
+    """bars binoculars boots bushes clothes clouds flowers glasses goggles grounds headphones jeans leaves lots
+    mountains outdoors overalls pajamas pants rocks scissors shorts shoulders skis stairs steps sunglasses swings tights
+    tracks trousers trunks waves woods""".split()  # noqa: SIM905
+)
+_GROUPS = frozenset(
+    "bunch collection couple group herd line lot lots number pack pair row series set team trio".split()  # noqa: SIM905
+)
 _COLOURS = frozenset(
     "black blue brown gold golden gray green grey orange pink purple red silver tan white yellow".split()  # noqa: SIM905
 )
@@ -115,3 +127,29 @@ def head_word(phrase: str) -> str:
         if is_content(run):
             head = run
     return head or (runs[-1] if runs else phrase.strip()).lower()
+
+
+def things(phrase: str) -> int | None:
+    """How many things a phrase names: 1, the number that it says (2 to 10), or None for a plural without one.
+
+    A group counts as what it is made of. Plurals that people take for one thing, such as *jeans*, are 1.
+
+    Examples
+    --------
+    >>> [things(p) for p in ("a dog", "two dogs", "dogs", "a couple of men", "a group of people", "a crowd")]
+    [1, 2, None, 2, None, 1]
+    >>> [things(p) for p in ("jeans", "two glasses", "a green dress", "a four wheeler", "zwei Hunde")]
+    [1, 2, 1, 1, 1]
+    """
+    lower = [word.text.lower() for word in words(phrase)]
+    head = head_word(phrase)
+    if head in _GROUPS and "of" in lower:
+        own = 2 if head in ("couple", "pair") else 3 if head == "trio" else None
+        parts = words(phrase)[lower.index("of") + 1 :]
+        made_of = things(phrase[parts[0].start :]) if parts else 1
+        return made_of if made_of == 1 else own or made_of
+    plural = head in _PLURALS or (head.endswith("s") and not head.endswith(("ss", "us", "is")))
+    if not plural and head not in _NUMBERS:
+        return 1
+    said = next((_NUMBERS[word] for word in lower if word in _NUMBERS), None)
+    return 1 if said is None and head in _ONE_THING else said

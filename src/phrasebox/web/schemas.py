@@ -192,11 +192,12 @@ class HealthResponse(BaseModel):
 
 
 class PhraseResponse(BaseModel):
-    """A phrase and its box, ``xyxy`` pixels; its score is a cosine for the built-in model."""
+    """A phrase and its boxes in ``xyxy`` pixels, the best as ``box``; its score is a cosine for the built-in model."""
 
     text: str
     span: tuple[int, int]
     box: tuple[float, float, float, float]
+    boxes: list[tuple[float, float, float, float]]
     score: float
     confidence: float
     whole_image: bool

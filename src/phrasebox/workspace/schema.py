@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from phrasebox.errors import DataError
 from phrasebox.io.paths import place
-from phrasebox.types import WHOLE_IMAGE, Box, Caption, Example, GroundedCaption, Phrase, Regions, TruePhrase
+from phrasebox.types import WHOLE_IMAGE, Box, Caption, Example, GroundedCaption, Phrase, Regions, Span, TruePhrase
 
 _BOX = pa.list_(pa.float32(), 4)
 _SIZE = {"width": pa.int32(), "height": pa.int32()}
@@ -265,16 +265,18 @@ def _known(scores: Sequence[np.ndarray | None], ends: np.ndarray) -> pa.Array:
 
 
 def phrases_to_rows(key: str, captions: Sequence[GroundedCaption]) -> list[dict[str, Any]]:
-    """Rows of the phrases table for one image; a row with an empty text marks a caption without phrases.
+    """Rows of the phrases table for one image, one a region-phrase pair.
+
+    A row with an empty text marks a caption without phrases.
 
     An image without captions has one marker, of caption -1.
     """
 
-    def row(caption: int, phrase: Phrase) -> dict[str, Any]:
+    def row(caption: int, phrase: Phrase, further: bool) -> dict[str, Any]:
         start, end = phrase.span
         x1, y1, x2, y2 = phrase.box
         return {
-            "id": f"{key}#{caption}#{start}-{end}",
+            "id": phrase_id(key, caption, phrase.span) + (further_box(phrase.box) if further else ""),
             "key": key,
             "caption": caption,
             "text": phrase.text,
@@ -296,12 +298,13 @@ def phrases_to_rows(key: str, captions: Sequence[GroundedCaption]) -> list[dict[
 
     rows = []
     for i, caption in enumerate(captions):
-        rows += [row(i, phrase) for phrase in caption.phrases] or [marker(i)]
+        pairs = [(pair, n > 0) for phrase in caption.phrases for n, pair in enumerate(phrase.pairs())]
+        rows += [row(i, *pair) for pair in pairs] or [marker(i)]
     return rows or [marker(-1)]
 
 
 def rows_to_captions(texts: Sequence[str], rows: Sequence[dict[str, Any]]) -> tuple[GroundedCaption, ...]:
-    """All captions of an image, with the phrases from its rows of the phrases table."""
+    """All captions of an image, with its rows of the phrases table as phrases of one box each (see `together`)."""
     phrases: list[list[Phrase]] = [[] for _ in texts]
     for row in rows:
         if row["text"]:
@@ -320,6 +323,31 @@ def rows_to_captions(texts: Sequence[str], rows: Sequence[dict[str, Any]]) -> tu
                 )
             )
     return tuple(GroundedCaption(text, tuple(found)) for text, found in zip(texts, phrases, strict=True))
+
+
+def together(captions: Sequence[GroundedCaption]) -> tuple[GroundedCaption, ...]:
+    """The captions with the pairs of the same words as one phrase of several boxes, in the order of the first ones.
+
+    Pairs that a person has reviewed stay apart from those that nobody has.
+    """
+    found = []
+    for caption in captions:
+        alike: dict[tuple[Any, ...], list[Phrase]] = {}
+        for phrase in caption.phrases:
+            alike.setdefault((phrase.span, phrase.reviewed, phrase.whole_image), []).append(phrase)
+        joined = (replace(own[0], further=tuple(pair.box for pair in own[1:])) for own in alike.values())
+        found.append(GroundedCaption(caption.text, tuple(joined)))
+    return tuple(found)
+
+
+def phrase_id(key: str, caption: int, span: Span) -> str:
+    """Identifier of a decoded phrase: image, caption and characters."""
+    return f"{key}#{caption}#{span[0]}-{span[1]}"
+
+
+def further_box(box: Box) -> str:
+    """What follows the `phrase_id` of a further box of the same words."""
+    return "@" + ",".join(f"{x:.0f}" for x in box)
 
 
 def reviewed_to_rows(examples: Sequence[Example]) -> pa.Table:

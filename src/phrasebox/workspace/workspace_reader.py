@@ -148,7 +148,7 @@ class WorkspaceReader:
             captions = rows.with_reviewed(rows.rows_to_captions(image.captions, found), reviewed, width, height)
             whole = {row["caption"] for row in reviewed}
             captions = with_decisions(captions, self.decisions.of(image.key), (width, height), whole)
-            yield GroundedImage(image.key, image.path, image.split, width, height, captions)
+            yield GroundedImage(image.key, image.path, image.split, width, height, rows.together(captions))
 
     def phrases(self, batch: int = 4096) -> Iterator[pa.RecordBatch]:
         """Rows of the phrases table, one per decoded region-phrase pair, in the order of writing."""

@@ -54,11 +54,12 @@ def boxes(phrases: Sequence[Phrase], width: int, height: int) -> list[dict[str, 
     """Boxes of phrases; that of the whole image is slightly inset, so that it is visible."""
     edge = _FRAME * max(width, height)
     shown = []
-    for i, phrase in enumerate(phrases):
+    pairs = [(i, pair) for i, phrase in enumerate(phrases) for pair in phrase.pairs()]
+    for number_of_box, (i, phrase) in enumerate(pairs):
         place = Box(edge, edge, width - edge, height - edge) if phrase.whole_image else phrase.box
         where = "the whole picture" if phrase.whole_image else "box"
         name = f"{phrase.text}: {where}, score {number(phrase.score)}"
-        shown.append(box_of(place, str(i), i, str(i + 1), name))
+        shown.append(box_of(place, str(i), i, str(i + 1), name) | {"key": number_of_box})
     return shown
 
 

@@ -14,7 +14,7 @@ export default {
       <svg ref="svg" :viewBox="'0 0 ' + width + ' ' + height" preserveAspectRatio="none" role="group"
         :aria-label="draws ? 'Picture. ' + hint : 'Boxes'" :tabindex="draws ? 0 : null"
         @pointerdown="start($event, 'new')" @keydown="keys">
-        <g v-for="b in ordered" :key="b.id" class="box" :class="['k' + b.k, { editing: b.id === editing }]" :data-p="b.id"
+        <g v-for="b in ordered" :key="b.key ?? b.id" class="box" :class="['k' + b.k, { editing: b.id === editing }]" :data-p="b.id"
           tabindex="0" :role="b.id === editing ? 'application' : 'button'" :aria-label="b.name"
           :aria-roledescription="b.id === editing ? 'movable box' : null"
           @pointerdown.stop="b.id === editing ? start($event, 'move') : start($event, 'new')"
@@ -26,7 +26,7 @@ export default {
         <g v-if="fresh" class="box fresh"><path class="shade" fill-rule="evenodd" :d="around(fresh)"/>
           <rect class="halo" v-bind="rect(fresh)"/><rect class="edge" v-bind="rect(fresh)"/></g>
       </svg>
-      <span v-for="c in chips" :key="c.id" class="chip" :class="'k' + c.k" :data-p="c.id" :style="c.style"
+      <span v-for="c in chips" :key="c.key ?? c.id" class="chip" :class="'k' + c.k" :data-p="c.id" :style="c.style"
         aria-hidden="true">{{ c.label }}</span>
       <template v-if="edited">
         <span v-for="h in handles" :key="h" class="handle" :class="h" :style="corner(h)" aria-hidden="true"
@@ -73,7 +73,7 @@ export default {
           places.push(clamp(b.x1 + n * (size + gap), y));
         const [x, y] = places.find(([x, y]) => free(x, y)) || places[0];
         taken.push([x, y]);
-        return { id: b.id, k: b.k, label: b.label, style: { left: (100 * x) / this.width + "%", top: (100 * y) / this.height + "%" } };
+        return { id: b.id, key: b.key, k: b.k, label: b.label, style: { left: (100 * x) / this.width + "%", top: (100 * y) / this.height + "%" } };
       });
     },
   },
