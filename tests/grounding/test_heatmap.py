@@ -10,15 +10,13 @@ import pytest
 
 from phrasebox.grounding import heatmap as module
 from phrasebox.grounding.heatmap import (
-    AREA_WEIGHT,
     GRID,
     LEAST_SQUARES_SHARPNESS,
-    LEAST_SQUARES_WEIGHT,
+    OBJECTNESS,
     PRIOR_ACROSS,
     PRIOR_DOWN,
     RIDGE,
-    STRADDLING_POWER,
-    VOTE_SHARPNESS,
+    STRADDLING,
     HeatMap,
     centre_prior,
     coverage,
@@ -65,7 +63,7 @@ def slow_votes(scores):
     """One region after the other, one cell after the other; the hottest cell being 1."""
     heat = [0.0] * GRID**2
     for score, cells in zip(scores.tolist(), coverage(SHARES).tolist(), strict=True):
-        vote = math.exp(VOTE_SHARPNESS * TEMPERATURE * (score - float(scores.max()))) / math.sqrt(sum(cells))
+        vote = math.exp(STRADDLING.sharpness * TEMPERATURE * (score - float(scores.max()))) / math.sqrt(sum(cells))
         for cell, share in enumerate(cells):
             heat[cell] += vote * share
     return [one / max(heat) for one in heat]
@@ -147,7 +145,7 @@ class TestHeat:
         scores = scores_of(9)
         solved = [LEAST_SQUARES_SHARPNESS * TEMPERATURE * x for x in slow_solved(scores * NORMS, RIDGE).tolist()]
         both = [
-            vote ** (1 - LEAST_SQUARES_WEIGHT) * math.exp(x - max(solved)) ** LEAST_SQUARES_WEIGHT
+            vote ** (1 - STRADDLING.least_squares) * math.exp(x - max(solved)) ** STRADDLING.least_squares
             for vote, x in zip(slow_votes(scores), solved, strict=True)
         ]
         expected = [one / max(both) for one in both]
@@ -156,7 +154,7 @@ class TestHeat:
         assert np.abs(found - HeatMap(REGIONS, photograph=False).heat(scores, TEMPERATURE)).max() > 0.01
 
     def test_has_no_say_of_strengths_where_its_weight_is_nothing(self, monkeypatch):
-        monkeypatch.setattr(module, "LEAST_SQUARES_WEIGHT", 0.0)
+        monkeypatch.setattr(module, "STRADDLING", replace(STRADDLING, least_squares=0.0))
         scores = scores_of(9)
         found = HeatMap(REGIONS, NORMS, photograph=False).heat(scores, TEMPERATURE)
         np.testing.assert_allclose(found, HeatMap(REGIONS).votes(scores, TEMPERATURE), rtol=1e-6)
@@ -193,7 +191,7 @@ class TestMerits:
             expected = []
             for cells in coverage(SHARES).tolist():
                 inside = sum(share * h for share, h in zip(cells, heat, strict=True))
-                expected.append(inside / (sum(heat) + AREA_WEIGHT * sum(cells)))
+                expected.append(inside / (sum(heat) + STRADDLING.area * sum(cells)))
             np.testing.assert_allclose(heat_map.merits(scores, TEMPERATURE), expected, rtol=1e-4)
 
     @pytest.mark.parametrize("norms", [None, NORMS], ids=["votes", "solved too"])
@@ -207,7 +205,20 @@ class TestMerits:
         closed = np.linspace(1, 0.2, 9).astype(np.float32)
         plain = HeatMap(REGIONS).merits(scores, TEMPERATURE)
         found = HeatMap(regions_of(SHARES, closed)).merits(scores, TEMPERATURE)
-        np.testing.assert_allclose(found, plain * [share**STRADDLING_POWER for share in closed.tolist()], rtol=1e-5)
+        np.testing.assert_allclose(
+            found, plain * [share**STRADDLING.merit_power for share in closed.tolist()], rtol=1e-5
+        )
+
+    def test_objectness_counts_in_votes_and_merits(self):
+        scores, fit = scores_of(9), np.linspace(1, 0.2, 9).astype(np.float32)
+        regions = replace(REGIONS, objectness=fit)
+        cover, cells = coverage(SHARES), coverage(SHARES).sum(1)
+        votes = np.exp(OBJECTNESS.sharpness * TEMPERATURE * scores) * fit**OBJECTNESS.vote_power / np.sqrt(cells)
+        heat = sum(vote * row for vote, row in zip(votes, cover, strict=True)) * centre_prior()
+        heat = heat / heat.max()
+        inside = np.array([(row * heat).sum() for row in cover])
+        expected = inside / (heat.sum() + OBJECTNESS.area * cells) * fit**OBJECTNESS.merit_power
+        np.testing.assert_allclose(HeatMap(regions).merits(scores, TEMPERATURE), expected, rtol=1e-4)
 
     def test_of_a_box_inside_one_superpixel_are_not_nothing(self):
         merits = HeatMap(regions_of(SHARES, np.zeros(9, np.float32))).merits(scores_of(9), TEMPERATURE)

@@ -9,8 +9,8 @@ from phrasebox.boxes import iou
 from phrasebox.errors import DataError
 from phrasebox.grounding import localise as localise_spans
 from phrasebox.grounding.confidence import FEATURES, Calibration, Evidence
-from phrasebox.grounding.heatmap import HeatMap
-from phrasebox.grounding.localise import FUSION_IOU, HEAD_WEIGHT, MOST, POWER, SENTENCE_WEIGHT, fuse, several
+from phrasebox.grounding.heatmap import OBJECTNESS, STRADDLING, HeatMap
+from phrasebox.grounding.localise import FUSION_IOU, HEAD_WEIGHT, MOST, POWER, fuse, several
 from phrasebox.text.words import words
 from phrasebox.types import Regions
 
@@ -105,7 +105,7 @@ def test_box_is_fused_by_merit_and_the_region_is_the_one_nearest_to_it(norms, ph
     for _ in range(8):
         scores = rng.normal(size=(len(WORDS), 4)).astype(np.float32)
         found = localise_spans(CAPTION, WORDS, scores, REGIONS, spans, 2.0, norms, photograph)
-        rest = SENTENCE_WEIGHT * scores.mean(0)
+        rest = STRADDLING.sentence * scores.mean(0)
         red, ball, dog = scores[4], scores[5], scores[1]
         for phrase, own in zip(found, (dog, (1 - HEAD_WEIGHT) * (red + ball) / 2 + HEAD_WEIGHT * ball), strict=True):
             merit = heat_map.merits(own - rest, 2.0)
@@ -173,7 +173,7 @@ def test_with_objectness_the_confidence_is_a_fitted_one():
     (plain,) = localise_spans(CAPTION, WORDS, scores, regions, [(13, 25)], 2.0, None, False)
     assert replace(found, confidence=plain.confidence) == plain
     own = (1 - HEAD_WEIGHT) * scores[4:].mean(0) + HEAD_WEIGHT * scores[5]
-    merit = HeatMap(regions, None, False).merits(own - SENTENCE_WEIGHT * scores.mean(0), 2.0)
+    merit = HeatMap(regions, None, False).merits(own - OBJECTNESS.sentence * scores.mean(0), 2.0)
     overlap = iou(np.array(tuple(found.box), np.float32), BOXES)
     r = found.region
     x1, y1, x2, y2 = BOXES[r]

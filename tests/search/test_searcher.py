@@ -10,6 +10,7 @@ from PIL import Image
 from small_images import CAPTIONS, add_images, make_aligner, regions_of
 
 from phrasebox.errors import DataError, ModelError, SettingsError, WorkspaceError
+from phrasebox.grounding import heatmap
 from phrasebox.search import Searcher
 from phrasebox.search.store import Store
 from phrasebox.workspace.workspace import Workspace
@@ -74,9 +75,8 @@ def test_boxes_are_ranked_by_all_words_together(ws, request, kind):
 
 
 def test_phrases_are_those_of_the_stored_regions(ws, monkeypatch):
-    monkeypatch.setattr(
-        "phrasebox.grounding.heatmap.STRADDLING_POWER", 1.0
-    )  # so that what is stored beside the vectors decides
+    # So that what is stored beside the vectors decides.
+    monkeypatch.setattr(heatmap, "STRADDLING", replace(heatmap.STRADDLING, merit_power=1.0))
     aligner = make_aligner()
     with torch.no_grad():
         aligner.model.log_temperature.fill_(4.0)  # sharp enough for some box to be better than the frame

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib import import_module
 
 import pytest
@@ -88,7 +89,8 @@ def test_other_settings_need_fresh(at, call):
 def test_captions_and_regions_are_measured(at, call, data, model, monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: None)  # METEOR's Java program takes many seconds to start
     # A model that was hardly trained finds everything everywhere; sharper votes give it parts.
-    monkeypatch.setattr(import_module("phrasebox.grounding.heatmap"), "VOTE_SHARPNESS", 100.0)
+    heatmap = import_module("phrasebox.grounding.heatmap")
+    monkeypatch.setattr(heatmap, "STRADDLING", replace(heatmap.STRADDLING, sharpness=100.0))
     ws = at("regions")
     assert call("ground", ws, "--model", model, "--quiet").code == 0
     assert call("import", data / "entities", ws, "--images", data / "images", "--quiet").code == 0

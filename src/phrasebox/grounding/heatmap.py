@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -9,16 +10,43 @@ import numpy as np
 from phrasebox.types import Regions
 
 GRID = 28  # cells of the heat map each way
-VOTE_SHARPNESS = 0.6  # share of the model's temperature in the votes
-LEAST_SQUARES_SHARPNESS = 0.1  # the same in the least-squares part, whose peaks are much higher
-LEAST_SQUARES_WEIGHT = 0.55  # exponent of the least-squares part in the heat; the votes have the rest
+LEAST_SQUARES_SHARPNESS = 0.1  # share of the model's temperature in the least-squares part, whose peaks are high
 RIDGE = 1.5  # of the least squares; the whole image's diagonal entry is 1
-AREA_WEIGHT = 0.9  # heat that a cell must have to pay for its area, as a share of the hottest cell's
-STRADDLING_POWER = 0.15  # of the straddling score, in the merit
-OBJECTNESS_POWER = 0.7  # of the objectness, in its place
-LEARNED_AREA_WEIGHT, LEARNED_LEAST_SQUARES_WEIGHT = 1.2, 0.2  # where the regions have objectness
 _LEAST_STRADDLING = 0.02
 PRIOR_DOWN, PRIOR_ACROSS = 1.0, 3.0  # of the centre prior: growth towards the bottom, decay away from the middle column
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """How regions vote and are chosen, by what is known of their fit to any thing.
+
+    Attributes
+    ----------
+    sharpness : float
+        Share of the model's temperature in the votes.
+    vote_power, merit_power : float
+        Exponents of the regions' fit in their votes and in their merit.
+    area : float
+        Heat that a cell must have to pay for its area, as a share of the hottest cell's.
+    least_squares : float
+        Exponent of the least-squares part in the heat; the votes have the rest.
+    sentence : float
+        Share of the sentence's mean scores that is subtracted from a phrase's.
+    """
+
+    sharpness: float
+    vote_power: float
+    merit_power: float
+    area: float
+    least_squares: float
+    sentence: float
+
+
+STRADDLING = Weighing(sharpness=0.6, vote_power=0.0, merit_power=0.15, area=0.9, least_squares=0.55, sentence=0.7)
+"""Of regions whose fit is their straddling score, or not known."""
+
+OBJECTNESS = Weighing(sharpness=0.45, vote_power=1.0, merit_power=0.9, area=2.0, least_squares=0.2, sentence=0.8)
+"""Of regions whose fit is their objectness."""
 
 
 class HeatMap:
@@ -39,16 +67,15 @@ class HeatMap:
         self.photograph = photograph
         self.cover = coverage(regions.boxes / np.array([regions.width, regions.height] * 2, np.float32))  # (R, G*G)
         self.cells = np.maximum(self.cover.sum(1), 1e-6)  # (R,)
-        self.fit = _fit(regions)
-        learned = regions.objectness is not None
-        self._area_weight = LEARNED_AREA_WEIGHT if learned else AREA_WEIGHT
-        self._least_squares_weight = LEARNED_LEAST_SQUARES_WEIGHT if learned else LEAST_SQUARES_WEIGHT
+        self.weighing = STRADDLING if regions.objectness is None else OBJECTNESS
+        fit = _fit(regions)
+        self._voting, self.fit = fit**self.weighing.vote_power, fit**self.weighing.merit_power
 
     def merits(self, scores: np.ndarray, temperature: float) -> np.ndarray:
-        """How well each region encloses a phrase's heat: heat(b) / (heat of the image + `AREA_WEIGHT` * area(b)).
+        """How well each region encloses a phrase's heat: heat(b) / (heat of the image + `Weighing.area` * area(b)).
 
-        The hottest cell has heat 1. Objectness ** `OBJECTNESS_POWER` is a factor, or, of other proposers' boxes,
-        straddling ** `STRADDLING_POWER`.
+        The hottest cell has heat 1. The region's fit to any thing, objectness or straddling, ** `Weighing.merit_power`
+        is a factor.
 
         As an intersection over union, it is largest for the box that holds the most heat and the least cold area.
         Near-equal boxes would split the vote of an arg-max; here their votes add up.
@@ -63,27 +90,30 @@ class HeatMap:
         shape of ``scores``
         """
         heat = self.heat(scores, temperature)
-        return heat @ self.cover.T / (heat.sum(-1, keepdims=True) + self._area_weight * self.cells) * self.fit
+        return heat @ self.cover.T / (heat.sum(-1, keepdims=True) + self.weighing.area * self.cells) * self.fit
 
     def heat(self, scores: np.ndarray, temperature: float) -> np.ndarray:
         """Heat (..., G*G) of phrases with scores (..., R); the hottest cell of each phrase is 1.
 
-        Without vector norms, the votes; with them votes ** (1 - `LEAST_SQUARES_WEIGHT`) * exp(least squares) **
-        `LEAST_SQUARES_WEIGHT`. Of a photograph multiplied by `centre_prior`.
+        Without vector norms, the votes; with them votes ** (1 - w) * exp(least squares) ** w, w being
+        `Weighing.least_squares`. Of a photograph multiplied by `centre_prior`.
         """
         heat = self.votes(scores, temperature)
         if self.norms is not None:
             solved = LEAST_SQUARES_SHARPNESS * temperature * self.least_squares(scores * self.norms)
             solved = np.exp(solved - solved.max(-1, keepdims=True))
-            heat = heat ** (1 - self._least_squares_weight) * solved**self._least_squares_weight
+            heat = heat ** (1 - self.weighing.least_squares) * solved**self.weighing.least_squares
         if self.photograph:
             heat = heat * centre_prior()
         return heat / heat.max(-1, keepdims=True)
 
     def votes(self, scores: np.ndarray, temperature: float) -> np.ndarray:
-        """Each region adds exp(temperature * score) / sqrt(area) to the cells it covers; scaled to a maximum of 1."""
-        votes = np.exp(VOTE_SHARPNESS * temperature * (scores - scores.max(-1, keepdims=True)))
-        heat = (votes / np.sqrt(self.cells)) @ self.cover
+        """Each region adds its vote to the cells it covers; scaled to a maximum of 1.
+
+        The vote is exp(`Weighing.sharpness` * temperature * score) * fit ** `Weighing.vote_power` / sqrt(area).
+        """
+        votes = np.exp(self.weighing.sharpness * temperature * (scores - scores.max(-1, keepdims=True)))
+        heat = (votes * self._voting / np.sqrt(self.cells)) @ self.cover
         return heat / heat.max(-1, keepdims=True)
 
     def least_squares(self, measured: np.ndarray) -> np.ndarray:
@@ -104,13 +134,13 @@ class HeatMap:
         return np.linalg.inv(products + RIDGE * np.eye(len(products), dtype=products.dtype))
 
 
-def _fit(regions: Regions) -> np.ndarray | float:
-    """Factor (R,) of the regions' merits, by how well they fit any thing; 1 if that is not known."""
+def _fit(regions: Regions) -> np.ndarray:
+    """How well each region fits any thing, (R,); 1 if that is not known."""
     if regions.objectness is not None:
-        return regions.objectness**OBJECTNESS_POWER
+        return regions.objectness
     if regions.straddling is not None:
-        return np.maximum(regions.straddling, _LEAST_STRADDLING) ** STRADDLING_POWER
-    return 1.0
+        return np.maximum(regions.straddling, _LEAST_STRADDLING)
+    return np.ones(len(regions), np.float32)
 
 
 def centre_prior() -> np.ndarray:

@@ -14,7 +14,6 @@ from phrasebox.text.english import is_content, things
 from phrasebox.types import Box, Phrase, Regions, Span, Word
 
 HEAD_WEIGHT = 0.3  # of the last content word's scores in the phrase's; the mean of all words has the rest
-SENTENCE_WEIGHT = 0.7  # of the sentence's mean scores, subtracted from the phrase's
 FUSION_IOU = 0.25  # least IoU with the best region of a region that enters the fused box
 SMALLNESS = 0.3  # exponent of a region's area, by which its merit is divided where several things are looked for
 SHARED = 0.5  # largest share of the smaller of two boxes of one phrase that the other may cover
@@ -36,7 +35,7 @@ def localise(
     """Find the box of every span; returns one phrase a span, in order.
 
     A phrase's score on a region is the mean over its content words (all its words if it has none) with more weight on
-    the last one. `SENTENCE_WEIGHT` times the mean over all words of the sentence is subtracted, as that part does not
+    the last one. `Weighing.sentence` times the mean over all words of the sentence is subtracted, as that part does not
     tell phrases apart. The heat map turns these scores into a merit of each region (`HeatMap.merits`). The box is a
     weighted box fusion of the region with the highest merit and those that overlap it (`fuse`). Where the words name
     several things (`phrasebox.text.english.things`), the boxes are the regions that hold one each (`several`), if there
@@ -69,7 +68,7 @@ def localise(
     chosen = [content_words(caption, words, span) for span in spans]
     heat_map = HeatMap(regions, norms, photograph)
     own = np.stack([(1 - HEAD_WEIGHT) * scores[of].mean(0) + HEAD_WEIGHT * scores[of[-1]] for of in chosen])  # (P, R)
-    merits = heat_map.merits(own - SENTENCE_WEIGHT * scores.mean(0), temperature)
+    merits = heat_map.merits(own - heat_map.weighing.sentence * scores.mean(0), temperature)
     found = []
     for span, of, merit in zip(spans, chosen, merits, strict=True):
         text = caption[span[0] : span[1]]
