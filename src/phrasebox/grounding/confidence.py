@@ -105,7 +105,7 @@ class Calibration:
         return cls(tuple(values["weights"][name] for name in FEATURES), float(values["bias"]))
 
 
-DEFAULT = Calibration((1.9639, 0.7972, 3.0897, -0.0651, 0.5169, 0.7022, 2.2945, -0.3007, 1.2073), -1.6565)
+DEFAULT = Calibration((0.7948, 1.1021, 2.8499, -0.1039, 1.3914, -0.0722, 1.6455, -0.3066, 0.707), 0.3863)
 """Fitted by ``benchmarks/confidence.py`` to the built-in aligner; for models that do not have their own."""
 
 
