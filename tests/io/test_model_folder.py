@@ -186,7 +186,7 @@ def test_hub_id_is_fetched_without_anything_but_the_model_s_files(folder, monkey
 
     def download(name, *, repo_type, allow_patterns, **_):
         asked.append((name, repo_type))
-        assert {p.rsplit(".", 1)[-1] for p in allow_patterns} <= {"json", "safetensors", "md"}
+        assert {p.rsplit(".", 1)[-1] for p in allow_patterns} <= {"json", "safetensors", "md", "txt"}
         return str(folder)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)

@@ -140,8 +140,8 @@ from phrasebox.workspace.workspace import Workspace
 from test_ray import SETTINGS
 regions._BATCH = 2
 append, calls = Workspace.append_regions, []
-def dies(self, found):
-    append(self, found)
+def dies(self, found, view):
+    append(self, found, view)
     calls.append(found)
     if len(calls) == 3:
         os.kill(os.getpid(), 9)

@@ -29,7 +29,8 @@ def built_in(model, monkeypatch):
 
 
 def saved(ws, name="aligner"):
-    return {file: (ws / "models" / name / file).read_bytes() for file in FILES}
+    folder = ws / "models" / name  # without a vocabulary where the start has none
+    return {file: (folder / file).read_bytes() for file in FILES if (folder / file).exists()}
 
 
 def score(ws, aligner):
