@@ -14,6 +14,6 @@ phrasebox import "$data/annotations.zip" "$ws" --images "$data/images" --licence
 phrasebox regions "$ws" --proposer selective_search
 phrasebox align "$ws" --start nothing
 phrasebox evaluate "$ws" --split val --prior 0
-python "$(dirname "$0")/../benchmarks/recording.py" flickr8k-val "$ws"/results/val.json
+python "$(dirname "$0")/../benchmarks/recording.py" flickr8k-val-selective-search "$ws"/results/val.json
 mkdir -p "$package"
 cp "$ws"/models/aligner/{config.json,model.safetensors,bank.safetensors} "$package"/

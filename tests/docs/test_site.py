@@ -15,17 +15,19 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
 DECISIONS = [page for page in PAGES if page.startswith("decisions/")]
 
-ALIGNER, CAPTIONER = "flickr8k-val", "flickr8k-val-captions"
+ALIGNER, BOXLESS, CAPTIONER = "flickr8k-val", "flickr8k-val-selective-search", "flickr8k-val-captions"
 CALIBRATED = "retrieval, calibrated with the query bank"
 ROWS = {
-    "image -> sentence": [(ALIGNER, CALIBRATED, "image->sentence", column) for column in ("R@1", "R@5", "R@10")],
-    "sentence -> image": [(ALIGNER, CALIBRATED, "sentence->image", column) for column in ("R@1", "R@5", "R@10")],
+    "image -> sentence": [(name, CALIBRATED, "image->sentence", column) for name in (ALIGNER, BOXLESS) for column in ("R@1", "R@5", "R@10")],
+    "sentence -> image": [(name, CALIBRATED, "sentence->image", column) for name in (ALIGNER, BOXLESS) for column in ("R@1", "R@5", "R@10")],
     "phrases, centre": [
         (ALIGNER, "grounding", "all, model", "pointing-box"),
+        (BOXLESS, "grounding", "all, model", "pointing-box"),
         (ALIGNER, "grounding", "all, baseline-centre/whole", "pointing-box"),
     ],
     "phrases, IoU": [
         (ALIGNER, "grounding", "all, model", "acc@0.5-any"),
+        (BOXLESS, "grounding", "all, model", "acc@0.5-any"),
         (ALIGNER, "grounding", "all, baseline-centre/whole", "acc@0.5-any"),
         (ALIGNER, "grounding", "all, upper-bound", "acc@0.5-any"),
     ],
