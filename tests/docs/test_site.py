@@ -18,8 +18,16 @@ DECISIONS = [page for page in PAGES if page.startswith("decisions/")]
 ALIGNER, BOXLESS, CAPTIONER = "flickr8k-val", "flickr8k-val-selective-search", "flickr8k-val-captions"
 CALIBRATED = "retrieval, calibrated with the query bank"
 ROWS = {
-    "image -> sentence": [(name, CALIBRATED, "image->sentence", column) for name in (ALIGNER, BOXLESS) for column in ("R@1", "R@5", "R@10")],
-    "sentence -> image": [(name, CALIBRATED, "sentence->image", column) for name in (ALIGNER, BOXLESS) for column in ("R@1", "R@5", "R@10")],
+    "image -> sentence": [
+        (name, CALIBRATED, "image->sentence", column)
+        for name in (ALIGNER, BOXLESS)
+        for column in ("R@1", "R@5", "R@10")
+    ],
+    "sentence -> image": [
+        (name, CALIBRATED, "sentence->image", column)
+        for name in (ALIGNER, BOXLESS)
+        for column in ("R@1", "R@5", "R@10")
+    ],
     "phrases, centre": [
         (ALIGNER, "grounding", "all, model", "pointing-box"),
         (BOXLESS, "grounding", "all, model", "pointing-box"),
