@@ -279,29 +279,17 @@ class Aligner(SavedModel):
         spans: Sequence[Span] | None = None,
     ) -> tuple[Phrase, ...]:
         """Phrases with boxes; those of whose content words none is known are marked."""
-        terms = [word.text for word in words]
-        known = self.known_words.known(terms)
-        found = self._placed(text, words, tables, path, regions, norms, spans)
-        return tuple(replace(p, unknown=not known[content_words(text, words, p.span)].any()) for p in found)
-
-    def _placed(
-        self,
-        text: str,
-        words: Sequence[Word],
-        tables: tuple[np.ndarray, np.ndarray | None],
-        path: np.ndarray,
-        regions: Regions,
-        norms: np.ndarray | None,
-        spans: Sequence[Span] | None,
-    ) -> tuple[Phrase, ...]:
-        table = _total(*tables)
+        table, terms, knows = _total(*tables), [word.text for word in words], self.known_words
+        nearest = knows.nearest_name(terms)
         if spans is None and not self.model.settings.normalise:
-            return clean_phrases(text, words, table, path, regions, self.temperature)
-        cut = phrase_spans(text, words, path, regions.boxes, self.verbs) if spans is None else spans
-        photograph = self.model.settings.photographs
-        terms, knows = [word.text for word in words], self.known_words
-        evidence = Evidence(tables[0], knows.rarity(terms), knows.nearest_name(terms), self.calibration or DEFAULT)
-        return localise(text, words, table, regions, cut, self.temperature, norms, photograph, evidence)
+            found = clean_phrases(text, words, table, path, regions, self.temperature)
+        else:
+            cut = phrase_spans(text, words, path, regions.boxes, self.verbs) if spans is None else spans
+            photograph = self.model.settings.photographs
+            evidence = Evidence(tables[0], knows.rarity(terms), nearest, self.calibration or DEFAULT)
+            found = localise(text, words, table, regions, cut, self.temperature, norms, photograph, evidence)
+        known = knows.known(terms, nearest)
+        return tuple(replace(p, unknown=not known[content_words(text, words, p.span)].any()) for p in found)
 
     def phrase_spans(self, sentence: Sentence, path: np.ndarray, regions: Regions) -> list[Span]:
         """Characters of the phrases that `ground` makes of a sentence whose words have the regions ``path`` (T,)."""

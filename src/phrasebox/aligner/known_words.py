@@ -59,9 +59,10 @@ class KnownWords:
             return np.zeros(len(words), np.float32)
         return self.prior.words(words).amax(1).numpy()
 
-    def known(self, words: Sequence[str]) -> np.ndarray:
-        """Whether the captions or the class names know each word: (T,) bool."""
-        return self.in_captions(words) | (self.nearest_name(words) >= NAMED)
+    def known(self, words: Sequence[str], nearest: np.ndarray | None = None) -> np.ndarray:
+        """Whether the captions or the class names know each word: (T,) bool; ``nearest`` as of `nearest_name`."""
+        nearest = self.nearest_name(words) if nearest is None else nearest
+        return self.in_captions(words) | (nearest >= NAMED)
 
 
 def read_vocabulary(folder: Path) -> tuple[str, ...] | None:

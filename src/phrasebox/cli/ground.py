@@ -55,9 +55,8 @@ def ground(
             counts = job(workspace, aligner, beta, fresh, opened.silent, where)
         grounded, pairs = workspace.keys("phrases"), workspace.count("phrases")
         captions = sum(len(row.captions) for batch in workspace.images(keys=grounded) for row in batch)
-        told = unknown_note(
-            (row["text"], bool(row.get("unknown"))) for b in workspace.phrases() for row in b.to_pylist()
-        )
+        texts = (row for part in workspace.phrases(("text", "unknown")) for row in part.to_pylist())
+        told = unknown_note((row["text"], bool(row.get("unknown"))) for row in texts)
     say(
         common,
         {"images": len(grounded), "captions": captions, "pairs": pairs, "new_images": counts.done},

@@ -220,7 +220,7 @@ class RegionExtractor:
         with self.profile.part("objectness"):
             proposed = self._objectness.propose(maps[1:])
         return [
-            Proposals(each.boxes * _corners(image), each.scores, each.quality) if own is None else own
+            Proposals(each.boxes * corners(image), each.scores, each.quality) if own is None else own
             for own, each, image in zip(found, proposed, images, strict=True)
         ]
 
@@ -345,9 +345,9 @@ def _contrasted(
 
 def _shares(proposals: Proposals, image: np.ndarray) -> np.ndarray:
     """The boxes as shares of the image."""
-    return proposals.boxes / _corners(image)
+    return proposals.boxes / corners(image)
 
 
-def _corners(image: np.ndarray) -> np.ndarray:
+def corners(image: np.ndarray) -> np.ndarray:
     """Width and height of an image for both corners of a box, (4,)."""
     return np.array([image.shape[1], image.shape[0]] * 2, dtype=np.float32)

@@ -16,7 +16,7 @@ from phrasebox.pipeline.local import Counts
 from phrasebox.pipeline.profile import Profile
 from phrasebox.pipeline.progress import progress
 from phrasebox.regions.compatibility import STAGE, stage_settings
-from phrasebox.regions.extractor import RegionExtractor
+from phrasebox.regions.extractor import RegionExtractor, corners
 from phrasebox.regions.settings import RegionSettings
 from phrasebox.regions.views import view_of
 from phrasebox.stages.own_vectors import BACKBONE, take_own_vectors
@@ -172,11 +172,11 @@ class RegionMapper(Mapper[ImageRow, Regions]):
                 return item, image
             view = view_of(item.key, self.view)
             cut = view.cut(image)
-            shares = np.array([tuple(box) for box in item.given]).reshape(-1, 4) / _corners(image)
+            shares = np.array([tuple(box) for box in item.given]).reshape(-1, 4) / corners(image)
             seen = view.boxes(shares) if len(shares) else shares
             if len(shares) and not len(seen):
                 seen = np.array([[0, 0, 1, 1]])  # the user's boxes are outside: the whole view, not proposed ones
-            given = tuple(Box(*box) for box in (seen * _corners(cut)).tolist())
+            given = tuple(Box(*box) for box in (seen * corners(cut)).tolist())
             return replace(item, given=given), cut
 
     def weigh(self, loaded: Loaded) -> int:
@@ -207,8 +207,3 @@ class RegionMapper(Mapper[ImageRow, Regions]):
     def _extract(self, batch: Sequence[Loaded]) -> list[Regions]:
         given = [np.array([tuple(box) for box in row.given], np.float32) if row.given else None for row, _ in batch]
         return self.extractor([image for _, image in batch], given=given, keys=[row.key for row, _ in batch])
-
-
-def _corners(image: np.ndarray) -> np.ndarray:
-    """Width and height of an image for both corners of a box, (4,)."""
-    return np.array([image.shape[1], image.shape[0]] * 2)

@@ -71,7 +71,26 @@ def _unpadded(batch: RegionBatch) -> Tensor:
     return batch.vectors.flatten(0, 1) if batch.mask is None else batch.vectors[batch.mask]
 
 
-class StoredSentences(Sequence[np.ndarray]):
+class _Sentences(Sequence[np.ndarray]):
+    """Word vectors of captions, of which `_read` gives one by its place from 0."""
+
+    @overload
+    def __getitem__(self, place: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[np.ndarray]: ...
+    def __getitem__(self, place: int | slice) -> np.ndarray | list[np.ndarray]:
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(len(self)))]
+        if not -len(self) <= place < len(self):
+            raise IndexError(place)
+        place %= len(self)
+        return self._read(place)
+
+    def _read(self, place: int) -> np.ndarray:
+        raise NotImplementedError
+
+
+class StoredSentences(_Sentences):
     """Word vectors of L captions in a file of half-precision numbers, one caption after the other.
 
     Parameters
@@ -90,16 +109,7 @@ class StoredSentences(Sequence[np.ndarray]):
     def __len__(self) -> int:
         return len(self.lengths)
 
-    @overload
-    def __getitem__(self, place: int) -> np.ndarray: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[np.ndarray]: ...
-    def __getitem__(self, place: int | slice) -> np.ndarray | list[np.ndarray]:
-        if isinstance(place, slice):
-            return [self[i] for i in range(*place.indices(len(self)))]
-        if not -len(self) <= place < len(self):
-            raise IndexError(place)
-        place %= len(self)
+    def _read(self, place: int) -> np.ndarray:
         first, last = int(self._ends[place]), int(self._ends[place + 1])
         size = 2 * DIM  # bytes of a word
         read = os.pread(self._file.fileno(), (last - first) * size, first * size)
@@ -111,7 +121,7 @@ class StoredSentences(Sequence[np.ndarray]):
         return np.split(whole, self._ends[1:-1]) if len(self) else []
 
 
-class Replaced(Sequence[np.ndarray]):
+class Replaced(_Sentences):
     """Word vectors of L captions, some of which are replaced by those of other captions with as many words."""
 
     def __init__(self, sentences: Sequence[np.ndarray], other: Mapping[int, np.ndarray]) -> None:
@@ -121,11 +131,6 @@ class Replaced(Sequence[np.ndarray]):
     def __len__(self) -> int:
         return len(self._sentences)
 
-    @overload
-    def __getitem__(self, place: int) -> np.ndarray: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[np.ndarray]: ...
-    def __getitem__(self, place: int | slice) -> np.ndarray | list[np.ndarray]:
-        if isinstance(place, slice):
-            return [self[i] for i in range(*place.indices(len(self)))]
-        return self._other.get(place, self._sentences[place])
+    def _read(self, place: int) -> np.ndarray:
+        other = self._other.get(place)
+        return self._sentences[place] if other is None else other

@@ -150,10 +150,13 @@ class WorkspaceReader:
             captions = with_decisions(captions, self.decisions.of(image.key), (width, height), whole)
             yield GroundedImage(image.key, image.path, image.split, width, height, rows.together(captions))
 
-    def phrases(self, batch: int = 4096) -> Iterator[pa.RecordBatch]:
-        """Rows of the phrases table, one per decoded region-phrase pair, in the order of writing."""
+    def phrases(self, columns: Sequence[str] = rows.PHRASES.names, batch: int = 4096) -> Iterator[pa.RecordBatch]:
+        """Rows of the phrases table, one per decoded region-phrase pair, in the order of writing.
+
+        Of these ``columns``, with ``text`` among them, those that the table has.
+        """
         table = self._tables.open("phrases")
-        names = [name for name in rows.PHRASES.names if table is not None and name in table.schema.names]
+        names = [name for name in columns if table is not None and name in table.schema.names]
         for part in self._tables.scan("phrases", names, batch):
             yield part.filter(pc.field("text") != "")
 
