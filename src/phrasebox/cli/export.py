@@ -33,7 +33,8 @@ def export(
     format
         Phrases and boxes: odvg (MM-Grounding-DINO JSONL), coco-grounding (MDETR), coco-detection, parquet, imagefolder
         (Hugging Face), webdataset, entities (Flickr30k), visual-genome, kosmos (Kosmos-2, GrIT), fiftyone, yolo,
-        label-studio (for manual correction). Captions only: karpathy, coco, coco-results.
+        label-studio (for manual correction). To fine-tune vision-language models: ms-swift, qwen (boxes in pixels),
+        qwen-1000 (0 to 1000), florence2, sa-co (SAM 3). Captions only: karpathy, coco, coco-results.
     split
         Export only this split.
     min_confidence

@@ -18,7 +18,8 @@ from phrasebox.types import Box, GroundedCaption, GroundedImage, Phrase, Span
 
 @dataclass(frozen=True)
 class Written:
-    """Numbers of captions and phrases written, and of phrases ``dropped`` because their clipped box was empty.
+    """Numbers of captions and phrases written, and of phrases ``dropped``: their clipped box was empty, or the format
+    has no place for them.
 
     In formats without phrases, ``phrases`` and ``dropped`` are 0.
     """
@@ -88,6 +89,14 @@ def xywh(box: Box) -> list[float]:
     return [box.x1, box.y1, round(box.width, 2), round(box.height, 2)]
 
 
+def by_span(phrases: Iterable[Phrase]) -> list[tuple[Span, list[Phrase]]]:
+    """Phrases of one span together, in the order of the first of each."""
+    found: dict[Span, list[Phrase]] = {}
+    for phrase in phrases:
+        found.setdefault(phrase.span, []).append(phrase)
+    return list(found.items())
+
+
 def without_overlap(phrases: Iterable[Phrase]) -> list[tuple[Span, list[Phrase]]]:
     """Phrases by span, in reading order; of overlapping spans the first is kept, of equal starts the longest.
 
@@ -98,22 +107,23 @@ def without_overlap(phrases: Iterable[Phrase]) -> list[tuple[Span, list[Phrase]]
     >>> [(span, len(found)) for span, found in without_overlap(phrases)]
     [((0, 5), 2), ((6, 8), 1)]
     """
-    by_span: dict[Span, list[Phrase]] = {}
-    for phrase in phrases:
-        by_span.setdefault(phrase.span, []).append(phrase)
     kept: list[tuple[Span, list[Phrase]]] = []
-    for span in sorted(by_span, key=lambda span: (span[0], -span[1])):
+    for span, same in sorted(by_span(phrases), key=lambda pair: (pair[0][0], -pair[0][1])):
         if not kept or span[0] >= kept[-1][0][1]:
-            kept.append((span, by_span[span]))
+            kept.append((span, same))
     return kept
+
+
+CaptionLine = tuple[dict[str, object], int]
+"""A line about a caption, and how many of the caption's region-phrase pairs it holds."""
 
 
 def write_caption_lines(
     path: Path,
     records: Iterable[GroundedImage],
-    line: Callable[[GroundedImage, GroundedCaption], dict[str, object]],
+    line: Callable[[GroundedImage, GroundedCaption], CaptionLine | None],
 ) -> Written:
-    """Write one JSON line per caption, as ``line`` makes it.
+    """Write one JSON line per caption, as ``line`` makes it; a caption whose line is None is left out.
 
     Raises
     ------
@@ -121,11 +131,15 @@ def write_caption_lines(
         If ``path`` cannot be written.
     """
     fitted = FittedRecords(records)
+    captions = phrases = 0
     with replacing_text(path) as file:
         for image in fitted:
             for caption in image.captions:
-                file.write(json.dumps(line(image, caption), ensure_ascii=False) + "\n")
-    return fitted.report()
+                if made := line(image, caption):
+                    file.write(json.dumps(made[0], ensure_ascii=False) + "\n")
+                    captions, phrases = captions + 1, phrases + made[1]
+    counts = fitted.report()
+    return Written(captions, phrases, counts.dropped + counts.phrases - phrases)
 
 
 class JsonArray:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from phrasebox.formats._writing import Written, without_overlap, write_caption_lines
+from phrasebox.formats._writing import CaptionLine, Written, without_overlap, write_caption_lines
 from phrasebox.types import Box, GroundedCaption, GroundedImage, Phrase
 
 _CELLS = 32  # on each side of the grid
@@ -27,8 +27,8 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
     return write_caption_lines(path, records, _line)
 
 
-def _line(image: GroundedImage, caption: GroundedCaption) -> dict[str, object]:
-    return {
+def _line(image: GroundedImage, caption: GroundedCaption) -> CaptionLine:
+    line: dict[str, object] = {
         "file_name": image.key,
         "width": image.width,
         "height": image.height,
@@ -37,6 +37,7 @@ def _line(image: GroundedImage, caption: GroundedCaption) -> dict[str, object]:
         "ref_exps": [],
         "grounded": grounded_text(caption, image.width, image.height),
     }
+    return line, len(caption.phrases)
 
 
 def grounded_text(caption: GroundedCaption, width: int, height: int) -> str:

@@ -10,8 +10,8 @@ from phrasebox.formats._assembling import RawCaption, RawPhrase, as_list, assemb
 from phrasebox.formats._disk_grouping import GroupedOnDisk
 from phrasebox.formats._lines import json_objects
 from phrasebox.formats._reading import files_like, images_folder, only_file, split_in_name
-from phrasebox.formats._writing import Written, write_caption_lines
-from phrasebox.types import Example, GroundedCaption, GroundedImage, Phrase, Skipped, Span
+from phrasebox.formats._writing import CaptionLine, Written, by_span, write_caption_lines
+from phrasebox.types import Example, GroundedCaption, GroundedImage, Phrase, Skipped
 
 LAYOUT = '*.jsonl with lines of "filename" and "grounding" (or "detection") (ODVG)'
 
@@ -92,18 +92,16 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
     return write_caption_lines(path, records, _line)
 
 
-def _line(image: GroundedImage, caption: GroundedCaption) -> dict[str, object]:
+def _line(image: GroundedImage, caption: GroundedCaption) -> CaptionLine:
     grounding = {"caption": caption.text, "regions": _regions(caption.phrases)}
-    return {"filename": image.key, "height": image.height, "width": image.width, "grounding": grounding}
+    line = {"filename": image.key, "height": image.height, "width": image.width, "grounding": grounding}
+    return line, len(caption.phrases)
 
 
 def _regions(phrases: Sequence[Phrase]) -> list[dict[str, object]]:
     """Regions in the order of their phrases; several boxes of one span are one region."""
-    by_span: dict[Span, list[Phrase]] = {}
-    for phrase in phrases:
-        by_span.setdefault(phrase.span, []).append(phrase)
     regions = []
-    for span, same in by_span.items():
+    for span, same in by_span(phrases):
         boxes = [list(phrase.box) for phrase in same]
         bbox = boxes if len(boxes) > 1 else boxes[0]
         regions.append({"bbox": bbox, "phrase": same[0].text, "tokens_positive": [list(span)]})

@@ -1,0 +1,70 @@
+"""SA-Co JSON, the format of Segment Anything with Concepts (SAM 3): a noun phrase and its boxes for every entry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from itertools import count
+from pathlib import Path
+
+from phrasebox.formats._disk_grouping import NumberedNames
+from phrasebox.formats._writing import FittedRecords, Written
+from phrasebox.formats.coco import image_entry, writing
+from phrasebox.types import Box, GroundedImage
+
+_CATEGORY = {"id": 1, "name": "object"}
+_END = f'\n], "categories": [{json.dumps(_CATEGORY)}]}}\n'
+
+
+def write(path: Path, records: Iterable[GroundedImage]) -> Written:
+    """Write one JSON file; an entry of ``images`` is a picture with one noun phrase, its ``text_input``.
+
+    Boxes are ``xywh`` as shares of the image. The same phrase of several captions is one entry, and equal boxes of it
+    are one annotation. ``is_instance_exhaustive`` is 0: a phrase may be true of more things than those that have a
+    box. Pictures are named, not copied.
+
+    Raises
+    ------
+    DataError
+        If ``path`` cannot be written.
+    """
+    fitted = FittedRecords(records)
+    image_ids, annotation_ids = count(1), count(1)
+    with NumberedNames() as names, writing(path, lambda file: file.write(_END)) as (images, annotations):
+        for record in fitted:
+            for text, boxes in _phrases(record).items():
+                image_id = next(image_ids)
+                images.add(
+                    image_entry(image_id, record)
+                    | {
+                        "text_input": text,
+                        "queried_category": str(names.of(text.casefold())),
+                        "is_instance_exhaustive": 0,
+                        "is_pixel_exhaustive": 0,
+                    }
+                )
+                for box in boxes:
+                    shares = box.scaled(1 / record.width, 1 / record.height)
+                    annotations.add(
+                        {
+                            "id": next(annotation_ids),
+                            "image_id": image_id,
+                            "category_id": _CATEGORY["id"],
+                            "bbox": [shares.x1, shares.y1, shares.width, shares.height],
+                            "area": shares.area,
+                            "iscrowd": 0,
+                            "source": "phrasebox",
+                        }
+                    )
+    return fitted.report()
+
+
+def _phrases(record: GroundedImage) -> dict[str, dict[Box, None]]:
+    """The different boxes of every phrase of an image, by the words as first written; case does not count."""
+    first: dict[str, str] = {}
+    found: dict[str, dict[Box, None]] = {}
+    for caption in record.captions:
+        for phrase in caption.phrases:
+            text = first.setdefault(phrase.text.casefold(), phrase.text)
+            found.setdefault(text, {})[phrase.box] = None
+    return found
