@@ -25,7 +25,7 @@ from phrasebox.regions.backbones import load_backbone
 from phrasebox.regions.proposers import SelectiveSearch
 from phrasebox.regions.roi_align import cell_weights
 from phrasebox.regions.settings import REGION_PRESETS
-from phrasebox.show.colours import colour
+from phrasebox.io.colours import colour
 from phrasebox.types import Box
 
 SCHEMES = {"light": "#20242a", "dark": "#e3e6ec"}  # the colour of what is written

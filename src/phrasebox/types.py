@@ -10,11 +10,16 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from phrasebox.errors import DataError
+from phrasebox.io import detections, notebook
+
+if TYPE_CHECKING:
+    import fiftyone
+    import supervision
 
 Span = tuple[int, int]
 
@@ -246,6 +251,10 @@ class Regions:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    def __repr__(self) -> str:
+        width = "no vectors" if self.vectors is None else f"vectors of {self.vectors.shape[1]}"
+        return f"Regions({len(self)} boxes, {self.width} x {self.height} pixels, {width}, key={self.key!r})"
+
     def box(self, i: int) -> Box:
         """Region ``i`` as a `Box`."""
         return Box(*self.boxes[i].tolist())
@@ -389,6 +398,50 @@ class Grounding:
             "height": self.regions.height,
             "phrases": [phrase.to_json() for phrase in self.phrases],
         }
+
+    def _detections(self) -> Iterator[detections.Detection]:
+        for phrase in self.phrases:
+            more = {"score": phrase.score, "start": phrase.span[0], "end": phrase.span[1]}
+            more |= {"whole_image": phrase.whole_image, "unknown": phrase.unknown}
+            for x1, y1, x2, y2 in phrase.boxes:
+                yield detections.Detection(phrase.text, (x1, y1, x2, y2), phrase.confidence, more)
+
+    def to_detections(self) -> list[dict[str, Any]]:
+        """Boxes as transformers' zero-shot-object-detection pipeline returns them; ``score`` is the confidence."""
+        return detections.to_transformers(self._detections())
+
+    def to_supervision(self) -> supervision.Detections:
+        """Boxes as `supervision.Detections`; ``data`` has phrase, span, score, whole_image and unknown.
+
+        Raises
+        ------
+        MissingExtraError
+            If supervision is not installed.
+        """
+        return detections.to_supervision(self._detections(), caption=self.caption)
+
+    def to_fiftyone(self) -> fiftyone.Detections:
+        """Boxes as `fiftyone.Detections`, to be a field of a sample.
+
+        Raises
+        ------
+        DataError
+            If FiftyOne is not installed.
+        """
+        return detections.to_fiftyone(self._detections(), self.regions.width, self.regions.height)
+
+    def __repr__(self) -> str:
+        return f"Grounding({self.caption!r}, {len(self.phrases)} phrases, score {self.score:.3f})"
+
+    def _repr_html_(self) -> str:
+        boxes = ((i, tuple(box)) for i, phrase in enumerate(self.phrases) for box in phrase.boxes)
+        told = ((phrase.text, _remark(phrase)) for phrase in self.phrases)
+        drawn = notebook.picture(self.key, self.regions.width, self.regions.height, boxes)
+        return notebook.block(self.caption, drawn, notebook.legend(told))
+
+
+def _remark(phrase: Phrase) -> str:
+    return f"{phrase.confidence:.0%}" + (", whole image" if phrase.whole_image else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from PIL import ImageColor
 
 from phrasebox.errors import DataError, SettingsError
 from phrasebox.show import draw_grounding
-from phrasebox.show.colours import colour
+from phrasebox.io.colours import colour
 
 
 def close_to(picture: np.ndarray, fill: str) -> np.ndarray:

@@ -13,7 +13,7 @@ from PIL import Image
 from phrasebox.errors import DataError
 from phrasebox.grounding import assigned
 from phrasebox.show import GalleryItem, gallery
-from phrasebox.show.colours import css_class
+from phrasebox.io.colours import css_class
 from phrasebox.show.matrix import columns, matrix
 from phrasebox.show.wording import owner
 

@@ -33,10 +33,11 @@ from phrasebox.grounding import (
     trimmed_runs,
 )
 from phrasebox.grounding.confidence import DEFAULT, Calibration, Evidence
+from phrasebox.io.detections import BoxesLike, as_boxes
 from phrasebox.models.saved_model import SavedModel
 from phrasebox.regions.compatibility import workspace_regions
 from phrasebox.regions.extractor import ImageOrRegions as Image
-from phrasebox.regions.extractor import regions_of, with_width
+from phrasebox.regions.extractor import name_of, regions_of, with_width
 from phrasebox.regions.settings import REGION_PRESETS, RegionSettings
 from phrasebox.text.word_vectors import Sentence, WordVectors
 from phrasebox.training.region_batch import collate
@@ -46,7 +47,7 @@ from phrasebox.workspace.workspace import Workspace
 Vectors = TypeVar("Vectors", Tensor, np.ndarray)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Aligner(SavedModel):
     """Says which words of a sentence describe which region of an image.
 
@@ -144,23 +145,26 @@ class Aligner(SavedModel):
         if self.bank:
             self.bank.save(Path(folder))
 
-    def regions(self, image: Image, boxes: np.ndarray | None = None) -> Regions:
+    def regions(self, image: Image, boxes: BoxesLike | None = None) -> Regions:
         """The regions of an image, with vectors.
 
         Parameters
         ----------
         image : path, PIL image, (H, W, 3) uint8 array, or Regions
             Regions that already have vectors are returned as they are.
-        boxes : (N, 4) array, optional
-            Your own boxes, ``xyxy`` pixels, instead of proposed ones; the whole image is added as row 0.
+        boxes : (N, 4) array or detections, optional
+            Your own boxes, ``xyxy`` pixels, instead of proposed ones; the whole image is added as row 0. Detections of
+            transformers and supervision are boxes too (`phrasebox.io.detections.as_boxes`).
         """
         return self.regions_of([image], None if boxes is None else [boxes])[0]
 
-    def regions_of(self, images: Sequence[Image], boxes: Sequence[np.ndarray | None] | None = None) -> list[Regions]:
+    def regions_of(self, images: Sequence[Image], boxes: Sequence[BoxesLike | None] | None = None) -> list[Regions]:
         """`regions` of several images in one batch."""
+        own = None if boxes is None else [None if of_image is None else as_boxes(of_image) for of_image in boxes]
 
         def extract(places: list[int], pixels: list[np.ndarray]) -> list[Regions]:
-            return self._extractor(pixels, given=None if boxes is None else [boxes[i] for i in places])
+            given = None if own is None else [own[i] for i in places]
+            return self._extractor(pixels, given, [name_of(images[i]) for i in places])
 
         return regions_of(images, lambda r: with_width(r, self.model.settings.vector_dim, "aligner"), extract)
 
@@ -196,7 +200,12 @@ class Aligner(SavedModel):
             return _finite(scores)
 
     def ground(
-        self, image: Image, caption: str, beta: float | None = None, spans: Sequence[Span] | None = None
+        self,
+        image: Image,
+        caption: str,
+        beta: float | None = None,
+        spans: Sequence[Span] | None = None,
+        boxes: BoxesLike | None = None,
     ) -> Grounding:
         """Which words of ``caption`` describe which region of ``image``.
 
@@ -210,13 +219,15 @@ class Aligner(SavedModel):
             At least 0; larger makes longer segments. The model's own without it.
         spans : sequence of (start, end), optional
             Characters of phrases to localise instead of decoding phrases: one phrase each, in order.
+        boxes : (N, 4) array or detections, optional
+            Choose among these boxes, as for `regions`.
 
         Raises
         ------
         DataError
-            If the image cannot be read, the caption has no words, or a span holds no word.
+            If the image cannot be read, a box is not in it, the caption has no words, or a span holds no word.
         """
-        regions = self.regions(image)
+        regions = self.regions(image, boxes)
         return self.ground_many([regions], [caption], beta, None if spans is None else [spans])[0]
 
     def ground_many(

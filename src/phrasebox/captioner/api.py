@@ -18,10 +18,11 @@ from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.settings import NAME, ModelSettings, SpeechSettings
 from phrasebox.captioner.targets import Views
 from phrasebox.errors import DataError, SettingsError
+from phrasebox.io.detections import BoxesLike, as_boxes
 from phrasebox.io.images import load_image
 from phrasebox.models.saved_model import SavedModel
 from phrasebox.regions.extractor import ImageOrRegions as Image
-from phrasebox.regions.extractor import regions_of, with_width
+from phrasebox.regions.extractor import name_of, regions_of, with_width
 from phrasebox.regions.settings import RegionSettings
 from phrasebox.text.vocabulary import Vocabulary
 from phrasebox.training.region_batch import collate
@@ -29,11 +30,10 @@ from phrasebox.types import Regions
 
 KIND = "phrasebox captioner"
 BUILT_IN = Path(str(resources.files("phrasebox") / "pretrained" / "captioner"))
-Boxes = np.ndarray | Sequence[Sequence[float]]
 _VIEWS = 256  # written about at a time
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Captioner(SavedModel):
     """Describes images and regions in words.
 
@@ -75,7 +75,7 @@ class Captioner(SavedModel):
     def _own_config(self) -> dict[str, Any]:
         return {"speech": asdict(self.speech), "about": self.about, "vocabulary": " ".join(self.vocabulary.terms)}
 
-    def regions(self, image: Image, boxes: Boxes | None = None) -> Regions:
+    def regions(self, image: Image, boxes: BoxesLike | None = None) -> Regions:
         """The regions of an image, with vectors; the caller's own boxes, ``xyxy`` pixels, behind the proposed ones.
 
         Raises
@@ -91,7 +91,7 @@ class Captioner(SavedModel):
         if isinstance(image, Regions):
             raise DataError("boxes need the picture, as their vectors are made from it; give it instead of regions")
         pixels = load_image(image)
-        key = str(image) if isinstance(image, str | Path) else ""
+        key = name_of(image)
         own = _boxes(boxes, pixels, key)
         found = replace(self.regions_of([pixels])[0], key=key)
         return self.with_boxes([found], [pixels], [own])[0]
@@ -122,7 +122,7 @@ class Captioner(SavedModel):
 
         def extract(places: list[int], pixels: list[np.ndarray]) -> list[Regions]:
             asked = [images[i] for i in places]
-            keys = [str(image) if isinstance(image, str | Path) else "" for image in asked]
+            keys = list(map(name_of, asked))
             nothing = [np.zeros((0, 4), np.float32)] * len(asked) if self.region_settings.proposer == "given" else None
             return self._extractor(pixels, nothing, keys)
 
@@ -149,7 +149,7 @@ class Captioner(SavedModel):
         self,
         image: Image,
         regions: int = 8,
-        boxes: Boxes | None = None,
+        boxes: BoxesLike | None = None,
         speech: SpeechSettings | None = None,
     ) -> Description:
         """A caption of the image and a phrase for each of its most telling regions.
@@ -172,7 +172,7 @@ class Captioner(SavedModel):
         found = self.regions(image, boxes)
         if boxes is None:
             return self.describe_many([found], regions, speech)[0]
-        views = [0, *range(len(found) - len(boxes), len(found))]
+        views = [0, *range(len(found) - len(as_boxes(boxes)), len(found))]
         said = self.say([found], [views], speech)[0]
         return _description(found, views, said, range(1, len(views)))
 
@@ -239,16 +239,10 @@ def _description(
     return Description(texts[0][0], scores[0], texts[0], told, regions.width, regions.height, regions.key)
 
 
-def _boxes(boxes: Boxes, pixels: np.ndarray, key: str) -> np.ndarray:
+def _boxes(boxes: BoxesLike, pixels: np.ndarray, key: str) -> np.ndarray:
     """The caller's boxes as (N, 4) float32, each with all its pixels in the image."""
     name, (height, width) = key or "the image", pixels.shape[:2]
-    try:
-        found = np.asarray(boxes, np.float32)
-    except (ValueError, TypeError):
-        found = np.zeros(1, np.float32)
-    if len(boxes) and (found.ndim != 2 or found.shape[-1] != 4):
-        raise DataError(f"boxes are rows of four numbers x1, y1, x2, y2 in pixels, got {boxes!r}")
-    found = found.reshape(-1, 4)
+    found = as_boxes(boxes)
     for box in found.tolist():
         x1, y1, x2, y2 = box
         if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):

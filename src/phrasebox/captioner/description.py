@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from phrasebox.boxes import covers_image, iou
+from phrasebox.io import detections, notebook
 from phrasebox.text.english import is_content
 from phrasebox.text.words import words
 from phrasebox.types import Box, Regions
+
+if TYPE_CHECKING:
+    import fiftyone
+    import supervision
 
 _OVERLAP = 0.4  # IoU above which two regions show the same thing
 _COMMON = 0.5  # share of content words above which two phrases say the same thing
@@ -80,6 +85,32 @@ class Description:
                 for region in self.regions
             ],
         }
+
+    def _detections(self) -> Iterator[detections.Detection]:
+        for region in self.regions:
+            x1, y1, x2, y2 = region.box
+            yield detections.Detection(region.text, (x1, y1, x2, y2), region.score, {})
+
+    def to_detections(self) -> list[dict[str, Any]]:
+        """Regions as transformers' zero-shot-object-detection pipeline returns them."""
+        return detections.to_transformers(self._detections())
+
+    def to_supervision(self) -> supervision.Detections:
+        """Regions as `supervision.Detections`; errors as of `Grounding.to_supervision`."""
+        return detections.to_supervision(self._detections(), caption=self.caption)
+
+    def to_fiftyone(self) -> fiftyone.Detections:
+        """Regions as `fiftyone.Detections`; errors as of `Grounding.to_fiftyone`."""
+        return detections.to_fiftyone(self._detections(), self.width, self.height)
+
+    def __repr__(self) -> str:
+        return f"Description({self.caption!r}, {len(self.regions)} regions, score {self.score:.3f}, key={self.key!r})"
+
+    def _repr_html_(self) -> str:
+        boxes = ((i, tuple(region.box)) for i, region in enumerate(self.regions))
+        told = ((region.text, f"{region.score:.2f}") for region in self.regions)
+        drawn = notebook.picture(self.key, self.width, self.height, boxes)
+        return notebook.block(self.caption, drawn, notebook.legend(told))
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Description:

@@ -63,6 +63,10 @@ class SavedModel(ABC):
     workers: int
     source: str
 
+    def __repr__(self) -> str:
+        source = self.source or "not saved"
+        return f"{type(self).__name__}({source!r}, {self.model.settings.dim} dimensions, device={self.device!r})"
+
     @classmethod
     @abstractmethod
     def _from_config(cls, config: dict[str, Any], regions: RegionSettings, about: dict[str, Any]) -> Self:

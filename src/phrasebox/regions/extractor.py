@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 
 ImageOrRegions = ImageSource | Regions
 """An image argument: a path, a PIL image, an array, or existing regions."""
+
+
+def name_of(image: ImageOrRegions) -> str:
+    """The path of an image that is given as one; empty of pixels."""
+    return str(image) if isinstance(image, str | Path) else ""
 
 
 def regions_of(
@@ -168,7 +174,7 @@ class RegionExtractor:
         """
         if not images:
             return []
-        names = keys or [f"image {i}" for i in range(len(images))]
+        names = [key or f"image {i}" for i, key in enumerate(keys or [""] * len(images))]
         own = given if given is not None else [None] * len(images)
         for name, image in zip(names, images, strict=True):
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from phrasebox.io import notebook
 from phrasebox.types import Box, Phrase
+from phrasebox.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,10 @@ class Hit:
     phrases : tuple of Phrase
         Phrases of the query with their boxes in this image, from `phrasebox.Aligner.ground`; use these for display. The
         single words of ``words`` often have the whole image as their best region.
+    weak : bool
+        The score is below the line that separates matches from chance (`Searcher.weak_below`).
+    workspace : Workspace or None
+        Where the image is, for notebooks.
     """
 
     key: str
@@ -67,6 +73,8 @@ class Hit:
     words: tuple[WordHit, ...]
     plain: float
     phrases: tuple[Phrase, ...] = ()
+    weak: bool = False
+    workspace: Workspace | None = field(default=None, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``json.dumps``."""
@@ -74,10 +82,29 @@ class Hit:
             "key": self.key,
             "score": self.score,
             "plain": self.plain,
+            "weak": self.weak,
             "box": None if self.box is None else _corners(self.box),
             "words": [word.to_json() for word in self.words],
             "phrases": [phrase.to_json() for phrase in self.phrases],
         }
+
+    def __repr__(self) -> str:
+        weak = ", weak" if self.weak else ""
+        return f"Hit({self.key!r}, score {self.score:.3f}{weak}, {len(self.phrases) or len(self.words)} phrases)"
+
+    def _repr_html_(self) -> str:
+        rows = () if self.workspace is None else self.workspace.images(keys=[self.key])
+        row = next((row for batch in rows for row in batch), None)
+        shown = [(phrase.text, phrase.box, phrase.score) for phrase in self.phrases]
+        if self.box is not None:
+            shown = [(" ".join(word.text for word in self.words), self.box, self.score)]
+        drawn = ""
+        if row is not None and row.width:
+            drawn = notebook.picture(
+                row.path, row.width, row.height, [(i, tuple(b)) for i, (_, b, _) in enumerate(shown)]
+            )
+        told = notebook.legend((text, f"{score:.2f}") for text, _, score in shown)
+        return notebook.block(f"{self.key}  {self.score:.3f}{', weak' if self.weak else ''}", drawn, told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from phrasebox.errors import SettingsError
 from phrasebox.io.atomic import whole_file
-from phrasebox.show.colours import colour
+from phrasebox.io.colours import colour
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
 from phrasebox.errors import SettingsError
-from phrasebox.show.colours import INK, PAPER, colour
+from phrasebox.io.colours import INK, PAPER, colour
 from phrasebox.show.fonts import draw_text, text_width
 from phrasebox.show.layout import Rect, nested, place_labels
 from phrasebox.show.pixels import photograph

@@ -16,7 +16,7 @@ from PIL import Image
 
 from phrasebox.errors import DataError
 from phrasebox.io.atomic import whole_file
-from phrasebox.show.colours import css_class, css_rules
+from phrasebox.io.colours import css_class, css_rules
 from phrasebox.show.layout import nested, place_labels
 from phrasebox.show.matrix import columns, matrix
 from phrasebox.show.pixels import photograph

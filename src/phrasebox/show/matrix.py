@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from phrasebox.errors import DataError
-from phrasebox.show.colours import css_class
+from phrasebox.io.colours import css_class
 from phrasebox.show.wording import number, owner
 from phrasebox.types import Grounding
 

@@ -11,7 +11,7 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from phrasebox.show.colours import INK, PAPER, colour
+from phrasebox.io.colours import INK, PAPER, colour
 from phrasebox.show.draw import GREY, OVERSAMPLING, draw_boxes, shortened
 from phrasebox.show.fonts import draw_text
 from phrasebox.show.wording import segments

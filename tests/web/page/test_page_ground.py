@@ -8,7 +8,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from phrasebox.show.colours import colour
+from phrasebox.io.colours import colour
 
 PICTURES = Path(skimage.data.__file__).parent
 SENTENCE = "A cup of coffee on a saucer beside a silver spoon"

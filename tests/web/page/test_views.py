@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from phrasebox.show.colours import PALETTE
+from phrasebox.io.colours import PALETTE
 from phrasebox.types import Box, Grounding, Phrase, Regions, Word
 from phrasebox.web.page import views
 

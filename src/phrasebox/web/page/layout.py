@@ -12,7 +12,7 @@ from nicegui import ui
 
 from phrasebox.errors import MissingExtraError
 from phrasebox.io import sample
-from phrasebox.show.colours import css_rules
+from phrasebox.io.colours import css_rules
 from phrasebox.web.page.parts import Text, element, set_props
 from phrasebox.web.page.visitors import Visitor
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from phrasebox.grounding.decode import segments as segments_of
-from phrasebox.show.colours import PALETTE
+from phrasebox.io.colours import PALETTE
 from phrasebox.show.matrix import columns, tables
 from phrasebox.show.wording import confidence, number, owner, segments
 from phrasebox.types import Box, Grounding, Phrase

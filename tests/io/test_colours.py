@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from phrasebox.show.colours import INK, PALETTE, PAPER, colour, contrast, css_class, css_rules
+from phrasebox.io.colours import INK, PALETTE, PAPER, colour, contrast, css_class, css_rules
 
 # Machado, Oliveira and Fernandes 2009, severity 1, linear RGB.
 DEUTERANOPIA = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
