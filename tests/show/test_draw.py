@@ -5,8 +5,8 @@ import pytest
 from PIL import ImageColor
 
 from phrasebox.errors import DataError, SettingsError
-from phrasebox.show import draw_grounding
 from phrasebox.io.colours import colour
+from phrasebox.show import draw_grounding
 
 
 def close_to(picture: np.ndarray, fill: str) -> np.ndarray:

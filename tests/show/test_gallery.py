@@ -12,8 +12,8 @@ from PIL import Image
 
 from phrasebox.errors import DataError
 from phrasebox.grounding import assigned
-from phrasebox.show import GalleryItem, gallery
 from phrasebox.io.colours import css_class
+from phrasebox.show import GalleryItem, gallery
 from phrasebox.show.matrix import columns, matrix
 from phrasebox.show.wording import owner
 

@@ -21,9 +21,16 @@ KEYS = ("in a folder/chelsea.png", "in a folder/rocket.jpg")
 OPERATIONS = (
     *("GET /health", "POST /ground", "POST /describe", "GET /search", "POST /like", "GET /phrases", "GET /images"),
     *("POST /phrases/decide", "POST /phrases/undo", "GET /phrases/progress", "GET /images/{key}", "GET /results"),
+    *("GET /label-studio/health", "POST /label-studio/setup"),
+    *("POST /label-studio/predict", "POST /label-studio/webhook"),
 )
 
-UNASKED = ("GET /health", "GET /phrases/progress", "GET /results")  # they take nothing, so that nothing is wrong
+UNASKED = (
+    "GET /health",
+    "GET /label-studio/health",
+    "GET /phrases/progress",
+    "GET /results",
+)  # they take nothing, so that nothing is wrong
 
 
 @pytest.fixture(scope="module")

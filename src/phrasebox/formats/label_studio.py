@@ -43,6 +43,7 @@ CONFIG = """<View>
 </View>
 """
 PART = "part"
+MODEL_VERSION = "phrasebox"
 
 
 def recognises(source: Path) -> bool:
@@ -69,10 +70,14 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
     DataError
         If the file is not valid JSON (with line and column) or no list.
     """
-    folder = images_folder(images, source.parent)
+    yield from read_tasks(list_elements(source), images_folder(images, source.parent))
+
+
+def read_tasks(tasks: Iterable[object], folder: Path) -> Iterator[Example | Skipped]:
+    """Tasks as examples, as `read` does; those of one picture are one example. Raises as ``tasks``."""
     with GroupedOnDisk() as found:
-        for number, task in enumerate(list_elements(source)):
-            key = _key(task)
+        for number, task in enumerate(tasks):
+            key = task_key(task)
             if key is None:
                 yield Skipped(f"[{number}]", "the task has no image, or no caption")
             else:
@@ -81,7 +86,8 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
             yield from _example(key, tasks, folder)
 
 
-def _key(task: object) -> str | None:
+def task_key(task: object) -> str | None:
+    """Key of the image that a task is about; None if the task has no image or no caption."""
     data = task.get("data") if isinstance(task, dict) else None
     if not isinstance(data, dict) or not isinstance(data.get("caption"), str):
         return None
@@ -273,17 +279,6 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
 
 
 def _task(record: GroundedImage, caption: GroundedCaption) -> dict[str, Any]:
-    boxes: dict[Span, int] = {}
-    result = []
-    for phrase in caption.phrases:
-        boxes[phrase.span] = boxes.get(phrase.span, 0) + 1
-        result += _region(phrase, boxes[phrase.span], record.width, record.height)
-    confidences = [phrase.confidence for phrase in caption.phrases]
-    prediction = {
-        "model_version": "phrasebox",
-        "score": sum(confidences) / len(confidences) if confidences else 0.0,
-        "result": result,
-    }
     return {
         "data": {
             "image": f"/data/local-files/?d={quote(_served(record))}",
@@ -293,8 +288,20 @@ def _task(record: GroundedImage, caption: GroundedCaption) -> dict[str, Any]:
             "width": record.width,
             "height": record.height,
         },
-        "predictions": [prediction],
+        "predictions": [prediction(caption.phrases, record.width, record.height)],
     }
+
+
+def prediction(phrases: Sequence[Phrase], width: int, height: int) -> dict[str, Any]:
+    """A task's prediction for `CONFIG`: the phrases, one box each, in an image of ``width`` x ``height`` pixels."""
+    boxes: dict[Span, int] = {}
+    result = []
+    for phrase in phrases:
+        boxes[phrase.span] = boxes.get(phrase.span, 0) + 1
+        result += _region(phrase, boxes[phrase.span], width, height)
+    confidences = [phrase.confidence for phrase in phrases]
+    score = sum(confidences) / len(confidences) if confidences else 0.0
+    return {"model_version": MODEL_VERSION, "score": score, "result": result}
 
 
 def _region(phrase: Phrase, number: int, width: int, height: int) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from phrasebox.io.version import __version__
+from phrasebox.web import label_studio
 from phrasebox.web.api import router
 from phrasebox.web.error_responses import add_error_handlers
 from phrasebox.web.schemas import first_error
@@ -48,6 +49,7 @@ def _api(service: Service) -> FastAPI:
         root_path_in_servers=False,
     )
     api.include_router(router(service))
+    api.include_router(label_studio.router(service))
     add_error_handlers(api, service)
 
     @api.exception_handler(RequestValidationError)

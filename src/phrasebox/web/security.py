@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import ipaddress
@@ -110,11 +111,13 @@ class Access:
         return f"phrasebox-{self._digest('name')[:8]}", self._digest("value")
 
     def admits(self, headers: Headers) -> bool:
-        """Whether a request has the token or the access cookie."""
+        """Whether a request has the token, also as the password of any user, or the access cookie."""
         if not self.token:
             return True
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self.knows(given.strip()):
+            return True
+        if scheme.lower() == "basic" and self.knows(_password(given)):  # Label Studio sends no other
             return True
         name, value = self.cookie
         pairs = (part.strip().partition("=") for part in headers.get("cookie", "").split(";"))
@@ -300,6 +303,14 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
+
+
+def _password(basic: str) -> str:
+    """The password of HTTP Basic credentials; empty if there is none."""
+    try:
+        return base64.b64decode(basic.strip(), validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _equal(one: str, other: str) -> bool:
