@@ -125,18 +125,17 @@ def test_captions_are_no_boxes(write_json):
         coco_detection.read_boxes(file, {"a.jpg"})
 
 
-@pytest.mark.parametrize("categories", [True, False])
-def test_pycocotools_reads_the_detections(records, tmp_path, categories):
+def test_pycocotools_reads_the_detections(records, tmp_path):
     path = tmp_path / "out" / "coco.json"
-    assert coco_detection.write(path, records, categories) == Written(captions=3, phrases=6, dropped=1)
+    assert coco_detection.write(path, records) == Written(captions=3, phrases=6, dropped=1)
     read = COCO(str(path))
     names = {one["id"]: one["name"] for one in read.loadCats(read.getCatIds())}
-    assert sorted(names.values()) == (["a dog", "zwei Hunde", "犬"] if categories else ["phrase"])
+    assert names == {1: "dog", 2: "hunde", 3: "犬"}
     assert [image["file_name"] for image in read.loadImgs(read.getImgIds())] == ["two dogs.png", "día/犬 1.jpg"]
     assert [len(read.getAnnIds(imgIds=[image])) for image in read.getImgIds()] == [5, 1]
     annotations = read.loadAnns(read.getAnnIds())
-    words = [names[one["category_id"]] if categories else one["caption"] for one in annotations]
-    assert words == ["a dog", "a dog", "zwei Hunde", "zwei Hunde", "犬", "a dog"]
+    assert [names[one["category_id"]] for one in annotations] == ["dog", "dog", "hunde", "hunde", "犬", "dog"]
+    assert [one["phrase"] for one in annotations] == ["a dog", "a dog", "zwei Hunde", "zwei Hunde", "犬", "a dog"]
     assert annotations[0]["bbox"] == [0.0, 1.0, 11.0, 19.0]
     assert annotations[0]["area"] == 209.0
     assert [file.name for file in path.parent.iterdir()] == ["coco.json"]

@@ -289,10 +289,13 @@ def test_what_tags_can_hold(caption, line, kept, tmp_path):
     assert (tmp_path / "out" / "Sentences" / "x.txt").read_text(encoding="utf-8") == line + "\n"
 
 
-def test_a_caption_that_looks_like_a_tag_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"a caption of x.jpg contains '\[/EN#'"):
-        entities.write(tmp_path / "out", [image(GroundedCaption("see [/EN#1/other a dog]"))])
-    assert list(tmp_path.iterdir()) == []
+def test_a_caption_that_looks_like_a_tag_is_left_out(tmp_path):
+    captions = [GroundedCaption(text) for text in ("A dog", "see [/EN#1/other a dog]", "A cat")]
+    written = entities.write(tmp_path / "out", [image(*captions)])
+    (left_out,) = written.left_out
+    assert (written.captions, left_out.key) == (2, "x.jpg#1")
+    assert "the tag of Entities" in left_out.reason
+    assert (tmp_path / "out" / "Sentences" / "x.txt").read_text() == "A dog\nA cat\n"
 
 
 def test_pictures_of_one_stem_and_of_awkward_names_are_found_again(records, tmp_path, sort_out):

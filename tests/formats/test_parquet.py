@@ -83,11 +83,12 @@ def test_nothing_to_write_is_still_a_table(tmp_path):
     assert pq.read_table(tmp_path / "pairs.parquet").num_rows == 0
 
 
-def test_a_missing_picture_is_named_and_nothing_is_left(records, tmp_path):
+def test_a_missing_picture_is_left_out_and_named(records, tmp_path):
     gone = replace(records[1], image=tmp_path / "gone.jpg")
-    with pytest.raises(DataError, match=r"gone\.jpg"):
-        parquet.write(tmp_path / "out" / "pairs.parquet", [records[0], gone])
-    assert list((tmp_path / "out").iterdir()) == []
+    written = parquet.write(tmp_path / "out" / "pairs.parquet", [records[0], gone])
+    assert written.captions == len(records[0].captions)
+    assert [item.key for item in written.left_out] == [gone.key]
+    assert "gone.jpg" in written.left_out[0].reason
 
 
 def picture(colour: str, kind: str = "PNG") -> bytes:

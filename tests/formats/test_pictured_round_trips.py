@@ -133,7 +133,9 @@ def test_formats_that_hold_a_part(data):
         captions = read_back(folder / "val.json", "coco", images=folder / "in")
         for record in records:
             found = [phrase for caption in record.captions for phrase in caption.phrases]
-            assert [rounded(box) for box in boxes[record.key].boxes] == [rounded(phrase.box) for phrase in found]
+            classed = [phrase for phrase in found if phrase.text.strip()]
+            own = boxes[record.key].boxes if classed else ()  # detectors get no images without phrases
+            assert [rounded(box) for box in own] == [rounded(phrase.box) for phrase in classed]
             texts = [caption.text for caption in captions[record.key].captions]
             assert texts == [caption.text for caption in record.captions]
             assert captions[record.key].split == "val"

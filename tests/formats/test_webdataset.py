@@ -4,6 +4,7 @@ import io
 import json
 import os
 import tarfile
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -59,6 +60,22 @@ def test_webdataset_reads_what_is_written(records, tmp_path, monkeypatch):
         "confidence": 0.25,
         "whole_image": False,
     }
+
+
+def test_datasets_opens_pictures_of_all_suffixes(records, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    datasets = pytest.importorskip("datasets")
+    made = []
+    for number, suffix in enumerate(["jpg", "png", "JPEG", "webp", "bmp", "tif", "gif", "jfif"]):
+        file = tmp_path / f"{number}.{suffix}"
+        Image.new("RGB", (number + 4, 6), "red").save(file, "JPEG" if suffix in ("JPEG", "jfif") else None)
+        caption = records[1 if number else 0].captions[-1]  # the first has no phrases
+        made.append(replace(records[1], key=file.name, image=file, width=number + 4, height=6, captions=(caption,)))
+    webdataset.write(tmp_path / "out", made)
+    shards = str(tmp_path / "out" / "*.tar")
+    loaded = datasets.load_dataset("webdataset", data_files=shards, split="train", cache_dir=str(tmp_path / "cache"))
+    assert [row["jpg"].size[0] for row in loaded] == [record.width for record in made]
+    assert [row["txt"] for row in loaded] == [record.captions[0].text for record in made]
 
 
 def test_equal_data_gives_equal_bytes(records, tmp_path):

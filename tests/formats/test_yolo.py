@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from phrasebox.errors import DataError
 from phrasebox.formats import yolo
 from phrasebox.formats._writing import Written
 from phrasebox.types import Box, GroundedCaption, Phrase
@@ -102,6 +101,9 @@ def test_pictures_of_one_stem(records, tmp_path):
 
 def test_a_picture_that_is_gone(records, tmp_path):
     records[1].image.unlink()
-    with pytest.raises(DataError, match=r"cannot read image .*犬 1.jpg: No such file"):
-        yolo.write(tmp_path / "out", records)
-    assert not list(tmp_path.glob("out*"))
+    written = yolo.write(tmp_path / "out", records)
+    (left_out,) = written.left_out
+    assert (left_out.key, written.captions, written.phrases) == (records[1].key, 2, 5)
+    assert "No such file" in left_out.reason
+    assert [file.name for file in (tmp_path / "out" / "images").iterdir()] == ["two dogs.png"]
+    assert described(tmp_path / "out")["val"] == "train.txt"

@@ -1,7 +1,8 @@
 """Data formats: read captioned images, write region-phrase pairs.
 
 Each format is a module. A reader has ``read(source, ...)``, ``recognises(source)`` and ``LAYOUT`` (a one-line
-description of the files); a writer has ``write(path, records)``.
+description of the files); a writer has ``write(path, records)``, ``COORDINATES`` (what its numbers of a box mean) and
+``PICTURES`` (whether the image files are copied or named).
 """
 
 from __future__ import annotations
@@ -13,10 +14,23 @@ from pathlib import Path
 from types import ModuleType
 
 from phrasebox.errors import DataError, SettingsError
+from phrasebox.formats._classes import Classes
 from phrasebox.formats._writing import Written
 from phrasebox.types import Example, GroundedImage, Skipped
 
-__all__ = ["CAPTIONS_ONLY", "READERS", "WRITERS", "Written", "detect", "read_source", "write_target"]
+__all__ = [
+    "CAPTIONS_ONLY",
+    "CLASSES",
+    "READERS",
+    "WRITERS",
+    "Classes",
+    "Written",
+    "coordinates",
+    "detect",
+    "names_pictures",
+    "read_source",
+    "write_target",
+]
 
 # Format -> module. The first reader that recognises a source reads it.
 READERS = {
@@ -58,6 +72,8 @@ WRITERS = {
 }
 CAPTIONS_ONLY = frozenset({"coco", "coco-results", "karpathy"})
 """Writers of captions without phrases."""
+CLASSES = frozenset({"coco-detection", "fiftyone", "yolo"})
+"""Writers of boxes with classes."""
 
 
 def detect(source: Path) -> str:
@@ -122,8 +138,13 @@ def read_source(
     return read(source, **options)
 
 
-def write_target(out: Path, records: Iterable[GroundedImage], format: str) -> Written:
+def write_target(out: Path, records: Iterable[GroundedImage], format: str, classes: Classes | None = None) -> Written:
     """Write region-phrase pairs in a format of `WRITERS`; ``out`` appears only when it is complete.
+
+    Parameters
+    ----------
+    classes : Classes, optional
+        The class of each phrase, for the formats of `CLASSES`; by default its head noun.
 
     Raises
     ------
@@ -132,7 +153,18 @@ def write_target(out: Path, records: Iterable[GroundedImage], format: str) -> Wr
     SettingsError
         If the format is unknown.
     """
-    return _module(WRITERS, format).write(out, records)
+    module = _module(WRITERS, format)
+    return module.write(out, records, classes) if format in CLASSES else module.write(out, records)
+
+
+def coordinates() -> dict[str, str]:
+    """Format that can be written -> what the numbers of its boxes mean."""
+    return {name: _module(WRITERS, name).COORDINATES for name in sorted(WRITERS)}
+
+
+def names_pictures(format: str) -> bool:
+    """Whether a format of `WRITERS` only names the image files, so that a reader has to turn them as EXIF says."""
+    return _module(WRITERS, format).PICTURES == "named"
 
 
 def _module(registry: dict[str, str], name: str) -> ModuleType:

@@ -5,28 +5,47 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from phrasebox.errors import DataError
+from phrasebox.formats._classes import Classes
 from phrasebox.io.atomic import replacing, replacing_folder, replacing_text
-from phrasebox.types import Box, GroundedCaption, GroundedImage, Phrase, Span
+from phrasebox.types import Box, GroundedCaption, GroundedImage, Phrase, Skipped, Span
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Written:
-    """Numbers of captions and phrases written, and of phrases ``dropped``: their clipped box was empty, or the format
-    has no place for them.
+    """What an export wrote and left out.
 
-    In formats without phrases, ``phrases`` and ``dropped`` are 0.
+    In formats without phrases, the numbers of phrases are 0.
+
+    Attributes
+    ----------
+    captions, phrases : int
+        Numbers written.
+    dropped : int
+        Phrases that the format cannot hold, such as those whose clipped box is empty.
+    unclassed : int
+        Phrases that are of no class, by the table of classes or because the class is rare.
+    empty : int
+        Images that are left out because no phrase of theirs is written.
+    left_out : tuple of Skipped
+        Images and captions (``key#number``) that cannot be written, each with the reason.
     """
 
     captions: int = 0
     phrases: int = 0
     dropped: int = 0
+    unclassed: int = 0
+    empty: int = 0
+    left_out: tuple[Skipped, ...] = ()
 
 
 class FittedRecords:
@@ -34,26 +53,61 @@ class FittedRecords:
 
     A phrase with several boxes becomes as many phrases of the same span. Those with an empty clipped box are dropped. A
     writer returns `report` at its end.
+
+    Parameters
+    ----------
+    classes : Classes, optional
+        Leave out the phrases that have no class, and the images without a phrase if the classes say so.
     """
 
-    def __init__(self, records: Iterable[GroundedImage]) -> None:
-        self._records = records
-        self._counts = Written()
+    def __init__(self, records: Iterable[GroundedImage], classes: Classes | None = None) -> None:
+        self._records, self._classes = records, classes
+        self._counts: Counter[str] = Counter()
+        self._left_out: list[Skipped] = []
 
     def __iter__(self) -> Iterator[GroundedImage]:
         for record in self._records:
             captions = tuple(_fit_caption(caption, record.width, record.height) for caption in record.captions)
             before = sum(len(phrase.boxes) for caption in record.captions for phrase in caption.phrases)
-            kept = sum(len(caption.phrases) for caption in captions)
-            counts = self._counts
-            self._counts = Written(
-                counts.captions + len(captions), counts.phrases + kept, counts.dropped + before - kept
-            )
+            fitted = _phrases_in(captions)
+            self._counts["dropped"] += before - fitted
+            if self._classes is not None:
+                captions = tuple(_with_class(caption, self._classes) for caption in captions)
+                self._counts["unclassed"] += fitted - _phrases_in(captions)
+                if not self._classes.empty and not _phrases_in(captions):
+                    self._counts["empty"] += 1
+                    continue
+            self._count(captions, 1)
             yield replace(record, captions=captions)
+
+    def leave_out(self, key: str, captions: Sequence[GroundedCaption], reason: str) -> None:
+        """Report an image, or captions of it, that turn out not to be writable after they were counted."""
+        self._count(captions, -1)
+        self._left_out.append(Skipped(key, reason))
+
+    def picture(self, record: GroundedImage, read: Callable[[GroundedImage], T]) -> T | None:
+        """What ``read`` makes of the image's file; None, with the image reported, if that raises a `DataError`."""
+        try:
+            return read(record)
+        except DataError as error:
+            self.leave_out(record.key, record.captions, str(error))
+            return None
 
     def report(self) -> Written:
         """Counts of the records so far."""
-        return self._counts
+        return Written(**self._counts, left_out=tuple(self._left_out))
+
+    def _count(self, captions: Sequence[GroundedCaption], sign: int) -> None:
+        self._counts["captions"] += sign * len(captions)
+        self._counts["phrases"] += sign * _phrases_in(captions)
+
+
+def _phrases_in(captions: Sequence[GroundedCaption]) -> int:
+    return sum(len(caption.phrases) for caption in captions)
+
+
+def _with_class(caption: GroundedCaption, classes: Classes) -> GroundedCaption:
+    return replace(caption, phrases=tuple(phrase for phrase in caption.phrases if classes.of(phrase.text) is not None))
 
 
 def _fit_caption(caption: GroundedCaption, width: int, height: int) -> GroundedCaption:
@@ -125,6 +179,8 @@ def write_caption_lines(
 ) -> Written:
     """Write one JSON line per caption, as ``line`` makes it; a caption whose line is None is left out.
 
+    One for which it raises a `DataError` is left out and reported.
+
     Raises
     ------
     DataError
@@ -134,12 +190,17 @@ def write_caption_lines(
     captions = phrases = 0
     with replacing_text(path) as file:
         for image in fitted:
-            for caption in image.captions:
-                if made := line(image, caption):
+            for number, caption in enumerate(image.captions):
+                try:
+                    made = line(image, caption)
+                except DataError as error:
+                    fitted.leave_out(f"{image.key}#{number}", [caption], str(error))
+                    continue
+                if made:
                     file.write(json.dumps(made[0], ensure_ascii=False) + "\n")
                     captions, phrases = captions + 1, phrases + made[1]
     counts = fitted.report()
-    return Written(captions, phrases, counts.dropped + counts.phrases - phrases)
+    return replace(counts, captions=captions, phrases=phrases, dropped=counts.dropped + counts.phrases - phrases)
 
 
 class JsonArray:
@@ -214,8 +275,8 @@ def replacing_folder_or_zip(path: Path) -> Iterator[Callable[[str, bytes], objec
         yield put
 
 
-def copy_picture(picture: Path, to: Path) -> None:
-    """Copy an image file unchanged, and create the folders of ``to``.
+def copy_picture(picture: Path, to: Path) -> Path:
+    """Copy an image file unchanged, create the folders of ``to``, and return ``to``.
 
     Raises
     ------
@@ -230,3 +291,4 @@ def copy_picture(picture: Path, to: Path) -> None:
         to.parent.mkdir(parents=True, exist_ok=True)
         with to.open("wb") as file:
             shutil.copyfileobj(source, file)
+    return to

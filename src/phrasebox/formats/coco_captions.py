@@ -9,6 +9,8 @@ from phrasebox.formats._writing import Written
 from phrasebox.formats.coco import image_entry, writing
 from phrasebox.types import GroundedImage
 
+COORDINATES = "none"
+PICTURES = "named"
 _BEGIN = '"info": {}, "licenses": [], "type": "captions", '
 
 

@@ -1,4 +1,4 @@
-"""COCO detections: read boxes with the names of their categories; write a box for every phrase of an image."""
+"""COCO detections: read boxes with the names of their categories; write the phrases as boxes of classes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import Any, TextIO
 
 from phrasebox.errors import DataError
 from phrasebox.formats._assembling import pixel_box
-from phrasebox.formats._disk_grouping import NumberedNames
+from phrasebox.formats._classes import Classes, ClassIndex
 from phrasebox.formats._json_stream import arrays
 from phrasebox.formats._writing import FittedRecords, JsonArray, Written, xywh
 from phrasebox.formats.coco import image_entry, writing
 from phrasebox.types import MOST_PIXELS, Box, GroundedImage
 
-_ONE = "phrase"
+COORDINATES = "xywh pixels, left top corner and size"
+PICTURES = "named"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,51 +101,52 @@ def _size(entry: Mapping[str, Any]) -> tuple[int, int] | None:
     return None
 
 
-def write(path: Path, records: Iterable[GroundedImage], categories: bool = True) -> Written:
-    """Write one JSON file with one entry an image; captions have no place in it, pictures are named, not copied.
+def write(path: Path, records: Iterable[GroundedImage], classes: Classes | None = None) -> Written:
+    """Write one JSON file with one entry an image that has phrases; pictures are named, not copied.
+
+    A category is the class of a phrase, numbered from 1; the annotation's ``phrase`` is what the caption says. Captions
+    have no place in it.
 
     Parameters
     ----------
-    categories : bool
-        Every phrase, as it is written, is a category. Otherwise there is one category, ``phrase``, and the words
-        are the annotation's ``caption``.
+    classes : Classes, optional
+        The class of each phrase; by default its head noun.
 
     Raises
     ------
     DataError
         If ``path`` cannot be written.
     """
-    fitted = FittedRecords(records)
-    with NumberedNames() as names, writing(path, partial(_finish, names)) as (images, annotations):
-        if not categories:
-            names.of(_ONE)
+    classes = classes or Classes()
+    fitted, index = FittedRecords(records, classes), ClassIndex(classes)
+    with writing(path, partial(_finish, index)) as (images, annotations):
         annotation_ids = count(1)
         for image_id, record in enumerate(fitted, start=1):
             images.add(image_entry(image_id, record))
-            for annotation in _annotations(record, image_id, annotation_ids, names if categories else None):
+            for annotation in _annotations(record, image_id, annotation_ids, index):
                 annotations.add(annotation)
     return fitted.report()
 
 
-def _finish(names: NumberedNames, file: TextIO) -> None:
+def _finish(index: ClassIndex, file: TextIO) -> None:
     file.write('\n], "categories": [')
     categories = JsonArray(file)
-    for number, name in names:
+    for number, name in enumerate(index, start=1):
         categories.add({"id": number, "name": name})
     file.write("\n]}\n")
 
 
 def _annotations(
-    record: GroundedImage, image_id: int, ids: Iterator[int], names: NumberedNames | None
+    record: GroundedImage, image_id: int, ids: Iterator[int], index: ClassIndex
 ) -> Iterator[dict[str, Any]]:
     for caption in record.captions:
         for phrase in caption.phrases:
             yield {
                 "id": next(ids),
                 "image_id": image_id,
-                "category_id": names.of(phrase.text) if names else 1,
+                "category_id": index.of(phrase.text) + 1,
                 "bbox": xywh(phrase.box),
                 "area": round(phrase.box.area, 2),
                 "iscrowd": 0,
-                **({} if names else {"caption": phrase.text}),
+                "phrase": phrase.text,
             }

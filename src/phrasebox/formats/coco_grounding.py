@@ -11,6 +11,8 @@ from phrasebox.formats._writing import FittedRecords, Written, xywh
 from phrasebox.formats.coco import image_entry, writing
 from phrasebox.types import GroundedImage
 
+COORDINATES = "xywh pixels, left top corner and size"
+PICTURES = "named"
 _PHRASE = {"id": 1, "name": "phrase"}
 _END = f'\n], "categories": [{json.dumps(_PHRASE)}]}}\n'
 

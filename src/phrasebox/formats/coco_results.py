@@ -9,6 +9,9 @@ from phrasebox.formats._writing import JsonArray, Written
 from phrasebox.io.atomic import replacing_text
 from phrasebox.types import GroundedImage
 
+COORDINATES = "none"
+PICTURES = "not named"
+
 
 def write(path: Path, records: Iterable[GroundedImage]) -> Written:
     """Write one JSON list of ``image_id`` and ``caption``; pictures are not part of it.

@@ -19,6 +19,8 @@ from phrasebox.formats._writing import FittedRecords, UniqueStems, Written, repl
 from phrasebox.types import MOST_PIXELS, Box, Caption, Example, GroundedCaption, GroundedImage, Skipped, TruePhrase
 
 LAYOUT = "Sentences/ and Annotations/ (Flickr30k Entities), or a zip of them"
+COORDINATES = "xmin, ymin, xmax, ymax in whole pixels counted from 1, last pixel included"
+PICTURES = "named"
 _NOT_VISUAL = "0"
 _TAG = re.compile(r"\[/EN#(?P<chain>[^/\s\[\]]+)(?P<types>(?:/[^/\s\[\]]+)+) +(?P<text>[^\s\[\]][^\[\]]*)\]")
 _TAG_START = "[/EN#"
@@ -287,12 +289,13 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
     boxes are one chain; its type is ``other``, or ``scene`` for the whole image, which keeps its box. Boxes are rounded
     to whole pixels, and line breaks in captions become spaces, so spans stay.
 
-    Tags can neither overlap nor hold brackets: phrases that do are counted as dropped.
+    Tags can neither overlap nor hold brackets: phrases that do are counted as dropped. A caption that has a tag itself
+    is left out.
 
     Raises
     ------
     DataError
-        If ``path`` is not new or cannot be written, or a caption contains a tag itself.
+        If ``path`` is not new or cannot be written.
     """
     fitted, stems, chain_ids = FittedRecords(records), UniqueStems(), count(1)
     splits: dict[str, list[str]] = {}
@@ -302,11 +305,10 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
             name = stems.of(record.key, flat=True)
             chains: _Chains = {}
             lines = []
-            for caption in record.captions:
+            for number, caption in enumerate(record.captions):
                 if "[/EN#" in caption.text:
-                    raise DataError(
-                        f"a caption of {record.key} contains '[/EN#', the tag of Entities; choose odvg instead"
-                    )
+                    fitted.leave_out(f"{record.key}#{number}", [caption], "it contains '[/EN#', the tag of Entities")
+                    continue
                 line, phrases = _tag(caption, record, chains, chain_ids)
                 lines.append(line)
                 tagged += phrases

@@ -9,6 +9,9 @@ from pathlib import Path
 from phrasebox.formats._writing import CaptionLine, Written, by_span, write_caption_lines
 from phrasebox.types import Box, GroundedCaption, GroundedImage
 
+COORDINATES = "four tokens, corners in thousandths of the picture, 0 to 999"
+PICTURES = "named"
+
 _BINS = 1000
 _TASK = "<CAPTION_TO_PHRASE_GROUNDING>"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -20,6 +21,8 @@ from phrasebox.io.atomic import replacing_folder
 from phrasebox.types import Example, GroundedImage, Skipped
 
 LAYOUT = "metadata.jsonl with lines of file_name and text, in a folder of images or its subfolders (imagefolder)"
+COORDINATES = "xywh pixels, left top corner and size"
+PICTURES = "copied"
 _METADATA = "metadata.jsonl"
 _FOLDERS = {"train": "train", "val": "validation", "test": "test"}
 
@@ -35,19 +38,22 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
     Raises
     ------
     DataError
-        If ``path`` cannot be written, or a picture cannot be read.
+        If ``path`` cannot be written.
     """
-    fitted = FittedRecords(record for record in records if record.captions)
+    fitted, numbers = FittedRecords(record for record in records if record.captions), count()
     with replacing_folder(path) as part, ExitStack() as stack:
         files: dict[str, TextIO] = {}
-        for number, record in enumerate(fitted):
+        for record in fitted:
+            picture = fitted.picture(record, lambda record: upright_bytes(record.image))
+            if picture is None:
+                continue
             folder = part / _FOLDERS[record.split]
             if record.split not in files:
                 folder.mkdir()
                 file = (folder / _METADATA).open("w", encoding="utf-8", newline="\n")
                 files[record.split] = stack.enter_context(file)
-            name = f"{number:09d}{record.image.suffix.lower()}"
-            (folder / name).write_bytes(upright_bytes(record.image))
+            name = f"{next(numbers):09d}{record.image.suffix.lower()}"
+            (folder / name).write_bytes(picture)
             for caption in record.captions:
                 line = {
                     "file_name": name,

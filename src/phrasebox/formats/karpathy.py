@@ -16,6 +16,8 @@ from phrasebox.text.words import words
 from phrasebox.types import Example, GroundedImage, Skipped
 
 LAYOUT = 'dataset*.json with "images" and their "sentences"'
+COORDINATES = "none"
+PICTURES = "named"
 
 
 def recognises(source: Path) -> bool:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+<<<<<<< HEAD
 from phrasebox.formats._writing import CaptionLine, Written, without_overlap, write_caption_lines
+=======
+from phrasebox.errors import DataError
+from phrasebox.formats._writing import Written, without_overlap, write_caption_lines
+>>>>>>> a839c2e (formats: one map from phrase to class, and one picture or caption that fails leaves out itself)
 from phrasebox.types import Box, GroundedCaption, GroundedImage, Phrase
 
+COORDINATES = "grounded: corner cells of a grid of 32 x 32; noun_chunks: xyxy as shares of the picture"
+PICTURES = "named"
 _CELLS = 32  # on each side of the grid
+_TAG = re.compile(r"</?(?:grounding|phrase|object|delimiter_of_multi_objects/|patch_index_\d+)>")
 
 
 def write(path: Path, records: Iterable[GroundedImage]) -> Written:
@@ -17,7 +26,8 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
 
     ``caption``, ``width``, ``height``, ``noun_chunks`` (``[start, end, x1, y1, x2, y2, confidence]``: characters, and
     box corners as fractions of the image) and ``ref_exps`` (empty) are GrIT's columns. ``grounded`` is the training
-    text of Kosmos-2; of overlapping phrases it marks the first, of equal starts the longest.
+    text of Kosmos-2; of overlapping phrases it marks the first, of equal starts the longest. A caption that has such a
+    tag itself is left out.
 
     Raises
     ------
@@ -27,8 +37,15 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
     return write_caption_lines(path, records, _line)
 
 
+<<<<<<< HEAD
 def _line(image: GroundedImage, caption: GroundedCaption) -> CaptionLine:
     line: dict[str, object] = {
+=======
+def _line(image: GroundedImage, caption: GroundedCaption) -> dict[str, object]:
+    if tag := _TAG.search(caption.text):
+        raise DataError(f"it contains {tag[0]!r}, a tag of Kosmos-2")
+    return {
+>>>>>>> a839c2e (formats: one map from phrase to class, and one picture or caption that fails leaves out itself)
         "file_name": image.key,
         "width": image.width,
         "height": image.height,

@@ -31,6 +31,8 @@ from phrasebox.types import (
 )
 
 LAYOUT = "a JSON list of Label Studio tasks"
+COORDINATES = "x, y, width, height in percent of the picture"
+PICTURES = "named"
 _OWN_ID = re.compile(r"(\d{1,9})-(\d{1,9})-\d+")  # start and end of the phrase's span, and the number of the box
 CONFIG = """<View>
   <Text name="caption" value="$caption"/>

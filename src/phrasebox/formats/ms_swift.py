@@ -9,6 +9,9 @@ from pathlib import Path
 from phrasebox.formats._writing import CaptionLine, Written, without_overlap, write_caption_lines
 from phrasebox.types import GroundedCaption, GroundedImage
 
+COORDINATES = "xyxy pixels, right and bottom exclusive"
+PICTURES = "named"
+
 _TAG = re.compile(r"(<(?:image|video|audio|ref-object|bbox|start-image)>)")
 _REQUEST = "<image>Describe the image, with the box of every phrase."
 

@@ -14,6 +14,8 @@ from phrasebox.formats._writing import CaptionLine, Written, by_span, write_capt
 from phrasebox.types import Example, GroundedCaption, GroundedImage, Phrase, Skipped
 
 LAYOUT = '*.jsonl with lines of "filename" and "grounding" (or "detection") (ODVG)'
+COORDINATES = "xyxy pixels, right and bottom exclusive"
+PICTURES = "named"
 
 
 def recognises(source: Path) -> bool:

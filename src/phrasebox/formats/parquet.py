@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LAYOUT = "*.parquet with a column image and text (or caption), or boxes and vectors of your own"
+COORDINATES = "xywh pixels, left top corner and size"
+PICTURES = "copied"
 _IMAGE = ("image", "file_name", "image_path", "filename", "path", "img")
 _OTHERS = (*TEXTS, "objects", "split", "width", "height", "boxes", "vectors")
 _BATCH = 64
@@ -235,7 +237,7 @@ def write(path: Path, records: Iterable[GroundedImage], embed_images: bool = Tru
     Raises
     ------
     DataError
-        If ``path`` is a folder, or a picture to embed cannot be read.
+        If ``path`` is a folder.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -252,11 +254,15 @@ def write(path: Path, records: Iterable[GroundedImage], embed_images: bool = Tru
     return fitted.report()
 
 
-def _groups(records: Iterable[GroundedImage], embed_images: bool) -> Iterator[list[dict[str, Any]]]:
+def _groups(records: FittedRecords, embed_images: bool) -> Iterator[list[dict[str, Any]]]:
     rows: list[dict[str, Any]] = []
     held = 0
     for record in records:
-        data = _picture_bytes(record.image) if embed_images and record.captions else None
+        data = None
+        if embed_images and record.captions:
+            data = records.picture(record, lambda record: _picture_bytes(record.image))
+            if data is None:
+                continue
         image = {"bytes": data, "path": record.key if embed_images else str(record.image)}
         for caption in record.captions:
             rows.append(_row(record, caption, image))

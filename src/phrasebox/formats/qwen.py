@@ -9,6 +9,9 @@ from pathlib import Path
 from phrasebox.formats._writing import CaptionLine, Written, by_span, write_caption_lines
 from phrasebox.types import Box, GroundedCaption, GroundedImage
 
+COORDINATES = "xyxy in whole pixels, right and bottom exclusive"
+PICTURES = "named"
+
 _REQUEST = "<image>\nLocate the phrases of this caption in the image, as JSON: "
 Numbers = Callable[[Box, GroundedImage], Sequence[int]]
 

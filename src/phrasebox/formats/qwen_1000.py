@@ -9,6 +9,9 @@ from phrasebox.formats._writing import Written
 from phrasebox.formats.qwen import whole, write_conversations
 from phrasebox.types import Box, GroundedImage
 
+COORDINATES = "xyxy in thousandths of the picture, 0 to 1000"
+PICTURES = "named"
+
 _UNITS = 1000
 
 

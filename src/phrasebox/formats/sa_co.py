@@ -12,6 +12,9 @@ from phrasebox.formats._writing import FittedRecords, Written
 from phrasebox.formats.coco import image_entry, writing
 from phrasebox.types import Box, GroundedImage
 
+COORDINATES = "xywh as shares of the picture, left top corner and size"
+PICTURES = "named"
+
 _CATEGORY = {"id": 1, "name": "object"}
 _END = f'\n], "categories": [{json.dumps(_CATEGORY)}]}}\n'
 

@@ -16,6 +16,8 @@ from phrasebox.io.atomic import replacing_text
 from phrasebox.types import Example, GroundedImage, Skipped
 
 LAYOUT = '*.json, a list of images with "regions" and their "phrase" (Visual Genome region descriptions)'
+COORDINATES = "x, y, width, height in pixels"
+PICTURES = "named"
 _FIRST_OWN_ID = 1_000_000_000  # beyond the ids of Visual Genome
 _FOLDERS = ("", "VG_100K", "VG_100K_2")  # the pictures come in two parts
 

@@ -26,6 +26,8 @@ from phrasebox.io.atomic import replacing_folder
 from phrasebox.types import Example, GroundedImage, Phrase, Skipped
 
 LAYOUT = "*.tar with <key>.jpg and <key>.txt or <key>.json (WebDataset)"
+COORDINATES = "xyxy pixels, right and bottom exclusive"
+PICTURES = "copied"
 _SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _PICTURES = tuple(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
 _TEXTS = ("txt", "json", "grounding.json")
@@ -215,21 +217,27 @@ def _opened(shard: Path) -> Iterator[tarfile.TarFile]:
 def write(path: Path, records: Iterable[GroundedImage]) -> Written:
     """Write a folder of shards ``00000.tar``, ``00001.tar``, ... of at most 10,000 pictures and about a GiB.
 
-    A sample is an image that has captions: the picture, turned upright where EXIF asks for it; ``txt``, its first
-    caption; ``json`` with img2dataset's names (``caption``, ``key``, ``status``, ``width``, ``height``, ...) and all
-    ``captions``; ``grounding.json`` with ``file_name`` (the image's key), ``split``, ``width``, ``height`` and
+    A sample is an image that has captions: ``jpg``, the picture's file, turned upright where EXIF asks for it; ``txt``,
+    its first caption; ``json`` with img2dataset's names (``caption``, ``key``, ``status``, ``width``, ``height``, ...)
+    and all ``captions``; ``grounding.json`` with ``file_name`` (the image's key), ``split``, ``width``, ``height`` and
     ``captions``, each with its ``phrases``: ``phrase``, ``span``, ``bbox`` (absolute ``xyxy``), ``score``,
     ``confidence`` and ``whole_image``.
+
+    The member is named ``jpg`` whatever the file's encoding, as img2dataset names it: ``datasets`` asks that all
+    samples have the same members, and readers tell the encoding by the bytes.
 
     Raises
     ------
     DataError
-        If ``path`` cannot be written, or a picture cannot be read.
+        If ``path`` cannot be written.
     """
-    fitted = FittedRecords(record for record in records if record.captions)
+    fitted, numbers = FittedRecords(record for record in records if record.captions), count()
     with replacing_folder(path) as part, closing(_Shards(part)) as shards:
-        for number, record in enumerate(fitted):
-            key = f"{number:09d}"
+        for record in fitted:
+            picture = fitted.picture(record, lambda record: upright_bytes(record.image))
+            if picture is None:
+                continue
+            key = f"{next(numbers):09d}"
             about = {
                 "caption": record.captions[0].text,
                 "captions": [caption.text for caption in record.captions],
@@ -243,7 +251,7 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
                 "original_height": record.height,
             }
             members = {
-                record.image.suffix[1:].lower(): upright_bytes(record.image),
+                "jpg": picture,
                 "txt": record.captions[0].text.encode(),
                 "json": _json_bytes(about),
                 "grounding.json": _json_bytes(_grounding_json(record)),
