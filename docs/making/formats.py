@@ -12,7 +12,10 @@ from phrasebox.formats import CAPTIONS_ONLY, READERS, WRITERS
 def page(_: str = "") -> str:
     """One table of the formats that are read, with how they are recognised, and one of those that are written."""
     read = [f"| `{name}` | {_cell(_module(module).LAYOUT)} |" for name, module in READERS.items()]
-    written = [f"| `{name}` | {_first_line(module)} |" for name, module in sorted(WRITERS.items())]
+    written = [
+        f"| `{name}` | {_first_line(module)} | {_cell(_module(module).COORDINATES)} | {_module(module).PICTURES} |"
+        for name, module in sorted(WRITERS.items())
+    ]
     return "\n".join(
         [
             "## Read",
@@ -27,8 +30,10 @@ def page(_: str = "") -> str:
             "",
             f"{', '.join(f'`{name}`' for name in sorted(CAPTIONS_ONLY))} contain captions only, no phrases.",
             "",
-            "| format | what it writes |",
-            "|---|---|",
+            "Boxes are of the picture as it is seen, upright: a reader has to turn named pictures as EXIF says.",
+            "",
+            "| format | what it writes | coordinates of a box | pictures |",
+            "|---|---|---|---|",
             *written,
         ]
     )

@@ -201,6 +201,15 @@ class Skipped:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """State of an image file: bytes, time of its last change in ns, and a digest of its content."""
+
+    size: int
+    modified: int
+    digest: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Regions:
     """Regions of an image: the set g_k of boxes with their vectors (PAPER: section 2). Row 0 is the whole image.
@@ -220,6 +229,8 @@ class Regions:
         (`phrasebox.regions.straddling.straddling`). None where it is not needed or there was no image.
     objectness : (R,) float32 or None
         IoU from 0 to 1 that each box is expected to have with a thing, by a learned proposer; None of other proposers.
+    file : PictureFile or None
+        State of the image file that they were made from, if that is known.
 
     Raises
     ------
@@ -235,6 +246,7 @@ class Regions:
     key: str = ""
     straddling: np.ndarray | None = None
     objectness: np.ndarray | None = None
+    file: PictureFile | None = None
 
     def __post_init__(self) -> None:
         if self.boxes.ndim != 2 or self.boxes.shape[1] != 4 or not len(self.boxes):
@@ -454,7 +466,10 @@ class GroundedCaption:
 
 @dataclass(frozen=True, slots=True)
 class GroundedImage:
-    """An image with its grounded captions: the input of every writer of region-phrase data."""
+    """An image with its grounded captions: the input of every writer of region-phrase data.
+
+    ``file`` is the state of the image file when its regions were made, if that is known.
+    """
 
     key: str
     image: Path
@@ -462,3 +477,4 @@ class GroundedImage:
     width: int
     height: int
     captions: tuple[GroundedCaption, ...]
+    file: PictureFile | None = None

@@ -111,3 +111,16 @@ def test_importing_the_registry_is_light():
     code = "import sys, phrasebox.formats; print(*sorted({'torch', 'pyarrow', 'cv2', 'defusedxml'} & {*sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_the_help_of_export_says_what_the_numbers_of_boxes_mean():
+    from phrasebox.cli.export import export
+    from phrasebox.formats import coordinates
+
+    told = " ".join((export.__doc__ or "").split())
+    by_meaning: dict[str, list[str]] = {}
+    for name, meaning in coordinates().items():
+        by_meaning.setdefault(meaning, []).append(name)
+    assert set(by_meaning.pop("none")) == CAPTIONS_ONLY
+    for meaning, names in by_meaning.items():
+        assert f"* {', '.join(names)}: {meaning}" in told

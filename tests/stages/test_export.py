@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pyarrow.parquet
 import pytest
+from PIL import Image
 
+from phrasebox.formats import CAPTIONS_ONLY, WRITERS
 from phrasebox.types import Box, GroundedCaption, Phrase
 from phrasebox.workspace.workspace import Workspace
 
@@ -31,7 +34,8 @@ def test_all_phrases_and_a_second_time(format, at, call, tmp_path):
     done = call("export", ws, out, "--format", format, "--json")
     assert (done.code, done.err) == (0, "")
     phrases = all_phrases(ws)
-    assert done.json == {"file": str(out), "captions": 10, "phrases": len(phrases), "dropped": 0}
+    nothing = {"dropped": 0, "unclassed": 0, "empty": 0, "turned": 0, "left_out": []}
+    assert done.json == {"file": str(out), "captions": 10, "phrases": len(phrases), **nothing}
     assert len(written(out, format)) == len(phrases) > 0
     before = out.read_bytes()
     assert call("export", ws, out, "--format", format).code == 0
@@ -93,7 +97,7 @@ def test_gallery_and_a_second_time(at, call, model, tmp_path):
     ws, out = at("regions"), tmp_path / "new" / "gallery.html"
     done = call("gallery", ws, out, "--model", model, "--images", "3", "--json")
     assert (done.code, done.err) == (0, "")
-    assert done.json == {"file": str(out), "images": 3}
+    assert done.json == {"file": str(out), "images": 3, "left_out": []}
     page = out.read_text()
     assert page.count("<article") == 3
     assert "A tabby cat with" not in page.split("<article")[1]
@@ -106,3 +110,117 @@ def test_gallery_of_a_split(at, call, model, tmp_path):
     page = (tmp_path / "g.html").read_text()
     assert "rocket.jpg" in page
     assert "coffee.png" not in page
+
+
+ALL = sorted(WRITERS)
+SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--regions", "27")
+
+
+@pytest.fixture
+def own_pictures(photographs, karpathy, call, model, tmp_path):
+    """A grounded workspace whose pictures the test may change: in ``tmp_path/data/images``."""
+    ws = tmp_path / "own"
+    assert call("import", karpathy(), ws, "--images", photographs).code == 0
+    assert call("regions", ws, *SMALL, "--quiet").code == 0
+    assert call("ground", ws, "--model", model, "--quiet").code == 0
+    return ws
+
+
+def test_pictures_that_are_gone_or_changed_are_left_out_and_named(own_pictures, photographs, call, model, tmp_path):
+    gone, changed, other = (photographs / name for name in ("coffee.png", "rocket.jpg", "chelsea.png"))
+    gone.unlink()
+    with Image.open(changed) as picture:
+        picture.resize((60, 90)).save(changed)
+    with Image.open(other) as picture:
+        picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(other)  # the same size in pixels
+    for format in ALL:
+        out = tmp_path / f"out-{format}"
+        done = call("export", own_pictures, out, "--format", format, "--json")
+        assert done.code == 0, done.err
+        named = {item["key"]: item["reason"] for item in done.json["left_out"]}
+        assert named["coffee.png"].endswith("no such file")
+        assert "rocket.jpg" in named
+        assert "import SOURCE" in done.err
+        assert "coffee.png" in done.err
+        if format not in CAPTIONS_ONLY:
+            assert "changed since its regions were made: 60 x 90 pixels" in named["rocket.jpg"]
+            assert named["chelsea.png"].endswith("other content")
+            assert f"phrasebox regions {own_pictures} --fresh" in done.err
+    hub = call("export", own_pictures, "--hub-folder", tmp_path / "hub", "--model", model, "--json")
+    assert {item["key"] for item in hub.json["left_out"]} == {"coffee.png", "rocket.jpg", "chelsea.png"}
+    page = call("gallery", own_pictures, tmp_path / "g.html", "--model", model)
+    assert page.code == 0, page.err
+    assert all(name in page.err for name in ("coffee.png", "rocket.jpg", "chelsea.png", "--fresh"))
+    assert (tmp_path / "g.html").read_text().count("<article") == 2
+
+    told = call("doctor", own_pictures).out
+    assert "1 image file missing" in told
+    assert "2 pictures changed" in told
+    assert "60 x 90 pixels" in told
+
+    assert call("regions", own_pictures, *SMALL, "--fresh", "--quiet").code == 0
+    assert call("ground", own_pictures, "--model", model, "--quiet").code == 0
+    assert call("export", own_pictures, tmp_path / "again", "--format", "odvg", "--json").json["left_out"] == []
+    lines = map(json.loads, (tmp_path / "again").read_text().splitlines())
+    assert {(line["width"], line["height"]) for line in lines if line["filename"] == "rocket.jpg"} == {(60, 90)}
+
+
+def test_a_copy_of_the_same_pictures_has_not_changed(own_pictures, photographs, call, tmp_path):
+    for file in photographs.iterdir():
+        data = file.read_bytes()
+        file.unlink()
+        file.write_bytes(data)
+    done = call("export", own_pictures, tmp_path / "out", "--format", "odvg", "--json")
+    assert (done.json["left_out"], done.err) == ([], "")
+
+
+def test_no_picture_is_left(own_pictures, photographs, call, model, tmp_path):
+    for file in photographs.iterdir():
+        file.unlink()
+    for command in (("export", "--format", "yolo"), ("export", "--format", "coco"), ("gallery", "--model", model)):
+        refused = call(command[0], own_pictures, tmp_path / "out", *command[1:]).reason
+        assert "all 5 images are left out" in refused
+        assert "import SOURCE" in refused
+        assert not (tmp_path / "out").exists()
+
+
+def test_only_files_that_export_wrote_are_replaced(at, call, tmp_path):
+    ws, out = at("ground"), tmp_path / "captions.csv"
+    out.write_text("image,caption\n")
+    assert "was not written by this workspace's export" in call("export", ws, out, "--format", "odvg").reason
+    assert out.read_text() == "image,caption\n"
+    assert call("export", ws, out, "--format", "odvg", "--force").code == 0
+    assert call("export", ws, out, "--format", "odvg").code == 0
+    out.write_text("mine again")
+    assert "has changed since export wrote it" in call("export", ws, out, "--format", "odvg").reason
+    assert out.read_text() == "mine again"
+
+
+def test_classes(at, call, tmp_path):
+    ws, table = at("ground"), tmp_path / "classes.txt"
+    table.write_text("cat,animal\neye\n")
+    options = "--format", "coco-detection"
+    assert call("export", ws, tmp_path / "a.json", *options, "--classes", table).code == 0
+    assert [one["name"] for one in json.loads((tmp_path / "a.json").read_text())["categories"]] == ["animal", "eye"]
+    done = call("export", ws, tmp_path / "b.json", *options, "--min-count", "2", "--empty", "--json")
+    file = json.loads((tmp_path / "b.json").read_text())
+    counts = Counter(one["category_id"] for one in file["annotations"])
+    assert min(counts.values()) > 1
+    assert len(counts) == len(file["categories"])
+    assert len(file["images"]) == 5
+    assert done.json["unclassed"] > 0
+    assert "has no classes" in call("export", ws, tmp_path / "c", "--format", "odvg", "--min-count", "2").reason
+
+
+def test_turned_pictures_are_counted_where_they_are_only_named(own_pictures, photographs, call, model, tmp_path):
+    with Image.open(photographs / "rocket.jpg") as picture:
+        exif = picture.getexif()
+        exif[0x0112] = 3
+        picture.save(photographs / "rocket.jpg", exif=exif)
+    assert call("regions", own_pictures, *SMALL, "--fresh", "--quiet").code == 0
+    assert call("ground", own_pictures, "--model", model, "--quiet").code == 0
+    counts = {
+        format: call("export", own_pictures, tmp_path / format, "--format", format, "--json").json["turned"]
+        for format in ("odvg", "fiftyone", "yolo", "imagefolder")
+    }
+    assert counts == {"odvg": 1, "fiftyone": 1, "yolo": 0, "imagefolder": 0}

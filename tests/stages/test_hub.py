@@ -139,8 +139,9 @@ class TestBadInput:
         )
         call("ground", ws, "--model", model, "--quiet")
         (photographs / "coffee.png").unlink()
-        assert "coffee.png" in call("export", ws, "--hub-folder", tmp_path / "hub", "--model", model).reason
-        assert not (tmp_path / "hub").exists()
+        done = call("export", ws, "--hub-folder", tmp_path / "hub", "--model", model, "--json")
+        assert [item["key"] for item in done.json["left_out"]] == ["coffee.png"]
+        assert "coffee.png" in done.err
 
     @pytest.mark.parametrize("extra", [["out.jsonl"], ["--format", "odvg"], ["--split", "val"]])
     def test_both_kinds_of_target(self, at, call, tmp_path, extra):

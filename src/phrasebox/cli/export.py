@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from phrasebox.cli.app import COMMON, Common, Split, WorkspacePath
-from phrasebox.cli.shared import say, session
+from phrasebox.cli.shared import left_out, say, session, warn
 from phrasebox.errors import SettingsError
 
 
@@ -20,11 +24,28 @@ def export(
     min_confidence: float = 0.0,
     parts_only: bool = False,
     reviewed: bool = False,
+    classes: Path | None = None,
+    min_count: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
+    empty: bool = False,
+    force: bool = False,
     hub_folder: Path | None = None,
     model: str | None = None,
     common: Common = COMMON,
 ) -> None:
     """Write the region-phrase pairs in a standard format.
+
+    Pictures that are gone, or changed since their regions were made, are left out and named.
+
+    Boxes are of the upright picture, and their numbers are:
+
+    * coco-detection, coco-grounding, imagefolder, parquet: xywh pixels, left top corner and size
+    * entities: xmin, ymin, xmax, ymax in whole pixels counted from 1, last pixel included
+    * fiftyone: xywh as shares of the picture, left top corner and size
+    * kosmos: grounded: corner cells of a grid of 32 x 32; noun_chunks: xyxy as shares of the picture
+    * label-studio: x, y, width, height in percent of the picture
+    * odvg, webdataset: xyxy pixels, right and bottom exclusive
+    * visual-genome: x, y, width, height in pixels
+    * yolo: centre x, centre y, width, height as shares of the picture
 
     Parameters
     ----------
@@ -43,6 +64,15 @@ def export(
         Omit phrases whose region is the whole image.
     reviewed
         Export only phrases that were accepted, edited or corrected in a review.
+    classes
+        Table of classes for coco-detection, yolo and fiftyone: a text file with lines of a noun or of noun,class.
+        A line "noun," leaves its phrases out, a line * keeps nouns that are not listed. Default: every head noun.
+    min_count
+        Omit classes with fewer phrases.
+    empty
+        Write pictures without phrases too, for coco-detection, yolo and fiftyone.
+    force
+        Replace OUT even if it is a file that export did not write.
     hub_folder
         Instead of a file, write a new folder for the Hugging Face hub, with the data, the model and their cards.
     model
@@ -53,20 +83,40 @@ def export(
     if hub_folder is not None:
         if out is not None or format is not None or split is not None:
             raise SettingsError("--hub-folder replaces OUT, --format and --split; omit those")
-        if reviewed:
-            raise SettingsError("--hub-folder exports all phrases; omit --reviewed, or give OUT and --format")
+        if reviewed or classes is not None or min_count > 1 or empty:
+            raise SettingsError("--hub-folder exports all phrases; omit --reviewed, --classes, --min-count and --empty")
         _to_hub(ws, hub_folder, model, min_confidence, parts_only, common)
         return
     if out is None or format is None:
         raise SettingsError("give a file to write and its --format, or --hub-folder")
     with session(ws, common, writes=False) as opened:
-        written = job(opened.workspace, out, format, split, min_confidence, parts_only, reviewed)
+        written = job(
+            opened.workspace,
+            out,
+            format,
+            split,
+            min_confidence,
+            parts_only,
+            reviewed,
+            classes,
+            min_count,
+            empty,
+            force,
+        )
+        told = left_out(opened.workspace, written.left_out)
     say(
         common,
         {"file": str(out), **asdict(written)},
         f"{out}: {f'{written.phrases} phrases of ' if written.phrases else ''}{written.captions} captions"
-        + (f", {written.dropped} that the format cannot hold are omitted" if written.dropped else ""),
+        + (f", {written.dropped} that the format cannot hold are omitted" if written.dropped else "")
+        + (f", {written.unclassed} phrases of no class are omitted" if written.unclassed else ""),
+        *([f"{written.empty} images without phrases are left out; --empty writes them"] if written.empty else []),
+        *([f"{written.turned} images are {_TURNED}"] if written.turned else []),
     )
+    warn(common, told)
+
+
+_TURNED = "turned by EXIF, boxes are of the upright picture; for readers that ignore EXIF choose a format that copies"
 
 
 def _to_hub(ws: Path, folder: Path, model: str | None, min_confidence: float, parts_only: bool, common: Common) -> None:
@@ -74,9 +124,11 @@ def _to_hub(ws: Path, folder: Path, model: str | None, min_confidence: float, pa
 
     with session(ws, common, writes=False) as opened:
         found = write_hub_folder(opened.workspace, opened.aligner(model), folder, min_confidence, parts_only)
+        told = left_out(opened.workspace, found.left_out)
     say(
         common,
         {"folder": str(folder), **asdict(found)},
         f"{folder}: {found.phrases} phrases of {found.captions} captions in {found.files} files, a model and two cards",
         *([] if found.figures else [f"the card has no measurements; to add them, run: phrasebox evaluate {ws}"]),
     )
+    warn(common, told)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 from phrasebox.cli.app import COMMON, Common, Split, WorkspacePath
-from phrasebox.cli.shared import check_target, say, session
+from phrasebox.cli.shared import check_target, left_out, say, session, warn
 
 
 def gallery(
@@ -35,5 +36,7 @@ def gallery(
 
     check_target(out)
     with session(ws, common, writes=False) as opened:
-        shown = gallery_of(opened.workspace, opened.aligner(model), out, images, split)
-    say(common, {"file": str(out), "images": shown}, f"{out}: {shown} images")
+        shown, lacking = gallery_of(opened.workspace, opened.aligner(model), out, images, split)
+        told = left_out(opened.workspace, lacking)
+    say(common, {"file": str(out), "images": shown, "left_out": [*map(asdict, lacking)]}, f"{out}: {shown} images")
+    warn(common, told)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from phrasebox.aligner import Aligner
     from phrasebox.pipeline import Engine
-    from phrasebox.types import Phrase
+    from phrasebox.types import Phrase, Skipped
     from phrasebox.workspace.workspace import Workspace
 
 EngineName = Literal["local", "ray"]
@@ -119,12 +119,28 @@ def say(common: Common, result: Mapping[str, Any], *lines: str) -> None:
         print("\n".join(lines))
 
 
+def warn(common: Common, lines: Iterable[str]) -> None:
+    """Print lines about what was left out on standard error, unless the command is quiet."""
+    for line in lines if not common.quiet else ():
+        print(line, file=sys.stderr)
+
+
 def skipped(ws: Workspace, stage: str) -> list[str]:
     """Lines about the images that a stage skipped: their number, and the first five with reasons."""
-    left_out = ws.skipped(stage)
-    lines = [f"  {item.key}: {item.reason}" for item in left_out[:5]]
-    more = [f"  and {len(left_out) - 5} more"] if len(left_out) > 5 else []
-    return [f"{len(left_out)} skipped:", *lines, *more] if left_out else []
+    return _listed(ws.skipped(stage), "skipped")
+
+
+def left_out(ws: Workspace, items: Sequence[Skipped]) -> list[str]:
+    """Lines about the images and captions that are left out, as `skipped`, and what to do about them."""
+    from phrasebox.workspace.picture_files import remedies
+
+    return [*_listed(items, "left out"), *remedies(ws.path, [item.reason for item in items])]
+
+
+def _listed(items: Sequence[Skipped], how: str) -> list[str]:
+    lines = [f"  {item.key}: {item.reason}" for item in items[:5]]
+    more = [f"  and {len(items) - 5} more"] if len(items) > 5 else []
+    return [f"{len(items)} {how}:", *lines, *more] if items else []
 
 
 def print_phrases(title: str, shown: Iterable[tuple[str, str, Sequence[Phrase]]]) -> None:

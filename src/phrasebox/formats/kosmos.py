@@ -7,12 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-<<<<<<< HEAD
-from phrasebox.formats._writing import CaptionLine, Written, without_overlap, write_caption_lines
-=======
 from phrasebox.errors import DataError
-from phrasebox.formats._writing import Written, without_overlap, write_caption_lines
->>>>>>> a839c2e (formats: one map from phrase to class, and one picture or caption that fails leaves out itself)
+from phrasebox.formats._writing import CaptionLine, Written, without_overlap, write_caption_lines
 from phrasebox.types import Box, GroundedCaption, GroundedImage, Phrase
 
 COORDINATES = "grounded: corner cells of a grid of 32 x 32; noun_chunks: xyxy as shares of the picture"
@@ -37,15 +33,10 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
     return write_caption_lines(path, records, _line)
 
 
-<<<<<<< HEAD
 def _line(image: GroundedImage, caption: GroundedCaption) -> CaptionLine:
-    line: dict[str, object] = {
-=======
-def _line(image: GroundedImage, caption: GroundedCaption) -> dict[str, object]:
     if tag := _TAG.search(caption.text):
         raise DataError(f"it contains {tag[0]!r}, a tag of Kosmos-2")
-    return {
->>>>>>> a839c2e (formats: one map from phrase to class, and one picture or caption that fails leaves out itself)
+    line: dict[str, object] = {
         "file_name": image.key,
         "width": image.width,
         "height": image.height,

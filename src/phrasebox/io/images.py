@@ -19,7 +19,8 @@ ImageSource = str | Path | Image.Image | np.ndarray
 """An image argument: a path, a PIL image, or an array."""
 
 _HEADER = 1 << 18  # number of bytes read from a file in an object store to get its header
-_SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+SIDEWAYS = (5, 6, 7, 8)
+"""EXIF orientations that swap width and height."""
 
 
 def load_image(image: ImageSource, max_pixels: int = 178_956_970) -> np.ndarray:
@@ -71,13 +72,27 @@ def image_size(path: str | Path) -> tuple[int, int]:
     DataError
         If the file is missing, empty or not an image. Damage behind the header is not detected.
     """
+    return size_and_orientation(path)[0]
+
+
+def size_and_orientation(path: str | Path) -> tuple[tuple[int, int], int]:
+    """As `image_size`, with the EXIF orientation: 1 for a file that is stored upright, 2 to 8 for others."""
     with _reasons(path), _opened(path, header=True) as image:
         width, height = image.size
         # Pillow reports TIFF sizes upright, and would decode a whole PNG to search for an EXIF block.
-        has_exif = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
-        if has_exif and image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS:
-            return height, width
-        return width, height
+        if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
+            return (width, height), 1
+        found = image.getexif().get(ExifTags.Base.Orientation, 1)
+        orientation = found if found in range(1, 9) else 1
+        return ((height, width) if orientation in SIDEWAYS else (width, height)), orientation
+
+
+def is_turned(path: str | Path) -> bool:
+    """Whether a file is stored in another orientation than upright; False for one that cannot be read."""
+    try:
+        return size_and_orientation(path)[1] != 1
+    except DataError:
+        return False
 
 
 @contextmanager

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phrasebox.errors import SettingsError, WorkspaceError
-from phrasebox.formats import CAPTIONS_ONLY, write_target
-from phrasebox.formats._writing import Written
-from phrasebox.io.images import load_image
+from phrasebox.errors import DataError, SettingsError, WorkspaceError
+from phrasebox.formats import CAPTIONS_ONLY, CLASSES, Classes, Written, names_pictures, write_target
+from phrasebox.io.atomic import digest, replacing
 from phrasebox.io.paths import place
+from phrasebox.stages.usable_pictures import UsablePictures
 from phrasebox.text.words import words
-from phrasebox.types import GroundedCaption, GroundedImage, Phrase
+from phrasebox.types import GroundedCaption, GroundedImage, Phrase, Skipped
 from phrasebox.workspace.run_log import Run
 from phrasebox.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from phrasebox.aligner import Aligner
     from phrasebox.show import GalleryItem
+
+WRITING = ""
+"""Recorded instead of the digest of an export that is being written, or was when its process ended."""
+
+
+@dataclass(frozen=True)
+class Exported(Written):
+    """What an export wrote and left out.
+
+    Attributes
+    ----------
+    turned : int
+        Images that are named, not copied, and that only a reader of EXIF orientation sees upright, as boxes refer to.
+    """
+
+    turned: int = 0
 
 
 def export(
@@ -30,10 +47,15 @@ def export(
     min_confidence: float = 0.0,
     parts_only: bool = False,
     reviewed: bool = False,
-) -> Written:
+    classes: Path | None = None,
+    min_count: int = 1,
+    empty: bool = False,
+    force: bool = False,
+) -> Exported:
     """Write region-phrase pairs, or only captions in a format without phrases.
 
-    Reviewed phrases replace the decoded ones; rejected phrases are omitted.
+    Reviewed phrases replace the decoded ones; rejected phrases are omitted. Images whose files are gone, or are no
+    longer those that the regions were made from, are left out.
 
     Parameters
     ----------
@@ -47,33 +69,92 @@ def export(
         Omit phrases whose region is the whole image.
     reviewed : bool
         Export only reviewed phrases (accepted, edited, or kept in a reviewed caption), their captions and images.
+    classes : Path, optional
+        Table of classes (`phrasebox.formats.Classes.read`), for the formats of detectors.
+    min_count : int
+        Leave out classes with fewer phrases, in the formats of detectors.
+    empty : bool
+        Write images without phrases too, in the formats of detectors.
+    force : bool
+        Replace ``out`` even if no export of this workspace wrote it.
 
     Raises
     ------
     DataError
-        If ``out`` cannot be written in this format; no partial output remains.
+        If ``out`` cannot be written in this format, or is a file that no export wrote; no partial output remains.
+        If every image is left out.
     SettingsError
-        If the format is unknown, or ``reviewed`` is set for a format without phrases.
+        If the format is unknown, or an option is set that it has no use for.
     WorkspaceError
         If there is nothing to write: no captions, no phrases, or all phrases are omitted.
     """
-    if format not in CAPTIONS_ONLY:
-        records = grounded_records(ws, split, min_confidence, parts_only, reviewed)
-    elif reviewed:
+    if format not in CLASSES and (classes is not None or min_count > 1 or empty):
+        raise SettingsError(
+            f"{format} has no classes; omit --classes, --min-count and --empty, or give {', '.join(sorted(CLASSES))}"
+        )
+    if format in CAPTIONS_ONLY and reviewed:
         raise SettingsError(f"{format} holds only captions; omit --reviewed, or give another --format")
-    else:
-        records = _captioned(ws, split)
-    written = write_target(out, records, format)
+    pictures = UsablePictures(ws, names_pictures(format))
+
+    def records() -> Iterator[GroundedImage]:
+        pictures.clear()
+        if format in CAPTIONS_ONLY:
+            return _captioned(ws, split, pictures)
+        return grounded_records(ws, split, min_confidence, parts_only, reviewed, pictures)
+
+    chosen = replace(Classes() if classes is None else Classes.read(classes), empty=empty)
+    refuse_to_replace(ws, out, force)
+    if min_count > 1:
+        chosen = _without_rare(chosen, records(), min_count)
+    ws.note_written(_target(ws, out), WRITING)
+    written = write_target(out, records(), format, chosen)
     asked = {"format": format, "split": split, "min_confidence": min_confidence or None}
-    note_export(ws, out, {**asked, "parts_only": parts_only, "reviewed": reviewed})
-    return written
+    asked |= {"parts_only": parts_only, "reviewed": reviewed}
+    asked |= {"classes": classes and str(classes), "min_count": min_count if min_count > 1 else None, "empty": empty}
+    note_export(ws, out, {name: value for name, value in asked.items() if value or name not in _NEW})
+    left_out = (*pictures.left_out, *written.left_out)
+    return Exported(**{**vars(written), "left_out": left_out}, turned=pictures.turned)
+
+
+_NEW = ("classes", "min_count", "empty")  # arguments that are recorded only if they are given
+
+
+def _without_rare(classes: Classes, records: Iterator[GroundedImage], min_count: int) -> Classes:
+    counts = Counter(
+        classes.of(phrase.text)
+        for record in records
+        for caption in record.captions
+        for phrase in caption.phrases
+        for _ in phrase.boxes
+    )
+    return replace(classes, rare=frozenset(name for name, n in counts.items() if name and n < min_count))
+
+
+def refuse_to_replace(ws: Workspace, out: Path, force: bool = False) -> None:
+    """Raise `DataError` if ``out`` is a file that no export of this workspace wrote, unless ``force`` is set."""
+    out = place(out)
+    if force or not out.is_file():
+        return
+    target = _target(ws, out)
+    noted = any(run.stage == "export" and run.makes == target for run in ws.runs)  # older versions kept no digest
+    wrote = ws.written.get(target, WRITING if noted else None)
+    if wrote is None:
+        raise DataError(f"{out} exists and was not written by this workspace's export; give another name, or --force")
+    if wrote not in (WRITING, digest(out)):
+        raise DataError(f"{out} has changed since export wrote it; give another name, or --force to replace it")
 
 
 def note_export(ws: Workspace, out: Path, asked: Mapping[str, Any]) -> None:
     """Record in the workspace that ``out`` was written; its path is relative to the workspace if it is inside."""
-    path, own = place(out).absolute(), ws.path.absolute()
-    target = path.relative_to(own).as_posix() if path.is_relative_to(own) else str(path)
+    target = _target(ws, out)
+    if place(out).is_file():
+        ws.note_written(target, digest(place(out)))
     ws.note(Run("export", {"out": target, **asked}, makes=target))
+
+
+def _target(ws: Workspace, out: Path) -> str:
+    path, own = place(out).absolute(), ws.path.absolute()
+    return path.relative_to(own).as_posix() if path.is_relative_to(own) else str(path)
 
 
 def grounded_records(
@@ -82,15 +163,16 @@ def grounded_records(
     min_confidence: float = 0.0,
     parts_only: bool = False,
     reviewed: bool = False,
+    pictures: UsablePictures | None = None,
 ) -> Iterator[GroundedImage]:
-    """Images with the phrases that `export` would write."""
+    """Images with the phrases that `export` would write; ``pictures`` collects those that are left out."""
 
     def wanted(phrase: Phrase) -> bool:
         if reviewed and not phrase.reviewed:
             return False
         return phrase.confidence >= min_confidence and not (parts_only and phrase.whole_image)
 
-    records = _grounded(ws, split, wanted, reviewed)
+    records = _grounded(ws, split, wanted, reviewed, pictures or UsablePictures(ws))
     return _with_phrases(records) if reviewed else records
 
 
@@ -101,27 +183,33 @@ def _with_phrases(images: Iterator[GroundedImage]) -> Iterator[GroundedImage]:
             yield replace(image, captions=captions)
 
 
-def _captioned(ws: Workspace, split: str | None) -> Iterator[GroundedImage]:
+def _captioned(ws: Workspace, split: str | None, pictures: UsablePictures) -> Iterator[GroundedImage]:
     empty = True
-    for rows in ws.images(split):
-        for row in rows:
-            empty = empty and not row.captions
+
+    def rows() -> Iterator[GroundedImage]:
+        for row in (row for part in ws.images(split) for row in part):
             captions = tuple(map(GroundedCaption, row.captions))
             yield GroundedImage(row.key, row.path, row.split, row.width, row.height, captions)
+
+    for record in pictures.of(rows()):
+        empty = empty and not record.captions
+        yield record
     if empty:
+        pictures.refuse_if_all()
         raise WorkspaceError(f"{_part(ws, split)} has no captions; import some with: phrasebox import SOURCE {ws.path}")
 
 
 def _grounded(
-    ws: Workspace, split: str | None, wanted: Callable[[Phrase], bool], reviewed: bool
+    ws: Workspace, split: str | None, wanted: Callable[[Phrase], bool], reviewed: bool, pictures: UsablePictures
 ) -> Iterator[GroundedImage]:
     kept = there = 0
-    for image in ws.grounded(split):
+    for image in pictures.of(ws.grounded(split)):
         captions = tuple(replace(caption, phrases=tuple(filter(wanted, caption.phrases))) for caption in image.captions)
         there += sum(len(caption.phrases) for caption in image.captions)
         kept += sum(len(caption.phrases) for caption in captions)
         yield replace(image, captions=captions)
     if not there:
+        pictures.refuse_if_all()
         raise WorkspaceError(f"{_part(ws, split)} has no phrases yet; run: phrasebox ground {ws.path}")
     if not kept and reviewed:
         part = _part(ws, split)
@@ -132,14 +220,24 @@ def _grounded(
 
 def gallery_of(
     ws: Workspace, aligner: Aligner, out: Path, images: int = 24, split: str | None = None, captions: int = 5
-) -> int:
-    """Write one HTML file with the words, regions and scores of the first ``images`` of a split; returns their number.
+) -> tuple[int, tuple[Skipped, ...]]:
+    """Write one HTML file with the words, regions and scores of the first ``images`` of a split.
+
+    Returns
+    -------
+    images : int
+        Their number.
+    left_out : tuple of Skipped
+        Images whose files are gone, cannot be read, or are no longer those that the regions were made from.
 
     Raises
     ------
     WorkspaceError
         If no image has both regions and captions.
+    DataError
+        If every image is left out.
     """
+    pictures = UsablePictures(ws)
     from phrasebox.show import GalleryItem, gallery
 
     def items() -> Iterator[GalleryItem]:
@@ -150,16 +248,22 @@ def gallery_of(
                 for regions in batch:
                     if not left:
                         return
-                    left -= 1
                     row = by_key[regions.key]
+                    pixels = pictures.pixels(row.key, row.path, regions)
+                    if pixels is None:
+                        continue
+                    left -= 1
                     texts = [text for text in row.captions if words(text)][:captions]
                     grounded = aligner.ground_many([regions] * len(texts), texts)
-                    yield GalleryItem(row.key, load_image(row.path), tuple(grounded))
+                    yield GalleryItem(row.key, pixels, tuple(grounded))
 
     if not ws.count("regions", split):
         raise WorkspaceError(f"{_part(ws, split)} has no regions yet; run: phrasebox regions {ws.path}")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    return gallery(items(), out, title=f"{ws.path.absolute().name}: words and regions")
+    with replacing(out) as part:
+        shown = gallery(items(), part, title=f"{ws.path.absolute().name}: words and regions")
+        if not shown:
+            pictures.refuse_if_all()
+    return shown, tuple(pictures.left_out)
 
 
 def _part(ws: Workspace, split: str | None) -> str:

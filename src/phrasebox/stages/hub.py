@@ -24,7 +24,8 @@ from phrasebox.regions.backbones.finetuned import shown
 from phrasebox.stages.export import grounded_records, note_export
 from phrasebox.stages.ground import named_model
 from phrasebox.stages.origin import origin
-from phrasebox.types import SPLITS, GroundedImage
+from phrasebox.stages.usable_pictures import UsablePictures
+from phrasebox.types import SPLITS, GroundedImage, Skipped
 from phrasebox.workspace.run_log import versions
 from phrasebox.workspace.workspace import Workspace
 
@@ -35,12 +36,17 @@ _IMAGES = 2000  # number of images per file
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Contents of a folder for the hub: numbers of captions, phrases and files; whether the card has measurements."""
+    """Contents of a folder for the hub.
+
+    Numbers of captions, phrases and files; whether the card has measurements; and images that are left out, because
+    their files are gone or changed.
+    """
 
     captions: int
     phrases: int
     files: int
     figures: bool
+    left_out: tuple[Skipped, ...] = ()
 
 
 def write_hub_folder(
@@ -62,7 +68,7 @@ def write_hub_folder(
     WorkspaceError
         If nothing has been grounded, or with another model.
     DataError
-        If ``out`` cannot be written, or an image cannot be read.
+        If ``out`` cannot be written.
     """
     if not ws.count("phrases"):
         raise WorkspaceError(f"{ws.path} has no phrases yet; run: phrasebox ground {ws.path}")
@@ -74,14 +80,17 @@ def write_hub_folder(
     figures = measured(ws, aligner)
     with replacing_folder(out) as part:
         (part / "data").mkdir()
-        records = grounded_records(ws, min_confidence=min_confidence, parts_only=parts_only)
+        pictures = UsablePictures(ws)
+        records = grounded_records(ws, min_confidence=min_confidence, parts_only=parts_only, pictures=pictures)
         counts = _write_data(records, part / "data")
         (part / CARD).write_text(_dataset_card(ws, aligner, counts, figures), encoding="utf-8")
         aligner.save(part / MODEL, _model_card(aligner, figures))
     asked = {"min_confidence": min_confidence or None, "parts_only": parts_only, "model": named_model(ws, aligner)}
     note_export(ws, out, {"hub_folder": True, **asked})
     parts = [one for written in counts.values() for one in written]
-    return Published(sum(w.captions for w in parts), sum(w.phrases for w in parts), len(parts), bool(figures))
+    left_out = (*pictures.left_out, *(item for w in parts for item in w.left_out))
+    captions, phrases = sum(w.captions for w in parts), sum(w.phrases for w in parts)
+    return Published(captions, phrases, len(parts), bool(figures), left_out)
 
 
 def _write_data(records: Iterable[GroundedImage], folder: Path) -> dict[str, list[Written]]:

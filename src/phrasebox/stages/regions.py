@@ -21,6 +21,7 @@ from phrasebox.regions.settings import RegionSettings
 from phrasebox.regions.views import view_of
 from phrasebox.stages.own_vectors import BACKBONE, take_own_vectors
 from phrasebox.types import Box, Regions, Skipped
+from phrasebox.workspace.picture_files import state_of
 from phrasebox.workspace.schema import ImageRow
 from phrasebox.workspace.workspace import Workspace
 from phrasebox.workspace.workspace_reader import MOST_VIEWS, regions_table
@@ -169,7 +170,7 @@ class RegionMapper(Mapper[ImageRow, Regions]):
         with self.profile.part("reading and decoding"):
             image = load_image(item.path)
             if not self.view:
-                return item, image
+                return replace(item, file=state_of(item.path)), image
             view = view_of(item.key, self.view)
             cut = view.cut(image)
             shares = np.array([tuple(box) for box in item.given]).reshape(-1, 4) / corners(image)
@@ -206,4 +207,5 @@ class RegionMapper(Mapper[ImageRow, Regions]):
 
     def _extract(self, batch: Sequence[Loaded]) -> list[Regions]:
         given = [np.array([tuple(box) for box in row.given], np.float32) if row.given else None for row, _ in batch]
-        return self.extractor([image for _, image in batch], given=given, keys=[row.key for row, _ in batch])
+        found = self.extractor([image for _, image in batch], given=given, keys=[row.key for row, _ in batch])
+        return [replace(regions, file=row.file) for regions, (row, _) in zip(found, batch, strict=True)]

@@ -210,9 +210,10 @@ def widths(table: Any, column: str) -> Iterator[tuple[pa.Array, np.ndarray]]:
             yield part["key"], part[column].value_lengths().fill_null(0).to_numpy().astype(np.int64)
 
 
-def take(table: Any, offsets: np.ndarray) -> pa.Table:
-    """Rows at these offsets, in this order."""
-    columns = [*table.schema.names, "_rowoffset"]
+def take(table: Any, offsets: np.ndarray, columns: Sequence[str] = ()) -> pa.Table:
+    """Rows at these offsets, in this order; of ``columns``, if some are named, those that the table has."""
+    names = table.schema.names
+    columns = [*([name for name in columns if name in names] or names), "_rowoffset"]
     with _reading(table.name):
         found = table.take_offsets(offsets.tolist()).select(columns).to_arrow()
     at = found["_rowoffset"].to_numpy().astype(np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,18 @@ import pyarrow as pa
 
 from phrasebox.errors import DataError
 from phrasebox.io.paths import place
-from phrasebox.types import WHOLE_IMAGE, Box, Caption, Example, GroundedCaption, Phrase, Regions, Span, TruePhrase
+from phrasebox.types import (
+    WHOLE_IMAGE,
+    Box,
+    Caption,
+    Example,
+    GroundedCaption,
+    Phrase,
+    PictureFile,
+    Regions,
+    Span,
+    TruePhrase,
+)
 
 _BOX = pa.list_(pa.float32(), 4)
 _SIZE = {"width": pa.int32(), "height": pa.int32()}
@@ -59,7 +70,11 @@ REVIEWED = pa.schema(
 SKIPPED = pa.schema({"key": pa.string(), "stage": pa.string(), "reason": pa.string()})
 
 
-OPTIONAL = {"regions": ("closed", "objectness"), "phrases": ("unknown",)}
+_FILE = pa.struct({"size": pa.int64(), "modified": pa.int64(), "digest": pa.string()})
+SIZES = ("key", "width", "height", "file")
+"""Columns of the regions table that tell the size of the image, and the state of its file if that is known."""
+
+OPTIONAL = {"regions": ("closed", "objectness", "file"), "phrases": ("unknown",)}
 """Table -> columns that workspaces of older versions lack; ``closed`` are straddling scores."""
 
 
@@ -75,6 +90,7 @@ def regions_schema(dim: int) -> pa.Schema:
             "vectors": pa.list_(vector),
             "closed": pa.list_(pa.float32()),
             "objectness": pa.list_(pa.float32()),
+            "file": _FILE,
         }
     )
 
@@ -83,7 +99,8 @@ def regions_schema(dim: int) -> pa.Schema:
 class ImageRow:
     """An image of the workspace.
 
-    ``width`` and ``height`` of the upright image are in pixels, 0 if unknown; ``given`` are user boxes.
+    ``width`` and ``height`` of the upright image are in pixels, 0 if unknown; ``given`` are user boxes;
+    ``file`` is the state of the file, where it was looked at.
     """
 
     key: str
@@ -93,6 +110,7 @@ class ImageRow:
     height: int
     captions: tuple[str, ...]
     given: tuple[Box, ...]
+    file: PictureFile | None = None
 
 
 def images_to_rows(examples: Sequence[Example], sizes: Sequence[tuple[int, int]]) -> pa.Table:
@@ -237,6 +255,7 @@ def regions_to_rows(regions: Sequence[Regions]) -> pa.Table:
             lists(vectors, dim),
             _known([one.straddling for one in regions], ends),
             _known([one.objectness for one in regions], ends),
+            pa.array([asdict(one.file) if one.file else None for one in regions], _FILE),
         ],
         schema=regions_schema(dim),
     )
@@ -249,11 +268,26 @@ def rows_to_regions(rows: pa.RecordBatch) -> Iterator[Regions]:
     boxes = rows["boxes"].flatten().flatten().to_numpy().reshape(-1, 4)
     vectors = rows["vectors"].flatten().flatten().to_numpy().reshape(len(scores), -1)
     keys, widths, heights = (rows[name].to_pylist() for name in ("key", "width", "height"))
-    optional = [rows[name] if name in rows.schema.names else None for name in OPTIONAL["regions"]]
+    optional = [rows[name] if name in rows.schema.names else None for name in ("closed", "objectness")]
+    files = rows["file"].to_pylist() if "file" in rows.schema.names else [None] * len(keys)
     for i, key in enumerate(keys):
         part = slice(ends[i], ends[i + 1])
         known = [own[i].values.to_numpy() if own is not None and own[i].is_valid else None for own in optional]
-        yield Regions(boxes[part], scores[part], widths[i], heights[i], vectors[part], key, *known)
+        yield Regions(
+            boxes[part], scores[part], widths[i], heights[i], vectors[part], key, *known, row_to_file(files[i])
+        )
+
+
+def size_and_file(image: ImageRow, sizes: Sequence[dict[str, Any]]) -> tuple[int, int, PictureFile | None]:
+    """Width and height of an image, and the state of its file, from its rows of `SIZES`, of which it may have none."""
+    if not sizes:
+        return image.width, image.height, None
+    return sizes[-1]["width"], sizes[-1]["height"], row_to_file(sizes[-1].get("file"))
+
+
+def row_to_file(row: dict[str, Any] | None) -> PictureFile | None:
+    """The state of an image file, from that column of the regions table."""
+    return None if row is None else PictureFile(**row)
 
 
 def _known(scores: Sequence[np.ndarray | None], ends: np.ndarray) -> pa.Array:

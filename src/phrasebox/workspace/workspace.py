@@ -249,6 +249,19 @@ class Workspace(WorkspaceReader):
         except (OSError, WorkspaceError):
             return
 
+    @property
+    def written(self) -> dict[str, str]:
+        """Files that exports wrote -> their digests; empty for one whose export did not finish."""
+        return self._manifest.read().get("written", {})
+
+    def note_written(self, target: str, digest: str) -> None:
+        """Record what an export writes, as `note` records its run."""
+        try:
+            with self.lock():
+                self._manifest.keep_written(self.written | {target: digest})
+        except (OSError, WorkspaceError):
+            return
+
     # Writing: each call is one commit
 
     def append_images(self, examples: Sequence[Example], sizes: Sequence[tuple[int, int]]) -> None:

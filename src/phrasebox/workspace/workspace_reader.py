@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -135,20 +136,23 @@ class WorkspaceReader:
         """Grounded or reviewed images with all their captions, including captions without phrases.
 
         A reviewed caption has its reviewed phrases. Rejected phrases are removed; accepted and edited ones are as the
-        reviewer left them (see `apply_decisions`). If the size of an image is not in the images table, it is read from
-        the regions table.
+        reviewer left them (see `apply_decisions`). The size of an image is that of its regions, else the size that it
+        was imported with.
         """
-        sizes: dict[str, tuple[int, int]] = {}
         self.decisions.refresh()
-        for image, (found, reviewed) in self._join(("phrases", "reviewed"), split, batch, self.decisions.keys):
-            if not image.width and not sizes:
-                for part in self._tables.scan("regions", ["key", "width", "height"]):
-                    sizes |= {row["key"]: (row["width"], row["height"]) for row in part.to_pylist()}
-            width, height = (image.width, image.height) if image.width else sizes.get(image.key, (0, 0))
+        joined = self._join(("phrases", "reviewed"), split, batch, self.decisions.keys, beside=("regions", rows.SIZES))
+        for image, (found, reviewed, sizes) in joined:
+            width, height, file = rows.size_and_file(image, sizes)
             captions = rows.with_reviewed(rows.rows_to_captions(image.captions, found), reviewed, width, height)
             whole = {row["caption"] for row in reviewed}
             captions = with_decisions(captions, self.decisions.of(image.key), (width, height), whole)
-            yield GroundedImage(image.key, image.path, image.split, width, height, rows.together(captions))
+            yield GroundedImage(image.key, image.path, image.split, width, height, rows.together(captions), file)
+
+    def pictures(self, batch: int = 256) -> Iterator[ImageRow]:
+        """All images, each with the size that its regions refer to and the state of its file when they were made."""
+        for image, (sizes,) in self._join((), None, batch, self.keys("images"), beside=("regions", rows.SIZES)):
+            width, height, file = rows.size_and_file(image, sizes)
+            yield replace(image, width=width, height=height, file=file)
 
     def phrases(self, columns: Sequence[str] = rows.PHRASES.names, batch: int = 4096) -> Iterator[pa.RecordBatch]:
         """Rows of the phrases table, one per decoded region-phrase pair, in the order of writing.
@@ -201,22 +205,35 @@ class WorkspaceReader:
                 yield take(table, offsets[first : first + batch])
 
     def _join(
-        self, names: Sequence[str], split: str | None, batch: int, more: Sequence[str] = ()
+        self,
+        names: Sequence[str],
+        split: str | None,
+        batch: int,
+        more: Iterable[str] = (),
+        beside: tuple[str, Sequence[str]] | None = None,
     ) -> Iterator[tuple[ImageRow, list[list[dict[str, Any]]]]]:
-        """Images of a split that have rows in a table or are in ``more``, each with its rows of every table."""
+        """Images of a split that have rows in a table or are in ``more``, each with its rows of every table.
+
+        ``beside``, a table and its columns, adds its rows of these images as the last of the lists.
+        """
         wanted = self._wanted(split, None)
         tables = [self._tables.open(name) for name in names]
+        columns: list[Sequence[str]] = [()] * len(tables)
         at = [(_NOWHERE, _NOWHERE) if table is None else locate(table, wanted) for table in tables]
-        further = places_of(pa.array(more, pa.string()), wanted).drop_null().to_numpy()
+        further = places_of(pa.array(list(more), pa.string()), wanted).drop_null().to_numpy()
         present = np.unique(np.concatenate([*(places for _, places in at), further.astype(np.int64)]))
+        if beside is not None:
+            last_table = self._tables.open(beside[0])
+            tables, columns = [*tables, last_table], [*columns, beside[1]]
+            at.append((_NOWHERE, _NOWHERE) if last_table is None else locate(last_table, wanted))
         first = 0
         for images in self.images(keys=wanted.take(pa.array(present)).to_pylist(), batch=batch):
             last = first + len(images)
             found: list[dict[str, list[dict[str, Any]]]] = [defaultdict(list) for _ in tables]
-            for table, (offsets, places), by_key in zip(tables, at, found, strict=True):
+            for table, names_of, (offsets, places), by_key in zip(tables, columns, at, found, strict=True):
                 part = slice(*np.searchsorted(places, [present[first], present[last - 1] + 1]))
                 if len(offsets[part]):
-                    for row in take(table, offsets[part]).to_pylist():
+                    for row in take(table, offsets[part], names_of).to_pylist():
                         by_key[row["key"]].append(row)
             for image in images:
                 yield image, [by_key[image.key] for by_key in found]

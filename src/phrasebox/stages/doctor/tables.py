@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from phrasebox.errors import WorkspaceError
 from phrasebox.stages.doctor.finding import Finding, counted
+from phrasebox.workspace.picture_files import CHANGED, GONE, fault_of, remedies
 from phrasebox.workspace.run_log import versions
 from phrasebox.workspace.workspace import STAGE_TABLES, Workspace
 
@@ -64,11 +64,17 @@ def _keys(ws: Workspace, table: str, images: set[str]) -> Iterator[Finding]:
 
 
 def _pictures(ws: Workspace) -> Iterator[Finding]:
-    gone = [row.path for batch in ws.images() for row in batch if not os.path.exists(row.path)]
-    if gone:
-        what = f"{counted(len(gone), 'image file')} missing, such as {gone[0]}"
-        remedy = "put them back: regions, galleries and exports with images need them"
-        yield Finding("note", "workspace", what, remedy)
+    faults = [fault for row in ws.pictures() if (fault := fault_of(row.path, (row.width, row.height), row.file))]
+    for kind, noun in ((GONE, "image file"), (CHANGED, "picture")):
+        own = [fault for fault in faults if kind in fault]
+        if own:
+            named = "; ".join(own[:_REASONS])
+            verb = "missing" if kind == GONE else "changed"
+            remedy = "; ".join(remedies(ws.path, own)) + "; galleries and exports leave them out"
+            yield Finding("note", "workspace", f"{counted(len(own), noun)} {verb}: {named}", remedy)
+    if other := [fault for fault in faults if GONE not in fault and CHANGED not in fault]:
+        what = f"{counted(len(other), 'image file')} cannot be read: {'; '.join(other[:_REASONS])}"
+        yield Finding("note", "workspace", what, "repair them; galleries and exports leave them out")
 
 
 def _pending(ws: Workspace) -> Iterator[Finding]:
