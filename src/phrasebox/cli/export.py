@@ -40,10 +40,13 @@ def export(
 
     * coco-detection, coco-grounding, imagefolder, parquet: xywh pixels, left top corner and size
     * entities: xmin, ymin, xmax, ymax in whole pixels counted from 1, last pixel included
-    * fiftyone: xywh as shares of the picture, left top corner and size
+    * fiftyone, sa-co: xywh as shares of the picture, left top corner and size
+    * florence2: four tokens, corners in thousandths of the picture, 0 to 999
     * kosmos: grounded: corner cells of a grid of 32 x 32; noun_chunks: xyxy as shares of the picture
     * label-studio: x, y, width, height in percent of the picture
-    * odvg, webdataset: xyxy pixels, right and bottom exclusive
+    * ms-swift, odvg, webdataset: xyxy pixels, right and bottom exclusive
+    * qwen: xyxy in whole pixels, right and bottom exclusive
+    * qwen-1000: xyxy in thousandths of the picture, 0 to 1000
     * visual-genome: x, y, width, height in pixels
     * yolo: centre x, centre y, width, height as shares of the picture
 
