@@ -29,6 +29,7 @@ def search(
     like: Path | None = None,
     region: bool = False,
     k: Annotated[int, Parameter(alias="-k")] = 10,
+    min_score: float | None = None,
     backend: str = "exact",
     url: str | None = None,
     model: str | None = None,
@@ -48,6 +49,9 @@ def search(
         Find single boxes that match a phrase.
     k
         Number of results.
+    min_score
+        Leave out results with a lower score. By default they are shown, below a line where matches are as weak as those
+        of images that have nothing to do with the query.
     backend
         exact scores all images; lancedb and qdrant score candidates from an index, made by phrasebox index.
     url
@@ -76,10 +80,10 @@ def search(
     with session(ws, common, writes=False) as opened:
         searcher = Searcher.open(opened.workspace, opened.aligner(model, prior), backend, url, opened.silent)
         if like is not None:
-            found = searcher.like(like, k)
+            found = searcher.like(like, k, min_score)
             images = found.images
         else:
-            images = (searcher.region if region else searcher.sentence)(sentence or "", k)
+            images = (searcher.region if region else searcher.sentence)(sentence or "", k, min_score)
             found = None
         told = None if sentence is None else unknown_note(searcher.knows(sentence))
         if out is not None:
@@ -96,7 +100,10 @@ def _print(common: Common, images: Sequence[Hit], similar: Similar | None, regio
         return
     if common.quiet:
         return
-    _print_images(images, region)
+    if images:
+        _print_images(images, region)
+    else:
+        print("nothing found; lower --min-score")
     if similar:
         _print_sentences(similar.sentences)
     if out is not None:
@@ -115,6 +122,8 @@ def _print_images(images: Sequence[Hit], region: bool) -> None:
     if any(hit.words for hit in images):
         table.add_column("box x1 y1 x2 y2" if region else "phrases and their boxes", overflow="fold")
     for place, hit in enumerate(images, start=1):
+        if hit.weak and not (place > 1 and images[place - 2].weak):
+            table.add_row("", "", Text("weak matches:" if place > 1 else "all matches are weak:", "dim italic"))
         why = Text()
         if hit.box is not None:
             why.append(_corners(hit.box))

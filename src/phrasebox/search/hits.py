@@ -62,7 +62,7 @@ class Hit:
         Phrases of the query with their boxes in this image, from `phrasebox.Aligner.ground`; use these for display. The
         single words of ``words`` often have the whole image as their best region.
     weak : bool
-        The score is below the line that separates matches from chance (`Searcher.weak_below`).
+        The image scores like images that have nothing to do with the query (`phrasebox.search.weak.line`).
     workspace : Workspace or None
         Where the image is, for notebooks.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ from phrasebox.errors import DataError, SettingsError, WorkspaceError
 from phrasebox.search.backends import Backend, check_backend, open_backend
 from phrasebox.search.hits import Hit, SentenceHit, Similar, WordHit
 from phrasebox.search.int8 import from_planes
-from phrasebox.search.scorer import Query, best_sentences, learned_alone, score, share_of
+from phrasebox.search.scorer import Query, best_sentences, learned_alone, scan_all, score, share_of
 from phrasebox.search.store import Store, finite
 from phrasebox.search.vector_files import Collection, Entry
+from phrasebox.search.weak import Strangers
 from phrasebox.text.english import is_content
 from phrasebox.text.word_vectors import Sentence
 from phrasebox.text.words import words
@@ -33,6 +35,7 @@ class Searcher:
     def __init__(self, store: Store, images: Collection, backend: Backend) -> None:
         self.store, self.images, self.backend = store, images, backend
         self.aligner = store.aligner
+        self._strangers = Strangers(self.aligner)
         self._read: tuple[tuple[int, int], RegionReader | None, dict[str, int]] | None = None
 
     @classmethod
@@ -82,13 +85,19 @@ class Searcher:
         """Whether the search covers all images of the workspace that have regions."""
         return self.store.is_current(self.images)
 
-    def sentence(self, text: str, k: int = 10) -> list[Hit]:
+    def __repr__(self) -> str:
+        return f"Searcher({str(self.store.ws.path)!r}, {len(self.images)} images)"
+
+    def sentence(self, text: str, k: int = 10, min_score: float | None = None) -> list[Hit]:
         """The images that fit a sentence best, with the best box of each word.
 
         Parameters
         ----------
         k : int
             How many; fewer if the workspace has fewer images.
+        min_score : float, optional
+            Leave out hits with a lower score. Hits that score like images which have nothing to do with the query are
+            ``weak`` without it.
 
         Raises
         ------
@@ -108,7 +117,7 @@ class Searcher:
         stored = (from_planes(e.planes.high, e.planes.low, e.planes.step) for e in entries)
         tables = [self.aligner.tables(vectors, own) for own in stored]
         grounded = self.aligner.ground_tables(regions, [sentence] * len(rows), tables)
-        return [
+        hits = [
             Hit(
                 entry.key,
                 float(found.score[i]),
@@ -119,8 +128,9 @@ class Searcher:
             )
             for i, entry in enumerate(entries)
         ]
+        return self._told(hits, query, min_score)
 
-    def region(self, text: str, k: int = 10) -> list[Hit]:
+    def region(self, text: str, k: int = 10, min_score: float | None = None) -> list[Hit]:
         """The boxes that fit a phrase best, scored by the sum of its words; overlapping boxes are suppressed.
 
         Parameters and errors as of `sentence`.
@@ -138,13 +148,33 @@ class Searcher:
                 box, best = Box(*entry.boxes[i].tolist()), float(plain[i])
                 said = _said(sentence.words, [box] * len(vectors), vectors @ own[i])
                 found.append(Hit(entry.key, best - query.share * entry.prior, box, said, best))
-        return sorted(found, key=lambda hit: -hit.score)[:k]
+        return self._told(sorted(found, key=lambda hit: -hit.score)[:k], query, min_score)
 
-    def like(self, image: str | Path | Image.Image | np.ndarray | Regions, k: int = 10) -> Similar:
+    def _told(self, hits: Sequence[Hit], query: Query, min_score: float | None) -> list[Hit]:
+        """The hits that score enough, with what is weak among them, and where their images are."""
+        own = np.empty(0) if self.aligner.bank else scan_all(self.images, query)[0]
+        below = self._strangers.weak_below(query, own)
+        return [
+            replace(hit, weak=below is not None and hit.score < below, workspace=self.store.ws)
+            for hit in hits
+            if min_score is None or hit.score >= min_score
+        ]
+
+    def like(
+        self,
+        image: str | Path | Image.Image | np.ndarray | Regions,
+        k: int = 10,
+        min_score: float | None = None,
+    ) -> Similar:
         """The images and sentences of the workspace most similar to an image.
 
         Images are compared by S_kl with the query image's regions in place of words; sentences by S_kl. The first call
         embeds all captions of the workspace.
+
+        Parameters
+        ----------
+        min_score : float, optional
+            Leave out images with a lower score.
 
         Raises
         ------
@@ -159,7 +189,9 @@ class Searcher:
         query = Query(learned_alone(vectors, self.aligner), 1 / len(vectors), 0.0)
         rows, scores = self.backend.top(query, k)
         images = tuple(
-            Hit(entry.key, float(s), None, (), float(s)) for entry, s in zip(self._entries(rows), scores, strict=True)
+            Hit(entry.key, float(s), None, (), float(s), workspace=self.store.ws)
+            for entry, s in zip(self._entries(rows), scores, strict=True)
+            if min_score is None or s >= min_score
         )
         sentences = self.store.sentences()
         best = best_sentences(sentences, vectors, k, self.aligner.model.settings.mean, share_of(self.aligner))

@@ -78,9 +78,10 @@ def router(service: Service) -> APIRouter:
         sentence: str = Query(min_length=1, description="Query."),
         k: int = Query(12, ge=1, le=limits.hits, description="Largest number of results."),
         region: bool = Query(False, description="Return single boxes instead of images."),
+        min_score: float | None = Query(None, allow_inf_nan=False, description="Leave out hits with a lower score."),
     ) -> Any:
         """Images of the workspace that match a sentence best, with the best box of every word."""
-        return {"hits": [hit.to_json() for hit in await service.search(sentence, k, region)]}
+        return {"hits": [hit.to_json() for hit in await service.search(sentence, k, region, min_score)]}
 
     @api.post(
         "/like",

@@ -190,11 +190,13 @@ class Service:
             )
         return await self.worker.run(self._describe, image, regions, boxes, temperature, count, seed)
 
-    async def search(self, sentence: str, k: int = 12, region: bool = False) -> list[Hit]:
+    async def search(
+        self, sentence: str, k: int = 12, region: bool = False, min_score: float | None = None
+    ) -> list[Hit]:
         """Images of the workspace that match a sentence best, or single boxes if ``region``."""
         sentence, k = self._sentence(sentence), self._hits(k)
         self.workspace  # noqa: B018  (raises)
-        return await self.worker.run(self._search, sentence, k, region)
+        return await self.worker.run(self._search, sentence, k, region, min_score)
 
     async def like(self, image: ImageArgument, k: int = 12) -> Similar:
         """Images and sentences of the workspace most similar to an image."""
@@ -303,8 +305,9 @@ class Service:
             self._open_searcher = Searcher.open(self.workspace, self.aligner)
         return self._open_searcher
 
-    def _search(self, sentence: str, k: int, region: bool) -> list[Hit]:
-        return self._searcher.region(sentence, k) if region else self._searcher.sentence(sentence, k)
+    def _search(self, sentence: str, k: int, region: bool, min_score: float | None) -> list[Hit]:
+        find = self._searcher.region if region else self._searcher.sentence
+        return find(sentence, k, min_score)
 
     def _like(self, image: ImageArgument, k: int) -> Similar:
         return self._searcher.like(self._regions_of(image, self.aligner), k)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from nicegui import events
 
 from phrasebox.errors import PhraseboxError
+from phrasebox.search import Hit
 from phrasebox.show.wording import number
-from phrasebox.types import Phrase
 from phrasebox.web.page import views
 from phrasebox.web.page.parts import (
     Field,
@@ -97,7 +97,7 @@ class SearchTab:
         sentence = " ".join(self._sentence.split())
         with self._hits:
             for hit, size in zip(hits, sizes, strict=True):
-                self._hit(hit.key, hit.score, hit.phrases, sentence, size)
+                self._hit(hit, sentence, size)
         if not hits:
             self._notice.say("No picture of the workspace has regions yet; make them with: phrasebox regions WS")
         with self._foot:
@@ -112,8 +112,8 @@ class SearchTab:
             found.append((row.width, row.height) if row.width else self._service.pixels(key).shape[1::-1])
         return found
 
-    def _hit(self, key: str, score: float, phrases: tuple[Phrase, ...], sentence: str, size: tuple[int, int]) -> None:
-        width, height = size
+    def _hit(self, hit: Hit, sentence: str, size: tuple[int, int]) -> None:
+        key, phrases, (width, height) = hit.key, hit.phrases, size
         with element("article", "hit card", data_links="", aria_label=key):
             with element(classes="frame").on("click", lambda: self._open(key, sentence), args=[]):
                 picture = Picture().on("picked", lambda: self._open(key, sentence), args=[])
@@ -123,7 +123,7 @@ class SearchTab:
             set_props(sentence_view, pieces=views.pieces(sentence, phrases))
             with element(classes="hit-foot"):
                 Text(key, "span", "name").props["title"] = key
-                Text(f"score {number(score)}", "span", "num")
+                Text(f"score {number(hit.score)}{', weak' if hit.weak else ''}", "span", "num")
                 button("Open", lambda: self._open(key, sentence), "quiet", aria_label=f"Open {key} in Ground")
 
     async def _open(self, key: str, sentence: str) -> None:
