@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from phrasebox.aligner import Aligner
     from phrasebox.captioner import Captioner, Description
     from phrasebox.search import Searcher
+    from phrasebox.stages.workspace import Workspace
     from phrasebox.types import Box, Caption, Example, GroundedCaption, GroundedImage, Grounding, Phrase, Regions
-    from phrasebox.workspace.workspace import Workspace
 
 from phrasebox.io.lazy import lazy
 from phrasebox.io.version import __version__
@@ -41,6 +41,6 @@ __getattr__ = lazy(
         "Captioner": "captioner",
         "Description": "captioner",
         "Searcher": "search",
-        "Workspace": "workspace.workspace",
+        "Workspace": "stages.workspace",
     },
 )

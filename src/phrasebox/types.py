@@ -10,16 +10,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from phrasebox.errors import DataError
 from phrasebox.io import detections, notebook
-
-if TYPE_CHECKING:
-    import fiftyone
-    import supervision
 
 Span = tuple[int, int]
 
@@ -364,7 +360,7 @@ class Phrase:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Grounding:
+class Grounding(detections.Detected):
     """A caption grounded in an image.
 
     Attributes
@@ -418,29 +414,8 @@ class Grounding:
             for x1, y1, x2, y2 in phrase.boxes:
                 yield detections.Detection(phrase.text, (x1, y1, x2, y2), phrase.confidence, more)
 
-    def to_detections(self) -> list[dict[str, Any]]:
-        """Boxes as transformers' zero-shot-object-detection pipeline returns them; ``score`` is the confidence."""
-        return detections.to_transformers(self._detections())
-
-    def to_supervision(self) -> supervision.Detections:
-        """Boxes as `supervision.Detections`; ``data`` has phrase, span, score, whole_image and unknown.
-
-        Raises
-        ------
-        MissingExtraError
-            If supervision is not installed.
-        """
-        return detections.to_supervision(self._detections(), caption=self.caption)
-
-    def to_fiftyone(self) -> fiftyone.Detections:
-        """Boxes as `fiftyone.Detections`, to be a field of a sample.
-
-        Raises
-        ------
-        DataError
-            If FiftyOne is not installed.
-        """
-        return detections.to_fiftyone(self._detections(), self.regions.width, self.regions.height)
+    def _frame(self) -> tuple[str, int, int]:
+        return self.caption, self.regions.width, self.regions.height
 
     def __repr__(self) -> str:
         return f"Grounding({self.caption!r}, {len(self.phrases)} phrases, score {self.score:.3f})"

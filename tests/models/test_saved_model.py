@@ -26,12 +26,12 @@ class FakeHub:
     def __init__(self, token):
         self.token, self.created, self.files = token, {}, {}
 
-    def create_repo(self, repo_id, *, private, exist_ok):
-        assert exist_ok
+    def create_repo(self, repo_id, *, private, exist_ok, repo_type):
+        assert (exist_ok, repo_type) == (True, "model")
         self.created[repo_id] = private
 
-    def upload_folder(self, *, repo_id, folder_path, commit_message):
-        assert commit_message
+    def upload_folder(self, *, repo_id, folder_path, commit_message, repo_type):
+        assert (commit_message, repo_type) == ("Upload the model", "model")
         assert repo_id in self.created
         self.files = {file.name: file.read_bytes() for file in Path(folder_path).iterdir()}
         return f"https://hub/{repo_id}/commit/1"

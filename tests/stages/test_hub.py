@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import datasets
 import pytest
@@ -10,7 +11,8 @@ import yaml
 from huggingface_hub.errors import RepositoryNotFoundError
 
 from phrasebox.aligner import Aligner
-from phrasebox.workspace.workspace import Workspace
+from phrasebox.errors import OfflineError, WorkspaceError
+from phrasebox.stages.workspace import Workspace
 
 SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--regions", "27")
 
@@ -149,3 +151,56 @@ class TestBadInput:
 
     def test_no_target(self, at, call):
         assert "or --hub-folder" in call("export", at("ground")).reason
+
+
+def test_a_workspace_is_uploaded_as_its_folder_is_written(published, model, monkeypatch):
+    ws, folder, _ = published
+    uploaded = {}
+
+    class Hub:
+        def __init__(self, token=None):
+            assert token == "t"
+
+        def create_repo(self, repo_id, **options):
+            assert options == {"private": True, "exist_ok": True, "repo_type": "dataset"}
+
+        def upload_folder(self, *, repo_id, folder_path, commit_message, repo_type):
+            assert (repo_id, repo_type) == ("owner/pairs", "dataset")
+            uploaded.update({str(p.relative_to(folder_path)): p.read_bytes() for p in Path(folder_path).rglob("*.*")})
+            return "https://hub/owner/pairs/commit/1"
+
+    monkeypatch.setattr("huggingface_hub.HfApi", Hub)
+    runs = ws.runs
+    url = ws.push_to_hub("owner/pairs", private=True, token="t", aligner=Aligner.load(model))
+    assert url == "https://hub/owner/pairs/commit/1"
+    assert uploaded == {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.*")}
+    assert ws.runs == runs
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(OfflineError):
+        ws.push_to_hub("owner/pairs", aligner=Aligner.load(model))
+
+
+def test_nothing_is_uploaded_of_a_workspace_without_phrases(at, model):
+    with pytest.raises(WorkspaceError, match="run: phrasebox ground"):
+        Workspace(at("regions")).push_to_hub("owner/pairs", aligner=Aligner.load(model))
+
+
+def test_the_hub_knows_what_the_data_are(published):
+    _, folder, told = published
+    fields, _ = matter(folder / "README.md")
+    assert fields["annotations_creators"] == ["machine-generated"]
+    assert fields["size_categories"] == ["n<1K"]
+    assert (fields["language"], fields["library_name"]) == (["en"], "phrasebox")
+    fields, text = matter(folder / "model" / "README.md")
+    assert (fields["language"], fields["datasets"]) == (["en"], ["captions"])
+    assert fields["pipeline_tag"] == "zero-shot-object-detection"
+    assert "efficientnet-lite0 (Apache-2.0)" in text
+
+
+def test_datasets_shows_boxes_and_phrases_in_its_features(published, tmp_path):
+    _, folder, _ = published
+    features = datasets.load_dataset(str(folder), split="train", cache_dir=str(tmp_path / "cache")).features
+    assert isinstance(features["image"], datasets.Image)
+    assert {"bbox", "phrase", "span", "confidence"} <= set(features["objects"])
+    assert "float64" in str(features["objects"]["bbox"])
+    assert "string" in str(features["objects"]["phrase"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,10 +13,6 @@ from phrasebox.io import detections, notebook
 from phrasebox.text.english import is_content
 from phrasebox.text.words import words
 from phrasebox.types import Box, Regions
-
-if TYPE_CHECKING:
-    import fiftyone
-    import supervision
 
 _OVERLAP = 0.4  # IoU above which two regions show the same thing
 _COMMON = 0.5  # share of content words above which two phrases say the same thing
@@ -41,7 +37,7 @@ class DescribedRegion:
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
+class Description(detections.Detected):
     """An image in words.
 
     Attributes
@@ -91,17 +87,8 @@ class Description:
             x1, y1, x2, y2 = region.box
             yield detections.Detection(region.text, (x1, y1, x2, y2), region.score, {})
 
-    def to_detections(self) -> list[dict[str, Any]]:
-        """Regions as transformers' zero-shot-object-detection pipeline returns them."""
-        return detections.to_transformers(self._detections())
-
-    def to_supervision(self) -> supervision.Detections:
-        """Regions as `supervision.Detections`; errors as of `Grounding.to_supervision`."""
-        return detections.to_supervision(self._detections(), caption=self.caption)
-
-    def to_fiftyone(self) -> fiftyone.Detections:
-        """Regions as `fiftyone.Detections`; errors as of `Grounding.to_fiftyone`."""
-        return detections.to_fiftyone(self._detections(), self.width, self.height)
+    def _frame(self) -> tuple[str, int, int]:
+        return self.caption, self.width, self.height
 
     def __repr__(self) -> str:
         return f"Description({self.caption!r}, {len(self.regions)} regions, score {self.score:.3f}, key={self.key!r})"

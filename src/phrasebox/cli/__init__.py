@@ -21,6 +21,7 @@ COMMANDS = {
     "export": "export:export",
     "gallery": "gallery:gallery",
     "serve": "serve:serve",
+    "mcp": "mcp:mcp",
     "point": "point:point",
     "index": "index:index",
     "search": "search:search",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,44 @@ class Detection:
     box: tuple[float, float, float, float]
     score: float
     more: Mapping[str, Any]
+
+
+class Detected:
+    """What has labelled boxes in an image, with methods that give them to other libraries."""
+
+    __slots__ = ()
+
+    def _detections(self) -> Iterator[Detection]:
+        """The boxes with their labels."""
+        raise NotImplementedError
+
+    def _frame(self) -> tuple[str, int, int]:
+        """The caption, and the width and height that boxes refer to."""
+        raise NotImplementedError
+
+    def to_detections(self) -> list[dict[str, Any]]:
+        """Boxes as transformers' zero-shot-object-detection pipeline returns them, best first."""
+        return to_transformers(self._detections())
+
+    def to_supervision(self) -> supervision.Detections:
+        """Boxes as `supervision.Detections`; ``data`` has ``class_name``, the phrases, and what else is known of them.
+
+        Raises
+        ------
+        MissingExtraError
+            If supervision is not installed.
+        """
+        return to_supervision(self._detections(), caption=self._frame()[0])
+
+    def to_fiftyone(self) -> fiftyone.Detections:
+        """Boxes as `fiftyone.Detections`, to be a field of a sample.
+
+        Raises
+        ------
+        DataError
+            If FiftyOne is not installed.
+        """
+        return to_fiftyone(self._detections(), *self._frame()[1:])
 
 
 def to_transformers(found: Iterable[Detection]) -> list[dict[str, Any]]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from phrasebox.regions.backbones.finetuned import shown
 
 NOT_STATED = "not stated"
+_ENGLISH = frozenset({"a", "the", "is", "are", "of", "in", "on", "and", "with", "an"})
+_ENOUGH = 3
 _IDENTIFIER = re.compile(r"[a-z0-9]+([.\-][a-z0-9]+)*", re.IGNORECASE)
 _MODEL, _PROPOSER, _DATASET = (Path(__file__).with_name(f"{kind}_card.md") for kind in ("model", "proposer", "dataset"))
 _FIELDS: dict[str, dict[str, Any]] = {
-    "phrasebox aligner": {"tags": ["phrasebox", "visual-grounding", "image-text-retrieval"]},
+    "phrasebox aligner": {
+        "pipeline_tag": "zero-shot-object-detection",
+        "tags": ["phrasebox", "visual-grounding", "image-text-retrieval"],
+    },
     "phrasebox proposer": {"pipeline_tag": "object-detection", "tags": ["phrasebox", "region-proposals"]},
     "phrasebox captioner": {
         "pipeline_tag": "image-to-text",
@@ -37,6 +42,50 @@ def licence_fields(licence: str) -> dict[str, Any]:
     return {"license": "other", "license_name": licence}
 
 
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10**7, "1M<n<10M"))
+
+
+def size_category(captions: int) -> str:
+    """The hub's name of the size of a data set.
+
+    >>> size_category(999), size_category(1000), size_category(30_000_000)
+    ('n<1K', '1K<n<10K', 'n>10M')
+    """
+    return next((name for most, name in _SIZES if captions < most), "n>10M")
+
+
+def language_fields(words: Iterable[str]) -> dict[str, Any]:
+    """English, if these words of captions are; else nothing, as nothing else is recognised.
+
+    >>> language_fields("a dog runs on the grass with a ball in its mouth".split()), language_fields(["ein", "Hund"])
+    ({'language': ['en']}, {})
+    """
+    found = set(map(str.lower, words))
+    return {"language": ["en"]} if len(found & _ENGLISH) >= _ENOUGH else {}
+
+
+def dataset_fields(data: str) -> dict[str, Any]:
+    """The data sets that a model learned from, if they are stated.
+
+    >>> dataset_fields("dataset_flickr8k.json, annotations.zip"), dataset_fields("not stated")
+    ({'datasets': ['dataset_flickr8k', 'annotations']}, {})
+    """
+    names = [] if data == NOT_STATED else [name.strip().partition(".")[0] for name in data.split(",")]
+    return {"datasets": names} if any(names) else {}
+
+
+def weights_licences(regions: Mapping[str, Any]) -> str:
+    """The networks that a model needs and does not hold, each with the licence of its weights.
+
+    >>> weights_licences({"backbone": "efficientnet-lite0", "second": "timm:resnet50"})
+    'efficientnet-lite0 (Apache-2.0), timm:resnet50 (see its card in timm)'
+    """
+    names = [name for name in (regions.get("backbone"), regions.get("second")) if name]
+    return ", ".join(
+        f"{shown(name)} ({'see its card in timm' if name.startswith('timm:') else 'Apache-2.0'})" for name in names
+    )
+
+
 def model_card(config: Mapping[str, Any], figures: str = "") -> str:
     """The card of a model with this config.
 
@@ -51,8 +100,17 @@ def model_card(config: Mapping[str, Any], figures: str = "") -> str:
 
     regions = config["regions"]
     about = {"data": NOT_STATED, "licence": NOT_STATED, **config["about"]}
-    fields = ModelCardData(**licence_fields(about["licence"]), library_name="phrasebox", **_FIELDS[config["kind"]])
+    # The word vectors of an aligner know English alone, whatever its captions were.
+    words = config["vocabulary"].split(" ") if "vocabulary" in config else _ENGLISH
+    fields = ModelCardData(
+        **licence_fields(about["licence"]),
+        **language_fields(words),
+        **dataset_fields(about["data"]),
+        library_name="phrasebox",
+        **_FIELDS[config["kind"]],
+    )
     values = {
+        "weights": weights_licences(regions),
         **{name: value for name, value in config.items() if name != "model"},
         "about": about,
         "network": config["model"],
@@ -78,26 +136,44 @@ def proposer_card(config: Mapping[str, Any], figures: str = "") -> str:
     return f"{ModelCard.from_template(fields, template_path=str(_PROPOSER), **values)}\n"
 
 
-def dataset_card(name: str, licence: str, files: Iterable[Mapping[str, str]], **values: Any) -> str:
+def dataset_card(
+    name: str,
+    licence: str,
+    files: Iterable[Mapping[str, str]],
+    splits: Sequence[tuple[str, int, int]],
+    captions: Iterable[str],
+    **values: Any,
+) -> str:
     """The card of a data set of region-phrase pairs.
 
     Parameters
     ----------
     files : iterable of mapping
         ``split`` on the hub and ``path``, a pattern of its files.
+    splits : sequence of (str, int, int)
+        Name, number of captions and number of phrases of every split.
+    captions : iterable of str
+        Some captions, to tell their language by.
     values
         The other variables of ``dataset_card.md``.
     """
     from huggingface_hub import DatasetCard, DatasetCardData
 
+    corrected = values.get("reviewed") or values.get("decided")
     fields = DatasetCardData(
         **licence_fields(licence),
+        **language_fields(word for caption in captions for word in caption.split()),
+        annotations_creators=["machine-generated", *(["expert-generated"] if corrected else [])],
+        size_categories=[size_category(sum(count for _, count, _ in splits))],
+        library_name="phrasebox",
         pretty_name=name,
         task_categories=["object-detection", "image-to-text"],
         tags=["phrasebox", "visual-grounding", "region-phrase-pairs"],
         configs=[{"config_name": "default", "data_files": list(files)}],
     )
-    card = DatasetCard.from_template(fields, template_path=str(_DATASET), name=name, licence=licence, **values)
+    card = DatasetCard.from_template(
+        fields, template_path=str(_DATASET), name=name, licence=licence, splits=splits, **values
+    )
     return f"{card}\n"
 
 

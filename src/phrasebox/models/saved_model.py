@@ -6,13 +6,12 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from phrasebox.errors import ModelError, OfflineError
+from phrasebox.errors import ModelError
 from phrasebox.io.model_folder import CONFIG, find_model, read_config, read_weights, write_model
-from phrasebox.io.offline import is_offline
 from phrasebox.models.cards import model_card
+from phrasebox.models.upload import upload
 from phrasebox.regions.compatibility import check_regions
 from phrasebox.regions.settings import RegionSettings, settings_inside, settings_with
 from phrasebox.workspace.workspace import Workspace
@@ -183,19 +182,7 @@ class SavedModel(ABC):
         ModelError
             If the hub cannot be reached or refuses the upload.
         """
-        if is_offline():
-            raise OfflineError(f"{repo_id} cannot be uploaded: --offline, or HF_HUB_OFFLINE, forbids the network")
-        from huggingface_hub import HfApi
-
-        with TemporaryDirectory(prefix="phrasebox-upload-") as folder:
-            self.save(folder)
-            try:
-                hub = HfApi(token=token)
-                hub.create_repo(repo_id, private=private, exist_ok=True)
-                return str(hub.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Upload the model"))
-            except Exception as error:  # the hub client raises many kinds
-                reason = " ".join(f"{type(error).__name__}: {error}".split())
-                raise ModelError(f"{repo_id} could not be uploaded ({reason})") from error
+        return upload(repo_id, self.save, "model", private, token)
 
     @cached_property
     def _extractor(self) -> RegionExtractor:

@@ -70,6 +70,17 @@ def write_hub_folder(
     DataError
         If ``out`` cannot be written.
     """
+    with replacing_folder(out) as part:
+        published = fill_hub_folder(ws, aligner, part, min_confidence, parts_only)
+    asked = {"min_confidence": min_confidence or None, "parts_only": parts_only, "model": named_model(ws, aligner)}
+    note_export(ws, out, {"hub_folder": True, **asked})
+    return published
+
+
+def fill_hub_folder(
+    ws: Workspace, aligner: Aligner, folder: Path, min_confidence: float = 0.0, parts_only: bool = False
+) -> Published:
+    """Write the files of `write_hub_folder` into a folder; errors as there."""
     if not ws.count("phrases"):
         raise WorkspaceError(f"{ws.path} has no phrases yet; run: phrasebox ground {ws.path}")
     if ws.stages.get("ground", {}).get("model") != model_id(aligner.model):
@@ -78,15 +89,12 @@ def write_hub_folder(
             f"phrasebox ground {ws.path} --fresh"
         )
     figures = measured(ws, aligner)
-    with replacing_folder(out) as part:
-        (part / "data").mkdir()
-        pictures = UsablePictures(ws)
-        records = grounded_records(ws, min_confidence=min_confidence, parts_only=parts_only, pictures=pictures)
-        counts = _write_data(records, part / "data")
-        (part / CARD).write_text(_dataset_card(ws, aligner, counts, figures), encoding="utf-8")
-        aligner.save(part / MODEL, _model_card(aligner, figures))
-    asked = {"min_confidence": min_confidence or None, "parts_only": parts_only, "model": named_model(ws, aligner)}
-    note_export(ws, out, {"hub_folder": True, **asked})
+    (folder / "data").mkdir(parents=True)
+    pictures = UsablePictures(ws)
+    records = grounded_records(ws, min_confidence=min_confidence, parts_only=parts_only, pictures=pictures)
+    counts = _write_data(records, folder / "data")
+    (folder / CARD).write_text(_dataset_card(ws, aligner, counts, figures), encoding="utf-8")
+    aligner.save(folder / MODEL, _model_card(aligner, figures))
     parts = [one for written in counts.values() for one in written]
     left_out = (*pictures.left_out, *(item for w in parts for item in w.left_out))
     captions, phrases = sum(w.captions for w in parts), sum(w.phrases for w in parts)
@@ -157,6 +165,7 @@ def _dataset_card(ws: Workspace, aligner: Aligner, counts: Mapping[str, list[Wri
         ws.path.absolute().name,
         licence,
         [{"split": name, "path": f"data/{name}-*.parquet"} for name in names],
+        captions=_some_captions(ws),
         splits=[
             (name, sum(w.captions for w in parts), sum(w.phrases for w in parts))
             for name, parts in zip(names, counts.values(), strict=True)
@@ -171,6 +180,11 @@ def _dataset_card(ws: Workspace, aligner: Aligner, counts: Mapping[str, list[Wri
         versions=named_versions(_made_with(ws)),
         figures=figures,
     )
+
+
+def _some_captions(ws: Workspace) -> list[str]:
+    """Captions of the first images, to tell their language by."""
+    return [caption for row in next(ws.images(), []) for caption in row.captions]
 
 
 def _made_with(ws: Workspace) -> dict[str, str]:

@@ -12,11 +12,12 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 
 from phrasebox.errors import WorkspaceError
+from phrasebox.io import notebook
 from phrasebox.io.atomic import remove_folder
 from phrasebox.io.paths import holds_any, in_store, place, reaching
 from phrasebox.io.store_lock import Lease
@@ -67,8 +68,17 @@ class Workspace(WorkspaceReader):
         tables = Tables(self.path, self._lease.check_if_held if self._lease else lambda: None)
         super().__init__(tables, Decisions(self.path))
 
+    def __repr__(self) -> str:
+        return f"Workspace({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        models = sorted(folder.name for folder in self.models.iterdir()) if self.models.is_dir() else []
+        counts = [(table, f"{self.count(table):,}") for table in ("images", "regions", "phrases", "reviewed")]
+        done = [("stages", ", ".join(self.stages) or "none"), ("models", ", ".join(models) or "the built-in ones")]
+        return notebook.block(str(self.path), notebook.table([*counts, *done]))
+
     @classmethod
-    def create(cls, path: str | Path) -> Workspace:
+    def create(cls, path: str | Path) -> Self:
         """Open the workspace at ``path``, or make one there.
 
         Raises
@@ -89,7 +99,7 @@ class Workspace(WorkspaceReader):
         return cls(folder)
 
     @classmethod
-    def _create_in_store(cls, folder: Path) -> Workspace:
+    def _create_in_store(cls, folder: Path) -> Self:
         """As `create`, in an object store, which has no folders, only names with a common prefix."""
         with reaching(folder):
             if not (folder / manifest.NAME).exists():
