@@ -7,7 +7,7 @@ Spans are character offsets into the caption as given, end exclusive.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -307,6 +307,8 @@ class Phrase:
     further : tuple of Box
         Boxes beside ``box``, which is the best, of a phrase whose words name several things, such as *two dogs*. Score,
         confidence and region are those of ``box``.
+    mask : mapping or None
+        Mask of ``box`` in COCO's run-length encoding, where an export was asked for it.
     """
 
     text: str
@@ -319,6 +321,7 @@ class Phrase:
     reviewed: bool = False
     unknown: bool = False
     further: tuple[Box, ...] = ()
+    mask: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
 
     @property
     def boxes(self) -> tuple[Box, ...]:

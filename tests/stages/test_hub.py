@@ -186,7 +186,7 @@ def test_nothing_is_uploaded_of_a_workspace_without_phrases(at, model):
 
 
 def test_the_hub_knows_what_the_data_are(published):
-    _, folder, told = published
+    _, folder, _ = published
     fields, _ = matter(folder / "README.md")
     assert fields["annotations_creators"] == ["machine-generated"]
     assert fields["size_categories"] == ["n<1K"]

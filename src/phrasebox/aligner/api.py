@@ -33,6 +33,7 @@ from phrasebox.grounding import (
     trimmed_runs,
 )
 from phrasebox.grounding.confidence import DEFAULT, Calibration, Evidence
+from phrasebox.grounding.localise import phrase_heats
 from phrasebox.io.detections import BoxesLike, as_boxes
 from phrasebox.models.saved_model import SavedModel
 from phrasebox.regions.compatibility import workspace_regions
@@ -301,6 +302,19 @@ class Aligner(SavedModel):
             found = localise(text, words, table, regions, cut, self.temperature, norms, photograph, evidence)
         known = knows.known(terms, nearest)
         return tuple(replace(p, unknown=not known[content_words(text, words, p.span)].any()) for p in found)
+
+    def heats(self, regions: Regions, caption: str, spans: Sequence[Span]) -> np.ndarray:
+        """Heat (P, G*G) of the phrases at ``spans`` of a caption, on the grid of `phrasebox.grounding.heatmap`.
+
+        Raises
+        ------
+        DataError
+            If a span holds no word.
+        """
+        sentences = self.words.encode([caption])
+        (table,), norms = self.word_scores([regions], sentences), self._vector_norms([regions]).get(id(regions))
+        photograph, words = self.model.settings.photographs, sentences[0].words
+        return phrase_heats(caption, words, table, regions, spans, self.temperature, norms, photograph)
 
     def phrase_spans(self, sentence: Sentence, path: np.ndarray, regions: Regions) -> list[Span]:
         """Characters of the phrases that `ground` makes of a sentence whose words have the regions ``path`` (T,)."""

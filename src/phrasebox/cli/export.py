@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -28,6 +28,7 @@ def export(
     min_count: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
     empty: bool = False,
     force: bool = False,
+    masks: Literal["superpixels"] | None = None,
     hub_folder: Path | None = None,
     model: str | None = None,
     common: Common = COMMON,
@@ -76,18 +77,22 @@ def export(
         Write pictures without phrases too, for coco-detection, yolo and fiftyone.
     force
         Replace OUT even if it is a file that export did not write.
+    masks
+        Write a rough mask beside every box in coco-grounding, odvg or sa-co, as RLE: the superpixels of the box that
+        hold the phrase's heat.
     hub_folder
         Instead of a file, write a new folder for the Hugging Face hub, with the data, the model and their cards.
     model
-        Model for --hub-folder, if the phrases were made with another one than the workspace's own.
+        Model for --hub-folder and --masks, if the phrases were made with another one than the workspace's own.
     """
     from phrasebox.stages.export import export as job
 
     if hub_folder is not None:
         if out is not None or format is not None or split is not None:
             raise SettingsError("--hub-folder replaces OUT, --format and --split; omit those")
-        if reviewed or classes is not None or min_count > 1 or empty:
-            raise SettingsError("--hub-folder exports all phrases; omit --reviewed, --classes, --min-count and --empty")
+        if reviewed or classes is not None or min_count > 1 or empty or masks:
+            omit = "--reviewed, --classes, --min-count, --empty and --masks"
+            raise SettingsError(f"--hub-folder exports all phrases; omit {omit}")
         _to_hub(ws, hub_folder, model, min_confidence, parts_only, common)
         return
     if out is None or format is None:
@@ -105,6 +110,7 @@ def export(
             min_count,
             empty,
             force,
+            opened.aligner(model) if masks else None,
         )
         told = left_out(opened.workspace, written.left_out)
     say(

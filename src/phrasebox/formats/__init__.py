@@ -21,6 +21,7 @@ from phrasebox.types import Example, GroundedImage, Skipped
 __all__ = [
     "CAPTIONS_ONLY",
     "CLASSES",
+    "MASKS",
     "READERS",
     "WRITERS",
     "Classes",
@@ -74,6 +75,8 @@ CAPTIONS_ONLY = frozenset({"coco", "coco-results", "karpathy"})
 """Writers of captions without phrases."""
 CLASSES = frozenset({"coco-detection", "fiftyone", "yolo"})
 """Writers of boxes with classes."""
+MASKS = frozenset({"coco-grounding", "odvg", "sa-co"})
+"""Writers of masks, where phrases have them."""
 
 
 def detect(source: Path) -> str:

@@ -41,6 +41,7 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
                         "area": round(phrase.box.area, 2),
                         "iscrowd": 0,
                         "tokens_positive": [list(phrase.span)],
+                        **({} if phrase.mask is None else {"segmentation": phrase.mask}),
                     }
                     annotations.add(annotation)
     return fitted.report()

@@ -106,5 +106,8 @@ def _regions(phrases: Sequence[Phrase]) -> list[dict[str, object]]:
     for span, same in by_span(phrases):
         boxes = [list(phrase.box) for phrase in same]
         bbox = boxes if len(boxes) > 1 else boxes[0]
-        regions.append({"bbox": bbox, "phrase": same[0].text, "tokens_positive": [list(span)]})
+        region = {"bbox": bbox, "phrase": same[0].text, "tokens_positive": [list(span)]}
+        if masks := [phrase.mask for phrase in same if phrase.mask is not None]:
+            region["segmentation"] = masks if len(boxes) > 1 else masks[0]
+        regions.append(region)
     return regions

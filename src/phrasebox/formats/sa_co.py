@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from phrasebox.formats._disk_grouping import NumberedNames
 from phrasebox.formats._writing import FittedRecords, Written
@@ -46,7 +47,7 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
                         "is_pixel_exhaustive": 0,
                     }
                 )
-                for box in boxes:
+                for box, mask in boxes.items():
                     shares = box.scaled(1 / record.width, 1 / record.height)
                     annotations.add(
                         {
@@ -57,17 +58,18 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
                             "area": shares.area,
                             "iscrowd": 0,
                             "source": "phrasebox",
+                            **({} if mask is None else {"segmentation": mask}),
                         }
                     )
     return fitted.report()
 
 
-def _phrases(record: GroundedImage) -> dict[str, dict[Box, None]]:
-    """The different boxes of every phrase of an image, by the words as first written; case does not count."""
+def _phrases(record: GroundedImage) -> dict[str, dict[Box, Mapping[str, Any] | None]]:
+    """The different boxes of every phrase of an image with their masks, by the words as first written, in any case."""
     first: dict[str, str] = {}
-    found: dict[str, dict[Box, None]] = {}
+    found: dict[str, dict[Box, Mapping[str, Any] | None]] = {}
     for caption in record.captions:
         for phrase in caption.phrases:
             text = first.setdefault(phrase.text.casefold(), phrase.text)
-            found.setdefault(text, {})[phrase.box] = None
+            found.setdefault(text, {})[phrase.box] = phrase.mask
     return found

@@ -9,7 +9,7 @@ import numpy as np
 from phrasebox.boxes import covers_image, iou, suppress
 from phrasebox.errors import DataError
 from phrasebox.grounding.confidence import POWER, Evidence, confidence, features
-from phrasebox.grounding.heatmap import HeatMap
+from phrasebox.grounding.heatmap import GRID, HeatMap
 from phrasebox.text.english import is_content, things
 from phrasebox.types import Box, Phrase, Regions, Span, Word
 
@@ -67,8 +67,7 @@ def localise(
         return ()
     chosen = [content_words(caption, words, span) for span in spans]
     heat_map = HeatMap(regions, norms, photograph)
-    own = np.stack([(1 - HEAD_WEIGHT) * scores[of].mean(0) + HEAD_WEIGHT * scores[of[-1]] for of in chosen])  # (P, R)
-    merits = heat_map.merits(own - heat_map.weighing.sentence * scores.mean(0), temperature)
+    merits = heat_map.merits(_of_phrases(scores, chosen, heat_map), temperature)
     found = []
     for span, of, merit in zip(spans, chosen, merits, strict=True):
         text = caption[span[0] : span[1]]
@@ -85,6 +84,30 @@ def localise(
             sure = evidence.calibration(features(merit, overlap, nearest, regions, of, scores, evidence))
         found.append(Phrase(text, span, box, float(score[nearest]), sure, whole, nearest, further=tuple(boxes[1:])))
     return tuple(found)
+
+
+def phrase_heats(
+    caption: str,
+    words: Sequence[Word],
+    scores: np.ndarray,
+    regions: Regions,
+    spans: Sequence[Span],
+    temperature: float = 1.0,
+    norms: np.ndarray | None = None,
+    photograph: bool = True,
+) -> np.ndarray:
+    """Heat (P, G*G) of every span, as `localise` makes its box from it; parameters and errors as there."""
+    if not spans:
+        return np.zeros((0, GRID**2), np.float32)
+    chosen = [content_words(caption, words, span) for span in spans]
+    heat_map = HeatMap(regions, norms, photograph)
+    return heat_map.heat(_of_phrases(scores, chosen, heat_map), temperature)
+
+
+def _of_phrases(scores: np.ndarray, chosen: Sequence[list[int]], heat_map: HeatMap) -> np.ndarray:
+    """Scores (P, R) of phrases on regions, of those (T, R) of all words and the content words of each phrase."""
+    own = np.stack([(1 - HEAD_WEIGHT) * scores[of].mean(0) + HEAD_WEIGHT * scores[of[-1]] for of in chosen])
+    return own - heat_map.weighing.sentence * scores.mean(0)
 
 
 def content_words(caption: str, words: Sequence[Word], span: Span) -> list[int]:

@@ -29,13 +29,8 @@ def straddling(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     >>> straddling(image, np.array([[0, 0, 20, 40], [0, 0, 10, 40], [10, 0, 30, 40]])).round(1)
     array([1., 0., 0.], dtype=float32)
     """
-    import cv2
-
     height, width = image.shape[:2]
-    small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    # A new object each call: it holds the image, so threads must not share it.
-    search = cv2.ximgproc.segmentation.createGraphSegmentation(SIGMA, SCALE, SMALLEST)
-    superpixel = search.processImage(cv2.cvtColor(small, cv2.COLOR_RGB2Lab))  # (SIDE, SIDE)
+    superpixel = superpixels(image)
     sizes = np.bincount(superpixel.ravel())
     corners = np.rint(boxes * (SIDE / np.array([width, height] * 2))).astype(np.int64)
     low = np.clip(corners[:, :2], 0, SIDE - 1)
@@ -45,3 +40,13 @@ def straddling(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         inside = np.bincount(superpixel[y1:y2, x1:x2].ravel(), minlength=len(sizes))
         found[row] = 1 - np.minimum(inside, sizes - inside).sum() / ((x2 - x1) * (y2 - y1))
     return found
+
+
+def superpixels(image: np.ndarray) -> np.ndarray:
+    """Number of the superpixel of every pixel, (SIDE, SIDE) int32, in a copy of an (H, W, 3) uint8 RGB image."""
+    import cv2
+
+    small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    # A new object each call: it holds the image, so threads must not share it.
+    search = cv2.ximgproc.segmentation.createGraphSegmentation(SIGMA, SCALE, SMALLEST)
+    return search.processImage(cv2.cvtColor(small, cv2.COLOR_RGB2Lab))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phrasebox.errors import DataError, SettingsError, WorkspaceError
-from phrasebox.formats import CAPTIONS_ONLY, CLASSES, Classes, Written, names_pictures, write_target
+from phrasebox.formats import CAPTIONS_ONLY, CLASSES, MASKS, Classes, Written, names_pictures, write_target
 from phrasebox.io.atomic import digest, replacing
 from phrasebox.io.paths import place
 from phrasebox.stages.usable_pictures import UsablePictures
@@ -51,6 +51,7 @@ def export(
     min_count: int = 1,
     empty: bool = False,
     force: bool = False,
+    masks_by: Aligner | None = None,
 ) -> Exported:
     """Write region-phrase pairs, or only captions in a format without phrases.
 
@@ -77,6 +78,9 @@ def export(
         Write images without phrases too, in the formats of detectors.
     force : bool
         Replace ``out`` even if no export of this workspace wrote it.
+    masks_by : Aligner, optional
+        Write a mask beside every box: the superpixels of the box that hold the phrase's heat, by this model. Rough, and
+        for the formats of `phrasebox.formats.MASKS`.
 
     Raises
     ------
@@ -94,13 +98,20 @@ def export(
         )
     if format in CAPTIONS_ONLY and reviewed:
         raise SettingsError(f"{format} holds only captions; omit --reviewed, or give another --format")
+    if masks_by is not None and format not in MASKS:
+        raise SettingsError(f"{format} holds no masks; omit --masks, or choose among {', '.join(sorted(MASKS))}")
     pictures = UsablePictures(ws, names_pictures(format))
 
     def records() -> Iterator[GroundedImage]:
         pictures.clear()
         if format in CAPTIONS_ONLY:
             return _captioned(ws, split, pictures)
-        return grounded_records(ws, split, min_confidence, parts_only, reviewed, pictures)
+        found = grounded_records(ws, split, min_confidence, parts_only, reviewed, pictures)
+        if masks_by is None:
+            return found
+        from phrasebox.stages.masks import with_masks
+
+        return with_masks(ws, found, masks_by)
 
     chosen = replace(Classes() if classes is None else Classes.read(classes), empty=empty)
     refuse_to_replace(ws, out, force)
@@ -111,12 +122,13 @@ def export(
     asked = {"format": format, "split": split, "min_confidence": min_confidence or None}
     asked |= {"parts_only": parts_only, "reviewed": reviewed}
     asked |= {"classes": classes and str(classes), "min_count": min_count if min_count > 1 else None, "empty": empty}
+    asked["masks"] = "superpixels" if masks_by else None
     note_export(ws, out, {name: value for name, value in asked.items() if value or name not in _NEW})
     left_out = (*pictures.left_out, *written.left_out)
     return Exported(**{**vars(written), "left_out": left_out}, turned=pictures.turned)
 
 
-_NEW = ("classes", "min_count", "empty")  # arguments that are recorded only if they are given
+_NEW = ("classes", "min_count", "empty", "masks")  # arguments that are recorded only if they are given
 
 
 def _without_rare(classes: Classes, records: Iterator[GroundedImage], min_count: int) -> Classes:
