@@ -19,13 +19,13 @@ from matplotlib.patches import Rectangle
 
 from phrasebox import Aligner, Captioner, Grounding
 from phrasebox.grounding import decode, segments
+from phrasebox.io.colours import colour
 from phrasebox.io.images import load_image
 from phrasebox.io.sample import CAPTIONS, images_folder
 from phrasebox.regions.backbones import load_backbone
 from phrasebox.regions.proposers import SelectiveSearch
 from phrasebox.regions.roi_align import cell_weights
 from phrasebox.regions.settings import REGION_PRESETS
-from phrasebox.io.colours import colour
 from phrasebox.types import Box
 
 SCHEMES = {"light": "#20242a", "dark": "#e3e6ec"}  # the colour of what is written

@@ -10,8 +10,11 @@ import torch
 
 from phrasebox.captioner import Captioner, CaptionerModel, Description, ModelSettings, SpeechSettings, Vocabulary
 from phrasebox.captioner.description import telling
+from phrasebox.captioner.targets import Views
 from phrasebox.errors import DataError, ModelError, SettingsError
 from phrasebox.regions.settings import RegionSettings
+from phrasebox.text.vocabulary import END, START, UNKNOWN
+from phrasebox.training.region_batch import collate
 from phrasebox.types import Regions
 
 SETTINGS = RegionSettings(
@@ -137,3 +140,30 @@ def test_the_most_telling_regions_stand_apart_and_say_something_new():
     assert telling(regions, phrases, scores, 5) == [1, 5]
     assert telling(regions, phrases, scores, 1) == [1]
     assert telling(regions, ["of the"] * 6, scores, 5) == []
+
+
+def test_a_sentence_has_the_probability_of_its_words(captioner):
+    sentences = ["a brown dog runs", "two men sit on a red boat", "a saola runs"]
+    images = [PIXELS, PIXELS[:30]]
+    scores = captioner.score(images, sentences)
+    assert scores.shape == (2, 3)
+    for row, image in enumerate(images):
+        views = Views.whole(collate(captioner.regions_of([image])))
+        for column, sentence in enumerate(sentences):  # one word after the other
+            model, memory = captioner.model, captioner.model.remember(views)
+            state, before, logs = model.start(memory), START, []
+            for word in [*captioner.vocabulary.encode(sentence).tolist(), END]:
+                logits, state = model.step(memory, torch.tensor([before]), state)
+                if word != UNKNOWN:
+                    logs.append(float(logits.log_softmax(-1)[0, word].detach()))
+                before = word
+            assert scores[row, column] == pytest.approx(np.exp(np.mean(logs)), rel=1e-4)
+    assert captioner.score([], sentences).shape == (0, 3)
+    with pytest.raises(DataError, match="a list of images and a list of sentences"):
+        captioner.score(images, "a dog")
+
+
+def test_regions_of_several_images_with_boxes(captioner):
+    boxes = [[(0, 0, 30, 30)], [{"box": {"xmin": 1, "ymin": 2, "xmax": 20, "ymax": 25}}]]
+    found = captioner.regions_of([PIXELS, PIXELS], boxes)
+    assert [tuple(r.box(len(r) - 1)) for r in found] == [(0, 0, 30, 30), (1, 2, 20, 25)]

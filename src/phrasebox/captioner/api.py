@@ -16,7 +16,7 @@ from phrasebox.captioner.description import DescribedRegion, Description, tellin
 from phrasebox.captioner.generate import Sentence, generate
 from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.settings import NAME, ModelSettings, SpeechSettings
-from phrasebox.captioner.targets import Views
+from phrasebox.captioner.targets import IGNORED, Views, pad
 from phrasebox.errors import DataError, SettingsError
 from phrasebox.io.detections import BoxesLike, as_boxes
 from phrasebox.io.images import load_image
@@ -117,8 +117,13 @@ class Captioner(SavedModel):
             )
         return joined
 
-    def regions_of(self, images: Sequence[Image]) -> list[Regions]:
-        """The proposed regions of several images, made in one batch; of a `given` proposer the whole image alone."""
+    def regions_of(self, images: Sequence[Image], boxes: Sequence[BoxesLike | None] | None = None) -> list[Regions]:
+        """The proposed regions of several images, made in one batch; of a `given` proposer the whole image alone.
+
+        With ``boxes``, one entry an image, as `regions` of each image with its own.
+        """
+        if boxes is not None:
+            return [self.regions(image, own) for image, own in zip(images, boxes, strict=True)]
 
         def extract(places: list[int], pixels: list[np.ndarray]) -> list[Regions]:
             asked = [images[i] for i in places]
@@ -144,6 +149,40 @@ class Captioner(SavedModel):
             raise DataError("captions takes a list of images")
         said = self.say(self.regions_of(images), speech=speech)
         return [[text for text, _ in of_image[0]] for of_image in said]
+
+    def score(self, images: Sequence[Image], sentences: Sequence[str]) -> np.ndarray:
+        """Probability of each sentence for each image, as the geometric mean over its words and its end.
+
+        It is the ``score`` of a `Description` whose caption is the sentence. Words outside the vocabulary do not count.
+
+        Returns
+        -------
+        (K, L) float32 in [0, 1]
+
+        Raises
+        ------
+        DataError
+            If an argument is one string or image instead of a list.
+        """
+        if isinstance(images, str | Path) or not isinstance(images, Sequence) or isinstance(sentences, str):
+            raise DataError("score takes a list of images and a list of sentences")
+        found = np.zeros((len(images), len(sentences)), np.float32)
+        if not found.size:
+            return found
+        encoded = [self.vocabulary.encode(sentence) for sentence in sentences]
+        spoken = pad(encoded, max(map(len, encoded))).to(self.device)
+        counted = spoken.targets != IGNORED
+        with torch.inference_mode():
+            memory = self.model.remember(Views.whole(collate(self.regions_of(images))).to(self.device))
+            for k in range(len(images)):
+                rows = torch.full((len(sentences),), k, device=self.device)
+                log_y = self.model.logits(self.model(memory.select(rows), spoken.inputs, spoken.lengths)).log_softmax(
+                    -1
+                )
+                chosen = log_y.gather(2, spoken.targets.clamp(min=0)[..., None])[..., 0]
+                means = chosen.masked_fill(~counted, 0).sum(1) / counted.sum(1)
+                found[k] = means.exp().cpu().numpy()
+        return found
 
     def describe(
         self,
