@@ -1,4 +1,4 @@
-"""The source for FiftyOne's model zoo, against the names that FiftyOne calls: it needs a database, so it is no extra."""
+"""The source for FiftyOne's model zoo, against the names that FiftyOne calls."""
 
 from __future__ import annotations
 

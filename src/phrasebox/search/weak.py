@@ -9,7 +9,7 @@ from phrasebox.aligner import Aligner
 from phrasebox.search.scorer import Query
 
 SPREADS = 3.0
-"""How many spreads above the middle of unrelated images' scores the line is (docs/results/weak-matches.json)."""
+"""How many spreads above the middle of unrelated images' scores the line is (benchmarks/weak_matches.py)."""
 _ENOUGH = 50  # images that say what unrelated ones score
 
 
