@@ -2,8 +2,8 @@
 
     python benchmarks/weak_matches.py COCO WORKSPACE
 
-COCO is a folder with images/ and captions.csv. WORKSPACE is made if it is not there. Every photograph is searched for by
-its first caption: the shares of own and of other photographs whose score is not below the line are printed.
+COCO is a folder with images/ and captions.csv. WORKSPACE is made if it is not there. Every photograph is searched for
+by its first caption: the shares of own and of other photographs whose score is not below the line are printed.
 """
 
 from __future__ import annotations

@@ -51,8 +51,9 @@ def masks(superpixels: np.ndarray, heat: np.ndarray, boxes: Sequence[Box], size:
     found = []
     for box in boxes:
         inside = _inside(box, width, height)
-        count = np.bincount(full[inside], minlength=len(sizes))
-        mean = np.bincount(full[inside], weights=warm[inside], minlength=len(sizes)) / np.maximum(count, 1)
+        parts = full[inside].ravel()
+        count = np.bincount(parts, minlength=len(sizes))
+        mean = np.bincount(parts, weights=warm[inside].ravel(), minlength=len(sizes)) / np.maximum(count, 1)
         mostly = 2 * count >= np.maximum(sizes, 1)
         belongs = mostly if mostly.any() else count > 0
         hot = belongs & (mean >= LEAST * mean[belongs].max())
