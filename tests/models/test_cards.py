@@ -103,9 +103,23 @@ def test_a_data_card_lists_splits_and_files():
     )
     card = DatasetCard(text)
     assert card.data.license == "unknown"
+    assert card.data.annotations_creators == ["machine-generated", "expert-generated"]
+    assert card.data.size_categories == ["1K<n<10K"]
     assert card.data.to_dict()["configs"][0]["data_files"][0]["path"] == "data/validation-*.parquet"
     assert "|---|---:|---:|\n| validation | 1,234 | 5 |\n\n" in card.text
     assert "each has a confidence. Of the captions, 1,000 were corrected by people afterwards.\n" in card.text
     assert "single phrases" not in card.text
     assert "* Model: in `model/`, beta 0.25, id 5a3c.\n" in card.text
     assert card.text.rstrip().endswith("None were measured with this model.")
+
+
+def test_cards_name_language_data_and_licences_of_weights():
+    config = {**saved("aligner-0.1"), "about": {"data": "own.json, more.csv", "licence": "CC-BY-4.0"}}
+    card = ModelCard(model_card(config))
+    assert (card.data.language, card.data.datasets) == (["en"], ["own", "more"])
+    assert card.data.pipeline_tag == "zero-shot-object-detection"
+    assert f"{config['regions']['backbone']} (Apache-2.0)" in card.text
+    german = {**saved("captioner-0.1"), "vocabulary": "ein hund läuft auf dem gras"}
+    assert ModelCard(model_card(german)).data.language is None
+    english = {**german, "vocabulary": "a dog runs on the grass with people"}
+    assert ModelCard(model_card(english)).data.language == ["en"]

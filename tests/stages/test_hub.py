@@ -192,7 +192,7 @@ def test_the_hub_knows_what_the_data_are(published):
     assert fields["size_categories"] == ["n<1K"]
     assert (fields["language"], fields["library_name"]) == (["en"], "phrasebox")
     fields, text = matter(folder / "model" / "README.md")
-    assert (fields["language"], fields["datasets"]) == (["en"], ["captions"])
+    assert fields["language"] == ["en"]
     assert fields["pipeline_tag"] == "zero-shot-object-detection"
     assert "efficientnet-lite0 (Apache-2.0)" in text
 

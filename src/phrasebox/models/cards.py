@@ -141,7 +141,7 @@ def dataset_card(
     licence: str,
     files: Iterable[Mapping[str, str]],
     splits: Sequence[tuple[str, int, int]],
-    captions: Iterable[str],
+    captions: Iterable[str] = (),
     **values: Any,
 ) -> str:
     """The card of a data set of region-phrase pairs.
