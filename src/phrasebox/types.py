@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -160,6 +160,8 @@ class Example:
         Width and height that the ground-truth boxes refer to, if the data set states it.
     vectors : (N, D) float array or None
         The user's vectors of ``boxes``.
+    sought : tuple of Path
+        Folders in which a reader looked for the image file and did not find it.
 
     Raises
     ------
@@ -175,6 +177,7 @@ class Example:
     boxes: tuple[Box, ...] = ()
     size: tuple[int, int] | None = None
     vectors: np.ndarray | None = field(default=None, compare=False)
+    sought: tuple[Path, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if self.vectors is not None and (self.vectors.ndim != 2 or len(self.vectors) != len(self.boxes)):
@@ -191,10 +194,20 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A skipped item and the reason; stored in the workspace's table ``skipped``."""
+    """A skipped item, or ``count`` items of one ``kind``, and the reason; stored in the table ``skipped``."""
 
     key: str
     reason: str
+    kind: Literal["picture", "file", "row", "caption", "box"] = field(default="picture", compare=False)
+    count: int = field(default=1, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What a reader did that the user should know, and the number of items that it is about."""
+
+    text: str
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def test_bad_entries_are_reported_and_the_rest_is_read(write_json, sort_out):
         "no object",
         image("a.jpg", "listed twice"),
         image("d.jpg", split="holdout"),
-        {"filename": "e.jpg", "split": "test", "sentences": [{"tokens": ["a"]}, "text"]},
+        {"filename": "e.jpg", "split": "test", "sentences": [{"tokens": ["a"]}, 7, "text"]},
         {"filename": "f.jpg", "split": "train", "sentences": "text"},
         {"filename": "bare.jpg", "split": "train"},
     ]

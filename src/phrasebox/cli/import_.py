@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from phrasebox.cli.app import COMMON, Common, Split
-from phrasebox.cli.shared import say, skipped
+from phrasebox.cli.shared import say
 from phrasebox.errors import DataError, PhraseboxError
 from phrasebox.io.paths import place, reaching, remove
 
@@ -19,7 +23,7 @@ def import_(
     format: str = "auto",
     images: Path | None = None,
     split: Split | None = None,
-    split_list: list[Path] | None = None,
+    split_list: Annotated[list[Path] | None, Parameter(consume_multiple=True)] = None,
     licence: str | None = None,
     columns: str | None = None,
     common: Common = COMMON,
@@ -33,18 +37,19 @@ def import_(
     ws
         The workspace folder, created if missing.
     format
-        karpathy, flickr-token, csv, coco, entities, visual-genome, odvg, webdataset, imagefolder, parquet,
+        karpathy, flickr-token, csv, json, coco, entities, visual-genome, odvg, webdataset, imagefolder, parquet,
         label-studio (manually corrected phrases), npy (user boxes and vectors) or folder; default: detected.
     images
         Folder of the image files, if they are not beside the source.
     split
-        Put all images into this split: train, val or test.
+        Put all images into this split, also those that are there already: train, val or test.
     split_list
         Files that list the images of a split, one name per line.
     licence
         Licence of images and captions, as free text or an SPDX name; written into model and data cards.
     columns
-        Names of the csv columns that hold file names and captions, such as image,caption.
+        Names of the columns (or JSON keys) of file names and captions, such as photo,title; without a header their
+        places, such as 1,3.
     """
     from phrasebox.stages.import_ import import_source
     from phrasebox.workspace.workspace import Workspace
@@ -73,13 +78,18 @@ def import_(
             if new:  # a partial import would look complete
                 remove(ws)
             raise
+    told = found.lines()
+    if common.json and not common.quiet and told and (found.skipped or found.remarks):
+        print("\n".join(told), file=sys.stderr)
+    added = found.captions - found.added
     say(
         common,
         asdict(found),
-        f"{found.images} images with {found.captions} captions imported"
+        f"{found.images} images with {added} captions imported"
+        + (f", {found.added} captions of images that were already there" if found.added else "")
         + (f", {found.truth} with ground truth" if found.truth else "")
         + (f", {found.own} with user boxes" if found.own else "")
         + (f", {found.reviewed} reviewed captions" if found.reviewed else "")
         + (f", {found.present} images were already there" if found.present else ""),
-        *skipped(workspace, "import"),
+        *told,
     )

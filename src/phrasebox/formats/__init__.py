@@ -15,8 +15,9 @@ from types import ModuleType
 
 from phrasebox.errors import DataError, SettingsError
 from phrasebox.formats._classes import Classes
+from phrasebox.formats._unnamed import with_unnamed
 from phrasebox.formats._writing import Written
-from phrasebox.types import Example, GroundedImage, Skipped
+from phrasebox.types import Example, GroundedImage, Remark, Skipped
 
 __all__ = [
     "CAPTIONS_ONLY",
@@ -46,6 +47,7 @@ READERS = {
     "parquet": "parquet",
     "label-studio": "label_studio",
     "csv": "caption_table",
+    "json": "json_records",
     "npy": "npy",
     "folder": "folder",
 }
@@ -71,6 +73,8 @@ WRITERS = {
     "odvg": "odvg",
     "parquet": "parquet",
 }
+_OF_NAMES = frozenset({"coco", "csv", "imagefolder", "json", "karpathy", "odvg"})
+"""Formats that name their pictures: of a folder, the pictures that they do not name are counted."""
 CAPTIONS_ONLY = frozenset({"coco", "coco-results", "karpathy"})
 """Writers of captions without phrases."""
 CLASSES = frozenset({"coco-detection", "fiftyone", "yolo"})
@@ -79,22 +83,25 @@ MASKS = frozenset({"coco-grounding", "odvg", "sa-co"})
 """Writers of masks, where phrases have them."""
 
 
-def detect(source: Path) -> str:
-    """Name of the format of ``source``.
+def detect(source: Path, columns: str | None = None) -> str:
+    """Name of the format of ``source``; with ``columns``, of the tables and records whose columns have other names.
 
     Raises
     ------
     DataError
-        If the source does not exist or no reader recognises it.
+        If the source does not exist or no reader recognises it; the message says what it has.
     """
     if not source.exists():
         raise DataError(f"{source} does not exist; give a file or folder of captioned images")
-    modules = {name: _module(READERS, name) for name in READERS}
-    for name, module in modules.items():
-        if module.recognises(source):
+    for name in READERS:
+        recognises = _module(READERS, name).recognises
+        if columns is None and recognises(source):
             return name
-    sought = "; ".join(f"{name}: {module.LAYOUT}" for name, module in modules.items())
-    raise DataError(f"{source}: no known format; looked for {sought}")
+        if columns is not None and "columns" in signature(recognises).parameters and recognises(source, columns):
+            return name
+    from phrasebox.formats._describing import unknown
+
+    raise unknown(source)
 
 
 def read_source(
@@ -104,8 +111,8 @@ def read_source(
     split_files: Sequence[Path] = (),
     columns: str | None = None,
     unpack_to: Path | None = None,
-) -> Iterator[Example | Skipped]:
-    """Read captioned images as `Example`, and a `Skipped` for every item that cannot be used.
+) -> Iterator[Example | Skipped | Remark]:
+    """Read captioned images as `Example`, a `Skipped` for items that cannot be used, and a `Remark` on what was done.
 
     Parameters
     ----------
@@ -116,7 +123,7 @@ def read_source(
     split_files : sequence of Path
         Lists of file names, named after their split, for formats without splits of their own.
     columns : str, optional
-        Names of a table's columns of file names and captions, such as ``image,caption``.
+        Names of the columns (or keys) of file names and captions of a table, such as ``image,caption``.
     unpack_to : Path, optional
         Folder for images that are embedded in the source.
 
@@ -128,7 +135,7 @@ def read_source(
         If the format is unknown or does not take an argument that was given.
     """
     if format == "auto":
-        format = "csv" if columns else detect(source)  # a table with other column names is not detected
+        format = detect(source, columns)
     read = _module(READERS, format).read
     taken = signature(read).parameters
     given = {"images": images, "split_files": split_files, "columns": columns}
@@ -138,7 +145,8 @@ def read_source(
             raise SettingsError(f"format {format} takes no {option}; omit it")
     if "unpack_to" in taken:
         options["unpack_to"] = unpack_to
-    return read(source, **options)
+    items = read(source, **options)
+    return with_unnamed(items, source) if format in _OF_NAMES and source.is_dir() else items
 
 
 def write_target(out: Path, records: Iterable[GroundedImage], format: str, classes: Classes | None = None) -> Written:

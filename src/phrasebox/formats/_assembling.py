@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import html
 import re
 import reprlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from phrasebox.errors import DataError
+from phrasebox.formats._names import Picture
 from phrasebox.formats._reading import storable
-from phrasebox.types import Box, Caption, Example, Skipped, Span, TruePhrase
+from phrasebox.types import Box, Caption, Example, Remark, Skipped, Span, TruePhrase
 
 Layout = Literal["xyxy", "xywh"]
 
 _REPR = reprlib.Repr()  # shortens values of any size and depth
 _REPR.maxstring = _REPR.maxother = 60
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,30});")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,11 @@ class RawPhrase:
 
 @dataclass(frozen=True, slots=True)
 class RawCaption:
-    """A caption as read from a file, not validated."""
+    """A caption as read from a file, not validated; ``number`` is its place among those of the image, if it is told."""
 
     text: object
     phrases: Sequence[RawPhrase] = ()
+    number: int | None = None
 
 
 def about_box(text: object, box: object) -> RawCaption:
@@ -93,55 +96,67 @@ def pixel_boxes(values: object, layout: Layout, reasons: list[str]) -> tuple[Box
 
 
 def assemble(
-    key: object,
-    folder: Path,
+    picture: Picture,
     captions: Iterable[RawCaption],
     split: str,
     layout: Layout = "xyxy",
     size: object = None,
     boxes: object = None,
-    image: Path | None = None,
     vectors: np.ndarray | None = None,
-) -> Iterator[Example | Skipped]:
+) -> Iterator[Example | Skipped | Remark]:
     """Yield the image as an `Example`, and a `Skipped` for each invalid caption, phrase and box.
+
+    HTML entities of captions whose phrases have no spans are decoded, which a `Remark` counts.
 
     Parameters
     ----------
-    key : object
-        The image's name in ``folder``.
     layout : {"xyxy", "xywh"}
         Meaning of a box's four numbers, in pixels.
     size : object
         Width and height in pixels of the image that phrase boxes refer to, if known.
     boxes : object
         User boxes.
-    image : Path, optional
-        Path of the image file, if it is not ``folder / key``.
     vectors : (N, D) float array, optional
         One vector per box of ``boxes``; with vectors, an invalid box makes the whole image invalid.
     """
-    if not isinstance(key, str):
-        yield Skipped(_short(key), "the image has no name")
-        return
-    shown = key.encode("utf-8", "backslashreplace").decode()
-    good = []
+    shown = picture.key.encode("utf-8", "backslashreplace").decode()
+    good, entities = [], 0
     for number, raw in enumerate(captions):
         reasons: list[str] = []
+        plain = _without_entities(raw)
+        entities += plain is not raw
+        kind = "caption"
         try:
-            good.append(_caption(raw, layout, reasons))
+            good.append(_caption(plain, layout, reasons))
+            kind = "box"
         except DataError as error:
             reasons.append(str(error))
-        yield from (Skipped(f"{shown}#{number}", reason) for reason in reasons)
+        place = f"{shown}#{number if raw.number is None else raw.number}"
+        yield from (Skipped(place, reason, kind) for reason in reasons)
+    if entities:
+        yield Remark("captions had HTML entities, such as &amp; for &, which were decoded", entities)
     reasons = []
     own = pixel_boxes(boxes, layout, reasons)
-    yield from (Skipped(shown, reason) for reason in reasons)
     if vectors is not None and reasons:
+        yield Skipped(shown, reasons[0])
         return
+    yield from (Skipped(shown, reason, "box") for reason in reasons)
     try:
-        path = folder / storable(key) if image is None else image
-        yield Example(key, path, tuple(good), split, own, _size(size), vectors)
+        yield Example(picture.key, picture.path, tuple(good), split, own, _size(size), vectors, picture.sought)
     except (DataError, ValueError) as error:  # ValueError: a null character in a file's name
         yield Skipped(shown, str(error))
+
+
+def _without_entities(raw: RawCaption) -> RawCaption:
+    """The caption itself if it has no HTML entities, or spans that count its characters.
+
+    >>> _without_entities(RawCaption("a cat &amp; a dog &#x1F415;")).text
+    'a cat & a dog 🐕'
+    """
+    if not isinstance(raw.text, str) or "&" not in raw.text or any(phrase.spans for phrase in raw.phrases):
+        return raw
+    text = _ENTITY.sub(lambda found: html.unescape(found[0]), raw.text)
+    return raw if text == raw.text else replace(raw, text=text)
 
 
 def _caption(raw: RawCaption, layout: Layout, reasons: list[str]) -> Caption:

@@ -71,6 +71,30 @@ class NumberedNames(_OnDisk):
                 yield number, _decode(name)
 
 
+class NamedValues(_OnDisk):
+    """Values by name.
+
+    Examples
+    --------
+    >>> with NamedValues() as keys:
+    ...     keys.put("/photos/a.jpg", "a.jpg")
+    ...     keys.get("/photos/a.jpg"), keys.get("/photos/b.jpg")
+    ('a.jpg', None)
+    """
+
+    def __init__(self) -> None:
+        super().__init__("named (name BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
+
+    def put(self, name: str, value: str) -> None:
+        """Set the value of a name, unless it has one."""
+        self._db.execute("INSERT OR IGNORE INTO named VALUES (?, ?)", (_encode(name), _encode(value)))
+
+    def get(self, name: str) -> str | None:
+        """The value of a name, if it has one."""
+        found = self._db.execute("SELECT value FROM named WHERE name = ?", (_encode(name),)).fetchone()
+        return None if found is None else _decode(found[0])
+
+
 class GroupedOnDisk(_OnDisk):
     """Groups JSON values by key; iterates over keys in the order of their first appearance.
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from phrasebox.formats._assembling import RawCaption, RawPhrase, as_list
+from phrasebox.formats._assembling import RawPhrase, as_list
 from phrasebox.formats._writing import xywh
 from phrasebox.types import Phrase
-
-TEXTS = ("text", "caption", "captions", "sentences", "sentence")
 
 
 def row_objects(phrases: Sequence[Phrase]) -> dict[str, list[Any]]:
@@ -63,12 +61,3 @@ def objects_of(row: Mapping[str, Any]) -> Objects:
             for i in range(count)
         ]
     )
-
-
-def row_captions(row: Mapping[str, Any]) -> Iterator[RawCaption]:
-    """The captions of a row, from the first column of `TEXTS` that it has; phrases belong to its first caption."""
-    value = next((row[name] for name in TEXTS if row.get(name) is not None), None)
-    phrases = objects_of(row).phrases
-    for number, text in enumerate(value if isinstance(value, list) else [] if value is None else [value]):
-        text = text.get("raw") if isinstance(text, dict) else text
-        yield RawCaption(text, phrases if number == 0 else ())

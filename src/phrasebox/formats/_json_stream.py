@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from phrasebox.errors import DataError
+from phrasebox.formats._lines import head, marked
 
 _CHUNK = 1 << 18  # number of characters read at a time; an image with five captions has about a thousand
 _LONGEST = 1 << 24  # largest number of characters of one element
@@ -35,6 +36,46 @@ def arrays(path: Path, names: Collection[str]) -> Iterator[tuple[str, Any]]:
         yield from _members(reader, path, names)
 
 
+def first_item(path: Path) -> tuple[str | None, Any] | None:
+    """The first element of a file whose top level is an array, or the first name and value of an object.
+
+    None if it is neither, empty or no JSON; of an array inside an object, the value is its first element in a list.
+    """
+    try:
+        with _opened(path) as reader:
+            if reader.peek() == "[":
+                return next(((None, value) for value in _elements(reader)), None)
+            if reader.peek() == "{":
+                for _ in reader.items("{", "}"):
+                    name = reader.value()
+                    reader.take(":")
+                    if reader.peek() == "[":
+                        return str(name), [next(_elements(reader), None)]
+                    return str(name), reader.value()
+    except DataError:
+        pass
+    return None
+
+
+def members(path: Path) -> Iterator[tuple[str, Any]]:
+    """Names and values of a file whose top level is an object; an array gives its elements one by one.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or is not JSON (with line and column).
+    """
+    with _opened(path) as reader:
+        for _ in reader.items("{", "}"):
+            name = reader.value()
+            reader.take(":")
+            if reader.peek() != "[":
+                yield str(name), reader.value()
+            else:
+                yield from ((str(name), element) for element in _elements(reader))
+        reader.end()
+
+
 def list_elements(path: Path) -> Iterator[Any]:
     """Elements of a file whose top level is an array."""
     with _opened(path) as reader:
@@ -48,7 +89,7 @@ def list_elements(path: Path) -> Iterator[Any]:
 def _opened(path: Path) -> Iterator[_JsonReader]:
     reader = None
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open(encoding=marked(head(path)) or "utf-8", newline="") as file:
             reader = _JsonReader(file)
             yield reader
     except json.JSONDecodeError as error:
@@ -56,7 +97,7 @@ def _opened(path: Path) -> Iterator[_JsonReader]:
         raise DataError(f"{path}: not valid JSON at line {line}, column {column}: {error.msg}") from None
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise DataError(f"{path}: not UTF-8 text; save it as UTF-8") from None
     except RecursionError:
         raise DataError(f"{path}: the JSON is nested too deeply to be a data set") from None

@@ -1,19 +1,31 @@
-"""Used by readers: image folders, text lines, captions and split lists."""
+"""Used by readers: image folders, text lines and split lists."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from phrasebox.errors import DataError
-from phrasebox.formats._lines import head
-from phrasebox.types import Caption, Example, Skipped
+from phrasebox.formats._lines import decoded, head
+from phrasebox.types import Skipped
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+IMAGE_SUFFIXES = frozenset({
+    ".apng", ".avif", ".avifs", ".blp", ".bmp", ".bw", ".cur", ".dcx", ".dds", ".dib", ".fit", ".fits", ".flc",
+    ".fli", ".ftc", ".ftu", ".gbr", ".gif", ".icb", ".icns", ".ico", ".im", ".j2c", ".j2k", ".jfif", ".jp2",
+    ".jpc", ".jpe", ".jpeg", ".jpf", ".jpg", ".jpx", ".mpo", ".msp", ".pbm", ".pcd", ".pcx", ".pfm", ".pgm",
+    ".png", ".pnm", ".ppm", ".psd", ".pxr", ".qoi", ".ras", ".rgb", ".rgba", ".sgi", ".tga", ".tif", ".tiff",
+    ".vda", ".vst", ".webp", ".xbm", ".xpm",
+})  # fmt: skip
+"""Suffixes of all files that Pillow opens by itself; a test compares them with Pillow's."""
+OTHER_IMAGE_SUFFIXES = frozenset({
+    ".arw", ".cr2", ".cr3", ".dng", ".emf", ".eps", ".heic", ".heics", ".heif", ".hif", ".jxl", ".jxr", ".nef",
+    ".orf", ".pdf", ".ps", ".raf", ".raw", ".rw2", ".svg", ".wmf",
+})  # fmt: skip
+"""Suffixes of pictures that Pillow does not open, or only with other programs."""
 
 _SPLIT_NAMES = {
     "train": "train",
@@ -92,39 +104,16 @@ def read_whole(file: IO[bytes], most: int = 1 << 24) -> bytes:
 
 
 def text_lines(data: bytes) -> list[str]:
-    r"""Lines of a UTF-8 text, with or without a byte-order mark, ended by ``\n``, ``\r\n`` or ``\r``.
+    r"""Lines of a small text in UTF-8, UTF-16 or cp1252, ended by ``\n``, ``\r\n`` or ``\r``.
 
     Unlike `str.splitlines`, other Unicode separators do not end a line.
 
     Raises
     ------
     DataError
-        If the text is not UTF-8.
+        If the text is in another encoding.
     """
-    try:
-        return re.split(r"\r\n|\n|\r", data.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise DataError(f"not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-
-
-def examples(key: str, image: Path, captions: Iterable[tuple[int, str]], split: str) -> Iterator[Example | Skipped]:
-    """Yield the image with its numbered captions, and a `Skipped` for each invalid one.
-
-    Parameters
-    ----------
-    captions : iterable of (int, str)
-        Number and text; an invalid caption is reported as ``key#number``.
-    """
-    good = []
-    for number, text in captions:
-        try:
-            good.append(Caption(storable(text)))
-        except DataError as error:
-            yield Skipped(f"{key}#{number}", str(error))
-    try:
-        yield Example(storable(key), image, tuple(good), split)
-    except DataError as error:
-        yield Skipped(key.encode("utf-8", "backslashreplace").decode(), str(error))
+    return re.split(r"\r\n|\n|\r", decoded(data)[0])
 
 
 def storable(text: str) -> str:
@@ -224,16 +213,18 @@ class SplitLists:
         return cls(tuple(files), splits)
 
     def split(self, *names: str) -> str | None:
-        """The split of the first of an image's ``names`` in the lists; None if it is in none of them."""
+        """The split of the first of an image's ``names``, their last parts and stems in the lists; None if in none."""
         if not self.files:
             return "train"
-        return next((self.splits[name] for name in names if name in self.splits), None)
+        ends = [name.replace("\\", "/").rpartition("/")[2] for name in names]
+        stems = [os.path.splitext(end)[0] for end in ends]
+        return next((self.splits[name] for name in (*names, *ends, *stems) if name in self.splits), None)
 
     def left_out(self, source: Path, count: int) -> Iterator[Skipped]:
         """One `Skipped` for all ``count`` images that are in no list."""
         if count:
             lists = ", ".join(file.name for file in self.files)
-            yield Skipped(source.name, f"{count} images are in none of the split lists ({lists})")
+            yield Skipped(source.name, f"{count} images are in none of the split lists ({lists})", count=count)
 
 
 def _list_entries(file: Path) -> Iterator[str]:

@@ -12,53 +12,76 @@ from typing import Any, TextIO
 from phrasebox.formats._assembling import RawCaption, RawPhrase, about_box, assemble
 from phrasebox.formats._disk_grouping import GroupedOnDisk
 from phrasebox.formats._json_stream import arrays
-from phrasebox.formats._reading import files_like, images_folder, only_file, split_in_name
+from phrasebox.formats._names import PictureNames
+from phrasebox.formats._reading import files_like, only_file, split_in_name, split_named
 from phrasebox.formats._writing import JsonArray
 from phrasebox.io.atomic import replacing_text
-from phrasebox.types import Example, GroundedImage, Skipped
+from phrasebox.types import Example, GroundedImage, Remark, Skipped
 
 LAYOUT = '*.json with "images" (file_name, id) and "annotations" (image_id and caption or bbox), as COCO has them'
+_ROBOFLOW = "_annotations.coco.json"
 
 
 def recognises(source: Path) -> bool:
-    """Whether ``source`` is such a file, or a folder that holds one."""
+    """Whether ``source`` is such a file, or a folder that holds one, or a data set with some in its folders."""
     return bool(_files(source))
 
 
-def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped]:
+def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped | Remark]:
     """Read captions and boxes; annotations of an image may be anywhere in the file, and wait on disk, not in memory.
 
     Every ``bbox`` (absolute ``xywh``) is one of the user's own regions; with a ``caption`` beside it, that is a caption
     of the image too, which is about this box. Where the image entries carry captions (MDETR, GoldG), boxes belong
     to the phrases at ``tokens_positive``, and are no regions of the user. Entries of one ``file_name`` are one image.
-    The split is taken from the file's name (``captions_val2017.json``), else it is ``train``.
+    The split is taken from the file's name (``captions_val2017.json``), else from that of its folder, else it is
+    ``train``.
 
     Parameters
     ----------
     source : Path
-        The JSON file, or a folder with one.
+        The JSON file, or a folder with one; or the folder of a data set: with ``annotations/`` beside ``val2017/``
+        (the files with captions are read, else those with boxes), or with ``_annotations.coco.json`` in ``train/``,
+        ``valid/`` and ``test/`` (Roboflow). Keys are then paths from that folder.
     images : Path, optional
-        Folder of the image files; by default ``images/`` beside the file, else the file's folder.
+        Folder of the image files; by default ``images/`` beside the file, the file's folder, or the folder beside it
+        or above it that the file's name ends with (``val2017``).
 
     Raises
     ------
     DataError
         If the file is empty, not valid JSON (with line and column), or lacks ``images`` or ``annotations``.
     """
-    file = only_file(source, _files(source), LAYOUT)
-    folder = images_folder(images, file.parent)
-    split = split_in_name(file.name) or "train"
+    files = _files(source)
+    chosen = _chosen(files)
+    if not chosen:
+        chosen = [only_file(source, files, LAYOUT)]
+    if others := [file.name for file in files if file not in chosen]:
+        yield Remark(f"not read: {', '.join(others)[:200]}; import a file by itself to add its boxes or captions")
+    deep = source.is_dir() and any(file.parent != source for file in chosen)
+    for file in chosen:
+        yield from _read(file, images, source if deep else None)
+
+
+def _read(file: Path, images: Path | None, root: Path | None) -> Iterator[Example | Skipped | Remark]:
+    split = split_in_name(file.name) or (root and split_named(file.parent.name)) or "train"
+    ending = file.stem.rpartition("_")[2]
+    above = [file.parent.parent / "images", file.parent.parent] if file.parent.name == "annotations" else []
+    more = [folder / name for folder in (file.parent, *above) for name in (ending, "images", "")]
+    names = PictureNames(images, file.parent, [folder for folder in more if above or folder.name == ending], root)
     with GroupedOnDisk() as by_id, GroupedOnDisk() as by_name:
         yield from _gather(file, by_id)
         for image_id, entries in by_id:
             named = [entry for kind, entry in entries if kind == "images"]
             annotations = [entry for kind, entry in entries if kind == "annotations"]
-            if len(named) == 1:
-                by_name.add(named[0]["file_name"], (named[0], annotations))
-            else:
+            if len(named) != 1:
                 which = f"{len(named)} images have this id" if named else "no image has this id"
-                yield Skipped(f"image_id {image_id}", f"{which}; {len(annotations)} annotations are left out")
-        for key, parts in by_name:
+                reason = f"{which}; {len(annotations)} annotations are left out"
+                yield Skipped(f"image_id {image_id}", reason, "picture" if named else "row", max(len(named), 1))
+            elif isinstance(picture := names.seek(named[0]["file_name"]), Skipped):
+                yield picture
+            else:
+                by_name.add(picture.key, (named[0], annotations))
+        for _, parts in by_name:
             captions = [caption for image, annotations in parts for caption in _captions(image, annotations)]
             boxes = [
                 entry["bbox"]
@@ -68,7 +91,8 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
                 if "bbox" in entry
             ]
             size = parts[0][0].get("width"), parts[0][0].get("height")
-            yield from assemble(key, folder, captions, split, "xywh", size, boxes)
+            yield from assemble(names.find(parts[0][0]["file_name"]), captions, split, "xywh", size, boxes)
+    yield from names.remarks()
 
 
 def _gather(file: Path, by_id: GroupedOnDisk) -> Iterator[Skipped]:
@@ -79,8 +103,11 @@ def _gather(file: Path, by_id: GroupedOnDisk) -> Iterator[Skipped]:
     }
     for number, (kind, entry) in enumerate(arrays(file, tuple(wanted))):
         image_id = entry.get(wanted[kind][0]) if isinstance(entry, dict) else None
+        if isinstance(image_id, float) and image_id.is_integer():
+            image_id = int(image_id)
         if not isinstance(image_id, int | str):
-            yield Skipped(f"{file.name}: entry {number}, in {kind}", f"it has no {wanted[kind][0]}")
+            which = "picture" if kind == "images" else "row"
+            yield Skipped(f"{file.name}: entry {number}, in {kind}", f"it has no {wanted[kind][0]}", which)
         elif kind == "images" and not isinstance(entry.get("file_name"), str):
             yield Skipped(f"image {image_id}", "it has no file_name")
         else:
@@ -130,7 +157,32 @@ def image_entry(image_id: int, record: GroundedImage) -> dict[str, Any]:
 
 
 def _files(source: Path) -> list[Path]:
-    return files_like(source, "*.json", (".json",), _looks_right)
+    files = files_like(source, "*.json", (".json",), _looks_right)
+    if files or not source.is_dir():
+        return files
+    places = ("annotations/*.json", f"*/{_ROBOFLOW}", f"*/*/{_ROBOFLOW}", "*/*.json")
+    return next((found for place in places if (found := files_like(source, place, (".json",), _looks_right))), [])
+
+
+def _chosen(files: Sequence[Path]) -> list[Path]:
+    """The files that are read of several: those of captions, else of boxes, one a split; none if that is unclear."""
+    kinds = (
+        [file for file in files if file.name.lower() == _ROBOFLOW],
+        [file for file in files if "caption" in file.name.lower()],
+        [file for file in files if file.name.lower().startswith("instances")],
+        list(files),
+    )
+    for own in kinds:
+        splits = [(file.parent, split_in_name(file.name), file.stem.rpartition("_")[2]) for file in own]
+        if own and (
+            len(own) == 1
+            or (
+                len(set(splits)) == len(own)
+                and all(s or f.name.lower() == _ROBOFLOW for f, (_, s, _) in zip(own, splits, strict=True))
+            )
+        ):
+            return own
+    return []
 
 
 def _looks_right(start: bytes) -> bool:

@@ -74,7 +74,7 @@ def read(source: Path, images: Path | None = None, split_files: Sequence[Path] =
             found = pictures.of(name, annotation.filename if isinstance(annotation, Annotation) else "")
             if len(found) != 1:
                 which = " and ".join(found) or f"no {name}.jpg or {name}_*.jpg"
-                yield Skipped(name, f"expected one picture in {folder.name}, found {which}")
+                yield Skipped(name, f"expected one picture in {folder}, found {which}; name its folder with --images")
                 continue
             if found[0] in taken:
                 yield Skipped(name, f"its picture {found[0]} is that of another id; the first is kept")
@@ -194,7 +194,7 @@ def _image(
         try:
             captions.append(parse_sentence(line, annotation.boxes))
         except DataError as error:
-            yield Skipped(f"{picture}#{number}", str(error))
+            yield Skipped(f"{picture}#{number}", str(error), "caption")
     yield Example(picture, folder / picture, tuple(captions), split, size=annotation.size)
 
 

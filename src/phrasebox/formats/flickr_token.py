@@ -6,26 +6,26 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from phrasebox.formats._lines import LONGEST, lines
-from phrasebox.formats._reading import SplitLists, examples, images_folder, is_picture, only_file
-from phrasebox.types import Example, Skipped
+from phrasebox.formats._assembling import RawCaption, assemble
+from phrasebox.formats._lines import LONGEST, encoding_of, encoding_remark, head_text, lines
+from phrasebox.formats._names import PictureNames
+from phrasebox.formats._reading import SplitLists, is_picture, only_file
+from phrasebox.types import Example, Remark, Skipped
 
 LAYOUT = "*.token.txt or *.token with lines of <file>#<n>, a tab and a caption"
-_LINE = re.compile(r"(?P<name>[^\t]+)#(?P<number>\d{1,9})\t(?P<text>.*)", re.DOTALL)
+_LINE = re.compile(r"(?P<name>[^\t\r\n]+)#(?P<number>\d{1,9})\t(?P<text>.*)", re.DOTALL)
 
 
 def recognises(source: Path) -> bool:
     """Whether ``source`` is a file with a first line in this format, or a folder with a token file."""
     if source.is_dir():
         return bool(_token_files(source))
-    try:
-        with source.open("rb") as file:
-            return bool(_LINE.match(file.readline(1 << 16).decode("utf-8-sig")))
-    except (OSError, UnicodeDecodeError):
-        return False
+    return bool(_LINE.match(head_text(source)))
 
 
-def read(source: Path, images: Path | None = None, split_files: Sequence[Path] = ()) -> Iterator[Example | Skipped]:
+def read(
+    source: Path, images: Path | None = None, split_files: Sequence[Path] = ()
+) -> Iterator[Example | Skipped | Remark]:
     """Read a token file; its text is held in memory, because lines of one image may be anywhere.
 
     Without split lists every image is in ``train``; with lists, images in none of them are skipped and counted in one
@@ -47,36 +47,45 @@ def read(source: Path, images: Path | None = None, split_files: Sequence[Path] =
         If a file cannot be read or the lists contradict each other.
     """
     file = only_file(source, _token_files(source), LAYOUT)
-    folder = images_folder(images, file.parent)
+    names = PictureNames(images, file.parent)
     lists = SplitLists.load(split_files, file.parent)
     captions: dict[str, dict[int, str]] = {}
     yield from _gather(file, captions)
 
     unlisted = 0
     for name, texts in captions.items():
-        split = lists.split(name, Path(name).stem)
-        if not is_picture(name):
+        split = lists.split(name)
+        picture = names.seek(name)
+        if isinstance(picture, Skipped):
+            yield picture
+        elif not is_picture(name) and picture.sought:
             # Flickr8k has such a line: 2258277193_586949ec62.jpg.1, for which there is no image.
             yield Skipped(name, "the name does not end like an image file")
         elif split is None:
             unlisted += 1
         else:
-            yield from examples(name, folder / name, sorted(texts.items()), split)
+            yield from assemble(
+                picture, (RawCaption(text, (), number) for number, text in sorted(texts.items())), split
+            )
+    yield from names.remarks()
     yield from lists.left_out(file, unlisted)
 
 
-def _gather(file: Path, captions: dict[str, dict[int, str]]) -> Iterator[Skipped]:
+def _gather(file: Path, captions: dict[str, dict[int, str]]) -> Iterator[Skipped | Remark]:
     """Fill ``captions`` (image -> number -> text) in file order; yield the lines that cannot be used."""
-    for number, data in enumerate(lines(file), start=1):
-        reason = f"the line is longer than {LONGEST} bytes" if data is None else _take_line(data, captions)
+    encoding = encoding_of(file)
+    yield from encoding_remark(file, encoding)
+    for number, line in enumerate(lines(file, encoding), start=1):
+        reason = f"the line is longer than {LONGEST} characters" if line is None else _take_line(line, captions)
         if reason:
-            yield Skipped(f"{file.name}:{number}", reason)
+            yield Skipped(f"{file.name}:{number}", reason, "row")
 
 
-def _take_line(data: bytes, captions: dict[str, dict[int, str]]) -> str | None:
+def _take_line(line: str, captions: dict[str, dict[int, str]]) -> str | None:
+    line = line.rstrip("\r\n")
     try:
-        line = data.decode("utf-8-sig").rstrip("\r\n")
-    except UnicodeDecodeError:
+        line.encode()
+    except UnicodeEncodeError:
         return "the line is not UTF-8 text"
     if not line.strip():
         return None

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from phrasebox.errors import DataError
-from phrasebox.formats._reading import examples, is_picture, read_whole, split_named, text_lines
-from phrasebox.types import Example, Skipped
+from phrasebox.formats._assembling import RawCaption, assemble
+from phrasebox.formats._columns import captions_of, choose
+from phrasebox.formats._lines import decoded
+from phrasebox.formats._names import Picture
+from phrasebox.formats._reading import OTHER_IMAGE_SUFFIXES, is_picture, read_whole, split_named, storable
+from phrasebox.types import Example, Remark, Skipped
 
-LAYOUT = "images in a folder and its subfolders, captions in <stem>.txt beside them"
+LAYOUT = "images in a folder and its subfolders, captions in <stem>.txt (or .caption) beside them"
+_TEXTS = (".txt", ".caption")
+_TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".tar", ".yaml", ".yml")
+_TOKEN = re.compile(r"[\s,;:]+")
+_NUMBERS_AT_LEAST = 4  # of a box, so that a line with a class name and them is a label
 
 
 def recognises(source: Path) -> bool:
     """Whether ``source`` is a folder that contains an image."""
-    return source.is_dir() and any(True for _ in _pictures(source, []))
+    return source.is_dir() and any(folder.pictures for folder in _folders(source, []))
 
 
-def read(source: Path) -> Iterator[Example | Skipped]:
+def read(source: Path) -> Iterator[Example | Skipped | Remark]:
     """Read all images of a folder and its subfolders, folder by folder in sorted order.
 
-    The key is the path relative to ``source``. The captions are the non-blank lines of ``<stem>.txt``. The split is the
-    first folder's name if that is train, val, valid, validation, dev or test, else ``train``. Links are followed, each
-    real folder is read once, and names that begin with a dot are ignored.
+    The key is the path relative to ``source``. The captions are the non-blank lines of ``<stem>.txt``, or of
+    ``<stem>.caption`` (kohya), ``<name>.txt``, or the caption in ``<stem>.json`` (img2dataset). Files whose lines are
+    boxes or numbers are labels, no captions. The split is the first folder's name if that is train, val, valid,
+    validation, dev or test, else ``train``. Links are followed, each real folder is read once, and names that begin
+    with a dot are ignored. All other files are counted, each kind in a `Skipped`.
 
     Raises
     ------
@@ -33,41 +46,133 @@ def read(source: Path) -> Iterator[Example | Skipped]:
     if not source.is_dir():
         raise DataError(f"{source} is not a folder; give a folder of images")
     unreadable: list[OSError] = []
+    others: dict[str, list[str]] = {}
     empty = True
-    for picture in _pictures(source, unreadable):
-        empty = False
-        yield from _picture(picture, source)
+    for folder in _folders(source, unreadable):
+        for name in folder.pictures:
+            empty = False
+            yield from _picture(folder, name, source)
+        for name in sorted(folder.others):
+            inside = os.path.relpath(os.path.join(folder.path, name), source)
+            others.setdefault(os.path.splitext(name)[1].lower(), []).append(inside)
     for error in unreadable:
-        yield Skipped(str(error.filename), f"cannot read the folder: {error.strerror}")
+        yield Skipped(str(error.filename), f"cannot read the folder: {error.strerror}", "file")
     if empty:
         raise DataError(f"{source}: no image in it or in its subfolders")
+    for suffix, names in others.items():
+        yield _left_out(suffix, names)
 
 
-def _picture(picture: Path, source: Path) -> Iterator[Example | Skipped]:
-    key = picture.relative_to(source)
-    split = (split_named(key.parts[0]) if len(key.parts) > 1 else None) or "train"
-    captions: list[str] = []
-    beside = picture.with_suffix(".txt")
-    if beside.is_file():
-        try:
-            with beside.open("rb") as file:
-                captions = [line for line in text_lines(read_whole(file)) if line.strip()]
-        except DataError as error:
-            yield Skipped(key.with_suffix(".txt").as_posix(), str(error))
-        except OSError as error:
-            yield Skipped(key.with_suffix(".txt").as_posix(), f"cannot read it: {error.strerror}")
-    yield from examples(key.as_posix(), picture, enumerate(captions), split)
+@dataclass
+class _Folder:
+    """A folder with its pictures, and its other files that belong to none of them."""
+
+    path: str
+    pictures: list[str] = field(default_factory=list)
+    others: set[str] = field(default_factory=set)
 
 
-def _pictures(source: Path, unreadable: list[OSError]) -> Iterator[Path]:
+def _folders(source: Path, unreadable: list[OSError]) -> Iterator[_Folder]:
     seen: set[str] = set()
-    for folder, folders, files in os.walk(source, followlinks=True, onerror=unreadable.append):
-        real = os.path.realpath(folder)
+    for path, folders, files in os.walk(source, followlinks=True, onerror=unreadable.append):
+        real = os.path.realpath(path)
         if real in seen:  # a folder that was already reached by another path
             folders.clear()
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if is_picture(name) and not name.startswith("."):
-                yield Path(folder, name)
+        named = sorted(name for name in files if not name.startswith("."))
+        pictures = [name for name in named if is_picture(name)]
+        yield _Folder(path, pictures, {*named}.difference(pictures))
+
+
+def _picture(folder: _Folder, name: str, source: Path) -> Iterator[Example | Skipped | Remark]:
+    path = Path(folder.path, name)
+    key = path.relative_to(source)
+    split = (split_named(key.parts[0]) if len(key.parts) > 1 else None) or "train"
+    captions: list[str] = []
+    for beside in _beside(folder, name):
+        place = (key.parent / beside).as_posix().encode("utf-8", "backslashreplace").decode()
+        try:
+            texts = captions or (yield from _captions(Path(folder.path, beside), place))
+        except DataError as error:
+            yield Skipped(place, str(error), "file")
+            continue
+        captions = captions or texts
+    try:
+        picture = Picture(storable(key.as_posix()), path)
+    except DataError as error:
+        yield Skipped(key.as_posix().encode("utf-8", "backslashreplace").decode(), str(error))
+        return
+    yield from assemble(picture, map(RawCaption, captions), split)
+
+
+def _beside(folder: _Folder, name: str) -> list[str]:
+    """The files with captions of a picture, which are taken off the folder's others."""
+    stem = os.path.splitext(name)[0]
+    wanted = [f"{part}{suffix}" for part in (stem, name) for suffix in (*_TEXTS, ".json")]
+    wanted += [f"{stem}{suffix.upper()}" for suffix in (*_TEXTS, ".json")]
+    found = [beside for beside in wanted if beside in folder.others]
+    folder.others.difference_update(found)
+    return found
+
+
+def _captions(file: Path, place: str) -> Generator[Skipped | Remark, None, list[str]]:
+    """The captions of a file; yields what is left out of it."""
+    try:
+        with file.open("rb") as opened:
+            text, remark = decoded(read_whole(opened))
+    except OSError as error:
+        raise DataError(f"cannot read it: {error.strerror}") from None
+    if remark:
+        yield Remark(f"files with captions were {remark.text}")
+    if file.suffix.lower() == ".json":
+        try:
+            about = json.loads(text)
+        except (ValueError, RecursionError):
+            about = None
+        chosen = choose(about).captions if isinstance(about, dict) else ()
+        texts = [raw.text for raw in captions_of(about, chosen) if isinstance(raw.text, str)] if chosen else []
+        if not texts:
+            raise DataError("no caption in it: it was left out")
+        return texts
+    lines = [line for line in re.split(r"\r\n|\n|\r", text) if line.strip()]
+    good = [line for line in lines if not is_label(line)]
+    if len(good) < len(lines):
+        reason = "label lines (numbers, boxes), which are no captions"
+        yield Skipped(place, reason, "row" if good else "file")
+    return good
+
+
+def is_label(line: str) -> bool:
+    """Whether a line is one of numbers alone, or of a box and its class, as detectors' label files have them.
+
+    Examples
+    --------
+    >>> is_label("0 0.5 0.5 0.2 0.1"), is_label("dog 12 30 200 180 1"), is_label("2 dogs and 4 cats at 5 pm")
+    (True, True, False)
+    """
+    tokens = [token for token in _TOKEN.split(line.strip()) if token]
+    numbers = sum(map(_is_number, tokens))
+    return bool(tokens) and (numbers == len(tokens) or (numbers >= _NUMBERS_AT_LEAST and len(tokens) - numbers <= 2))
+
+
+def _is_number(token: str) -> bool:
+    try:
+        float(token)
+    except ValueError:
+        return False
+    return True
+
+
+def _left_out(suffix: str, names: list[str]) -> Skipped:
+    """The other files of a suffix, as one item."""
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    shown = shown.encode("utf-8", "backslashreplace").decode()
+    if suffix in OTHER_IMAGE_SUFFIXES:
+        return Skipped(shown, f"{suffix} is not read: convert to .jpg or .png", "picture", len(names))
+    if suffix in _TEXTS:
+        return Skipped(shown, f"{suffix} beside no picture of its name", "file", len(names))
+    if suffix in _TABLES:
+        return Skipped(shown, f"{suffix}: if captions or boxes are in it, import the file itself", "file", len(names))
+    return Skipped(shown, f"{suffix or 'files without a suffix'}: no picture, no captions", "file", len(names))

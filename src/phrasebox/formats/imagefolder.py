@@ -1,8 +1,9 @@
-"""Hugging Face imagefolder: ``metadata.jsonl`` beside the pictures, one image-caption a line."""
+"""Hugging Face imagefolder: ``metadata.jsonl``, ``.csv`` or ``.parquet`` beside the pictures, one caption a row."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -10,20 +11,28 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from phrasebox.errors import DataError
-from phrasebox.formats._assembling import assemble
-from phrasebox.formats._disk_grouping import GroupedOnDisk
-from phrasebox.formats._hub_rows import objects_of, row_captions, row_objects
-from phrasebox.formats._lines import head, json_objects
+from phrasebox.formats._columns import choose
+from phrasebox.formats._hub_rows import row_objects
+from phrasebox.formats._lines import head_text
+from phrasebox.formats._names import PictureNames
 from phrasebox.formats._pictures import upright_bytes
-from phrasebox.formats._reading import chosen_split, split_named
+from phrasebox.formats._reading import split_named
+from phrasebox.formats._rows import RowReader
+from phrasebox.formats._tables import table_rows
 from phrasebox.formats._writing import FittedRecords, Written
+from phrasebox.formats.json_records import json_rows
+from phrasebox.formats.parquet import plain_rows
 from phrasebox.io.atomic import replacing_folder
-from phrasebox.types import Example, GroundedImage, Skipped
+from phrasebox.types import Example, GroundedImage, Remark, Skipped
 
-LAYOUT = "metadata.jsonl with lines of file_name and text, in a folder of images or its subfolders (imagefolder)"
+LAYOUT = (
+    "metadata.jsonl (or .csv, .parquet) with file_name and text, in a folder of images or its subfolders (imagefolder)"
+)
+_WRITTEN = "metadata.jsonl"
+_METADATA = (_WRITTEN, "metadata.csv", "metadata.parquet")
+_OWN = ("objects", "key", "width", "height")
 COORDINATES = "xywh pixels, left top corner and size"
 PICTURES = "copied"
-_METADATA = "metadata.jsonl"
 _FOLDERS = {"train": "train", "val": "validation", "test": "test"}
 
 
@@ -50,7 +59,7 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
             folder = part / _FOLDERS[record.split]
             if record.split not in files:
                 folder.mkdir()
-                file = (folder / _METADATA).open("w", encoding="utf-8", newline="\n")
+                file = (folder / _WRITTEN).open("w", encoding="utf-8", newline="\n")
                 files[record.split] = stack.enter_context(file)
             name = f"{next(numbers):09d}{record.image.suffix.lower()}"
             (folder / name).write_bytes(picture)
@@ -67,12 +76,12 @@ def write(path: Path, records: Iterable[GroundedImage]) -> Written:
     return fitted.report()
 
 
-def recognises(source: Path) -> bool:
+def recognises(source: Path, columns: str | None = None) -> bool:
     """Whether ``source`` is a folder with such a file in it or in one of its folders, or the file itself."""
-    return bool(_files(source))
+    return bool(_files(source, columns))
 
 
-def read(source: Path) -> Iterator[Example | Skipped]:
+def read(source: Path, columns: str | None = None) -> Iterator[Example | Skipped | Remark]:
     """Read captions with their phrases and boxes; boxes without phrases are the user's own regions.
 
     The key is ``key`` where a line has one, else the path of the picture from ``source``. Lines of one picture are one
@@ -82,46 +91,49 @@ def read(source: Path) -> Iterator[Example | Skipped]:
     Parameters
     ----------
     source : Path
-        A folder with ``metadata.jsonl`` in it or in its folders, or such a file.
+        A folder with ``metadata.jsonl``, ``metadata.csv`` or ``metadata.parquet`` in it or in its folders, or such a
+        file.
+    columns : str, optional
+        Names of the columns of file names and of captions, with commas between.
 
     Raises
     ------
     DataError
-        If there is no such file, or it cannot be read.
+        If there is no such file, it cannot be read, or has neither captions nor boxes.
     """
-    files = _files(source)
+    files = _files(source, columns)
     if not files:
         raise DataError(f"{source}: no {LAYOUT}")
     root = source if source.is_dir() else source.parent
-    with GroupedOnDisk() as gathered:
+    with RowReader() as reader:
         for file in files:
-            inside = file.parent.relative_to(root)
-            for item in json_objects(file):
-                if isinstance(item, Skipped):
-                    yield item
-                elif not isinstance(item[1].get("file_name"), str):
-                    yield Skipped(item[0], "the line has no file_name")
-                else:
-                    gathered.add((inside / item[1]["file_name"]).as_posix(), item[1])
-        for name, rows in gathered:
-            yield from _example(name, rows, root)
+            inside = file.parent.relative_to(root).parts
+            names = PictureNames(None, file.parent, root=root)
+            rows = _rows(file, columns)
+            yield from reader.gather(file, rows, names, split_named(inside[0]) if inside else None, columns, _OWN)
+        yield from reader.examples(source)
 
 
-def _example(name: str, rows: list[dict[str, Any]], root: Path) -> Iterator[Example | Skipped]:
-    first, parts = rows[0], Path(name).parts
-    key = first.get("key") if isinstance(first.get("key"), str) else name
-    try:
-        Example(name, root)  # the key may be fine where the file's name is not
-        split = chosen_split(first.get("split"), split_named(parts[0]) if len(parts) > 1 else None)
-    except DataError as error:
-        yield Skipped(name.encode("utf-8", "backslashreplace").decode(), str(error))
-        return
-    captions = [caption for row in rows for caption in row_captions(row)]
-    boxes = [box for row in rows for box in objects_of(row).boxes]
-    size = first.get("width"), first.get("height")
-    yield from assemble(key, root, captions, split, "xywh", size, boxes, root / name)
+def _rows(file: Path, columns: str | None) -> Iterator[Any]:
+    if file.suffix.lower() == ".csv":
+        chosen, rows = table_rows(file, columns)
+        return (item if isinstance(item, Skipped | Remark) else (*item, chosen) for item in rows)
+    if file.suffix.lower() == ".parquet":
+        return ((place, row, choose(row, columns)) for place, row in plain_rows(file))
+    return json_rows(file, columns)
 
 
-def _files(source: Path) -> list[Path]:
-    candidates = [*sorted(source.glob(f"*/{_METADATA}")), source / _METADATA] if source.is_dir() else [source]
-    return [file for file in candidates if file.name.endswith(".jsonl") and b'"file_name"' in head(file)]
+def _files(source: Path, columns: str | None = None) -> list[Path]:
+    if not source.is_dir():
+        named = source.name.lower() in _METADATA or source.suffix.lower() == ".jsonl"
+        return [source] if named and _looks_right(source, columns) else []
+    found = [file for depth in ("*/", "*/*/", "") for name in _METADATA for file in sorted(source.glob(depth + name))]
+    return [file for file in found if file.is_file() and _looks_right(file, columns)]
+
+
+def _looks_right(file: Path, columns: str | None) -> bool:
+    if file.suffix.lower() == ".parquet":
+        return True
+    start = head_text(file)
+    named = file.name.lower() in _METADATA and bool(columns)
+    return named or (re.split(r"[\r\n]", start)[0] if file.suffix.lower() == ".csv" else start).find("file_name") >= 0

@@ -8,12 +8,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from phrasebox.formats._assembling import RawCaption, assemble
 from phrasebox.formats._json_stream import array_elements
-from phrasebox.formats._reading import examples, files_like, images_folder, only_file, split_named
+from phrasebox.formats._names import Picture, PictureNames
+from phrasebox.formats._reading import files_like, only_file, split_named
 from phrasebox.formats._writing import JsonArray, Written
 from phrasebox.io.atomic import replacing_text
 from phrasebox.text.words import words
-from phrasebox.types import Example, GroundedImage, Skipped
+from phrasebox.types import Example, GroundedImage, Remark, Skipped
 
 LAYOUT = 'dataset*.json with "images" and their "sentences"'
 COORDINATES = "none"
@@ -25,7 +27,7 @@ def recognises(source: Path) -> bool:
     return bool(_files(source))
 
 
-def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped]:
+def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped | Remark]:
     """Read a Karpathy JSON, image by image.
 
     The key is the file name, after its ``filepath`` if it has one; ``restval`` counts as ``train``.
@@ -43,7 +45,7 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
         If the file is empty, not valid JSON (with line and column), or has no ``images``.
     """
     file = only_file(source, _files(source), LAYOUT)
-    folder = images_folder(images, file.parent)
+    names = PictureNames(images, file.parent)
     seen: set[str] = set()
     for number, entry in enumerate(array_elements(file, "images")):
         key = _key(entry)
@@ -53,7 +55,9 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
             yield Skipped(key, "the image is listed twice; the first entry is kept")
         else:
             seen.add(key)
-            yield from _entry(key, entry, folder)
+            picture = names.seek(key)
+            yield from [picture] if isinstance(picture, Skipped) else _entry(picture, entry)
+    yield from names.remarks()
 
 
 def write(path: Path, records: Iterable[GroundedImage]) -> Written:
@@ -100,7 +104,8 @@ def _image_entry(record: GroundedImage, number: int, sentence_ids: Iterator[int]
     }
 
 
-def _entry(key: str, entry: Mapping[str, Any], folder: Path) -> Iterator[Example | Skipped]:
+def _entry(picture: Picture, entry: Mapping[str, Any]) -> Iterator[Example | Skipped | Remark]:
+    key = picture.key
     named = str(entry.get("split", "train"))
     split = "train" if named == "restval" else split_named(named)
     if split is None:
@@ -112,12 +117,12 @@ def _entry(key: str, entry: Mapping[str, Any], folder: Path) -> Iterator[Example
         return
     captions = []
     for number, sentence in enumerate(sentences):
-        raw = sentence.get("raw") if isinstance(sentence, dict) else None
+        raw = sentence.get("raw") if isinstance(sentence, dict) else sentence
         if isinstance(raw, str):
-            captions.append((number, raw))
+            captions.append(RawCaption(raw, (), number))
         else:
-            yield Skipped(f"{key}#{number}", "the sentence has no raw text")
-    yield from examples(key, folder / key, captions, split)
+            yield Skipped(f"{key}#{number}", "the sentence has no raw text", "caption")
+    yield from assemble(picture, captions, split)
 
 
 def _key(entry: object) -> str | None:

@@ -10,10 +10,13 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from phrasebox.errors import DataError
+from phrasebox.formats._assembling import as_list
+from phrasebox.formats._columns import captions_of, choose
 from phrasebox.formats._disk_grouping import GroupedOnDisk
 from phrasebox.formats._json_stream import list_elements
-from phrasebox.formats._lines import head
-from phrasebox.formats._reading import images_folder, storable
+from phrasebox.formats._lines import head_text
+from phrasebox.formats._names import Picture, PictureNames
+from phrasebox.formats._reading import storable
 from phrasebox.formats._writing import FittedRecords, JsonArray, Written
 from phrasebox.io.atomic import replacing_folder
 from phrasebox.types import (
@@ -25,12 +28,13 @@ from phrasebox.types import (
     GroundedCaption,
     GroundedImage,
     Phrase,
+    Remark,
     Skipped,
     Span,
     TruePhrase,
 )
 
-LAYOUT = "a JSON list of Label Studio tasks"
+LAYOUT = "a JSON list of Label Studio tasks (JSON or JSON-MIN)"
 COORDINATES = "x, y, width, height in percent of the picture"
 PICTURES = "named"
 _OWN_ID = re.compile(r"(\d{1,9})-(\d{1,9})-\d+")  # start and end of the phrase's span, and the number of the box
@@ -50,17 +54,22 @@ MODEL_VERSION = "phrasebox"
 
 def recognises(source: Path) -> bool:
     """Whether ``source`` is a JSON list whose beginning has the names that tasks have."""
-    start = head(source).removeprefix(b"\xef\xbb\xbf").lstrip() if source.suffix.lower() == ".json" else b""
-    return start.startswith(b"[") and b'"data"' in start and (b'"annotations"' in start or b'"predictions"' in start)
+    start = head_text(source).lstrip() if source.suffix.lower() == ".json" else ""
+    if not start.startswith("["):
+        return False
+    return ('"data"' in start and ('"annotations"' in start or '"predictions"' in start)) or (
+        '"annotation_id"' in start and '"lead_time"' in start
+    )
 
 
-def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped]:
+def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped | Remark]:
     """Read tasks back; captions with an annotation are ``reviewed``, their phrases are those that people left in it.
 
     The key is the task's ``key``, else the last part of the image's address, without what an upload puts before it.
     Of several annotations the one marked as ground truth counts, else the one last updated; cancelled ones do not. A
     phrase is looked for in the caption, where several places fit the one nearest to where it was. Rotated rectangles
-    become the upright box around them.
+    become the upright box around them. Tasks without a caption of their own take the texts that people wrote about the
+    whole image. In JSON-MIN, boxes and texts of the same place belong together.
 
     Parameters
     ----------
@@ -72,30 +81,75 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
     DataError
         If the file is not valid JSON (with line and column) or no list.
     """
-    yield from read_tasks(list_elements(source), images_folder(images, source.parent))
+    names = PictureNames(images, source.parent)
+    yield from read_tasks(list_elements(source), names)
+    yield from names.remarks()
 
 
-def read_tasks(tasks: Iterable[object], folder: Path) -> Iterator[Example | Skipped]:
-    """Tasks as examples, as `read` does; those of one picture are one example. Raises as ``tasks``."""
+def read_tasks(tasks: Iterable[object], names: PictureNames | None = None) -> Iterator[Example | Skipped]:
+    """Tasks as examples, as `read` does; those of one picture are one example. Raises as ``tasks``.
+
+    Without ``names`` no files are looked for.
+    """
     with GroupedOnDisk() as found:
-        for number, task in enumerate(tasks):
-            key = task_key(task)
-            if key is None:
+        for number, item in enumerate(tasks):
+            task = _without_min(item)
+            texts = _captions(task)
+            name = task_key(task)
+            if name is None:
                 yield Skipped(f"[{number}]", "the task has no image, or no caption")
+            elif isinstance(picture := names.seek(name) if names else Picture(name, Path(name)), Skipped):
+                yield picture
             else:
-                found.add(key, {"data": task["data"], "result": _result(task)})
+                for text, of_task in texts:
+                    result = _result(task) if of_task else None
+                    found.add(picture.key, {"data": {**task["data"], "caption": text}, "result": result})
         for key, tasks in found:
-            yield from _example(key, tasks, folder)
+            yield from _example(names.find(key) if names else Picture(key, Path(key)), tasks)
 
 
-def task_key(task: object) -> str | None:
-    """Key of the image that a task is about; None if the task has no image or no caption."""
+def _without_min(task: Any) -> Any:
+    """A task of JSON-MIN, whose fields stand beside each other, as one of JSON."""
+    if not isinstance(task, dict) or isinstance(task.get("data"), dict):
+        return task
+    data, result = {}, []
+    for name, value in task.items():
+        placed = [
+            one for one in as_list(value) if isinstance(one, dict) and {"x", "y", "width", "height"} <= one.keys()
+        ]
+        if not placed:
+            data[name] = value
+        for one in placed:
+            place = "-".join(f"{one[side]}" for side in ("x", "y", "width", "height")).replace("-", ",")
+            sizes = {side: one[side] for side in ("original_width", "original_height") if side in one}
+            result.append({"id": place, "value": one, **sizes})
+    return {"data": data, "annotations": [{"result": result}] if result else []}
+
+
+def _captions(task: Any) -> list[tuple[str, bool]]:
+    """The task's caption, or texts that people wrote about the image; and whether its phrases are in the result."""
     data = task.get("data") if isinstance(task, dict) else None
-    if not isinstance(data, dict) or not isinstance(data.get("caption"), str):
+    if not isinstance(data, dict):
+        return []
+    if isinstance(data.get("caption"), str):
+        return [(data["caption"], True)]
+    texts = [raw.text for raw in captions_of(data, choose(data).captions)]
+    for part in _result(task) or ():
+        value = part.get("value") if isinstance(part, dict) else None
+        if isinstance(value, dict) and part.get("type") == "textarea" and "x" not in value:
+            texts += _texts(value.get("text"))
+    return [(text, False) for text in texts if isinstance(text, str)]
+
+
+def task_key(task: Any) -> str | None:
+    """Key of the image that a task is about; None if the task has no image or no caption."""
+    if not _captions(task):
         return None
+    data = task["data"]
     if isinstance(data.get("key"), str):
         return data["key"]
-    return _name_at(data["image"]) if isinstance(data.get("image"), str) else None
+    image = data.get(choose(data).image or "")
+    return _name_at(image) if isinstance(image, str) else None
 
 
 def _name_at(address: str) -> str | None:
@@ -136,7 +190,8 @@ class _Region(NamedTuple):
     """Start of the phrase when it was exported, if the region's id still has it."""
 
 
-def _example(key: str, tasks: Sequence[Mapping[str, Any]], folder: Path) -> Iterator[Example | Skipped]:
+def _example(picture: Picture, tasks: Sequence[Mapping[str, Any]]) -> Iterator[Example | Skipped]:
+    key = picture.key
     size = next((size for task in tasks if (size := _size(task))), None)
     captions: dict[str, Caption] = {}
     for task in tasks:
@@ -149,10 +204,10 @@ def _example(key: str, tasks: Sequence[Mapping[str, Any]], folder: Path) -> Iter
                 phrases = yield from _corrected(key, text, result, size)
                 captions[text] = Caption(text, phrases, reviewed=True)
         except DataError as error:
-            yield Skipped(key, str(error))
+            yield Skipped(key, str(error), "caption")
     split = next((task["data"]["split"] for task in tasks if task["data"].get("split") in SPLITS), "train")
     try:
-        yield Example(key, folder / key, tuple(captions.values()), split, size=size)
+        yield Example(key, picture.path, tuple(captions.values()), split, size=size, sought=picture.sought)
     except DataError as error:
         yield Skipped(key, str(error))
 
@@ -170,7 +225,7 @@ def _corrected(
                     raise DataError(f"the phrase {region.text!r} is not in the caption {caption!r}")
                 found.setdefault(span, []).append(region)
         except DataError as error:
-            yield Skipped(f"{key}#{region_id}", str(error))
+            yield Skipped(f"{key}#{region_id}", str(error), "box")
     return tuple(_phrase(caption, span, same) for span, same in sorted(found.items(), key=lambda item: item[0]))
 
 

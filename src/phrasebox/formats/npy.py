@@ -9,9 +9,10 @@ import numpy as np
 
 from phrasebox.errors import DataError
 from phrasebox.formats._assembling import assemble
+from phrasebox.formats._names import Picture
 from phrasebox.formats._pictures import LARGEST
 from phrasebox.formats._reading import IMAGE_SUFFIXES, images_folder, is_picture
-from phrasebox.types import Example, Skipped
+from phrasebox.types import Example, Remark, Skipped
 
 LAYOUT = "<stem>.npy with (N, 4) boxes of <stem>.jpg, in the folder or in boxes/, (N, D) vectors in vectors/"
 
@@ -21,7 +22,7 @@ def recognises(source: Path) -> bool:
     return source.is_dir() and any(True for _ in _boxes_folder(source).glob("*.npy"))
 
 
-def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped]:
+def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped | Remark]:
     """Read boxes, and vectors where there are some, of the pictures of a folder.
 
     ``a/b.npy`` belongs to ``a/b.jpg`` (or another picture ending), and ``a/b.jpg.npy`` too; that is the key.
@@ -49,7 +50,7 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
         name = file.relative_to(boxes)
         beside = vectors / name
         try:
-            key = _picture(name.with_suffix("").as_posix(), folder)
+            picture = _picture(name.with_suffix("").as_posix(), folder)
             corners = _load(file)
             if corners.ndim != 2 or corners.shape[1] != 4:
                 raise DataError(f"{name} has the shape {corners.shape}; boxes have (N, 4)")
@@ -61,17 +62,17 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
         except DataError as error:
             yield Skipped(name.as_posix(), str(error))
             continue
-        yield from assemble(key, folder, (), "train", boxes=corners.tolist(), vectors=own)
+        yield from assemble(picture, (), "train", boxes=corners.tolist(), vectors=own)
     if empty:
         raise DataError(f"{source}: no {LAYOUT}")
 
 
-def _picture(stem: str, folder: Path) -> str:
+def _picture(stem: str, folder: Path) -> Picture:
     names = [stem] if is_picture(stem) else []
     names += [stem + ending for suffix in sorted(IMAGE_SUFFIXES) for ending in (suffix, suffix.upper())]
-    found = [name for name in names if (folder / name).is_file()]
+    found = [Picture(name, folder / name) for name in names if (folder / name).is_file()]
     if len(found) != 1:
-        which = " and ".join(found) or f"no {stem}.jpg or the like"
+        which = " and ".join(picture.key for picture in found) or f"no {stem}.jpg or the like"
         raise DataError(f"expected one picture in {folder}, found {which}; name the folder with --images")
     return found[0]
 

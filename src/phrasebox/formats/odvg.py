@@ -9,9 +9,10 @@ from typing import Any
 from phrasebox.formats._assembling import RawCaption, RawPhrase, as_list, assemble
 from phrasebox.formats._disk_grouping import GroupedOnDisk
 from phrasebox.formats._lines import json_objects
-from phrasebox.formats._reading import files_like, images_folder, only_file, split_in_name
+from phrasebox.formats._names import PictureNames
+from phrasebox.formats._reading import files_like, only_file, split_in_name
 from phrasebox.formats._writing import CaptionLine, Written, by_span, write_caption_lines
-from phrasebox.types import Example, GroundedCaption, GroundedImage, Phrase, Skipped
+from phrasebox.types import Example, GroundedCaption, GroundedImage, Phrase, Remark, Skipped
 
 LAYOUT = '*.jsonl with lines of "filename" and "grounding" (or "detection") (ODVG)'
 COORDINATES = "xyxy pixels, right and bottom exclusive"
@@ -23,7 +24,7 @@ def recognises(source: Path) -> bool:
     return bool(_files(source))
 
 
-def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped]:
+def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped | Remark]:
     """Read captions with their phrases and boxes; the boxes of ``detection`` lines are user boxes.
 
     Lines of one ``filename`` are one image; they may be anywhere and are grouped on disk. The span of a region without
@@ -43,7 +44,7 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
         If the file cannot be read.
     """
     file = only_file(source, _files(source), LAYOUT)
-    folder = images_folder(images, file.parent)
+    names = PictureNames(images, file.parent)
     split = split_in_name(file.name) or "train"
     with GroupedOnDisk() as gathered:
         for item in json_objects(file):
@@ -52,17 +53,20 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
                 continue
             place, line = item
             content = line.get("grounding"), line.get("detection")
-            if not isinstance(line.get("filename"), str):
-                yield Skipped(place, "the line has no filename")
+            if not isinstance(line.get("filename"), str | int):
+                yield Skipped(place, "the line has no filename", "row")
             elif not any(isinstance(part, dict) for part in content):
-                yield Skipped(place, "the line has no grounding")
+                yield Skipped(place, "the line has no grounding", "row")
+            elif isinstance(picture := names.seek(line["filename"], place), Skipped):
+                yield picture
             else:
-                gathered.add(line["filename"], (line.get("width"), line.get("height"), *content))
+                gathered.add(picture.key, (line.get("width"), line.get("height"), *content))
         for key, lines in gathered:
             captions = [_caption(grounding) for _, _, grounding, _ in lines if isinstance(grounding, dict)]
             found = [as_list(detection.get("instances")) for *_, detection in lines if isinstance(detection, dict)]
             boxes = [one.get("bbox") for instances in found for one in instances if isinstance(one, dict)]
-            yield from assemble(key, folder, captions, split, size=lines[0][:2], boxes=boxes)
+            yield from assemble(names.find(key), captions, split, size=lines[0][:2], boxes=boxes)
+    yield from names.remarks()
 
 
 def _caption(grounding: dict[str, Any]) -> RawCaption:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -12,48 +14,42 @@ import numpy as np
 from PIL import Image
 
 from phrasebox.errors import DataError
-from phrasebox.formats._assembling import assemble
+from phrasebox.formats._assembling import RawCaption, assemble
+from phrasebox.formats._columns import Columns, captions_of, choose, listed
 from phrasebox.formats._disk_grouping import GroupedOnDisk, NumberedNames
-from phrasebox.formats._hub_rows import TEXTS, objects_of, row_captions
+from phrasebox.formats._hub_rows import objects_of, row_objects
 from phrasebox.formats._lines import head
+from phrasebox.formats._names import Picture, PictureNames
 from phrasebox.formats._pictures import LARGEST, needs_folder, unpack
-from phrasebox.formats._reading import chosen_split, images_folder, is_picture, split_in_name
-from phrasebox.types import Example, Skipped
+from phrasebox.formats._reading import chosen_split, is_picture, split_in_name
+from phrasebox.formats._writing import FittedRecords, Written
+from phrasebox.io.atomic import replacing
+from phrasebox.types import Example, GroundedCaption, GroundedImage, Remark, Skipped
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-
-import json
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
-from phrasebox.formats._hub_rows import row_objects
-from phrasebox.formats._writing import FittedRecords, Written
-from phrasebox.io.atomic import replacing
-from phrasebox.types import GroundedCaption, GroundedImage
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 LAYOUT = "*.parquet with a column image and text (or caption), or boxes and vectors of your own"
 COORDINATES = "xywh pixels, left top corner and size"
 PICTURES = "copied"
-_IMAGE = ("image", "file_name", "image_path", "filename", "path", "img")
-_OTHERS = (*TEXTS, "objects", "split", "width", "height", "boxes", "vectors")
+_EMBEDDED = ("jpg", "jpeg", "png", "webp", "image_bytes", "image_data")  # img2dataset's column of pictures, and others
+_ADDRESSES = ("url", "image_url", "img_url")
+_OTHERS = ("objects", "split", "width", "height", "boxes", "vectors")
 _BATCH = 64
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif"}
 _GROUP_ROWS = 1000
 _GROUP_BYTES = 128 << 20  # of pictures held, counted for every row, before a row group is written
 
 
-def recognises(source: Path) -> bool:
-    """Whether ``source`` is a Parquet file, or a folder with some in it or in its folder ``data``."""
-    return any(head(file).startswith(b"PAR1") for file in _files(source)[:1])
+def recognises(source: Path, columns: str | None = None) -> bool:
+    """Whether ``source`` is a Parquet file with pictures, or a folder with some in it or in its folder ``data``."""
+    return any(head(file).startswith(b"PAR1") and _has_pictures(file, columns) for file in _files(source)[:1])
 
 
-def read(source: Path, images: Path | None = None, unpack_to: Path | None = None) -> Iterator[Example | Skipped]:
+def read(
+    source: Path, images: Path | None = None, unpack_to: Path | None = None, columns: str | None = None
+) -> Iterator[Example | Skipped | Remark]:
     """Read rows of pictures, embedded or named, with their captions, phrases, boxes and vectors.
 
     Rows of one picture are one image; they may be anywhere, and wait on disk, not in memory. The key is the
@@ -70,66 +66,80 @@ def read(source: Path, images: Path | None = None, unpack_to: Path | None = None
         Folder of the pictures that are named, not embedded; by default ``images/`` beside the file, else its folder.
     unpack_to : Path, optional
         Folder for embedded pictures.
+    columns : str, optional
+        Names of the columns of pictures and of captions, with commas between; a single name is that of the captions.
 
     Raises
     ------
     DataError
-        If there is no such file, it cannot be read, or it has no column of images.
+        If there is no such file, it cannot be read, or it has no column of images, or none of captions or boxes.
     """
     files = _files(source)
     if not files:
         raise DataError(f"{source}: no {LAYOUT}")
     with GroupedOnDisk() as gathered, NumberedNames() as seen:
         for file in files:
-            folder = images_folder(images, file.parent)
-            for number, row in _rows(file):
+            names = PictureNames(images, file.parent)
+            for number, row in _rows(file, columns):
                 place = f"{file.name}: row {number}"
                 row["split"] = row.get("split") or split_in_name(file.name)
                 try:
-                    key, picture = _picture(row.pop("image"), f"{file.stem}-{number:09d}", source, folder, unpack_to)
+                    picture = _picture(row.pop("image"), f"{file.stem}-{number:09d}", source, names, unpack_to)
                     own = "boxes" in row
-                    if own and not seen.new(key):
-                        raise DataError(f"the image {key} has boxes already; the first row is kept")
+                    if own and not seen.new(picture.key):
+                        raise DataError(f"the image {picture.key} has boxes already; the first row is kept")
                 except DataError as error:
                     yield Skipped(place, str(error))
                     continue
                 if own:
-                    yield from _own(key, picture, row)
+                    yield from _own(picture, row)
                 else:
-                    gathered.add(key, (str(picture), row))
+                    sought = [str(folder) for folder in picture.sought]
+                    gathered.add(picture.key, (str(picture.path), sought, row))
+            yield from names.remarks()
         for key, rows in gathered:
             yield from _example(key, rows)
 
 
-def _example(key: str, rows: list[tuple[str, dict[str, Any]]]) -> Iterator[Example | Skipped]:
-    picture, first = rows[0]
-    captions = [caption for _, row in rows for caption in row_captions(row)]
-    boxes = [box for _, row in rows for box in objects_of(row).boxes]
+def _example(key: str, rows: list[tuple[str, list[str], dict[str, Any]]]) -> Iterator[Example | Skipped | Remark]:
+    path, sought, first = rows[0]
+    captions = [caption for *_, row in rows for caption in _captions(row)]
+    boxes = [box for *_, row in rows for box in objects_of(row).boxes]
     try:
         split = chosen_split(first["split"], None)
     except DataError as error:
         yield Skipped(key, str(error))
         return
     size = first.get("width"), first.get("height")
-    yield from assemble(key, Path(), captions, split, "xywh", size, boxes, Path(picture))
+    picture = Picture(key, Path(path), tuple(map(Path, sought)))
+    yield from assemble(picture, captions, split, "xywh", size, boxes)
 
 
-def _own(key: str, picture: Path, row: dict[str, Any]) -> Iterator[Example | Skipped]:
+def _captions(row: Mapping[str, Any]) -> Iterator[RawCaption]:
+    """The captions of a row; its phrases belong to the first one."""
+    phrases = objects_of(row).phrases
+    for number, text in enumerate(row["captions"]):
+        yield RawCaption(text, phrases if number == 0 else ())
+
+
+def _own(picture: Picture, row: dict[str, Any]) -> Iterator[Example | Skipped | Remark]:
     vectors = row.get("vectors")
     if isinstance(vectors, str):
-        yield Skipped(key, vectors)
+        yield Skipped(picture.key, vectors)
         return
     try:
         split = chosen_split(row["split"], None)
     except DataError as error:
-        yield Skipped(key, str(error))
+        yield Skipped(picture.key, str(error))
         return
-    yield from assemble(key, Path(), row_captions(row), split, boxes=row["boxes"], image=picture, vectors=vectors)
+    yield from assemble(picture, _captions(row), split, boxes=row["boxes"], vectors=vectors)
 
 
-def _picture(value: object, number: str, source: Path, folder: Path, unpack_to: Path | None) -> tuple[str, Path]:
-    """Key and file of a row's picture, which is written to ``unpack_to`` if it is embedded."""
+def _picture(value: object, number: str, source: Path, names: PictureNames, unpack_to: Path | None) -> Picture:
+    """A row's picture, which is written to ``unpack_to`` if it is embedded."""
     data, path = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value, None)
+    if isinstance(data, int | float) and not isinstance(data, bool):
+        return names.find(data)
     if isinstance(data, str):
         data, path = None, data
     if path is not None and not isinstance(path, str):
@@ -137,8 +147,7 @@ def _picture(value: object, number: str, source: Path, folder: Path, unpack_to: 
     if data is None and not path:
         raise DataError("the row has no image")
     if data is None:
-        Example(path or "", folder)  # refuses what leaves its folder
-        return path or "", folder / (path or "")
+        return names.find(path)
     into = needs_folder(unpack_to, source)
     if not isinstance(data, bytes) or len(data) > LARGEST:
         raise DataError(f"the image is no file of at most {LARGEST} bytes")
@@ -149,7 +158,7 @@ def _picture(value: object, number: str, source: Path, folder: Path, unpack_to: 
     if Example(key, there) and there.is_file() and there.read_bytes() != data:
         name = PurePosixPath(key)
         key = name.with_name(f"{name.stem}-{hashlib.sha256(data).hexdigest()[:12]}{name.suffix}").as_posix()
-    return key, unpack(data, into, key)
+    return Picture(key, unpack(data, into, key))
 
 
 def _suffix(data: bytes) -> str:
@@ -160,28 +169,93 @@ def _suffix(data: bytes) -> str:
         raise DataError("the bytes are no image of a known kind") from None
 
 
-def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Rows with their number; ``vectors`` are an array, or the reason why they are none."""
-    import pyarrow as pa
+def plain_rows(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Place and values of every row of a table without pictures in it.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+    """
     import pyarrow.parquet as pq
 
+    with _reading(file), pq.ParquetFile(file) as parquet:
+        _refuse_giants(parquet, file, parquet.schema_arrow.names)
+        batches = parquet.iter_batches(_BATCH)
+        for number, row in enumerate(row for batch in batches for row in batch.to_pylist()):
+            yield f"{file.name}: row {number}", row
+
+
+def column_names(file: Path) -> list[str]:
+    """The columns of a Parquet file.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+    """
+    import pyarrow.parquet as pq
+
+    with _reading(file), pq.ParquetFile(file) as parquet:
+        return parquet.schema_arrow.names
+
+
+def _has_pictures(file: Path, columns: str | None) -> bool:
     try:
-        with pq.ParquetFile(file) as parquet:
-            names = parquet.schema_arrow.names
-            image = next((name for name in _IMAGE if name in names), None)
-            if image is None:
-                raise DataError(f"{file}: no column image among {', '.join(names)[:200]}; expected {LAYOUT}")
-            columns = [image, *(name for name in _OTHERS if name in names and name != image)]
-            _refuse_giants(parquet, file, columns)
-            number = 0
-            for batch in parquet.iter_batches(_BATCH, columns=columns):
-                plain = batch.select([name for name in batch.schema.names if name != "vectors"]).to_pylist()
-                for i, row in enumerate(plain):
-                    row["image"] = row.pop(image)
-                    if "vectors" in columns:
-                        row["vectors"] = _array(batch["vectors"][i])
-                    yield number, row
-                    number += 1
+        return bool(columns) or _columns(column_names(file), None).image not in (None, *_ADDRESSES)
+    except DataError:
+        return True  # reading it says what is wrong
+
+
+def _columns(names: list[str], asked: str | None) -> Columns:
+    usual = choose(names)
+    if usual.image in (None, *_ADDRESSES):
+        embedded = next((name for name in names if name.lower() in _EMBEDDED), usual.image)
+        usual = Columns(embedded, usual.captions, usual.split)
+    if asked is None:
+        return usual
+    told = choose(names, asked)
+    if not told.captions and told.image != usual.image:
+        return Columns(usual.image, (told.image or "",), usual.split)
+    return told
+
+
+def _rows(file: Path, asked: str | None) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows with their number; ``vectors`` are an array, or the reason why they are none."""
+    import pyarrow.parquet as pq
+
+    with _reading(file), pq.ParquetFile(file) as parquet:
+        names = parquet.schema_arrow.names
+        chosen = _columns(names, asked)
+        if chosen.image is None:
+            raise DataError(f"{file}: no column image among {listed(names)}; expected {LAYOUT}")
+        others = [name for name in _OTHERS if name in names and name != chosen.image]
+        if not chosen.captions and not asked and not {"boxes", "objects"} & {*others}:
+            raise DataError(
+                f"{file}: no captions among its columns {listed(names)}; name theirs: --columns {chosen.image},CAPTION "
+                f"(or --columns {chosen.image} for the pictures alone)"
+            )
+        columns = list(dict.fromkeys((chosen.image, *chosen.captions, *others)))
+        _refuse_giants(parquet, file, columns)
+        number = 0
+        for batch in parquet.iter_batches(_BATCH, columns=columns):
+            plain = batch.select([name for name in batch.schema.names if name != "vectors"]).to_pylist()
+            for i, values in enumerate(plain):
+                row = {name: values[name] for name in others if name in values}
+                row["image"] = values[chosen.image]
+                row["captions"] = [raw.text for raw in captions_of(values, chosen.captions)]
+                if "vectors" in columns:
+                    row["vectors"] = _array(batch["vectors"][i])
+                yield number, row
+                number += 1
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{file}: not a Parquet file that can be read: {reason}") from None

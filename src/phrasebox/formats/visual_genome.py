@@ -10,16 +10,17 @@ from typing import Any
 from phrasebox.formats._assembling import about_box, as_list, assemble
 from phrasebox.formats._disk_grouping import NumberedNames
 from phrasebox.formats._json_stream import list_elements
+from phrasebox.formats._names import PictureNames
 from phrasebox.formats._reading import files_like, images_folder, only_file, split_in_name
 from phrasebox.formats._writing import FittedRecords, JsonArray, Written, xywh
 from phrasebox.io.atomic import replacing_text
-from phrasebox.types import Example, GroundedImage, Skipped
+from phrasebox.types import Example, GroundedImage, Remark, Skipped
 
 LAYOUT = '*.json, a list of images with "regions" and their "phrase" (Visual Genome region descriptions)'
 COORDINATES = "x, y, width, height in pixels"
 PICTURES = "named"
 _FIRST_OWN_ID = 1_000_000_000  # beyond the ids of Visual Genome
-_FOLDERS = ("", "VG_100K", "VG_100K_2")  # the pictures come in two parts
+_FOLDERS = ("VG_100K", "VG_100K_2")  # the pictures come in two parts
 
 
 def recognises(source: Path) -> bool:
@@ -27,7 +28,7 @@ def recognises(source: Path) -> bool:
     return bool(_files(source))
 
 
-def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped]:
+def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped | Remark]:
     """Read region descriptions, image by image: every phrase is a caption of the image that is about its box.
 
     The key is the entry's ``file_name``, else ``<id>.jpg``, or ``VG_100K/<id>.jpg`` or ``VG_100K_2/<id>.jpg`` where the
@@ -46,15 +47,17 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
         If the file is empty, not valid JSON (with line and column), or holds no list.
     """
     file = only_file(source, _files(source), LAYOUT)
-    folder = images_folder(images, file.parent)
+    names = _names(images, file.parent)
     split = split_in_name(file.name) or "train"
     with NumberedNames() as seen:
         for number, entry in enumerate(list_elements(file)):
-            key = _key(entry, folder)
-            if key is None:
+            name = _name(entry)
+            if name is None:
                 yield Skipped(f"{file.name}: entry {number}", "the image has no id")
-            elif not seen.new(key):
-                yield Skipped(key, "the image is listed twice; the first entry is kept")
+            elif isinstance(picture := names.seek(name), Skipped):
+                yield picture
+            elif not seen.new(picture.key):
+                yield Skipped(picture.key, "the image is listed twice; the first entry is kept")
             else:
                 regions = [region for region in as_list(entry.get("regions")) if isinstance(region, dict)]
                 captions = [
@@ -62,19 +65,22 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
                     for region in regions
                 ]
                 size = entry.get("width"), entry.get("height")
-                yield from assemble(key, folder, captions, split, "xywh", size)
+                yield from assemble(picture, captions, split, "xywh", size)
+    yield from names.remarks()
 
 
-def _key(entry: object, folder: Path) -> str | None:
+def _names(images: Path | None, beside: Path) -> PictureNames:
+    folder = images_folder(images, beside)
+    return PictureNames(images, beside, [folder / part for part in _FOLDERS])
+
+
+def _name(entry: object) -> str | None:
     if not isinstance(entry, dict):
         return None
     if isinstance(entry.get("file_name"), str):
         return entry["file_name"]
     image_id = entry.get("id", entry.get("image_id"))
-    if not isinstance(image_id, int):
-        return None
-    names = [f"{part}/{image_id}.jpg".lstrip("/") for part in _FOLDERS]
-    return next((name for name in names if (folder / name).is_file()), names[0])
+    return f"{image_id}.jpg" if isinstance(image_id, int) else None
 
 
 def _files(source: Path) -> list[Path]:

@@ -7,8 +7,8 @@ import json
 import re
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import count
@@ -17,21 +17,25 @@ from typing import Any, BinaryIO, cast
 
 from phrasebox.errors import DataError
 from phrasebox.formats._assembling import RawCaption, RawPhrase, as_list, assemble
+from phrasebox.formats._columns import captions_of, choose, listed
 from phrasebox.formats._disk_grouping import NumberedNames
 from phrasebox.formats._lines import LONGEST
+from phrasebox.formats._names import Picture
 from phrasebox.formats._pictures import LARGEST, needs_folder, unpack, upright_bytes
 from phrasebox.formats._reading import IMAGE_SUFFIXES, chosen_split, split_in_name, split_named
 from phrasebox.formats._writing import FittedRecords, Written
 from phrasebox.io.atomic import replacing_folder
-from phrasebox.types import Example, GroundedImage, Phrase, Skipped
+from phrasebox.types import Example, GroundedImage, Phrase, Remark, Skipped
 
 LAYOUT = "*.tar with <key>.jpg and <key>.txt or <key>.json (WebDataset)"
 COORDINATES = "xyxy pixels, right and bottom exclusive"
 PICTURES = "copied"
 _SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _PICTURES = tuple(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
-_TEXTS = ("txt", "json", "grounding.json")
+_PLAIN = ("txt", "caption", "text")
+_TEXTS = (*_PLAIN, "json", "grounding.json")
 _NAME = re.compile(r"(?P<key>(?:.*/)?[^./]+)\.(?P<kind>[^/]*)", re.DOTALL)
+_SAMPLES_LOOKED_AT = 100
 _LOOK = 20  # members looked at to recognise a shard
 _SHARD_SAMPLES = 10_000
 _SHARD_BYTES = 1 << 30
@@ -42,12 +46,14 @@ def recognises(source: Path) -> bool:
     return any(_looks_right(shard) for shard in _shards(source)[:1])
 
 
-def read(source: Path, unpack_to: Path | None = None) -> Iterator[Example | Skipped]:
+def read(
+    source: Path, unpack_to: Path | None = None, columns: str | None = None
+) -> Iterator[Example | Skipped | Remark]:
     """Read samples, shard by shard; their pictures are written into a folder.
 
     The key is ``file_name`` of a sample's ``grounding.json``, else the picture's name in the shard. Captions are those
-    of ``grounding.json``, else the ``txt``, else ``caption`` of the ``json``. The split is the one stated there, else
-    it is told by the name of the shard or its folder, else it is ``train``.
+    of ``grounding.json``, else the ``txt`` or ``caption``, else ``caption`` or the like of the ``json``. The split is
+    the one stated there, else it is told by the name of the shard or its folder, else it is ``train``.
 
     Parameters
     ----------
@@ -55,16 +61,21 @@ def read(source: Path, unpack_to: Path | None = None) -> Iterator[Example | Skip
         A shard (``.tar``, ``.tar.gz``, ``.tgz``) or a folder of them.
     unpack_to : Path
         Folder for the pictures.
+    columns : str, optional
+        Name of the key of captions in the ``json`` (after one of pictures and a comma, if there is one).
 
     Raises
     ------
     DataError
-        If there is no shard, or no ``unpack_to``.
+        If there is no shard, no ``unpack_to``, or none of the first samples has a caption.
     """
     folder = needs_folder(unpack_to, source)
     shards = _shards(source)
     if not shards:
         raise DataError(f"{source}: no {LAYOUT} in it")
+    if columns is None:
+        with suppress(_ShardError):  # reading it says why
+            _check_captions(shards[0])
     with NumberedNames() as seen:
         for shard in shards:
             try:
@@ -72,7 +83,7 @@ def read(source: Path, unpack_to: Path | None = None) -> Iterator[Example | Skip
                     if isinstance(item, Skipped):
                         yield item
                     else:
-                        yield from _examples(item, shard, folder, seen)
+                        yield from _examples(item, shard, folder, seen, columns)
             except DataError as error:
                 yield Skipped(shard.name, str(error))
 
@@ -117,9 +128,30 @@ def _samples(shard: Path) -> Iterator[_Sample | Skipped]:
         yield sample
 
 
-def _examples(sample: _Sample, shard: Path, folder: Path, seen: NumberedNames) -> Iterator[Example | Skipped]:
+def _check_captions(shard: Path) -> None:
+    """Raise `DataError` if samples have a ``json``, but none of the first ones a caption."""
+    keys: dict[str, None] = {}
+    for item, _ in zip(_samples(shard), range(_SAMPLES_LOOKED_AT), strict=False):
+        if not isinstance(item, _Sample):
+            continue
+        try:
+            about = _json(item, "json")
+        except DataError:
+            continue
+        if {*_PLAIN, "grounding.json"} & item.parts.keys() or choose(about).captions:
+            return
+        keys.update(dict.fromkeys(about))
+    if keys:
+        raise DataError(
+            f"{shard}: no captions among the keys of its json {listed(keys)}; name theirs: --columns CAPTION"
+        )
+
+
+def _examples(
+    sample: _Sample, shard: Path, folder: Path, seen: NumberedNames, columns: str | None
+) -> Iterator[Example | Skipped | Remark]:
     place = f"{shard.name}/{_shown(sample.key)}"
-    yield from (Skipped(place, reason) for reason in sample.reasons)
+    yield from (Skipped(place, reason, "row") for reason in sample.reasons)
     kind = next((kind for kind in _PICTURES if kind in sample.parts), None)
     if kind is None:
         yield Skipped(place, "it has no picture")
@@ -140,12 +172,20 @@ def _examples(sample: _Sample, shard: Path, folder: Path, seen: NumberedNames) -
         for caption in as_list(grounded.get("captions"))
         if isinstance(caption, dict)
     ]
-    if not captions and "txt" in sample.parts:
-        captions = [RawCaption(sample.parts["txt"].decode("utf-8-sig", "surrogateescape").removesuffix("\n"))]
-    if not captions and about.get("caption") is not None:
-        captions = [RawCaption(about["caption"])]
+    plain = next((sample.parts[kind] for kind in _PLAIN if kind in sample.parts), None)
+    if not captions and plain is not None and columns is None:
+        captions = [RawCaption(plain.decode("utf-8-sig", "surrogateescape").removesuffix("\n"))]
+    if not captions:
+        captions = list(captions_of(about, _captions_in(about, columns)))
     size = grounded.get("width"), grounded.get("height")
-    yield from assemble(key, folder, captions, split, size=size, image=picture)
+    yield from assemble(Picture(key, picture), captions, split, size=size)
+
+
+def _captions_in(about: Mapping[str, Any], columns: str | None) -> tuple[str, ...]:
+    try:
+        return choose(about, columns, embedded=True).captions
+    except DataError:  # this sample lacks the key
+        return ()
 
 
 def _phrase(phrase: dict[str, Any]) -> RawPhrase:
@@ -171,8 +211,12 @@ def _shown(name: str) -> str:
 
 
 def _shards(source: Path) -> list[Path]:
-    candidates = sorted(source.iterdir()) if source.is_dir() else [source]
-    return [path for path in candidates if path.name.lower().endswith(_SUFFIXES) and path.is_file()]
+    def shards(candidates: Iterable[Path]) -> list[Path]:
+        return [path for path in candidates if path.name.lower().endswith(_SUFFIXES) and path.is_file()]
+
+    if not source.is_dir():
+        return shards([source])
+    return shards(sorted(source.iterdir())) or shards(sorted(source.glob("*/*.t*")))
 
 
 def _looks_right(shard: Path) -> bool:
@@ -188,6 +232,10 @@ def _looks_right(shard: Path) -> bool:
     except DataError:
         pass
     return False
+
+
+class _ShardError(DataError):
+    """A shard that is damaged."""
 
 
 class _Guarded:
@@ -211,7 +259,7 @@ def _opened(shard: Path) -> Iterator[tarfile.TarFile]:
             with tarfile.open(fileobj=guarded, mode="r:") as tar:
                 yield tar
     except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
-        raise DataError(f"{shard} cannot be read to its end: {error}") from None
+        raise _ShardError(f"{shard} cannot be read to its end: {error}") from None
 
 
 def write(path: Path, records: Iterable[GroundedImage]) -> Written:

@@ -9,33 +9,35 @@ from pathlib import Path
 
 from phrasebox.errors import DataError
 from phrasebox.formats import read_source
-from phrasebox.formats._disk_grouping import NumberedNames
+from phrasebox.formats._disk_grouping import NamedValues, NumberedNames
 from phrasebox.formats._reading import storable
 from phrasebox.io.atomic import digest
 from phrasebox.io.images import image_size
 from phrasebox.io.paths import in_store, local_file, place
 from phrasebox.pipeline.local import run
 from phrasebox.pipeline.progress import progress
+from phrasebox.stages.account import Account, Imported
+from phrasebox.stages.additions import Additions
 from phrasebox.stages.review import Reviews
-from phrasebox.types import Example, Skipped
+from phrasebox.types import Example, Remark, Skipped
 from phrasebox.workspace.workspace import Workspace
 
 _BATCH = 1024
 _SKIPPED = 10_000  # number of skipped items in memory before they are stored
+_ELSEWHERE = "; give the folder of the image files with --images"
 STAGE = "import"
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
-    """Numbers of images, captions, ground truths, user boxes and reviews imported, and of items skipped or present."""
+class _Wanted:
+    """An image of the source; ``there`` if the workspace has it."""
 
-    images: int
-    captions: int
-    truth: int
-    own: int
-    reviewed: int
-    skipped: int
-    present: int
+    example: Example
+    there: bool
+
+    @property
+    def key(self) -> str:
+        return self.example.key
 
 
 def import_source(
@@ -50,20 +52,22 @@ def import_source(
     licence: str | None = None,
     columns: str | None = None,
 ) -> Imported:
-    """Add the images of a source that are not in the workspace; ``ws.skipped("import")`` lists unusable items.
+    """Add the images of a source, and what is new of those that are there; returns what became of everything seen.
 
-    For an image that is already there, ground truth and user boxes are added. So captions, Entities files and a
-    detector's boxes of the same images can be imported one after another, captions first. Images embedded in the source
-    are written to the workspace's folder ``pictures``. Reviewed captions replace decoded phrases and earlier reviews.
+    An image that is already there, under this key or as this file, gets new captions behind those that it has, ground
+    truth and user boxes. So pictures, captions, Entities files and a detector's boxes of the same images can be
+    imported one after another. Captions with ground truth are added to images without captions only. Images embedded
+    in the source are written to the workspace's folder ``pictures``. Reviewed captions replace decoded phrases and
+    earlier reviews. ``ws.skipped("import")`` lists what was left out.
 
     Parameters
     ----------
     split : str, optional
-        Put every image into this split and ignore the source's splits.
+        Put every image into this split, also those that are there, and ignore the source's splits.
     licence : str, optional
         Licence of images and captions, written into model and data cards.
     columns : str, optional
-        Names of a table's columns of file names and captions, separated by a comma.
+        Names of the columns or keys of file names and captions, separated by commas.
 
     Raises
     ------
@@ -72,40 +76,52 @@ def import_source(
     """
     source, images = place(source), None if images is None else place(images)
     storable(str(source.absolute()))  # a path that is not valid UTF-8 cannot be stored
-    skipped = _Skips(ws)
+    account = Account()
+    skipped = _Skips(ws, account)
     reviews = Reviews(ws, skipped.add)
-    counts = {"images": 0, "captions": 0, "truth": 0, "own": 0, "present": 0}
+    earlier = {item.key for item in ws.skipped(STAGE)}
 
-    def wanted() -> Iterator[Example]:
+    def wanted() -> Iterator[_Wanted]:
         for item in read_source(here, format, images, split_files, columns, ws.path / "pictures"):
-            if isinstance(item, Skipped):
+            if isinstance(item, Remark):
+                account.remark(item)
+            elif isinstance(item, Skipped):
                 skipped.add([item])
-                continue
-            if _made_by(ws, source, item):
-                continue
-            news = _has_truth(item) and item.key not in with_truth, bool(item.boxes) and item.key not in with_own
-            if item.key in known and not any(news):
-                reviews.add(item)
-                counts["present"] += 1
-                continue
-            yield item if split is None else replace(item, split=split)
+            elif not _made_by(ws, source, item):
+                account.seen += 1
+                item = item if split is None else replace(item, split=split)
+                if item.key not in known and (other := keys_of_files.get(_file(item))):
+                    item = replace(item, key=other)
+                yield _Wanted(item, item.key in known)
 
-    def sink(batch: list[tuple[Example, tuple[int, int]]]) -> None:
-        new = [(e, size) for e, size in batch if e.key not in known]
-        truth = [e for e, _ in batch if _has_truth(e) and e.key not in with_truth]
-        own = [e for e, _ in batch if e.boxes and e.key not in with_own]
-        ws.append_images([e for e, _ in new], [size for _, size in new])
+    def sink(batch: list[tuple[_Wanted, tuple[int, int]]]) -> None:
+        new: dict[str, tuple[Example, tuple[int, int]]] = {}
+        there: list[Example] = []
+        for item, size in batch:
+            if item.there or item.key in known or item.key in new:  # the same image twice in the source
+                there.append(item.example)
+            else:
+                new[item.key] = item.example, size
+        added = [example for example, _ in new.values()]
+        ws.append_images(added, [size for _, size in new.values()])
+        for example in added:
+            known.of(example.key)
+            keys_of_files.put(_file(example), example.key)
+        account.images += len(added)
+        account.captions += sum(len(example.captions) for example in added)
+        waiting.add(there)
+        for example in (*added, *there):
+            reviews.add(example)
+        truth = [one for one in _first(added, there) if _has_truth(one) and one.key not in with_truth]
+        own = [one for one in _first(added, there) if one.boxes and one.key not in with_own]
         ws.append_truth(truth)
         ws.append_own(own)
-        for example, _ in new:
-            reviews.add(example)
-        for keys, added in ((known, [e for e, _ in new]), (with_truth, truth), (with_own, own)):
-            for example in added:
+        for keys, examples in ((with_truth, truth), (with_own, own)):
+            for example in examples:
                 keys.of(example.key)
-        counts["images"] += len(new)
-        counts["captions"] += sum(len(e.captions) for e, _ in new)
-        counts["truth"] += len(truth)
-        counts["own"] += len(own)
+        account.truth += len(truth)
+        account.own += len(own)
+        retried.extend(example.key for example in added if example.key in earlier)
 
     asked = {
         "source": str(source.absolute()),
@@ -116,6 +132,8 @@ def import_source(
         "licence": licence,
         "columns": columns,
     }
+    retried: list[str] = []
+    waiting = Additions(ws, account, split is not None)
     with (
         ExitStack() as stack,
         ws.running(STAGE, asked, {"digest": _digest(source, ws.path)}),
@@ -124,38 +142,60 @@ def import_source(
         # Keys are kept on disk, so that memory does not grow with their number.
         here = stack.enter_context(local_file(source))
         known, with_truth, with_own = (stack.enter_context(_keys(ws, name)) for name in ("images", "truth", "own"))
+        keys_of_files = stack.enter_context(_keys_of_files(ws))
         run(
             wanted(),
             lambda batch: batch,
             sink,
             batch=_BATCH,
-            prefetch=lambda example: (example, image_size(example.image)),
-            skip=skipped.add,
+            prefetch=_measured,
+            skip=lambda items: skipped.add(items, seen=False),
             workers=workers,
             progress=advance,
         )
+        waiting.store()
         reviews.store()
+    ws.forget_skipped(retried)
     skipped.store()
-    if not any(counts.values()):
-        if skipped.first is None:
-            raise DataError(f"{source} holds no images; see the README for the formats that can be imported")
-        more = f" (and {skipped.count - 1} more)" if skipped.count > 1 else ""
-        raise DataError(f"nothing could be imported from {source}: {skipped.first.key}: {skipped.first.reason}{more}")
-    return Imported(**counts, reviewed=reviews.count, skipped=skipped.count)
+    if not account.anything():
+        raise _nothing(source, account)
+    return account.closed(reviews.count)
+
+
+def _nothing(source: Path, account: Account) -> DataError:
+    if account.first is None:
+        return DataError(f"{source} holds no images; see the README for the formats that can be imported")
+    count = sum(one.count for one in account.left_out())
+    more = f" (and {count - 1} more)" if count > 1 else ""
+    first = account.first
+    return DataError(f"nothing could be imported from {source}: {first.key}: {first.reason}{more}")
+
+
+def _measured(item: _Wanted) -> tuple[_Wanted, tuple[int, int]]:
+    """The image with its size, which is not read again of those that are there."""
+    if item.there:
+        return item, (0, 0)
+    example = item.example
+    if example.sought and not example.image.exists():
+        folders = " and ".join(str(folder) for folder in example.sought)
+        raise DataError(f"no such file; looked in {folders}; give the folder of the image files with --images")
+    try:
+        return item, image_size(example.image)
+    except DataError as error:
+        reason = str(error).removeprefix(f"{example.image}: ")
+        raise DataError(reason + (_ELSEWHERE if reason == "no such file" else "")) from None
 
 
 class _Skips:
-    """Stores skipped items in batches, counts them, and keeps the first."""
+    """Stores skipped items in batches, and counts them."""
 
-    def __init__(self, ws: Workspace) -> None:
+    def __init__(self, ws: Workspace, account: Account) -> None:
         self._ws = ws
+        self._account = account
         self._waiting: list[Skipped] = []
-        self.first: Skipped | None = None
-        self.count = 0
 
-    def add(self, items: Sequence[Skipped]) -> None:
-        self.first = self.first or next(iter(items), None)
-        self.count += len(items)
+    def add(self, items: Sequence[Skipped], seen: bool = True) -> None:
+        self._account.leave_out(items, seen)
         self._waiting += items
         if len(self._waiting) >= _SKIPPED:
             self.store()
@@ -163,6 +203,27 @@ class _Skips:
     def store(self) -> None:
         self._ws.append_skipped(self._waiting, STAGE)
         self._waiting.clear()
+
+
+def _first(*groups: Sequence[Example]) -> list[Example]:
+    """The first of the examples of each key, of those that bring ground truth or boxes."""
+    found: dict[str, Example] = {}
+    for example in (example for group in groups for example in group):
+        if _has_truth(example) or example.boxes:
+            found.setdefault(example.key, example)
+    return list(found.values())
+
+
+def _file(example: Example) -> str:
+    return example.image.absolute().as_posix()
+
+
+def _keys_of_files(ws: Workspace) -> NamedValues:
+    keys = NamedValues()
+    for batch in ws.scan("images", ["key", "path"]):
+        for key, path in zip(batch["key"].to_pylist(), batch["path"].to_pylist(), strict=True):
+            keys.put(path, key)
+    return keys
 
 
 def _digest(source: Path, ws: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter
@@ -124,7 +123,7 @@ def _store(service: Service, task: dict[str, Any]) -> dict[str, Any]:
     service.pictures.row(key)  # raises for an image that is not in the workspace
 
     def examples() -> Iterator[Example]:
-        for item in read_tasks([task], Path()):
+        for item in read_tasks([task]):
             if isinstance(item, Skipped):
                 reasons.append(f"{item.key}: {item.reason}")
             else:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from phrasebox.io.lazy import defer
 from phrasebox.io.paths import in_store, table_options, unreachable
 
 _CACHE = 16 << 20  # size of each of Lance's caches, in bytes
+_DELETED = 1000  # number of values named in one deletion
 _SCAN_ROWS = 65_536  # number of rows of a narrow column read at a time
 _STORE_FAILS = re.compile(r"(Generic \w+ error|RetryError|error sending request|Unauthenticated|PermissionDenied).*")
 LANCE_ERRORS = (RuntimeError, ValueError, OSError)  # all errors that Lance raises
@@ -100,7 +102,23 @@ class Tables:
         if table is None or not len(new):
             self.append(name, new)
         else:
-            table.merge_insert(list(on)).when_matched_update_all().when_not_matched_insert_all().execute(new)
+            with self._written(name):
+                table.merge_insert(list(on)).when_matched_update_all().when_not_matched_insert_all().execute(new)
+
+    def rows_of(self, name: str, keys: Sequence[str]) -> list[dict[str, Any]]:
+        """The rows of these keys as plain values, in the order of the table."""
+        table = self.open(name)
+        if table is None or not keys:
+            return []
+        return take(table, np.sort(locate(table, pa.array(keys, pa.string()))[0])).to_pylist()
+
+    def delete(self, name: str, column: str, values: Iterable[str], also: str = "true") -> None:
+        """Remove the rows with one of these values in a text column, if the condition ``also`` holds."""
+        table, left = self.open(name), iter(values)
+        while table is not None and (some := list(islice(left, _DELETED))):
+            listed = ", ".join("'{}'".format(value.replace("'", "''")) for value in some)
+            with self._written(name):
+                table.delete(f"{column} IN ({listed}) AND {also}")
 
     def drop(self, name: str) -> None:
         """Remove a table."""

@@ -278,6 +278,25 @@ class Workspace(WorkspaceReader):
         """Add images whose key is not in ``keys("images")``, with their (width, height); (0, 0) if unknown."""
         self._tables.append("images", rows.images_to_rows(examples, sizes))
 
+    def change_images(self, captions: Mapping[str, Sequence[str]], splits: Mapping[str, str]) -> None:
+        """Add captions to images, behind those that they have, and put images into other splits.
+
+        The phrases of images with new captions are dropped, so that `ground` finds those of all their captions.
+
+        Parameters
+        ----------
+        captions, splits : mapping
+            By the images' keys.
+        """
+        self._tables.delete("phrases", "key", captions)
+        changed = [
+            row
+            | {"captions": [*row["captions"], *captions.get(row["key"], ())]}
+            | {"split": splits.get(row["key"], row["split"])}
+            for row in self._tables.rows_of("images", [*captions.keys() | splits.keys()])
+        ]
+        self._tables.put("images", pa.Table.from_pylist(changed, schema=rows.IMAGES), ["key"])
+
     def append_truth(self, examples: Sequence[Example]) -> None:
         """Add the ground truth of examples whose key is not in ``keys("truth")``; examples without phrases get no row.
 
@@ -332,6 +351,10 @@ class Workspace(WorkspaceReader):
         new = dict.fromkeys(pair for pair in told if pair not in there)
         found = [{"key": key, "stage": stage, "reason": reason} for key, reason in new]
         self._tables.append("skipped", pa.Table.from_pylist(found, schema=rows.SKIPPED))
+
+    def forget_skipped(self, keys: Sequence[str]) -> None:
+        """Remove the items of these keys from those that were skipped, as they were imported after all."""
+        self._tables.delete("skipped", "key", keys, "stage = 'import'")
 
     def drop(self, table: str) -> None:
         """Remove a table, and before it the search index that was made from it."""
