@@ -65,14 +65,16 @@ def test_utf16_and_a_mark(tmp_path, sort_out):
 def test_keys_that_are_named(tmp_path, sort_out):
     rows = [{"photo": "a.jpg", "title": "A ball"}, {"photo": "b.jpg"}, {"title": "of nothing"}]
     (tmp_path / "a.json").write_text(json.dumps(rows))
-    with pytest.raises(DataError, match="the keys photo, title; .*--columns"):
+    with pytest.raises(DataError, match=r"the keys photo, title; .*--columns"):
         detect(tmp_path / "a.json")
     got = sort_out(read_source(tmp_path / "a.json", columns="photo,title"))
     assert {key: len(example.captions) for key, example in got.examples.items()} == {"a.jpg": 1, "b.jpg": 0}
     assert got.skipped == {"a.json[2]": "it has no photo"}
 
 
-@pytest.mark.parametrize("text", ['{"name": "x", "version": "1"}', "[1, 2]", "[]", "{}", "true", "[" * 10_000, "nothing"])
+@pytest.mark.parametrize(
+    "text", ['{"name": "x", "version": "1"}', "[1, 2]", "[]", "{}", "true", "[" * 10_000, "nothing"]
+)
 def test_other_json_is_left_alone(tmp_path, text):
     (tmp_path / "a.json").write_text(text)
     assert not json_records.recognises(tmp_path / "a.json")

@@ -13,8 +13,16 @@ from phrasebox.formats._names import PictureNames
 
 @pytest.fixture
 def data(tmp_path):
-    names = ("images/a.jpg", "images/sub/B c.JPG", "images/000000000042.jpg", "images/7.png", "beside.jpg",
-             f"images/{unicodedata.normalize('NFD', 'Bär')}.jpg", "images/two.jpg", "images/two.png")  # fmt: skip
+    names = (
+        "images/a.jpg",
+        "images/sub/B c.JPG",
+        "images/000000000042.jpg",
+        "images/7.png",
+        "beside.jpg",
+        f"images/{unicodedata.normalize('NFD', 'Bär')}.jpg",
+        "images/two.jpg",
+        "images/two.png",
+    )
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -38,14 +46,16 @@ def data(tmp_path):
         pytest.param("SUB/b C.jpg", "sub/B c.JPG", id="case of a folder"),
         pytest.param("a.jpeg", "a.jpg", id="another suffix"),
         pytest.param("a", "a.jpg", id="no suffix"),
-        pytest.param(unicodedata.normalize("NFC", "Bär.jpg"), unicodedata.normalize("NFD", "Bär.jpg"), id="composition"),
+        pytest.param(
+            unicodedata.normalize("NFC", "Bär.jpg"), unicodedata.normalize("NFD", "Bär.jpg"), id="composition"
+        ),
         pytest.param(42, "000000000042.jpg", id="a number of COCO"),
         pytest.param(42.0, "000000000042.jpg", id="a number with a point"),
         pytest.param("42.0", "000000000042.jpg", id="a number of pandas"),
         pytest.param("7", "7.png", id="a number as text"),
         pytest.param(" a.jpg ", "a.jpg", id="blanks"),
     ],
-)  # fmt: skip
+)
 def test_found(data, name, key):
     found = PictureNames(None, data).find(name)
     assert (found.key, found.path, found.sought) == (key, found.path, ())

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from PIL import Image
 
 from phrasebox.errors import DataError
-from phrasebox.formats._reading import SplitLists, images_folder, text_lines
+from phrasebox.formats._reading import IMAGE_SUFFIXES, OTHER_IMAGE_SUFFIXES, SplitLists, images_folder, text_lines
 
 
 @pytest.mark.parametrize(
@@ -78,3 +79,13 @@ def test_images_folder(tmp_path):
     assert images_folder(tmp_path, tmp_path / "images") == tmp_path
     with pytest.raises(DataError, match="does not exist"):
         images_folder(tmp_path / "gone", tmp_path)
+
+
+def test_every_suffix_that_pillow_opens_by_itself_is_a_picture():
+    Image.init()
+    stubs = {".bufr", ".grib", ".h5", ".hdf", ".iim", ".mpeg", ".mpg"}  # Pillow knows these, and opens none
+    programs = {".emf", ".eps", ".ps", ".wmf"}  # other programs are started, or only Windows has them
+    opened = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    assert opened - stubs - programs <= IMAGE_SUFFIXES
+    assert IMAGE_SUFFIXES - opened <= {".mpo"}
+    assert not IMAGE_SUFFIXES & (OTHER_IMAGE_SUFFIXES | stubs | programs)

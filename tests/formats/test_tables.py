@@ -58,9 +58,15 @@ def test_a_table_that_is_utf8_but_for_a_line_keeps_the_others(read):
         pytest.param('"sep=|"\nimage|caption\na.jpg|A ball\n', ["A ball"], id="quoted sep"),
         pytest.param("\n\nimage,caption\n\na.jpg,A ball\n\n", ["A ball"], id="blank lines"),
         pytest.param("a.jpg,A ball\n", ["A ball"], id="no header"),
-        pytest.param("1,a.jpg,A brown ball,0.5\n2,a.jpg,A red ball,0.7\n", ["A brown ball", "A red ball"], id="no header, more columns"),
+        pytest.param(
+            "1,a.jpg,A brown ball,0.5\n2,a.jpg,A red ball,0.7\n",
+            ["A brown ball", "A red ball"],
+            id="no header, more columns",
+        ),
         pytest.param("image,caption_0,caption_1\na.jpg,one,two\n", ["one", "two"], id="caption_0, caption_1"),
-        pytest.param("image,caption1,caption2,caption3\na.jpg,one,,three\n", ["one", "three"], id="a blank one of several"),
+        pytest.param(
+            "image,caption1,caption2,caption3\na.jpg,one,,three\n", ["one", "three"], id="a blank one of several"
+        ),
         pytest.param("image,caption,caption\na.jpg,one,two\n", ["one", "two"], id="the same name twice"),
         pytest.param("File Name,Caption\na.jpg,one\n", ["one"], id="names with spaces"),
         pytest.param('image,caption\na.jpg,"[""one"", ""two""]"\n', ["one", "two"], id="a JSON list"),
@@ -75,10 +81,14 @@ def test_a_table_that_is_utf8_but_for_a_line_keeps_the_others(read):
         pytest.param('image,caption\na.jpg,A 5" nail\n', ['A 5" nail'], id="inches"),
         pytest.param('image\tcaption\na.jpg\t"Stop" and "go\n', ['"Stop" and "go'], id="quotes with tabs"),
         pytest.param('image\tcaption\na.jpg\t"a ""red"" ball"\n', ['a "red" ball'], id="doubled quotes with tabs"),
-        pytest.param("image,caption\na.jpg,a &quot;red&quot; ball &amp; a cat&#39;s toy\n", ["a \"red\" ball & a cat's toy"], id="entities"),
+        pytest.param(
+            "image,caption\na.jpg,a &quot;red&quot; ball &amp; a cat&#39;s toy\n",
+            ['a "red" ball & a cat\'s toy'],
+            id="entities",
+        ),
         pytest.param("image,caption\na.jpg,R&D; AT&T\n", ["R&D; AT&T"], id="ampersands that are no entities"),
     ],
-)  # fmt: skip
+)
 def test_layouts(read, text, captions):
     got, skipped, _ = read(text)
     assert got == {"a.jpg": captions}

@@ -71,13 +71,17 @@ SIDECARS = {
     "KITTI": ({"a.jpg": None, "a.txt": "Car 0.00 0 -1.58 587.0 173.3 614.1 200.1 1.65 1.67 3.64"}, 0, 1),
     "boxes and a caption": ({"a.jpg": None, "a.txt": "A ball\n0 0.5 0.5 0.2 0.1"}, 1, 1),
     "numbers in a caption": ({"a.jpg": None, "a.txt": "2 dogs and 4 cats at 5"}, 1, 0),
-    "other suffixes": ({"a.jpg": None, "b.avif": None, "c.jfif": None, "d.jp2": None, "e.tga": None, "f.ppm": None}, 0, 0),
+    "other suffixes": (
+        {"a.jpg": None, "b.avif": None, "c.jfif": None, "d.jp2": None, "e.tga": None, "f.ppm": None},
+        0,
+        0,
+    ),
     "heic and jxl": ({"a.jpg": None, "b.heic": "x", "b.txt": "A box", "c.jxl": "x"}, 0, 3),
     "labelme": ({"a.jpg": None, "a.json": {"shapes": []}}, 0, 1),
     "VOC, YAML, lists": ({"a.jpg": None, "a.xml": "<a/>", "data.yaml": "x", "train.txt": "a.jpg", "README": "x"}, 0, 4),
     "a table that names others": ({"a.jpg": None, "notes.csv": "x,y\n1,2\n"}, 0, 1),
     "damaged": ({"a.jpg": None, "b.jpg": b"", "c.png": b"no picture"}, 0, 2),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("files", "expected", "left_out"), SIDECARS.values(), ids=SIDECARS)
@@ -90,16 +94,51 @@ def test_folders_of_pictures(tmp_path, take, files, expected, left_out):
 
 
 LAYOUTS = {
-    "COCO": ({"annotations/captions_val2017.json": COCO, "annotations/instances_val2017.json": BOXES, "val2017/a.jpg": None}, "val2017/a.jpg", "val"),
-    "COCO, images/val2017": ({"annotations/captions_val2017.json": COCO, "images/val2017/a.jpg": None}, "images/val2017/a.jpg", "val"),
-    "COCO, two splits": ({"annotations/captions_train2017.json": COCO, "annotations/captions_val2017.json": COCO, "train2017/a.jpg": None, "val2017/a.jpg": None}, "val2017/a.jpg", "val"),
+    "COCO": (
+        {"annotations/captions_val2017.json": COCO, "annotations/instances_val2017.json": BOXES, "val2017/a.jpg": None},
+        "val2017/a.jpg",
+        "val",
+    ),
+    "COCO, images/val2017": (
+        {"annotations/captions_val2017.json": COCO, "images/val2017/a.jpg": None},
+        "images/val2017/a.jpg",
+        "val",
+    ),
+    "COCO, two splits": (
+        {
+            "annotations/captions_train2017.json": COCO,
+            "annotations/captions_val2017.json": COCO,
+            "train2017/a.jpg": None,
+            "val2017/a.jpg": None,
+        },
+        "val2017/a.jpg",
+        "val",
+    ),
     "Roboflow": ({"valid/_annotations.coco.json": BOXES, "valid/a.jpg": None}, "valid/a.jpg", "val"),
-    "Roboflow, two splits": ({"train/_annotations.coco.json": BOXES, "test/_annotations.coco.json": BOXES, "train/a.jpg": None, "test/a.jpg": None, "README.txt": "x"}, "test/a.jpg", "test"),
-    "imagefolder, csv": ({"train/metadata.csv": "file_name,text\na.jpg,A ball\n", "train/a.jpg": None}, "train/a.jpg", "train"),
-    "imagefolder, jsonl": ({"data/test/metadata.jsonl": '{"file_name": "a.jpg", "text": "A ball"}', "data/test/a.jpg": None}, "data/test/a.jpg", "train"),
+    "Roboflow, two splits": (
+        {
+            "train/_annotations.coco.json": BOXES,
+            "test/_annotations.coco.json": BOXES,
+            "train/a.jpg": None,
+            "test/a.jpg": None,
+            "README.txt": "x",
+        },
+        "test/a.jpg",
+        "test",
+    ),
+    "imagefolder, csv": (
+        {"train/metadata.csv": "file_name,text\na.jpg,A ball\n", "train/a.jpg": None},
+        "train/a.jpg",
+        "train",
+    ),
+    "imagefolder, jsonl": (
+        {"data/test/metadata.jsonl": '{"file_name": "a.jpg", "text": "A ball"}', "data/test/a.jpg": None},
+        "data/test/a.jpg",
+        "train",
+    ),
     "a table": ({"captions.csv": "image,caption\na.jpg,A ball\n", "images/a.jpg": None}, "a.jpg", "train"),
     "BLIP": ({"blip.json": [{"image": "images/a.jpg", "caption": "A ball"}], "images/a.jpg": None}, "a.jpg", "train"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("files", "key", "split"), LAYOUTS.values(), ids=LAYOUTS)
@@ -119,7 +158,9 @@ def test_parquet_of_img2dataset_and_pictures_in_it(tmp_path, take):
     data = io.BytesIO()
     Image.new("RGB", (8, 6)).save(data, "PNG")
     (tmp_path / "in").mkdir()
-    pq.write_table(pa.table({"key": ["0"], "caption": ["A ball"], "jpg": [data.getvalue()]}), tmp_path / "in" / "0.parquet")
+    pq.write_table(
+        pa.table({"key": ["0"], "caption": ["A ball"], "jpg": [data.getvalue()]}), tmp_path / "in" / "0.parquet"
+    )
     found, _ = take("in")
     assert (found["images"], found["captions"]) == (1, 1)
 
@@ -135,18 +176,30 @@ def tar(path, members):
 def no_caption(tmp_path):
     picture = io.BytesIO()
     Image.new("RGB", (8, 6)).save(picture, "JPEG")
-    fill(tmp_path, {"a.jpg": None, "imagefolder/a.jpg": None,
-                    "imagefolder/metadata.jsonl": '{"file_name": "a.jpg", "prompt": "A ball"}',
-                    "lines.jsonl": '{"image": "a.jpg", "prompt": "A ball"}', "table.csv": "image,prompt\na.jpg,A ball\n"})  # fmt: skip
+    fill(
+        tmp_path,
+        {
+            "a.jpg": None,
+            "imagefolder/a.jpg": None,
+            "imagefolder/metadata.jsonl": '{"file_name": "a.jpg", "prompt": "A ball"}',
+            "lines.jsonl": '{"image": "a.jpg", "prompt": "A ball"}',
+            "table.csv": "image,prompt\na.jpg,A ball\n",
+        },
+    )
     pq.write_table(pa.table({"image": ["a.jpg"], "prompt": ["A ball"]}), tmp_path / "a.parquet")
     tar(tmp_path / "a.tar", {"a.jpg": picture.getvalue(), "a.json": b'{"prompt": "A ball"}'})
-    return {"imagefolder": "file_name,prompt", "lines.jsonl": "image,prompt", "table.csv": "image,prompt",
-            "a.parquet": "image,prompt", "a.tar": "prompt"}  # fmt: skip
+    return {
+        "imagefolder": "file_name,prompt",
+        "lines.jsonl": "image,prompt",
+        "table.csv": "image,prompt",
+        "a.parquet": "image,prompt",
+        "a.tar": "prompt",
+    }
 
 
 def test_a_missing_caption_column_lists_the_columns_and_can_be_named(tmp_path, take, call):
     for source, columns in no_caption(tmp_path).items():
-        refused = call("import", tmp_path / source, tmp_path / "ws")
+        refused = call("import", tmp_path / source, tmp_path / "ws", "--json")
         assert "prompt" in refused.reason
         assert "--columns" in refused.reason
         assert len(refused.reason) < 500
@@ -155,8 +208,15 @@ def test_a_missing_caption_column_lists_the_columns_and_can_be_named(tmp_path, t
 
 
 def test_pictures_first_captions_later_and_once_more(tmp_path, take):
-    fill(tmp_path, {"photos/a.jpg": None, "photos/b.jpg": None, "one.csv": "image,caption\na.jpg,A ball\nb.jpg,A box\n",
-                    "more.csv": "image,caption\nphotos/a.jpg,A ball\nphotos/a.jpg,A red ball\nphotos/A.JPG,Round\n"})  # fmt: skip
+    fill(
+        tmp_path,
+        {
+            "photos/a.jpg": None,
+            "photos/b.jpg": None,
+            "one.csv": "image,caption\na.jpg,A ball\nb.jpg,A box\n",
+            "more.csv": "image,caption\nphotos/a.jpg,A ball\nphotos/a.jpg,A red ball\nphotos/A.JPG,Round\n",
+        },
+    )
     assert take("photos")[0]["images"] == 2
     found, _ = take("one.csv", "--images", tmp_path / "photos")
     assert (found["images"], found["captions"], found["added"], found["present"]) == (0, 2, 2, 2)
@@ -181,19 +241,31 @@ def test_a_repaired_table_and_the_list_of_one_import_alone(tmp_path, take):
 def test_phrases_of_images_with_new_captions_are_found_again(tmp_path, take):
     from phrasebox.types import Box, GroundedCaption, Phrase
 
-    fill(tmp_path, {"a.jpg": None, "b.jpg": None, "one.csv": "image,caption\na.jpg,A ball\nb.jpg,A box\n",
-                    "more.csv": "image,caption\na.jpg,Round\n"})  # fmt: skip
+    fill(
+        tmp_path,
+        {
+            "a.jpg": None,
+            "b.jpg": None,
+            "one.csv": "image,caption\na.jpg,A ball\nb.jpg,A box\n",
+            "more.csv": "image,caption\na.jpg,Round\n",
+        },
+    )
     take("one.csv")
     ws = Workspace(tmp_path / "ws")
     phrase = Phrase("A", (0, 1), Box(0, 0, 4, 4), 1.0, 1.0)
-    ws.append_phrases({key: [GroundedCaption(text, (phrase,))] for key, text in (("a.jpg", "A ball"), ("b.jpg", "A box"))})
+    ws.append_phrases(
+        {key: [GroundedCaption(text, (phrase,))] for key, text in (("a.jpg", "A ball"), ("b.jpg", "A box"))}
+    )
     take("more.csv")
     assert ws.pending("phrases", "ground") == ["a.jpg"]
 
 
 @pytest.mark.parametrize("options", [(), ("--split", "val")])
 def test_the_split_of_images_that_are_there(tmp_path, take, options):
-    fill(tmp_path, {"a.jpg": None, "one.csv": "image,caption\na.jpg,A ball\n", "val.csv": "image,caption\na.jpg,A ball\n"})
+    fill(
+        tmp_path,
+        {"a.jpg": None, "one.csv": "image,caption\na.jpg,A ball\n", "val.csv": "image,caption\na.jpg,A ball\n"},
+    )
     take("one.csv")
     found, _ = take("val.csv", *options)
     assert (found["moved"], found["stayed"]) == ((1, 0) if options else (0, 1))
@@ -201,8 +273,17 @@ def test_the_split_of_images_that_are_there(tmp_path, take, options):
 
 
 def test_split_lists_as_documented(tmp_path, take):
-    fill(tmp_path, {"a.jpg": None, "b.jpg": None, "c.jpg": None, "train.txt": "a.jpg\n", "val.txt": "b\n",
-                    "one.csv": "image,caption\na.jpg,A ball\nb.jpg,A box\nc.jpg,A cup\n"})  # fmt: skip
+    fill(
+        tmp_path,
+        {
+            "a.jpg": None,
+            "b.jpg": None,
+            "c.jpg": None,
+            "train.txt": "a.jpg\n",
+            "val.txt": "b\n",
+            "one.csv": "image,caption\na.jpg,A ball\nb.jpg,A box\nc.jpg,A cup\n",
+        },
+    )
     found, _ = take("one.csv", "--split-list", tmp_path / "train.txt", tmp_path / "val.txt")
     assert (found["images"], found["seen"]) == (2, 3)
     assert Workspace(tmp_path / "ws").count("images", "val") == 1
@@ -210,4 +291,4 @@ def test_split_lists_as_documented(tmp_path, take):
 
 def test_addresses_are_no_pictures(tmp_path, call):
     fill(tmp_path, {"a.csv": "url,caption\nhttps://example.com/a.jpg,A ball\n"})
-    assert "img2dataset" in call("import", tmp_path / "a.csv", tmp_path / "ws").reason
+    assert "img2dataset" in call("import", tmp_path / "a.csv", tmp_path / "ws", "--json").reason

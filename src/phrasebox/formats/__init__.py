@@ -94,10 +94,15 @@ def detect(source: Path, columns: str | None = None) -> str:
     if not source.exists():
         raise DataError(f"{source} does not exist; give a file or folder of captioned images")
     for name in READERS:
-        recognises = _module(READERS, name).recognises
-        if columns is None and recognises(source):
-            return name
-        if columns is not None and "columns" in signature(recognises).parameters and recognises(source, columns):
+        module = _module(READERS, name)
+        if columns is None:
+            found = module.recognises(source)
+        elif "columns" not in signature(module.read).parameters:
+            continue
+        else:
+            asked = {"columns": columns} if "columns" in signature(module.recognises).parameters else {}
+            found = module.recognises(source, **asked)
+        if found:
             return name
     from phrasebox.formats._describing import unknown
 

@@ -122,10 +122,11 @@ def marked(start: bytes) -> str | None:
     for mark, encoding in _MARKS:
         if start.startswith(mark):
             return encoding
-    pairs = start[: len(start) // 2 * 2][:64]
-    if len(pairs) >= 4 and not any(pairs[1::2]) and all(pairs[::2]):
+    pairs = start[: len(start) // 2 * 2][:256]
+    low, high = pairs[::2], pairs[1::2]
+    if len(low) > 1 and low.count(0) * 20 <= len(low) and high.count(0) * 2 > len(high):
         return "utf-16-le"
-    if len(pairs) >= 4 and not any(pairs[::2]) and all(pairs[1::2]):
+    if len(low) > 1 and high.count(0) * 20 <= len(high) and low.count(0) * 2 > len(low):
         return "utf-16-be"
     return None
 

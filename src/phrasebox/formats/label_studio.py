@@ -95,7 +95,7 @@ def read_tasks(tasks: Iterable[object], names: PictureNames | None = None) -> It
         for number, item in enumerate(tasks):
             task = _without_min(item)
             texts = _captions(task)
-            name = task_key(task)
+            name = _name(task) if texts else None
             if name is None:
                 yield Skipped(f"[{number}]", "the task has no image, or no caption")
             elif isinstance(picture := names.seek(name) if names else Picture(name, Path(name)), Skipped):
@@ -143,8 +143,11 @@ def _captions(task: Any) -> list[tuple[str, bool]]:
 
 def task_key(task: Any) -> str | None:
     """Key of the image that a task is about; None if the task has no image or no caption."""
-    if not _captions(task):
-        return None
+    data = task.get("data") if isinstance(task, dict) else None
+    return _name(task) if isinstance(data, dict) and isinstance(data.get("caption"), str) else None
+
+
+def _name(task: Mapping[str, Any]) -> str | None:
     data = task["data"]
     if isinstance(data.get("key"), str):
         return data["key"]
