@@ -11,7 +11,7 @@ import numpy as np
 from phrasebox.errors import DataError, MissingExtraError
 
 if TYPE_CHECKING:
-    import fiftyone
+    import fiftyone  # pyright: ignore[reportMissingImports]
     import supervision
 
 Corners = Sequence[float] | np.ndarray
@@ -123,7 +123,7 @@ def to_fiftyone(found: Iterable[Detection], width: int, height: int) -> fiftyone
         If FiftyOne is not installed.
     """
     try:
-        import fiftyone
+        import fiftyone  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise DataError("fiftyone is not installed; run: pip install fiftyone") from None
 
@@ -161,9 +161,9 @@ def as_boxes(boxes: BoxesLike) -> np.ndarray:
         if hasattr(rows, "detach"):
             rows = rows.detach().cpu()
         rows = rows if hasattr(rows, "shape") else [_row(row) for row in rows]
-        found = np.asarray(rows, np.float32)
+        found: np.ndarray = np.asarray(rows, np.float32)
     except (KeyError, TypeError, ValueError):
-        found = np.zeros(1, np.float32)
+        found = np.asarray([0], np.float32)
     if found.size == 0 and found.ndim <= 2:
         return np.zeros((0, 4), np.float32)
     if found.ndim != 2 or found.shape[1] != 4:
