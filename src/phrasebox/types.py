@@ -49,10 +49,13 @@ class Box:
 
     def __post_init__(self) -> None:
         for name in ("x1", "y1", "x2", "y2"):
+            value = getattr(self, name)
             try:
-                object.__setattr__(self, name, float(getattr(self, name)))
+                object.__setattr__(self, name, float(value))
             except OverflowError:
                 object.__setattr__(self, name, math.inf)
+            except (TypeError, ValueError):
+                raise DataError(f"{name} of a box is {value!r:.80}; give x1, y1, x2, y2 in pixels") from None
         if not all(abs(x) < MOST_PIXELS for x in self):  # false for NaN too
             raise DataError(f"a box needs four finite numbers below {MOST_PIXELS}, got {tuple(self)}")
         x1, y1, x2, y2 = map(np.float32, self)  # as stored in tables: the box must stay non-empty there
@@ -131,6 +134,8 @@ class Caption:
     reviewed: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise DataError(f"the caption is {self.text!r:.80}; give one string")
         if not self.text.strip():
             raise DataError("the caption is empty")
         for phrase in self.phrases:
@@ -182,6 +187,8 @@ class Example:
     def __post_init__(self) -> None:
         if self.vectors is not None and (self.vectors.ndim != 2 or len(self.vectors) != len(self.boxes)):
             raise DataError(f"{len(self.boxes)} boxes but vectors of shape {self.vectors.shape}")
+        if not isinstance(self.key, str):
+            raise DataError(f"the name of an image is {self.key!r:.80}; give one string")
         if not self.key.strip() or self.key.startswith(("/", "\\")) or ".." in self.key.replace("\\", "/").split("/"):
             raise DataError(
                 f"image name {self.key!r} is blank or leaves its folder; give a name inside the images folder"
@@ -258,6 +265,10 @@ class Regions:
     file: PictureFile | None = None
 
     def __post_init__(self) -> None:
+        for name in ("boxes", "scores"):
+            value = getattr(self, name)
+            if not isinstance(value, np.ndarray):
+                raise DataError(f"{name} of regions are {value!r:.80}; give an array")
         if self.boxes.ndim != 2 or self.boxes.shape[1] != 4 or not len(self.boxes):
             raise DataError(f"regions need boxes of shape (R, 4) with R >= 1, got {self.boxes.shape}")
         if self.scores.shape != (len(self.boxes),):

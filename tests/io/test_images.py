@@ -155,3 +155,24 @@ def test_too_many_pixels(tmp_path):
 def test_unusable_arguments(image):
     with pytest.raises(DataError):
         load_image(image)
+
+
+def test_16_bits_that_use_a_part_of_the_range_are_stretched(tmp_path):
+    ramp = np.arange(48, dtype=np.uint16).reshape(6, 8)
+    for top in (100, 4095 // 47):  # of 12 bits and fewer
+        for image in (ramp * top, np.stack([ramp * top] * 3, 2)):
+            pixels = load_image(image)
+            assert (pixels.min(), pixels.max()) == (0, 255)
+        Image.fromarray(ramp * top).save(tmp_path / "a.png")
+        assert load_image(tmp_path / "a.png").max() == 255
+    full = ramp * 1300
+    assert np.array_equal(load_image(full)[:, :, 0], full >> 8)
+
+
+def test_formats_that_start_programs_are_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_, **__: pytest.fail("a program was started"))
+    Image.new("RGB", (8, 6)).save(tmp_path / "a.eps")
+    (tmp_path / "a.eps").rename(tmp_path / "a.jpg")
+    for read in (load_image, image_size):
+        with pytest.raises(DataError, match="EPS is not read, as another program"):
+            read(tmp_path / "a.jpg")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -55,3 +56,22 @@ def test_closing_while_threads_wait_for_room_ends_them(monkeypatch):
     assert next(reading) == 0
     reading.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
+
+
+def test_large_values_are_read_one_at_a_time(monkeypatch):
+    monkeypatch.setattr("phrasebox.pipeline.prefetch.MEMORY", 100)
+    lock, now, most = threading.Lock(), 0, 0
+
+    def read(number):
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.002)
+        with lock:
+            now -= 1
+        return number
+
+    found = ahead(read, range(12), count=6, threads=4, weigh=lambda value: 0, expect=lambda number: 80)
+    assert list(found) == list(range(12))
+    assert most <= 2  # the one asked for, and one that fits

@@ -82,3 +82,29 @@ def test_characters_that_no_font_has_are_drawn_all_the_same(emoji):
     picture = Image.new("RGB", (200, 60), "white")
     draw_text(picture, (5, 5), "\U0010ffff", "#ff0000", 20)
     assert np.asarray(picture).min() < 100
+
+
+@pytest.mark.parametrize("text", ["A dog 🐕 on\nthe\tgrass\x00", "\ud83d lone", "𓀀 𝄞 ꦲ 󰀀", "👩‍👩‍👧‍👦 🏳️‍🌈 ☃️"])
+def test_no_text_stops_a_drawing(text):
+    picture = Image.new("RGB", (300, 40), "white")
+    for size in (7, 13, 40):
+        draw_text(picture, (2, 2), text, "black", size)
+        assert text_width(text, size) > 0
+    assert np.asarray(picture).min() < 255
+
+
+def test_a_font_that_cannot_be_opened_at_a_size_is_replaced(monkeypatch):
+    real = fonts.ImageFont.truetype
+
+    def only_small(path, size, *more):
+        if size > 12 and "DejaVu" not in str(path):
+            raise OSError("invalid pixel size")
+        return real(path, size, *more)
+
+    monkeypatch.setattr(fonts.ImageFont, "truetype", only_small)
+    monkeypatch.setattr(fonts, "_covering", lambda missing: Path("/no/such/font.ttf"))
+    monkeypatch.setattr(fonts, "_strike", lambda path: None)
+    fonts._font.cache_clear()
+    picture = Image.new("RGB", (300, 40), "white")
+    draw_text(picture, (2, 2), "A dog 🐕", "black", 20)
+    assert np.asarray(picture).min() < 255

@@ -34,6 +34,7 @@ from phrasebox.grounding import (
 )
 from phrasebox.grounding.confidence import DEFAULT, Calibration, Evidence
 from phrasebox.grounding.localise import phrase_heats
+from phrasebox.io import arguments
 from phrasebox.io.detections import BoxesLike, as_boxes
 from phrasebox.models.saved_model import SavedModel
 from phrasebox.regions.compatibility import workspace_regions
@@ -161,6 +162,7 @@ class Aligner(SavedModel):
 
     def regions_of(self, images: Sequence[Image], boxes: Sequence[BoxesLike | None] | None = None) -> list[Regions]:
         """`regions` of several images in one batch."""
+        arguments.a_list(images, "images", "images")
         own = None if boxes is None else [None if of_image is None else as_boxes(of_image) for of_image in boxes]
 
         def extract(places: list[int], pixels: list[np.ndarray]) -> list[Regions]:
@@ -187,8 +189,8 @@ class Aligner(SavedModel):
         DataError
             If an argument is one string or image instead of a list.
         """
-        if isinstance(images, str) or not isinstance(images, Sequence) or isinstance(sentences, str):
-            raise DataError("score takes a list of images and a list of sentences")
+        arguments.a_list(images, "images", "images")
+        arguments.texts(sentences, "sentences")
         if not len(images) or not len(sentences):
             return np.zeros((len(images), len(sentences)), np.float32)
         v, mask = self.embed_regions(self.regions_of(images))
@@ -228,8 +230,12 @@ class Aligner(SavedModel):
         DataError
             If the image cannot be read, a box is not in it, the caption has no words, or a span holds no word.
         """
+        arguments.a_text(caption, "the caption")
+        given = None if spans is None else [arguments.spans(spans)]
+        if beta is not None:
+            arguments.a_number(beta, "beta")
         regions = self.regions(image, boxes)
-        return self.ground_many([regions], [caption], beta, None if spans is None else [spans])[0]
+        return self.ground_many([regions], [caption], beta, given)[0]
 
     def ground_many(
         self,
@@ -238,7 +244,26 @@ class Aligner(SavedModel):
         beta: float | None = None,
         spans: Sequence[Sequence[Span]] | None = None,
     ) -> list[Grounding]:
-        """`ground` for pairs of regions and captions, in one batch; nothing of nothing."""
+        """`ground` for pairs of regions and captions, in one batch; nothing of nothing.
+
+        Raises
+        ------
+        DataError
+            As `ground` does, and if there are not as many captions, or lists of spans, as regions.
+        """
+        for i, one in enumerate(arguments.a_list(regions, "regions", "Regions")):
+            if not isinstance(one, Regions):
+                raise DataError(f"regions[{i}] is {arguments.shown(one)}; give Regions, as Aligner.regions makes them")
+        arguments.texts(captions, "captions")
+        if beta is not None:
+            arguments.a_number(beta, "beta")
+        if spans is not None:
+            given = arguments.a_list(spans, "spans", "lists of (start, end), one for every caption")
+            spans = [arguments.spans(own, f"spans[{i}]") for i, own in enumerate(given)]
+        counts = {len(regions), len(captions), len(regions if spans is None else spans)}
+        if len(counts) > 1:
+            asked = "" if spans is None else f" and {len(spans)} lists of spans"
+            raise DataError(f"{len(regions)} regions, {len(captions)} captions{asked}; give as many of each")
         if not len(regions) and not len(captions):
             return []
         sentences = self.words.encode(list(captions))

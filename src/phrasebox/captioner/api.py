@@ -18,6 +18,7 @@ from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.settings import NAME, ModelSettings, SpeechSettings
 from phrasebox.captioner.targets import IGNORED, Views, pad
 from phrasebox.errors import DataError, SettingsError
+from phrasebox.io import arguments
 from phrasebox.io.detections import BoxesLike, as_boxes
 from phrasebox.io.images import load_image
 from phrasebox.models.saved_model import SavedModel
@@ -122,6 +123,7 @@ class Captioner(SavedModel):
 
         With ``boxes``, one entry an image, as `regions` of each image with its own.
         """
+        arguments.a_list(images, "images", "images")
         if boxes is not None:
             return [self.regions(image, own) for image, own in zip(images, boxes, strict=True)]
 
@@ -145,8 +147,6 @@ class Captioner(SavedModel):
         DataError
             If ``images`` is one image instead of a list.
         """
-        if isinstance(images, str | Path) or not isinstance(images, Sequence):
-            raise DataError("captions takes a list of images")
         said = self.say(self.regions_of(images), speech=speech)
         return [[text for text, _ in of_image[0]] for of_image in said]
 
@@ -219,7 +219,7 @@ class Captioner(SavedModel):
         self, images: Sequence[Image], regions: int = 8, speech: SpeechSettings | None = None
     ) -> list[Description]:
         """`describe` of several images, all their regions in one batch."""
-        if regions < 0:
+        if arguments.a_number(regions, "regions") < 0:
             raise SettingsError(f"regions is {regions}; ask for 0 or more")
         found = self.regions_of(images)
         views = [list(range(len(r))) if regions else [0] for r in found]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from phrasebox.errors import DataError, MissingExtraError
+from phrasebox.io.arguments import pixel_boxes, shown
 
 if TYPE_CHECKING:
     import fiftyone  # pyright: ignore[reportMissingImports]
@@ -145,7 +146,7 @@ def as_boxes(boxes: BoxesLike) -> np.ndarray:
     Raises
     ------
     DataError
-        If they are of another shape.
+        If they are of another shape, or all from 0 to 1 as shares of the image are.
 
     Examples
     --------
@@ -163,12 +164,8 @@ def as_boxes(boxes: BoxesLike) -> np.ndarray:
         rows = rows if hasattr(rows, "shape") else [_row(row) for row in rows]
         found: np.ndarray = np.asarray(rows, np.float32)
     except (KeyError, TypeError, ValueError):
-        found = np.asarray([0], np.float32)
-    if found.size == 0 and found.ndim <= 2:
-        return np.zeros((0, 4), np.float32)
-    if found.ndim != 2 or found.shape[1] != 4:
-        raise DataError(f"boxes are rows of four numbers x1, y1, x2, y2 in pixels, got {boxes!r:.200}")
-    return found
+        raise DataError(f"boxes is {shown(boxes)}; give rows of x1, y1, x2, y2 in pixels") from None
+    return pixel_boxes(found)
 
 
 def _row(row: Any) -> list[float]:

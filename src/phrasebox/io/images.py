@@ -13,10 +13,14 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from phrasebox.errors import DataError, MissingExtraError, OfflineError, StoreError
+from phrasebox.io.arguments import is_url, shown
 from phrasebox.io.paths import file_system, in_store, place, reaching
 
 ImageSource = str | Path | Image.Image | np.ndarray
 """An image argument: a path, a PIL image, or an array."""
+
+STARTS_PROGRAMS = frozenset({"EPS"})
+"""Formats that Pillow decodes by starting other programs; they are not read."""
 
 _HEADER = 1 << 18  # number of bytes read from a file in an object store to get its header
 SIDEWAYS = (5, 6, 7, 8)
@@ -26,8 +30,8 @@ SIDEWAYS = (5, 6, 7, 8)
 def load_image(image: ImageSource, max_pixels: int = 178_956_970) -> np.ndarray:
     """The upright image as 8-bit RGB.
 
-    EXIF rotation is applied, transparency is composed over white, 16-bit grey keeps its upper byte, and an animation is
-    read as its first frame.
+    EXIF rotation is applied, transparency is composed over white, and an animation is read as its first frame. 16-bit
+    pixels keep their upper byte; if no value has the highest bit, as in pictures of 12 bits, their range is stretched.
 
     Parameters
     ----------
@@ -56,10 +60,21 @@ def load_image(image: ImageSource, max_pixels: int = 178_956_970) -> np.ndarray:
     if isinstance(image, Image.Image):
         with _reasons("the given image"):
             return _decode(image, "the given image", max_pixels)
-    if not isinstance(image, str | os.PathLike) and not in_store(image):
-        raise DataError(f"an image is a path, a PIL image or an array, got {type(image).__name__}")
+    _refuse_others(image)
     with _reasons(image), _opened(image) as opened:
         return _decode(opened, image, max_pixels)
+
+
+def _refuse_others(image: object) -> None:
+    """Raise `DataError` for what is no image argument, with what to do instead."""
+    if is_url(image):
+        raise DataError(f"the image is {shown(image)}; download it first and give the file")
+    if isinstance(image, bytes | bytearray | memoryview):
+        raise DataError(f"the image is {shown(image)}; give a path, or PIL.Image.open(io.BytesIO(data))")
+    if isinstance(image, list | tuple | set | dict):
+        raise DataError(f"the image is {shown(image)}; give one image: a path, a PIL image or an array")
+    if not isinstance(image, str | os.PathLike) and not in_store(image):
+        raise DataError(f"the image is {shown(image)}; give a path, a PIL image or an array")
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
@@ -120,10 +135,18 @@ def _opened(path: str | os.PathLike[str], header: bool = False) -> Image.Image:
     if in_store(there):
         store, name = file_system(there)
         with reaching(there):
-            return Image.open(BytesIO(store.cat_file(name, start=0, end=_HEADER) if header else store.cat_file(name)))
+            data = store.cat_file(name, start=0, end=_HEADER) if header else store.cat_file(name)
+        return _of_allowed_format(Image.open(BytesIO(data)), path)
     if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would block
         raise DataError(f"{path}: a directory, a pipe or a device, not a file")
-    return Image.open(path)
+    return _of_allowed_format(Image.open(path), path)
+
+
+def _of_allowed_format(image: Image.Image, name: object) -> Image.Image:
+    if image.format in STARTS_PROGRAMS:
+        image.close()
+        raise DataError(f"{name}: {image.format} is not read, as another program would decode it; convert it to PNG")
+    return image
 
 
 def _decode(image: Image.Image, name: object, max_pixels: int) -> np.ndarray:
@@ -137,23 +160,41 @@ def _rgb(image: Image.Image) -> np.ndarray:
     if image.mode == "F":
         raise ValueError("floating-point pixels have no known range; save the image with 8 or 16 bits a channel")
     if image.mode.startswith("I"):  # 16 bits (32 in older Pillow versions); Pillow's conversion would clip at 255
-        grey = np.clip(np.asarray(image), 0, 65535).astype(np.uint16) >> 8
-        image = Image.fromarray(grey.astype(np.uint8))
+        image = Image.fromarray(_eight_bits(np.clip(np.asarray(image), 0, 65535).astype(np.uint16)))
     if image.has_transparency_data:
         over = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over)
     return np.array(image.convert("RGB"))
 
 
+def _eight_bits(pixels: np.ndarray) -> np.ndarray:
+    """uint8 of uint16: the upper byte, or the range from least to largest stretched if the highest bit is unused.
+
+    Examples
+    --------
+    >>> _eight_bits(np.array([0, 256, 65535], np.uint16)).tolist(), _eight_bits(np.array([0, 4095], np.uint16)).tolist()
+    ([0, 1, 255], [0, 255])
+    """
+    low, high = (int(pixels.min()), int(pixels.max())) if pixels.size else (0, 0)
+    if high == low or high >= 1 << 15:
+        return (pixels >> 8).astype(np.uint8)
+    return ((pixels.astype(np.float32) - low) * (255 / (high - low)) + 0.5).astype(np.uint8)
+
+
 def _from_array(array: np.ndarray) -> Image.Image:
+    given = array
     if array.dtype == np.uint16:
-        array = (array >> 8).astype(np.uint8)
+        array = _eight_bits(array)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or channels not in (1, 3, 4) or not array.size:
+        hint = ""
+        if array.dtype.kind == "f":
+            hint = ", such as (image * 255).astype('uint8') of values from 0 to 1"
+        elif array.ndim == 3 and array.shape[0] in (1, 3, 4):
+            hint = ", such as image.transpose(1, 2, 0) of channels that come first"
         raise DataError(
-            f"an image array is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8 or uint16, "
-            f"got {array.shape} of {array.dtype}"
+            f"the image is {shown(given)}; give (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8 or uint16{hint}"
         )
     return Image.fromarray(array)

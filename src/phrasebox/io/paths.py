@@ -16,6 +16,7 @@ from typing import Any, cast
 from urllib.parse import unquote
 
 from phrasebox.errors import DataError, MissingExtraError, OfflineError, PhraseboxError, StoreError
+from phrasebox.io.arguments import is_url, shown
 from phrasebox.io.offline import is_offline
 
 STORES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs"}
@@ -30,6 +31,8 @@ def place(where: str | os.PathLike[str]) -> Path:
 
     Raises
     ------
+    DataError
+        If it is no path, or an address on the web.
     OfflineError
         If it is in a store, in offline mode.
     MissingExtraError
@@ -41,7 +44,11 @@ def place(where: str | os.PathLike[str]) -> Path:
     ('/data/ws', 'ws')
     """
     if not isinstance(where, str | os.PathLike):
-        return where  # already a path in a store
+        if in_store(where):
+            return where
+        raise DataError(f"a path is {shown(where)}; give a string or a Path")
+    if is_url(where):
+        raise DataError(f"{os.fspath(where)} is an address on the web; download it first and give the file or folder")
     found = _URI.fullmatch(os.fspath(where))
     if found is None:
         return Path(where)

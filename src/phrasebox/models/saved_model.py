@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from phrasebox.errors import ModelError
+from phrasebox.io.arguments import is_url, shown
 from phrasebox.io.model_folder import CONFIG, find_model, read_config, read_weights, write_model
 from phrasebox.models.cards import model_card
 from phrasebox.models.upload import upload
@@ -93,6 +94,8 @@ class SavedModel(ABC):
         ModelError
             If the folder is incomplete, damaged, or of another kind of model.
         """
+        if source is not None and (is_url(source) or not isinstance(source, str | Path)):
+            raise ModelError(f"the model is {shown(source)}; give a folder or a hub id, such as owner/name")
         folder = model_folder(source, cls.built_in)
         if folder == cls.built_in and not folder.is_dir():
             raise ModelError(

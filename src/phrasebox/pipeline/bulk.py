@@ -104,6 +104,7 @@ def _here(source: Source[Any], mapper: Mapper, commits: Commits, batch: int, wor
                 batch=batch,
                 prefetch=mapper.load,
                 weigh=mapper.weigh,
+                expect=mapper.expect,
                 skip=lambda skipped: commits.add(Mapped([], skipped)),
                 workers=workers,
             )

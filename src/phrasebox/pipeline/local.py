@@ -43,6 +43,7 @@ def run(
     batch: int,
     prefetch: Callable[[T], object] | None = None,
     weigh: Callable[[Any], int] = lambda fetched: 0,
+    expect: Callable[[Any], int] = lambda item: 0,
     skip: Callable[[list[Skipped]], object] | None = None,
     workers: int = 2,
     progress: Advance | None = None,
@@ -66,6 +67,8 @@ def run(
         Slow reading of one item, such as decoding an image.
     weigh : callable, optional
         Size in bytes of what ``prefetch`` returned.
+    expect : callable, optional
+        Bytes that ``prefetch`` takes for an item, as far as that is known before.
     skip : callable, optional
         Called with the items whose ``prefetch`` raised a `DataError`, and the reason; without it the error is raised.
     workers : int
@@ -105,7 +108,7 @@ def run(
     source = (
         ((item, item) for item in items)
         if prefetch is None
-        else ahead(partial(_fetched, prefetch), items, count=batch, threads=workers, weigh=weighed)
+        else ahead(partial(_fetched, prefetch), items, count=batch, threads=workers, weigh=weighed, expect=expect)
     )
     with closing(source):
         for item, value in source:

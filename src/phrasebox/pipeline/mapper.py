@@ -53,6 +53,10 @@ class Mapper(ABC, Generic[T, R]):
         """Read what an item needs, such as its image. An item that raises `DataError` is skipped."""
         return item
 
+    def expect(self, item: T) -> int:
+        """Bytes that `load` takes for an item, as far as that is known before."""
+        return 0
+
     def weigh(self, loaded: Any) -> int:
         """Size in bytes of what `load` returned."""
         return 0
@@ -92,6 +96,7 @@ class Worker:
             batch=len(batch),
             prefetch=self._mapper.load,
             weigh=self._mapper.weigh,
+            expect=self._mapper.expect,
             skip=found.skipped.extend,
             workers=_READERS,
         )

@@ -22,6 +22,7 @@ def ahead(
     count: int = 3,
     threads: int = 2,
     weigh: Callable[[B], int] = lambda value: 0,
+    expect: Callable[[A], int] = lambda request: 0,
 ) -> Generator[B]:
     """Yield ``read(request)`` of every request in order, reading up to ``count`` requests ahead in threads.
 
@@ -34,6 +35,9 @@ def ahead(
         Iterated over lazily, by the calling thread.
     weigh : callable, optional
         Bytes of a value. While more than `MEMORY` bytes wait, nothing is read except the value asked for.
+    expect : callable, optional
+        Bytes that reading a request takes, as far as that is known before. They count while it is read, so that large
+        values are read one at a time.
 
     Examples
     --------
@@ -45,10 +49,14 @@ def ahead(
     asked = 0
 
     def fetch(number: int, request: A) -> tuple[B, int]:
-        room.wait_for(number)
-        value = read(request)
-        size = weigh(value)
-        room.take(size)
+        expected = expect(request)
+        room.wait_for(number, expected)
+        size = 0
+        try:
+            value = read(request)
+            size = weigh(value)
+        finally:
+            room.take(size - expected)
         return value, size
 
     def following() -> B:
@@ -79,9 +87,11 @@ class _Room:
         self._held, self._asked = 0, 0
         self._changed = threading.Condition()
 
-    def wait_for(self, number: int) -> None:
+    def wait_for(self, number: int, expected: int) -> None:
+        """Wait until a request that takes so many bytes fits, and count them."""
         with self._changed:
-            self._changed.wait_for(lambda: self._held <= MEMORY or self._asked == number)
+            self._changed.wait_for(lambda: self._held + expected <= MEMORY or self._asked == number)
+            self._held += expected
 
     def ask(self, number: int) -> None:
         with self._changed:

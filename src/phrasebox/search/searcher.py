@@ -12,6 +12,7 @@ from PIL import Image
 from phrasebox.aligner import Aligner
 from phrasebox.boxes import suppress
 from phrasebox.errors import DataError, SettingsError, WorkspaceError
+from phrasebox.io import arguments
 from phrasebox.search.backends import Backend, check_backend, open_backend
 from phrasebox.search.hits import Hit, SentenceHit, Similar, WordHit
 from phrasebox.search.int8 import from_planes
@@ -73,6 +74,8 @@ class Searcher:
         WorkspaceError
             If the workspace has no regions, or the back end's index is missing or belongs to another model.
         """
+        if not isinstance(workspace, Workspace):
+            raise DataError(f"the workspace is {arguments.shown(workspace)}; give Workspace(FOLDER)")
         check_backend(backend, url)
         store = Store(workspace, aligner or Aligner.for_workspace(workspace), quiet)
         return cls(store, images := store.images(), open_backend(backend, store.folder, images, url, all_of_it))
@@ -199,13 +202,13 @@ class Searcher:
 
     def knows(self, text: str) -> list[tuple[str, bool]]:
         """The content words of a sentence, and whether each is unknown to the model."""
-        content = [word.text for word in words(text) if is_content(word.text)]
+        content = [word.text for word in words(arguments.a_text(text, "the sentence")) if is_content(word.text)]
         known = self.aligner.known_words.known(content).tolist()
         return [(word, not is_known) for word, is_known in zip(content, known, strict=True)]
 
     def _words(self, text: str) -> tuple[Sentence, np.ndarray]:
         """The words of the query, and s_t of each."""
-        if not text.strip():
+        if not arguments.a_text(text, "the sentence").strip():
             raise DataError("the sentence is empty; give some words to search for")
         sentence = self.aligner.words.encode([text])[0]
         if not sentence.words:
@@ -244,8 +247,8 @@ class Searcher:
 
 
 def _at_least_one(k: int) -> int:
-    if k < 1:
-        raise SettingsError(f"k must be at least 1, got {k}")
+    if not isinstance(k, int) or k < 1:
+        raise SettingsError(f"k must be a whole number of at least 1, got {k!r}")
     return k
 
 

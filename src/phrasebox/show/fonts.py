@@ -10,12 +10,13 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 _CONTROLS = frozenset(range(32))
+_SPACES = dict.fromkeys([*range(32), 0x7F, 0x85, 0x2028, 0x2029], " ")
 _LARGEST_STRIKE = 256  # pixels; bitmap fonts of colour emoji have one size, usually 109 or 128
 
 
 def text_width(text: str, size: int, *, bold: bool = False) -> float:
     """Width of `draw_text`'s text in pixels."""
-    return sum(_run_width(run, path, size) for run, path in _runs(text, bold))
+    return sum(_run_width(run, path, size) for run, path in _runs(_drawable(text), bold))
 
 
 def draw_text(
@@ -48,6 +49,7 @@ def draw_text(
         Pillow's: ``la`` (top), ``lm`` (middle) or ``ls`` (baseline).
     """
     pen = ImageDraw.Draw(picture)
+    text = _drawable(text)
     runs = _runs(text, bold)
     if all(_strike(path) is None for _, path in runs) and len(runs) == 1:
         pen.text(place, text, ink, font=_font(runs[0][1], size), anchor=anchor)
@@ -110,9 +112,18 @@ def _packaged(bold: bool) -> Path:
     return Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
 
 
+def _drawable(text: str) -> str:
+    """One line of valid Unicode: controls become spaces, lone surrogates the replacement character."""
+    return text.translate(_SPACES).encode("utf-8", "replace").decode()
+
+
 @cache
 def _font(path: Path, size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(path, size)
+    """A font in a size; the packaged one if the font cannot be opened in it."""
+    try:
+        return ImageFont.truetype(path, size)
+    except OSError:
+        return ImageFont.truetype(_packaged(False), size)
 
 
 @cache

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from phrasebox.errors import DataError
+from phrasebox.io.images import load_image
 from phrasebox.types import Regions
 
 
@@ -29,10 +30,9 @@ def photograph(image: np.ndarray | Path, regions: Regions) -> Image.Image:
     if isinstance(image, Path):
         name = str(image)
         try:
-            with Image.open(image) as file:
-                picture = ImageOps.exif_transpose(file).convert("RGB")
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise DataError(f"cannot read the image {image}: {error}; restore the file, or import it again") from error
+            picture = Image.fromarray(load_image(image))
+        except DataError as error:
+            raise DataError(f"cannot read the image: {error}; restore the file, or import it again") from error
     else:
         name = "the image array"
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:

@@ -27,6 +27,7 @@ from phrasebox.workspace.workspace import Workspace
 from phrasebox.workspace.workspace_reader import MOST_VIEWS, regions_table
 
 _BATCH = 16
+_DECODED = 4 + 3  # bytes a pixel
 
 Loaded = tuple[ImageRow, np.ndarray]
 
@@ -179,6 +180,10 @@ class RegionMapper(Mapper[ImageRow, Regions]):
                 seen = np.array([[0, 0, 1, 1]])  # the user's boxes are outside: the whole view, not proposed ones
             given = tuple(Box(*box) for box in (seen * corners(cut)).tolist())
             return replace(item, given=given), cut
+
+    def expect(self, item: ImageRow) -> int:
+        """Bytes of decoding: the pixels as Pillow holds them, and a copy as RGB."""
+        return _DECODED * item.width * item.height
 
     def weigh(self, loaded: Loaded) -> int:
         """Size of the pixels in bytes."""

@@ -1,0 +1,171 @@
+"""What a caller in Python may get wrong: one line that says what was given and what is wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from phrasebox.aligner import Aligner, AlignerModel, ModelSettings
+from phrasebox.captioner import Captioner
+from phrasebox.captioner.model import CaptionerModel
+from phrasebox.captioner.settings import ModelSettings as CaptionerSettings
+from phrasebox.errors import PhraseboxError
+from phrasebox.io.images import load_image
+from phrasebox.regions.settings import REGION_PRESETS
+from phrasebox.search import Searcher
+from phrasebox.text.vocabulary import Vocabulary
+from phrasebox.types import Box, Caption, Example, Regions
+from phrasebox.workspace.workspace import Workspace
+
+PIXELS = np.zeros((6, 8, 3), np.uint8)
+URL = "https://example.com/a.jpg"
+
+
+@pytest.fixture(scope="module")
+def regions():
+    boxes = np.array([[0, 0, 8, 6], [1, 1, 4, 4]], np.float32)
+    return Regions(boxes, np.ones(2, np.float32), 8, 6, np.zeros((2, 2048), np.float16))
+
+
+@pytest.fixture(scope="module")
+def aligner():
+    torch.manual_seed(0)
+    return Aligner(AlignerModel(ModelSettings(dim=8, hidden=8)).eval(), REGION_PRESETS["modern"])
+
+
+@pytest.fixture(scope="module")
+def captioner():
+    vocabulary = Vocabulary(("a", "dog"))
+    model = CaptionerModel(CaptionerSettings(dim=8, hidden=8), len(vocabulary)).eval()
+    return Captioner(model, vocabulary, REGION_PRESETS["modern"])
+
+
+IMAGES = {  # what is no image, and a word of what is wanted
+    "None": (None, "give a path, a PIL image or an array"),
+    "bytes": (b"\x89PNG", "io.BytesIO"),
+    "URL": (URL, "download it first"),
+    "Path of a URL": (Path(URL), "download it first"),
+    "list": ([PIXELS], "give one image"),
+    "tuple": ((1, 2), "give one image"),
+    "float": (PIXELS / 255.0, "* 255"),
+    "channels first": (np.zeros((3, 16, 16), np.uint8), "transpose"),
+    "two channels": (np.zeros((6, 8, 2), np.uint8), "(H, W, 3)"),
+    "bool": (np.zeros((6, 8), bool), "uint8"),
+    "number": (3, "give a path"),
+    "no file": ("gone.jpg", "no such file"),
+}
+TEXTS = {"None": None, "list": ["a dog"], "bytes": b"a dog", "number": 3, "Path": Path("a dog")}
+LISTS = {"None": None, "string": "a dog", "bytes": b"a dog", "number": 3, "dict": {"a": 1}, "array": PIXELS}
+SPANS = {"tuple": (2, 11), "string": "A cup", "floats": [(0.0, 5.0)], "strings": [("0", "5")], "triple": [(0, 1, 2)]}
+BOXES = {
+    "shares": [[0.1, 0.1, 0.5, 0.9]],
+    "string": "1 2 3 4",
+    "one box": [1, 2, 3, 4],
+    "ragged": [[1, 2, 3, 4], [1, 2]],
+    "nan": [[1, 2, 3, float("nan")]],
+    "dict": [{"x": 1}],
+}
+
+
+def refused(call, *arguments, **named):
+    with pytest.raises(PhraseboxError) as error:
+        call(*arguments, **named)
+    message = str(error.value)
+    assert "\n" not in message
+    assert len(message) < 400
+    return message
+
+
+@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize("function", ["load_image", "ground", "regions", "score", "describe", "captions", "regions_of"])
+def test_images(name, function, aligner, captioner):
+    image, wanted = IMAGES[name]
+    call = {
+        "load_image": lambda: load_image(image),
+        "ground": lambda: aligner.ground(image, "A dog"),
+        "regions": lambda: aligner.regions(image),
+        "score": lambda: aligner.score([image], ["A dog"]),
+        "regions_of": lambda: aligner.regions_of([image]),
+        "describe": lambda: captioner.describe(image),
+        "captions": lambda: captioner.captions([image]),
+    }[function]
+    assert wanted in refused(call)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_texts(name, aligner, regions):
+    for call in (
+        lambda text: aligner.ground(regions, text),
+        lambda text: aligner.ground_many([regions], [text]),
+        lambda text: aligner.score([regions], [text]),
+        lambda text: Searcher.sentence(object.__new__(Searcher), text),
+        lambda text: Searcher.region(object.__new__(Searcher), text),
+        lambda text: Searcher.knows(object.__new__(Searcher), text),
+    ):
+        assert "give one string" in refused(call, TEXTS[name])
+    if name != "Path":
+        assert "give" in refused(Caption, TEXTS[name])
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_lists(name, aligner, captioner, regions):
+    for call in (
+        lambda values: aligner.score(values, ["A dog"]),
+        lambda values: aligner.score([regions], values),
+        lambda values: aligner.ground_many(values, ["A dog"]),
+        lambda values: aligner.ground_many([regions], values),
+        lambda values: aligner.regions_of(values),
+        lambda values: captioner.captions(values),
+        lambda values: captioner.describe_many(values),
+    ):
+        assert "give a list of" in refused(call, LISTS[name])
+
+
+def test_one_thing_for_a_list_and_counts(aligner, captioner, regions):
+    image = Image.fromarray(PIXELS)
+    for call in (aligner.regions_of, captioner.captions, lambda one: aligner.score(one, ["A dog"])):
+        assert "give a list of images" in refused(call, image)
+        assert "give a list of images" in refused(call, PIXELS)
+    assert "give Regions" in refused(aligner.ground_many, [PIXELS], ["A dog"])
+    assert "give as many of each" in refused(aligner.ground_many, [regions], ["A dog", "A cat"])
+    assert "give as many of each" in refused(aligner.ground_many, [regions], ["A dog"], spans=[[(0, 5)], [(0, 5)]])
+
+
+@pytest.mark.parametrize("name", SPANS)
+def test_spans(name, aligner, regions):
+    assert "[(2, 11)]" in refused(aligner.ground, regions, "A cup of coffee", spans=SPANS[name])
+
+
+@pytest.mark.parametrize("name", BOXES)
+def test_boxes(name, aligner, captioner):
+    for call in (aligner.regions, captioner.regions, captioner.describe):
+        message = refused(call, PIXELS, boxes=BOXES[name])
+        assert "in pixels" in message
+        assert name != "shares" or "multiply by the width and height" in message
+
+
+@pytest.mark.parametrize("value", ["0.5", [0.5], True, b"1"])
+def test_numbers(value, aligner, captioner, regions):
+    assert "give a number" in refused(aligner.ground, regions, "A dog", beta=value)
+    assert "give a number" in refused(captioner.describe, regions, regions=value)
+
+
+@pytest.mark.parametrize("value", [b"ws", 3, ["ws"], None, URL])
+def test_paths(value, tmp_path):
+    for call in (Workspace, Workspace.create):
+        assert "give" in refused(call, value)
+    if value is not None:
+        for model in (Aligner, Captioner):
+            assert "give a folder or a hub id" in refused(model.load, value)
+    assert "give Workspace(FOLDER)" in refused(Searcher.open, value)
+
+
+def test_values():
+    assert "in pixels" in refused(Box, "a", 0, 1, 1)
+    assert "in pixels" in refused(Box, None, 0, 1, 1)
+    assert "give an array" in refused(Regions, [[0, 0, 8, 6]], np.ones(1, np.float32), 8, 6)
+    assert "give one string" in refused(Example, None, Path("a.jpg"))
