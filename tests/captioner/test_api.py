@@ -73,7 +73,7 @@ def test_a_box_outside_the_image_is_refused(box, captioner):
 
 def test_what_cannot_be_described(captioner, world):
     for boxes in ([(1, 2, 3)], [1, 2, 3, 4], ["a"]):
-        with pytest.raises(DataError, match="rows of four numbers"):
+        with pytest.raises(DataError, match="give rows of x1, y1, x2, y2"):
             captioner.describe(PIXELS, boxes=boxes)
     with pytest.raises(SettingsError, match="ask for 0 or more"):
         captioner.describe(PIXELS, regions=-1)

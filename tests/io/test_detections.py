@@ -96,5 +96,5 @@ def test_no_boxes(boxes):
     "boxes", [[1, 2, 3, 4], [[1, 2, 3]], "1,2,3,4", [{"box": {"x": 1}}], {"label": 3}, 7, None, [[1, 2, 3, "x"]]]
 )
 def test_what_is_no_boxes(boxes):
-    with pytest.raises(DataError, match="rows of four numbers"):
+    with pytest.raises(DataError, match="give rows of x1, y1, x2, y2"):
         as_boxes(boxes)

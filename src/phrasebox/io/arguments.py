@@ -132,15 +132,15 @@ def pixel_boxes(found: np.ndarray) -> np.ndarray:
     Raises
     ------
     DataError
-        If they are not rows of four finite numbers, or all are from 0 to 1 as shares of the image are.
+        If they are not rows of four numbers, or all are from 0 to 1 as shares of the image are.
     """
     import numpy as np
 
     wanted = "give rows of x1, y1, x2, y2 in pixels"
     if not found.size and found.ndim <= 2:
         return np.zeros((0, 4), np.float32)
-    if found.ndim != 2 or found.shape[1] != 4 or not np.isfinite(found).all():
-        raise DataError(f"boxes is {shown(found)}, or has numbers that are not finite; {wanted}")
+    if found.ndim != 2 or found.shape[1] != 4:
+        raise DataError(f"boxes is {shown(found)}; {wanted}")
     if found.min() >= 0 and found.max() <= 1:
         raise DataError(f"boxes are all from 0 to 1; {wanted}: multiply by the width and height of the image")
     return found
