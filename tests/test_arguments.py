@@ -40,7 +40,7 @@ def aligner():
 @pytest.fixture(scope="module")
 def captioner():
     vocabulary = Vocabulary(("a", "dog"))
-    model = CaptionerModel(CaptionerSettings(dim=8, hidden=8), len(vocabulary)).eval()
+    model = CaptionerModel(CaptionerSettings(dim=8), len(vocabulary)).eval()
     return Captioner(model, vocabulary, REGION_PRESETS["modern"])
 
 
