@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 60
+_LONGEST = 100  # characters of a value in a message
 _URL = re.compile(r"(?:https?|ftp):/+", re.IGNORECASE)
 
 
@@ -37,7 +38,8 @@ def shown(value: object) -> str:
     if type(value).__module__.startswith("PIL."):
         return f"a PIL image of {given.width} x {given.height} pixels"
     kinds = {str: "the string ", list: "the list ", tuple: "the tuple ", dict: "the dict "}
-    return f"{kinds.get(type(value), f'{type(value).__name__} ')}{_REPR.repr(value)}"
+    told = " ".join(_REPR.repr(value).split())
+    return f"{kinds.get(type(value), f'{type(value).__name__} ')}{told[:_LONGEST]}"
 
 
 def _is_array(value: object) -> bool:
