@@ -234,7 +234,7 @@ def test_score_wants_lists(aligner, regions, picture):
         (Image.fromarray(picture), ["a cat"]),
         (picture, ["a cat"]),
     ):
-        with pytest.raises(DataError, match="a list of images and a list of sentences"):
+        with pytest.raises(DataError, match="give a list of"):
             aligner.score(images, sentences)
 
 

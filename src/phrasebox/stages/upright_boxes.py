@@ -1,0 +1,69 @@
+"""Boxes that a data set gives in the picture as it is stored, turned with the picture as EXIF says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from phrasebox.io.images import SIDEWAYS
+from phrasebox.types import Box, Caption, Example
+
+
+def upright(example: Example, size: tuple[int, int], orientation: int) -> Example:
+    """The example with its boxes in the upright image.
+
+    Boxes are taken to be of the stored image if EXIF turns it by a quarter, and the size that the data set states is
+    that of the stored image, or, without a stated size, a box is inside the stored image only. What a half turn or a
+    mirror image does to boxes cannot be told from their numbers; they are taken to be of the upright image.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Width and height of the upright image.
+    orientation : int
+        EXIF orientation of the file, 1 to 8.
+    """
+    if orientation not in SIDEWAYS or not _is_of_stored(example, size):
+        return example
+
+    def turned(boxes: tuple[Box, ...]) -> tuple[Box, ...]:
+        return tuple(turn(box, orientation, size) for box in boxes)
+
+    captions = tuple(
+        replace(caption, phrases=tuple(replace(phrase, boxes=turned(phrase.boxes)) for phrase in caption.phrases))
+        if caption.phrases
+        else caption
+        for caption in example.captions
+    )
+    return replace(example, captions=captions, boxes=turned(example.boxes), size=None if example.size is None else size)
+
+
+def turn(box: Box, orientation: int, size: tuple[int, int]) -> Box:
+    """A box of an image stored sideways, in the upright image of this width and height.
+
+    Examples
+    --------
+    >>> [tuple(turn(Box(0, 0, 2, 1), way, (4, 8))) for way in (5, 6, 7, 8)]
+    [(0.0, 0.0, 1.0, 2.0), (3.0, 0.0, 4.0, 2.0), (3.0, 6.0, 4.0, 8.0), (0.0, 6.0, 1.0, 8.0)]
+    """
+    width, height = size
+    x1, x2 = (width - box.y2, width - box.y1) if orientation in (6, 7) else (box.y1, box.y2)
+    y1, y2 = (height - box.x2, height - box.x1) if orientation in (7, 8) else (box.x1, box.x2)
+    return Box(x1, y1, x2, y2)
+
+
+def _is_of_stored(example: Example, size: tuple[int, int]) -> bool:
+    width, height = size
+    if width == height:
+        return False
+    if example.size is not None:
+        return example.size == (height, width)
+    boxes = [*example.boxes, *_true_boxes(example.captions)]
+    inside = all(box.x2 <= width + 1 and box.y2 <= height + 1 for box in boxes)
+    return not inside and all(box.x2 <= height + 1 and box.y2 <= width + 1 for box in boxes)
+
+
+def _true_boxes(captions: tuple[Caption, ...]) -> Iterator[Box]:
+    for caption in captions:
+        for phrase in caption.phrases:
+            yield from phrase.boxes
