@@ -28,8 +28,16 @@ COMMANDS = {
     "odvg": ["export", "WS", "WS/out/pairs.jsonl", "--format", "odvg"],
     "coco-grounding": ["export", "WS", "WS/out/pairs.json", "--format", "coco-grounding"],
     "parquet": ["export", "WS", "WS/out/pairs.parquet", "--format", "parquet"],
+    "coco-detection": ["export", "WS", "WS/out/boxes.json", "--format", "coco-detection", "--min-count", "2"],
 }  # fmt: skip
 """The stages in the order they need each other."""
+
+ALL = COMMANDS | {
+    "evaluate": ["evaluate", "WS", "--split", "val"],
+    "index": ["index", "WS"],
+    "describe": ["describe", "DATA/images", "-o", "WS/said/described.jsonl", "--model", "WS/models/captioner"],
+}
+"""With the commands whose results nothing else is made from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,7 @@ def left_in(ws: Path) -> Left:
     """Look at everything in a workspace but the times it was made at."""
     files = {
         path.relative_to(ws).as_posix(): _without_seconds(path)
-        for path in sorted([*ws.glob("models/*/*"), *ws.glob("out/*")])
+        for path in sorted([*ws.glob("models/*/*"), *ws.glob("out/*"), *ws.glob("results/*"), *ws.glob("said/*")])
         if path.suffix not in (".new", ".part", ".pt")
     }
     stages = json.loads((ws / "manifest.json").read_text())["stages"]
@@ -65,7 +73,7 @@ def left_in(ws: Path) -> Left:
 def peaceful(forks: Forks, data: Path, folder: Path) -> Iterator[Stage]:
     """Run every stage once, uninterrupted; ``folder`` keeps the workspaces in between."""
     ws = folder / "ws"
-    for name in COMMANDS:
+    for name in ALL:
         before = folder / f"before-{name}"
         shutil.copytree(ws, before) if ws.exists() else before.mkdir()
         ended = forks.run(*command(name, data, ws))
@@ -75,7 +83,10 @@ def peaceful(forks: Forks, data: Path, folder: Path) -> Iterator[Stage]:
 
 
 def survives(forks: Forks, stage: Stage, data: Path, folder: Path, moments: int, seed: int) -> None:
-    """Assert that a stage killed at ``moments`` moments, a few in a row, ends at what it leaves in peace."""
+    """Assert that a stage killed at ``moments`` moments, a few in a row, ends at what it leaves in peace.
+
+    Every other signal is the one that cluster schedulers and containers send first.
+    """
     rng = random.Random(f"{stage.name} {seed}")
     ws = folder / "ws"
     while moments > 0:
@@ -84,8 +95,9 @@ def survives(forks: Forks, stage: Stage, data: Path, folder: Path, moments: int,
         killed_at = []
         while moments > 0 and len(killed_at) < KILLS_IN_A_ROW:
             after = rng.uniform(0, stage.seconds)
-            ended = forks.run(*command(stage.name, data, ws), signals=[(after, signal.SIGKILL)])
-            assert ended.code in (0, -signal.SIGKILL), f"{stage.name} after {killed_at}: {ended.err}"
+            number = (signal.SIGKILL, signal.SIGTERM)[moments % 2]
+            ended = forks.run(*command(stage.name, data, ws), signals=[(after, number)])
+            assert ended.code in (0, -number), f"{stage.name} after {killed_at}: {ended.err}"
             _exports_are_whole(ws, stage)
             killed_at.append(round(after, 3))
             moments -= 1
@@ -96,7 +108,7 @@ def survives(forks: Forks, stage: Stage, data: Path, folder: Path, moments: int,
 
 def command(name: str, data: Path, ws: Path) -> list[str]:
     """The command line of a stage."""
-    return [part.replace("DATA", str(data)).replace("WS", str(ws)) for part in COMMANDS[name]] + ["--quiet"]
+    return [part.replace("DATA", str(data)).replace("WS", str(ws)) for part in ALL[name]] + ["--quiet"]
 
 
 def _rows(ws: Path, name: str) -> list[bytes]:

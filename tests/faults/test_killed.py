@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from killing import COMMANDS, survives
+from killing import ALL, survives
 
 MOMENTS = 20
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", ALL)
 def test_nothing_is_lost(name, forks, stages, data, tmp_path):
     survives(forks, stages[name], data, tmp_path, MOMENTS, seed=0)

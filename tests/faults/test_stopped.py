@@ -6,12 +6,12 @@ import random
 import signal
 
 import pytest
-from killing import COMMANDS, command, left_in
+from killing import ALL, command, left_in
 
 BETWEEN = (0.0, 0.0005, 0.02)  # seconds of processor time from one signal to the next
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", ALL)
 def test_twice(name, forks, before, stages, data):
     rng = random.Random(name)
     ws = before(name)

@@ -71,10 +71,6 @@ class Manifest:
         """Replace the runs."""
         write_json(self._folder / NAME, self.read() | {"runs": [run.to_json() for run in runs]})
 
-    def keep_written(self, written: Mapping[str, str]) -> None:
-        """Replace the record of the files that exports wrote."""
-        write_json(self._folder / NAME, self.read() | {"written": dict(written)})
-
     def claim(
         self,
         stage: str,

@@ -22,7 +22,7 @@ from phrasebox.io.atomic import remove_folder
 from phrasebox.io.paths import holds_any, in_store, place, reaching
 from phrasebox.io.store_lock import Lease
 from phrasebox.types import Example, GroundedCaption, Regions, Skipped
-from phrasebox.workspace import decisions, manifest
+from phrasebox.workspace import decisions, manifest, written_files
 from phrasebox.workspace import run_log as runs
 from phrasebox.workspace import schema as rows
 from phrasebox.workspace.decisions import Decisions
@@ -46,7 +46,7 @@ OWN_TABLES = {"import": ("images", "truth", "own", "reviewed"), "regions": _REGI
 MADE_FROM = {"regions": ("align", "caption", "evaluate"), "ground": ("caption",)}
 """Stage -> the stages that make models and results from its rows."""
 
-_OWN_NAMES = {"db", "models", "lock", decisions.NAME, decisions.LOCK} | {
+_OWN_NAMES = {"db", "models", "lock", decisions.NAME, decisions.LOCK, written_files.NAME} | {
     f"{manifest.NAME}{unfinished}"
     for unfinished in ("", ".part", ".new")  # .new: of version 0.1
 }
@@ -262,15 +262,11 @@ class Workspace(WorkspaceReader):
     @property
     def written(self) -> dict[str, str]:
         """Files that exports wrote -> their digests; empty for one whose export did not finish."""
-        return self._manifest.read().get("written", {})
+        return written_files.read(self.path)
 
     def note_written(self, target: str, digest: str) -> None:
-        """Record what an export writes, as `note` records its run."""
-        try:
-            with self.lock():
-                self._manifest.keep_written(self.written | {target: digest})
-        except (OSError, WorkspaceError):
-            return
+        """Record what an export writes, if the workspace can be written to; also while another command writes."""
+        written_files.note(self.path, target, digest)
 
     # Writing: each call is one commit
 
