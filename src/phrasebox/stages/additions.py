@@ -1,19 +1,24 @@
-"""What an import adds to images that the workspace has already: captions, and other splits."""
+"""What an import changes of images that the workspace has already: captions, splits, and where their files are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from phrasebox.stages.account import Account
-from phrasebox.types import Example
+from phrasebox.types import Example, Remark
+from phrasebox.workspace.picture_files import has_moved
 from phrasebox.workspace.schema import ImageRow
 from phrasebox.workspace.workspace import Workspace
 
+_MOVED = Remark("images are now read from where this import found them, as their files had moved")
 _IMAGES = 16_384  # number of images changed in one commit, which rewrites their rows
 
 
 class Additions:
-    """Captions of images that are there, which wait until one commit is worth it; the account counts them.
+    """Changes of images that are there, which wait until one commit is worth it; the account counts them.
+
+    An image whose file is gone, or has a copy, is read from where the import found it.
 
     Parameters
     ----------
@@ -27,6 +32,7 @@ class Additions:
         self._move = move
         self._captions: dict[str, list[str]] = {}
         self._splits: dict[str, str] = {}
+        self._paths: dict[str, Path] = {}
 
     def add(self, examples: Sequence[Example]) -> None:
         """Take what is new of images that are there."""
@@ -36,10 +42,13 @@ class Additions:
         for example in examples:
             self._account.present += 1
             self._take(example, there[example.key])
-        if len(self._captions.keys() | self._splits.keys()) >= _IMAGES:
+        if len(self._captions.keys() | self._splits.keys() | self._paths.keys()) >= _IMAGES:
             self.store()
 
     def _take(self, example: Example, row: ImageRow) -> None:
+        if has_moved(self._paths.get(row.key, row.path), example.image):
+            self._paths[row.key] = example.image
+            self._account.remark(_MOVED)
         known = [*row.captions, *self._captions.get(row.key, ())]
         texts = [caption.text for caption in example.captions if not caption.reviewed]
         # Data sets with ground truth write the captions of others in their own way, and keep theirs with the phrases.
@@ -58,6 +67,6 @@ class Additions:
 
     def store(self) -> None:
         """Store what waits."""
-        if self._captions or self._splits:
-            self._ws.change_images(self._captions, self._splits)
-        self._captions, self._splits = {}, {}
+        if self._captions or self._splits or self._paths:
+            self._ws.change_images(self._captions, self._splits, self._paths)
+        self._captions, self._splits, self._paths = {}, {}, {}

@@ -12,13 +12,14 @@ from phrasebox.formats import read_source
 from phrasebox.formats._disk_grouping import NamedValues, NumberedNames
 from phrasebox.formats._reading import storable
 from phrasebox.io.atomic import digest
-from phrasebox.io.images import image_size
+from phrasebox.io.images import size_and_orientation
 from phrasebox.io.paths import in_store, local_file, place
 from phrasebox.pipeline.local import run
 from phrasebox.pipeline.progress import progress
 from phrasebox.stages.account import Account, Imported
 from phrasebox.stages.additions import Additions
 from phrasebox.stages.review import Reviews
+from phrasebox.stages.upright_boxes import upright
 from phrasebox.types import Example, Remark, Skipped
 from phrasebox.workspace.workspace import Workspace
 
@@ -173,15 +174,18 @@ def _nothing(source: Path, account: Account) -> DataError:
 
 def _measured(item: _Wanted) -> tuple[_Wanted, tuple[int, int]]:
     """The image with its size, which is not read again of those that are there."""
-    if item.there:
-        return item, (0, 0)
     example = item.example
-    if example.sought and not example.image.exists():
+    if item.there and not (example.boxes or _has_truth(example)):
+        return item, (0, 0)
+    if example.sought and not item.there and not example.image.exists():
         folders = " and ".join(str(folder) for folder in example.sought)
         raise DataError(f"no such file; looked in {folders}; give the folder of the image files with --images")
     try:
-        return item, image_size(example.image)
+        size, orientation = size_and_orientation(example.image)
+        return replace(item, example=upright(example, size, orientation)), size
     except DataError as error:
+        if item.there:  # its file may be elsewhere; the workspace knows where
+            return item, (0, 0)
         reason = str(error).removeprefix(f"{example.image}: ")
         raise DataError(reason + (_ELSEWHERE if reason == "no such file" else "")) from None
 

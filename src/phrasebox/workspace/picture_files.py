@@ -60,6 +60,15 @@ def fault_of(path: Path, size: tuple[int, int], file: PictureFile | None = None)
     return "" if same or file is None else f"{path}: {CHANGED}: other content"
 
 
+def has_moved(before: Path, now: Path) -> bool:
+    """Whether an image file is to be read from another place: it is gone ``before``, or ``now`` holds the same."""
+    if in_store(before) or in_store(now) or before.absolute() == now.absolute() or not now.is_file():
+        return False
+    if not before.is_file():
+        return True
+    return before.stat().st_size == now.stat().st_size and _digest(before) == _digest(now)
+
+
 def remedies(workspace: Path, reasons: list[str]) -> list[str]:
     """What to do about files that went or changed, a line each."""
     found = []

@@ -274,22 +274,28 @@ class Workspace(WorkspaceReader):
         """Add images whose key is not in ``keys("images")``, with their (width, height); (0, 0) if unknown."""
         self._tables.append("images", rows.images_to_rows(examples, sizes))
 
-    def change_images(self, captions: Mapping[str, Sequence[str]], splits: Mapping[str, str]) -> None:
-        """Add captions to images, behind those that they have, and put images into other splits.
+    def change_images(
+        self,
+        captions: Mapping[str, Sequence[str]],
+        splits: Mapping[str, str],
+        paths: Mapping[str, Path] | None = None,
+    ) -> None:
+        """Add captions to images, behind those that they have, put images into other splits, or say where they are.
 
         The phrases of images with new captions are dropped, so that `ground` finds those of all their captions.
 
         Parameters
         ----------
-        captions, splits : mapping
+        captions, splits, paths : mapping
             By the images' keys.
         """
+        places = {key: path.absolute().as_posix() for key, path in (paths or {}).items()}
         self._tables.delete("phrases", "key", captions)
         changed = [
             row
             | {"captions": [*row["captions"], *captions.get(row["key"], ())]}
-            | {"split": splits.get(row["key"], row["split"])}
-            for row in self._tables.rows_of("images", [*captions.keys() | splits.keys()])
+            | {"split": splits.get(row["key"], row["split"]), "path": places.get(row["key"], row["path"])}
+            for row in self._tables.rows_of("images", [*captions.keys() | splits.keys() | places.keys()])
         ]
         self._tables.put("images", pa.Table.from_pylist(changed, schema=rows.IMAGES), ["key"])
 
