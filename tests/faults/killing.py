@@ -64,7 +64,7 @@ def left_in(ws: Path) -> Left:
     files = {
         path.relative_to(ws).as_posix(): _without_seconds(path)
         for path in sorted([*ws.glob("models/*/*"), *ws.glob("out/*"), *ws.glob("results/*"), *ws.glob("said/*")])
-        if path.suffix not in (".new", ".part", ".pt")
+        if path.suffix not in (".new", ".part", ".pt") and path.is_file()
     }
     stages = json.loads((ws / "manifest.json").read_text())["stages"]
     return Left({name: _rows(ws, name) for name in TABLES}, stages, files)
