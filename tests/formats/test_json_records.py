@@ -73,7 +73,17 @@ def test_keys_that_are_named(tmp_path, sort_out):
 
 
 @pytest.mark.parametrize(
-    "text", ['{"name": "x", "version": "1"}', "[1, 2]", "[]", "{}", "true", "[" * 10_000, "nothing"]
+    "text",
+    [
+        '{"name": "x", "version": "1"}',
+        "[1, 2]",
+        '{"caption": "A ball", "key": "000000001", "sha256": "0a"}',
+        "[]",
+        "{}",
+        "true",
+        "[" * 10_000,
+        "nothing",
+    ],
 )
 def test_other_json_is_left_alone(tmp_path, text):
     (tmp_path / "a.json").write_text(text)

@@ -28,7 +28,7 @@ def read(tmp_path):
 
 @pytest.mark.parametrize(
     ("encoding", "said"),
-    [("utf-8", ""), ("utf-8-sig", ""), ("utf-16", ""), ("utf-16-le", ""), ("utf-16-be", ""), ("cp1252", "cp1252")],
+    [("utf-8", ""), ("utf-8-sig", ""), ("utf-16", "16"), ("utf-16-le", "16"), ("utf-16-be", "16")],
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize(("delimiter", "name"), [(",", "c.csv"), (";", "c.csv"), ("\t", "c.tsv"), ("|", "c.txt")])
@@ -40,9 +40,14 @@ def test_encodings_line_ends_and_delimiters(read, encoding, said, end, delimiter
     assert [said in remark for remark in remarks] == ([True] if said else [])
 
 
-def test_other_encodings_are_refused_with_the_remedy(read):
-    with pytest.raises(DataError, match=r"captions\.csv is not UTF-8.*save it as UTF-8"):
-        read("image,caption\na.jpg,Собака на траве\n".encode("cp1251"))
+@pytest.mark.parametrize(
+    ("encoding", "text", "named"),
+    [("cp1252", "Ein Bär – “rot”", "it looks like cp1252"), ("cp1251", "Собака на траве", "not UTF-8; save")],
+)
+def test_other_encodings_are_refused_with_the_remedy(read, encoding, text, named):
+    with pytest.raises(DataError, match=r"captions\.csv is not UTF-8.*save it as UTF-8 .*iconv") as refused:
+        read(f"image,caption\na.jpg,{text}\n".encode(encoding))
+    assert named in str(refused.value)
 
 
 def test_a_table_that_is_utf8_but_for_a_line_keeps_the_others(read):

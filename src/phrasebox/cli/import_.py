@@ -79,8 +79,9 @@ def import_(
                 remove(ws)
             raise
     told = found.lines()
-    if common.json and not common.quiet and told and (found.skipped or found.remarks):
-        print("\n".join(told), file=sys.stderr)
+    if not common.quiet:
+        for line in (*found.remarked(), *(told if common.json and found.skipped else ())):
+            print(line, file=sys.stderr)
     added = found.captions - found.added
     say(
         common,

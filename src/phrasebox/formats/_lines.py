@@ -37,14 +37,14 @@ def head_text(path: Path) -> str:
 
 
 def encoding_of(path: Path) -> str:
-    """Python's name of the encoding of a text file: UTF-8 or UTF-16, with or without a mark, or cp1252.
+    """Python's name of the encoding of a text file: UTF-8 or UTF-16, with or without a mark.
 
     A file that is UTF-8 but for some of its lines counts as UTF-8.
 
     Raises
     ------
     DataError
-        If the file cannot be read, or its encoding is none of them.
+        If the file cannot be read, or its encoding is another, which the message names if it looks like cp1252.
     """
     try:
         with path.open("rb") as file:
@@ -76,19 +76,11 @@ def _of_lines(path: Path, file: Any) -> str:
         broken += 1
         longest = max(longest, *(len(part) for part in _HIGH.findall(line)))
     # In Western languages letters beyond ASCII stand alone; in others, and in double-byte encodings, in rows.
-    if broken and longest <= 2 and _decodes(path, "cp1252"):
-        return "cp1252"
-    raise DataError(f"{path.name} is not UTF-8, nor UTF-16 or cp1252; save it as UTF-8 ('CSV UTF-8' in Excel)")
-
-
-def _decodes(path: Path, encoding: str) -> bool:
-    try:
-        with path.open(encoding=encoding) as file:
-            while file.read(_CHUNK):
-                pass
-    except UnicodeDecodeError:
-        return False
-    return True
+    looks = ": it looks like cp1252 (Windows)" if broken and longest <= 2 else ""
+    raise DataError(
+        f"{path.name} is not UTF-8{looks}; save it as UTF-8 ('CSV UTF-8' in Excel), or run: "
+        f"iconv -f {'cp1252' if looks else 'ITS_ENCODING'} -t utf-8 {path} > utf8{path.suffix}"
+    )
 
 
 def decoded(data: bytes) -> tuple[str, Remark | None]:
@@ -112,9 +104,9 @@ def decoded(data: bytes) -> tuple[str, Remark | None]:
 
 
 def encoding_remark(path: Path, encoding: str) -> Iterator[Remark]:
-    """What to say of an encoding that was guessed."""
-    if encoding == "cp1252":
-        yield Remark(f"{path.name} is {_CP1252}")
+    """What to say of an encoding that is not the usual one."""
+    if encoding.startswith("utf-16"):
+        yield Remark(f"{path.name} is read as UTF-16")
 
 
 def marked(start: bytes) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from phrasebox.errors import DataError
 from phrasebox.formats._columns import choose
 from phrasebox.formats._names import PictureNames
 from phrasebox.formats._reading import SplitLists, only_file, split_in_name
@@ -28,7 +29,7 @@ def read(
 ) -> Iterator[Example | Skipped | Remark]:
     r"""Read a table; rows of one image may be anywhere in it. They wait on disk, not in memory.
 
-    It is UTF-8 or UTF-16, with or without a mark, or cp1252. The delimiter is told by a first line ``sep=;``, else it
+    It is UTF-8 or UTF-16, with or without a mark. The delimiter is told by a first line ``sep=;``, else it
     is the one of comma, tab, semicolon and ``|`` that parts the first line into the columns. Fields may be in double
     quotes; with tabs and ``|``, quotes are plain characters. All columns named ``caption``, ``caption_1``,
     ``caption_2``, ... are read, and a cell may spell a list of captions. Without a header the columns are told by what
@@ -78,4 +79,7 @@ def _files(source: Path, columns: str | None = None) -> list[Path]:
 
 def _is_table(file: Path) -> bool:
     table = layout(file)
-    return bool(choose(table.names)) or (not table.header and guessed(file, table) is not None)
+    try:
+        return bool(choose(table.names)) or (not table.header and guessed(file, table) is not None)
+    except DataError:  # of another encoding; reading it says which
+        return True

@@ -160,7 +160,7 @@ def _files(source: Path) -> list[Path]:
     files = files_like(source, "*.json", (".json",), _looks_right)
     if files or not source.is_dir():
         return files
-    places = ("annotations/*.json", f"*/{_ROBOFLOW}", f"*/*/{_ROBOFLOW}", "*/*.json")
+    places = ("annotations/*.json", f"*/{_ROBOFLOW}", f"*/*/{_ROBOFLOW}", "*/*annotations*.json", "*/*captions*.json")
     return next((found for place in places if (found := files_like(source, place, (".json",), _looks_right))), [])
 
 

@@ -21,6 +21,7 @@ LAYOUT = "*.json, *.jsonl or *.ndjson: records of a picture and its caption or c
 _SUFFIXES = (".json", ".jsonl", ".ndjson")
 _ARRAYS = ("data", "images", "annotations", "rows", "samples", "items", "captions", "records", "imgblobs")
 _TURNS = ("conversations", "messages", "conversation")
+_ID = re.compile(r"^\d+$|\d{5}")  # of pictures that are named without a suffix; sha256 is none
 _MANY_TURNS = "conversations of several turns: the first answer is taken as the caption"
 
 
@@ -114,7 +115,7 @@ def _records(file: Path) -> Iterator[tuple[str, Mapping[str, Any] | None] | Skip
         for number, (name, value) in enumerate(members(file)):
             if name in _ARRAYS:
                 yield f"{file.name}: {name}[{number}]", _record(value)
-            elif is_picture(name) or any(map(str.isdigit, name)):
+            elif is_picture(name) or _ID.search(name):
                 about = dict(value) if isinstance(value, dict) else {"caption": value}
                 yield f"{file.name}: {name[:60]}", about | {"image": name}
 

@@ -73,10 +73,13 @@ class Imported:
             found.append(f"{self.moved} images that were there are now in another split, as --split says")
         if self.stayed:
             found.append(f"{self.stayed} images stay in the split that they were in; --split would change it")
-        found += [f"{remark.count} {remark.text}" if remark.count > 1 else remark.text for remark in self.remarks]
         if self.skipped:
             found += [f"{self.skipped} left out:", *(f"  {one.line()}" for one in self.left_out)]
         return found
+
+    def remarked(self) -> list[str]:
+        """What the readers say that they did."""
+        return [f"{remark.count} {remark.text}" if remark.count > 1 else remark.text for remark in self.remarks]
 
 
 class Account:
