@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from phrasebox.cli import COMMANDS
 from phrasebox.types import Caption, Example, GroundedCaption, Phrase, Regions
@@ -27,8 +28,10 @@ def imported(arguments: list[str]) -> set[str]:
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with one grounded image and a record of how it was imported."""
-    ws = Workspace.create(tmp_path_factory.mktemp("start") / "ws")
-    ws.append_images([Example("a", Path("a.jpg"), (Caption("A dog"),), "train")], [(10, 10)])
+    folder = tmp_path_factory.mktemp("start")
+    Image.new("RGB", (10, 10)).save(folder / "a.jpg")
+    ws = Workspace.create(folder / "ws")
+    ws.append_images([Example("a", folder / "a.jpg", (Caption("A dog"),), "train")], [(10, 10)])
     vectors = np.ones((1, 4), np.float16)
     ws.append_regions([Regions(np.array([[0, 0, 10, 10]], np.float32), np.ones(1, np.float32), 10, 10, vectors, "a")])
     phrase = Phrase("A dog", (0, 5), (0, 0, 10, 10), 1.0, 1.0)
@@ -63,8 +66,6 @@ def test_a_command_imports_itself_alone() -> None:
 
 def test_point_imports_torch_and_no_more(tmp_path: Path) -> None:
     """The networks come converted from the cache, the sentence encoder and the proposer run in torch."""
-    from PIL import Image
-
     picture = tmp_path / "picture.png"
     Image.fromarray(np.arange(64 * 64 * 3, dtype=np.uint8).reshape(64, 64, 3)).save(picture)
     arguments = ["point", str(picture), "A dog"]
