@@ -33,7 +33,6 @@ COMMANDS = {
 """The stages in the order they need each other."""
 
 ALL = COMMANDS | {
-    "evaluate": ["evaluate", "WS", "--split", "val"],
     "index": ["index", "WS"],
     "describe": ["describe", "DATA/images", "-o", "WS/said/described.jsonl", "--model", "WS/models/captioner"],
 }
@@ -63,7 +62,7 @@ def left_in(ws: Path) -> Left:
     """Look at everything in a workspace but the times it was made at."""
     files = {
         path.relative_to(ws).as_posix(): _without_seconds(path)
-        for path in sorted([*ws.glob("models/*/*"), *ws.glob("out/*"), *ws.glob("results/*"), *ws.glob("said/*")])
+        for path in sorted([*ws.glob("models/*/*"), *ws.glob("out/*"), *ws.glob("said/*")])
         if path.suffix not in (".new", ".part", ".pt") and path.is_file()
     }
     stages = json.loads((ws / "manifest.json").read_text())["stages"]
