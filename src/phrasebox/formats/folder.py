@@ -128,11 +128,11 @@ def _captions(file: Path, place: str) -> Generator[Skipped | Remark, None, list[
         yield Remark(f"files with captions were {remark.text}")
     if file.suffix.lower() == ".json":
         try:
-            about = json.loads(text)
+            read = json.loads(text)
         except (ValueError, RecursionError):
-            about = None
-        chosen = choose(about).captions if isinstance(about, dict) else ()
-        texts = [raw.text for raw in captions_of(about, chosen) if isinstance(raw.text, str)] if chosen else []
+            read = None
+        about = read if isinstance(read, dict) else {}
+        texts = [raw.text for raw in captions_of(about, choose(about).captions) if isinstance(raw.text, str)]
         if not texts:
             raise DataError("no caption in it: it was left out")
         return texts
