@@ -41,9 +41,7 @@ def test_damage_is_told_in_one_line(pattern, damage, forks, before, data):
     ws = before("parquet")  # with everything in it
     files = sorted(ws.glob(pattern)) or [ws / pattern]
     file = max(files, key=lambda path: path.stat().st_size if path.exists() else 0)
-    file.write_bytes(
-        damage(file.read_bytes() if file.exists() else b'{"id": "1.png#0#0-3", "verdict": "accept"}\n' * 3)
-    )
+    file.write_bytes(damage(file.read_bytes() if file.exists() else _DECISIONS))
     for stage in DAMAGED[pattern]:
         arguments = ["export", str(ws), str(ws / "new.jsonl"), "--format", "odvg"]
         ended = forks.run(*(arguments if stage in ("export", "odvg") else command(stage, data, ws)))

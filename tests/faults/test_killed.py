@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from killing import ALL, survives
 
-MOMENTS = 20
+MOMENTS = 12
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -185,11 +185,11 @@ def test_without_a_model_the_workspace_s_own_is_used(ws, aligner, monkeypatch):
         (lambda s: s.sentence("  "), DataError, "the sentence is empty"),
         (lambda s: s.sentence("... !"), DataError, "has no word"),
         (lambda s: s.region(""), DataError, "the sentence is empty"),
-        (lambda s: s.sentence("a dog", 0), SettingsError, "k must be at least 1"),
-        (lambda s: s.region("a dog", -3), SettingsError, "k must be at least 1"),
-        (lambda s: s.like("nowhere.jpg", 0), SettingsError, "k must be at least 1"),
+        (lambda s: s.sentence("a dog", 0), SettingsError, "k must be a whole number of at least 1"),
+        (lambda s: s.region("a dog", -3), SettingsError, "k must be a whole number of at least 1"),
+        (lambda s: s.like("nowhere.jpg", 0), SettingsError, "k must be a whole number of at least 1"),
         (lambda s: s.like("nowhere.jpg"), DataError, "nowhere.jpg: no such file"),
-        (lambda s: s.like(np.zeros((3, 3), np.float64)), DataError, "an image array is"),
+        (lambda s: s.like(np.zeros((3, 3), np.float64)), DataError, r"the image is an array \(3, 3\) of float64; give"),
     ],
 )
 def test_what_cannot_be_looked_for_is_told(ws, aligner, ask, error, message):
