@@ -80,7 +80,7 @@ def a_list(values: Any, name: str, of: str) -> Sequence[Any]:
     is_one = isinstance(values, str | bytes | bytearray | memoryview | Mapping) or _is_array(values)
     if is_one or not hasattr(values, "__len__") or not hasattr(values, "__getitem__"):
         raise DataError(f"{name} is {shown(values)}; give a list of {of}")
-    return values
+    return cast(Sequence[Any], values)
 
 
 def texts(values: Any, name: str) -> Sequence[str]:

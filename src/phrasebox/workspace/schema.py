@@ -273,9 +273,8 @@ def rows_to_regions(rows: pa.RecordBatch) -> Iterator[Regions]:
     for i, key in enumerate(keys):
         part = slice(ends[i], ends[i + 1])
         known = [own[i].values.to_numpy() if own is not None and own[i].is_valid else None for own in optional]
-        yield Regions(
-            boxes[part], scores[part], widths[i], heights[i], vectors[part], key, *known, row_to_file(files[i])
-        )
+        file = row_to_file(files[i])
+        yield Regions(boxes[part], scores[part], widths[i], heights[i], vectors[part], key, *known, file=file)
 
 
 def size_and_file(image: ImageRow, sizes: Sequence[dict[str, Any]]) -> tuple[int, int, PictureFile | None]:
