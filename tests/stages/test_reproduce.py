@@ -227,22 +227,25 @@ def files_of(models):
     return {path.relative_to(models): path.read_bytes() for path in models.rglob("*") if path.name in FILES}
 
 
-def test_fine_tuned_models_of_a_settings_file_have_the_same_bytes(data, call, tmp_path):
+def test_fine_tuned_models_and_their_regions_have_the_same_bytes(data, call, tmp_path):
     ws, again, mine = tmp_path / "ws", tmp_path / "again", tmp_path / "mine.toml"
     mine.write_text("[align]\nepochs = 1\nbatch = 2\ndim = 16\nphotographs = false\nencoder = 'gru'\n")
     for command in (
         ["import", data / "captions.json", ws],
         ["regions", ws, *SMALL],
         ["align", ws, "--config", mine, "--finetune", "1"],
+        ["regions", ws, "--like", ws / "models" / "aligner", "--fresh"],
     ):
         assert call(*command, "--quiet").code == 0
     mine.unlink()
     made, notes = commands(call, ws, "--into", again)
     assert notes == []
-    assert {"--no-photographs", "--finetune"} <= set(made[-1])
+    assert [command[1] for command in made] == ["import", "regions", "align", "regions"]
+    assert {"--no-photographs", "--finetune"} <= set(made[2])
     for command in made:
         assert call(*command[1:], "--quiet").code == 0
     assert files_of(again / "models") == files_of(ws / "models")
+    assert content(again) == content(ws)
     assert {path.name for path in files_of(ws / "models")} >= {"config.json", "model.safetensors", "bank.safetensors"}
 
 
