@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from phrasebox.captioner import Captioner, CaptionerModel, Description, ModelSettings, SpeechSettings, Vocabulary
 from phrasebox.captioner.description import telling
+from phrasebox.captioner.seen import LEAST
 from phrasebox.captioner.targets import Views
 from phrasebox.errors import DataError, ModelError, SettingsError
 from phrasebox.regions.settings import RegionSettings
@@ -42,6 +44,8 @@ def test_an_image_gets_a_caption_and_phrases(captioner):
     assert all(0 <= r.box.x1 < r.box.x2 <= 80 and r.text == r.captions[0] for r in d.regions)
     assert Description.from_json(json.loads(json.dumps(d.to_json()))).caption == d.caption
     assert captioner.describe(PIXELS, regions=0).regions == ()
+    assert all(LEAST <= one.share <= 1 for one in d.seen)
+    assert Description.from_json(d.to_json()).seen == tuple(replace(s, share=round(s.share, 4)) for s in d.seen)
     assert captioner.captions([PIXELS, PIXELS[:30]])[0] == [d.caption]
 
 

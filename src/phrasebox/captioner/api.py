@@ -12,9 +12,11 @@ from typing import Any, Self
 import numpy as np
 import torch
 
+from phrasebox.aligner.priors import load_class_names
 from phrasebox.captioner.description import DescribedRegion, Description, telling
 from phrasebox.captioner.generate import Sentence, generate
 from phrasebox.captioner.model import CaptionerModel
+from phrasebox.captioner.seen import Seen, seen
 from phrasebox.captioner.settings import NAME, ModelSettings, SpeechSettings
 from phrasebox.captioner.targets import IGNORED, Views, pad
 from phrasebox.errors import DataError, SettingsError
@@ -213,7 +215,7 @@ class Captioner(SavedModel):
             return self.describe_many([found], regions, speech)[0]
         views = [0, *range(len(found) - len(as_boxes(boxes)), len(found))]
         said = self.say([found], [views], speech)[0]
-        return _description(found, views, said, range(1, len(views)))
+        return _description(found, views, said, range(1, len(views)), self._seen([found])[0])
 
     def describe_many(
         self, images: Sequence[Image], regions: int = 8, speech: SpeechSettings | None = None
@@ -224,13 +226,20 @@ class Captioner(SavedModel):
         found = self.regions_of(images)
         views = [list(range(len(r))) if regions else [0] for r in found]
         described = []
-        for r, of_image, said in zip(found, views, self.say(found, views, speech), strict=True):
+        both = zip(self.say(found, views, speech), self._seen(found), strict=True)
+        for r, of_image, (said, names) in zip(found, views, both, strict=True):
             chosen: list[int] = []
             if regions:
                 scores = np.array([math.exp(of_view[0][1].score) for of_view in said])
                 chosen = telling(r, [of_view[0][0] for of_view in said], scores, regions)
-            described.append(_description(r, of_image, said, chosen))
+            described.append(_description(r, of_image, said, chosen, names))
         return described
+
+    def _seen(self, regions: Sequence[Regions]) -> list[tuple[Seen, ...]]:
+        names = load_class_names(self.region_settings.of_first)
+        if names is None or names.widths != (self.model.settings.vector_dim,):
+            return [()] * len(regions)
+        return seen([self._checked(r) for r in regions], names, frozenset(self.vocabulary.terms))
 
     def say(
         self,
@@ -269,13 +278,17 @@ class Captioner(SavedModel):
 
 
 def _description(
-    regions: Regions, views: Sequence[int], said: Sequence[Sequence[tuple[str, Sentence]]], chosen: Sequence[int]
+    regions: Regions,
+    views: Sequence[int],
+    said: Sequence[Sequence[tuple[str, Sentence]]],
+    chosen: Sequence[int],
+    names: tuple[Seen, ...],
 ) -> Description:
     """The first view is the caption's; of the others those ``chosen`` by their place among the views."""
     texts = [tuple(text for text, _ in of_view) for of_view in said]
     scores = [math.exp(of_view[0][1].score) for of_view in said]
     told = tuple(DescribedRegion(texts[i][0], regions.box(views[i]), scores[i], texts[i]) for i in chosen)
-    return Description(texts[0][0], scores[0], texts[0], told, regions.width, regions.height, regions.key)
+    return Description(texts[0][0], scores[0], texts[0], told, regions.width, regions.height, regions.key, names)
 
 
 def _boxes(boxes: BoxesLike, pixels: np.ndarray, key: str) -> np.ndarray:

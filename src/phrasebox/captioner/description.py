@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from phrasebox.boxes import covers_image, iou
+from phrasebox.captioner.seen import Seen
 from phrasebox.io import detections, notebook
 from phrasebox.text.english import is_content
 from phrasebox.text.words import words
@@ -52,6 +53,8 @@ class Description(detections.Detected):
         From the most to the least telling; the user's own boxes in the order given.
     width, height : int
         Pixels that the boxes refer to.
+    seen : tuple of Seen
+        What the backbone's classifier sees, from the likeliest; empty without a classifier that has names.
     """
 
     caption: str
@@ -61,6 +64,7 @@ class Description(detections.Detected):
     width: int
     height: int
     key: str = ""
+    seen: tuple[Seen, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``json.dumps``."""
@@ -80,6 +84,7 @@ class Description(detections.Detected):
                 }
                 for region in self.regions
             ],
+            "seen": [{"name": s.name, "share": round(s.share, 4), "known": s.known} for s in self.seen],
         }
 
     def _detections(self) -> Iterator[detections.Detection]:
@@ -106,7 +111,8 @@ class Description(detections.Detected):
             DescribedRegion(r["text"], Box(*r["box"]), r["score"], tuple(r["captions"])) for r in values["regions"]
         )
         size = values["width"], values["height"]
-        return cls(values["caption"], values["score"], tuple(values["captions"]), regions, *size, values["image"])
+        seen = tuple(Seen(**s) for s in values.get("seen", ()))  # 0.1 wrote none
+        return cls(values["caption"], values["score"], tuple(values["captions"]), regions, *size, values["image"], seen)
 
 
 def telling(regions: Regions, phrases: Sequence[str], scores: np.ndarray, count: int) -> list[int]:

@@ -59,6 +59,7 @@ def describe(
         Address of the Ray cluster, such as auto or HOST:6379; default: start one on this machine.
     """
     sleep_when_idle()
+    from phrasebox.aligner.known_words import unknown_note
     from phrasebox.captioner import Captioner
 
     folder = image[0] if len(image) == 1 and image[0].is_dir() else None
@@ -88,6 +89,8 @@ def describe(
         print(json.dumps(found[0] if len(found) == 1 else found, ensure_ascii=False))
     elif not common.quiet:
         print_descriptions(described)
+        if told := unknown_note((s.name, not s.known) for d in described for s in d.seen):
+            print(told)
         if out is not None:
             print(out)
 
@@ -168,4 +171,7 @@ def print_descriptions(described: list[Description]) -> None:
             place = " ".join(f"{x:.0f}" for x in region.box)
             for i, text in enumerate(region.captions):
                 table.add_row("" if i else place, Text(text), "" if i else f"{region.score:.2f}")
+        for one in d.seen:
+            name = one.name if one.known else f"{one.name}, which the captioner has no word for"
+            table.add_row("classifier", Text(name), f"{one.share:.2f}")
         console.print(table)
