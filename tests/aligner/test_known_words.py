@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from phrasebox.aligner import Aligner, AlignerModel, ModelSettings
-from phrasebox.aligner.known_words import KnownWords
+from phrasebox.aligner.known_words import FREQUENT, SELDOM, KnownWords
 from phrasebox.aligner.priors import ClassNames
 from phrasebox.regions.backbones.classifier import Classifier
 from phrasebox.regions.settings import RegionSettings
@@ -73,3 +73,11 @@ def test_the_built_in_model_knows_the_words_of_its_captions():
     built_in = Aligner.load()
     assert len(built_in.vocabulary) == built_in.about["vocabulary"]
     assert built_in.known_words.in_captions(["frisbee", "saucer"]).tolist() == [True, False]
+
+
+def test_rareness_of_words():
+    known = KnownWords.of([f"w{i}" for i in range(700)], None)
+    low, middle, high, missing = known.rareness([f"w{FREQUENT}", "w300", f"w{SELDOM}", "theorem"])
+    assert (low, high, missing) == (0, 1, 1)
+    assert 0 < middle < 1
+    assert KnownWords.of(["a"], None).rareness(["a", "b"]).tolist() == [0, 1]

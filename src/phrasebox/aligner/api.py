@@ -426,7 +426,7 @@ class Aligner(SavedModel):
         names = load_class_names(self.region_settings) if weight else None
         if names is None or sum(names.widths) != self.model.settings.vector_dim:
             return None
-        return Weighted(names, weight)
+        return Weighted(names, weight, KnownWords.of(self.vocabulary, None).rareness)
 
     @cached_property
     def known_words(self) -> KnownWords:

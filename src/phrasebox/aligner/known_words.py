@@ -18,6 +18,7 @@ from phrasebox.text.words import words
 
 NAMED = 0.25  # largest g_c of a word from which on the class names know it: a cosine of 0.6 with a name
 RARITY = 5.0  # taken for every word if the captions are not known, about the mean of content words
+FREQUENT, SELDOM = 90, 665  # ranks of words that the captions teach well, up to the first, and little, from the second
 _SHOWN = 3  # unknown words that are shown
 
 
@@ -52,6 +53,15 @@ class KnownWords:
         if self.ranks is None:
             return np.full(len(words), RARITY)
         return np.log1p([self.ranks.get(word.lower(), len(self.ranks)) for word in words])
+
+    def rareness(self, words: Sequence[str]) -> np.ndarray:
+        """How little the captions teach about each word, from 0 to 1: (T,) float.
+
+        0 up to rank `FREQUENT`, 1 from rank `SELDOM` on and for a word that is not there, linear in `rarity` between.
+        """
+        low, high = np.log1p([FREQUENT, SELDOM])
+        found = np.clip((self.rarity(words) - low) / (high - low), 0, 1)
+        return np.where(self.in_captions(words), found, 1.0)
 
     def nearest_name(self, words: Sequence[str]) -> np.ndarray:
         """How near each word is to the nearest class name: the largest g_c, (T,) float32; 0 without a prior."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from phrasebox.aligner import Aligner
+from phrasebox.aligner.priors import RARE
 from phrasebox.errors import ModelError, WorkspaceError
 from phrasebox.io.model_folder import model_id
 from phrasebox.pipeline import Engine, Mapped, Mapper, stream
@@ -163,7 +164,8 @@ def search_id(aligner: Aligner) -> str:
         for tensor in (aligner.bank.words, aligner.bank.lengths, aligner.bank.regions, aligner.bank.mask):
             digest.update(tensor.cpu().numpy().tobytes())
     if aligner.prior:
-        digest.update(f"{aligner.prior.prior.fingerprint} {aligner.prior.weight}".encode())
+        known = (aligner.prior.prior.fingerprint, aligner.prior.weight, RARE, aligner.vocabulary)
+        digest.update(repr(known).encode())
     return digest.hexdigest()[:16]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from phrasebox.aligner.priors import ClassNames, Weighted, load_class_names, prior_table
+from phrasebox.aligner.priors import RARE, ClassNames, Weighted, load_class_names, prior_table
 from phrasebox.aligner.priors import class_names as module
 from phrasebox.regions.backbones.classifier import Classifier
 from phrasebox.regions.settings import RegionSettings
@@ -73,6 +73,16 @@ def test_a_weighted_prior_adds_to_learned_products(prior):
     joined = both.beside_words(s, words) @ both.beside_regions(v, vectors).T
     table = prior_table(prior, regions_of(vectors), words)
     torch.testing.assert_close(joined, s @ v.T + 0.5 * torch.from_numpy(table), rtol=1e-3, atol=1e-3)
+
+
+def test_the_prior_counts_for_more_where_the_captions_taught_little(prior):
+    v, s = torch.zeros(5, 4), torch.zeros(2, 4)
+    vectors, words = torch.eye(3)[[0, 1, 2, 0, 1]], ["dog", "cat"]
+    both = Weighted(prior, 0.5, lambda words: np.array([0.0 if word == "dog" else 0.5 for word in words]))
+    joined = (both.beside_words(s, words) @ both.beside_regions(v, vectors).T).numpy()
+    table = prior_table(prior, regions_of(vectors), words)
+    weights = np.array([0.5, 0.5 * (1 + 0.5 * RARE)])
+    np.testing.assert_allclose(joined, weights[:, None] * table, rtol=1e-3, atol=1e-3)
 
 
 def test_no_words_are_no_rows(prior):

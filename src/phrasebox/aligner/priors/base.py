@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,12 +43,34 @@ def prior_table(prior: Prior, regions: Regions, words: Sequence[str]) -> np.ndar
     return (prior.words(words) @ prior.regions(torch.tensor(regions.vectors)).T).numpy()
 
 
+RARE = 1.0
+"""By how much the prior counts for more for a word that the captions do not have, as a share of its weight."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Weighted:
-    """A prior with its weight beside learned scores: v_i . s_t + weight * prior(i, t)."""
+    """A prior beside learned scores: v_i . s_t + w_t * prior(i, t), w_t = weight * (1 + `RARE` * rareness of t).
+
+    What the captions taught well is left to them.
+
+    Attributes
+    ----------
+    prior : Prior
+    weight : float
+        Of a word that the captions have often.
+    rareness : callable, optional
+        T words -> (T,), from 0 for a frequent word of the captions to 1 for one that they do not have
+        (`phrasebox.aligner.known_words.KnownWords.rareness`); without it all words are frequent.
+    """
 
     prior: Prior
     weight: float
+    rareness: Callable[[Sequence[str]], np.ndarray] | None = None
+
+    def weights(self, words: Sequence[str]) -> np.ndarray:
+        """w_t of each word: (T,)."""
+        rare = np.zeros(len(words)) if self.rareness is None else self.rareness(words)
+        return self.weight * (1 + RARE * rare)
 
     def beside_regions(self, learned: Tensor, vectors: Tensor) -> Tensor:
         """v_i (..., h) and region vectors (..., D) -> (..., h + E)."""
@@ -56,4 +78,5 @@ class Weighted:
 
     def beside_words(self, learned: Tensor, words: Sequence[str]) -> Tensor:
         """s_t (T, h) and the words themselves -> (T, h + E)."""
-        return torch.cat([learned, self.weight * self.prior.words(words).to(learned)], dim=-1)
+        weights = torch.from_numpy(self.weights(words)).to(learned)
+        return torch.cat([learned, weights[:, None] * self.prior.words(words).to(learned)], dim=-1)
