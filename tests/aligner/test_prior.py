@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from phrasebox.aligner import Aligner, AlignerModel, Bank, ModelSettings, Pairs
-from phrasebox.aligner.priors import ClassNames, prior_table
+from phrasebox.aligner.priors import CAP, ClassNames, prior_table, saturated
 from phrasebox.aligner.train import all_scores
 from phrasebox.errors import ModelError
 from phrasebox.grounding import assigned
@@ -54,7 +54,8 @@ def test_the_score_is_the_mean_over_words_of_the_best_sum(aligner, classes):
         words = [word.text for word in sentence.words]
         for k, regions in enumerate(IMAGES):
             learned = without.word_scores([regions], [sentence])[0]
-            slow[k, column] = (learned + aligner.weight * prior_table(classes, regions, words)).max(1).mean()
+            weights = aligner.prior.weights(words)[:, None]
+            slow[k, column] = (learned + weights * prior_table(classes, regions, words)).max(1).mean()
     np.testing.assert_allclose(aligner.score(IMAGES, SENTENCES), slow, rtol=1e-3, atol=1e-4)
     assert not np.allclose(without.score(IMAGES, SENTENCES), slow, atol=1e-2)
 
@@ -64,8 +65,10 @@ def test_a_grounding_keeps_learned_and_prior_apart(aligner, classes):
     learned = replace(aligner, prior_weight=0.0).ground(IMAGES[0], SENTENCES[0])
     words = [word.text for word in found.words]
     np.testing.assert_allclose(found.scores, learned.scores, atol=1e-6)
-    np.testing.assert_allclose(found.prior, aligner.weight * prior_table(classes, IMAGES[0], words), atol=1e-5)
-    assert found.score == pytest.approx(float(found.total.max(1).mean()), abs=1e-5)
+    own = aligner.prior.weights(words)[:, None] * prior_table(classes, IMAGES[0], words)
+    np.testing.assert_allclose(found.prior, saturated(own), atol=1e-5)
+    assert CAP * 0.5 < found.prior.max() <= min(CAP, own.max())
+    assert found.score == pytest.approx(float((found.scores + own).max(1).mean()), abs=1e-5)
     assert found.score == pytest.approx(float(aligner.score(IMAGES[:1], SENTENCES[:1])[0, 0]), abs=1e-4)
     assert learned.prior is None
     assert learned.total is learned.scores

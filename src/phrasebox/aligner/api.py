@@ -16,7 +16,7 @@ from torch import Tensor
 from phrasebox.aligner.data import pack
 from phrasebox.aligner.known_words import KnownWords, read_vocabulary, write_vocabulary
 from phrasebox.aligner.model import AlignerModel
-from phrasebox.aligner.priors import Weighted, load_class_names
+from phrasebox.aligner.priors import Weighted, load_class_names, saturated
 from phrasebox.aligner.querybank import Bank
 from phrasebox.aligner.score import over_words
 from phrasebox.aligner.settings import ModelSettings
@@ -280,15 +280,18 @@ class Aligner(SavedModel):
         beta: float | None = None,
         spans: Sequence[Sequence[Span]] | None = None,
     ) -> list[Grounding]:
-        """`ground_many` for (T, R) tables of v_i . s_t and of the prior that are there already, see `tables`."""
+        """`ground_many` for (T, R) tables of v_i . s_t and of the prior that are there already, see `tables`.
+
+        The score is S_kl, of both as they are; segments and boxes come from the `saturated` prior.
+        """
         beta = self.beta if beta is None else beta
         norms = self._vector_norms(regions)
+        sums = [_total(*both) for both in tables]
+        tables = [_choosing(*both) for both in tables]
         totals = [_total(*both) for both in tables]
         paths = decode_batch(totals, beta)
         found = []
-        for i, (r, sentence, both, table, path) in enumerate(
-            zip(regions, sentences, tables, totals, paths, strict=True)
-        ):
+        for i, (r, sentence, both, table, path) in enumerate(zip(regions, sentences, tables, sums, paths, strict=True)):
             own, asked = norms.get(id(r)), None if spans is None else spans[i]
             phrases = self._phrases(sentence.text, sentence.words, both, path, r, own, asked)
             score = float(over_words(table.max(1), np.array([len(table)]), self.model.settings.mean)[0])
@@ -359,8 +362,11 @@ class Aligner(SavedModel):
         return {id(r): own[: len(r)] for r, own in zip(unique, found, strict=True) if own.any()}
 
     def word_scores(self, regions: Sequence[Regions], sentences: Sequence[Sentence]) -> list[np.ndarray]:
-        """v_i . s_t, with the prior added, of each image with its own sentence: one (T, R) float32 a pair."""
-        return [_total(*both) for both in self._tables(regions, sentences)]
+        """v_i . s_t, with the `saturated` prior added, of each image with its own sentence: one (T, R) float32 a pair.
+
+        From them words are decoded and boxes chosen.
+        """
+        return [_total(*_choosing(*both)) for both in self._tables(regions, sentences)]
 
     def _tables(
         self, regions: Sequence[Regions], sentences: Sequence[Sentence]
@@ -377,7 +383,7 @@ class Aligner(SavedModel):
             return [(_finite(learned), None if known is None else _finite(known)) for learned, known in found]
 
     def tables(self, words: Vectors, regions: Vectors) -> tuple[Vectors, Vectors | None]:
-        """v_i . s_t and weight * prior(i, t), (T, R) each, of vectors from `embed_words` and `embed_regions`.
+        """v_i . s_t and w_t * prior(i, t), (T, R) each, of vectors from `embed_words` and `embed_regions`.
 
         The second table is None without a `prior`.
         """
@@ -447,6 +453,11 @@ class Aligner(SavedModel):
 def _unique(regions: Sequence[Regions]) -> list[Regions]:
     """Each once: captions of one image share its regions."""
     return list({id(r): r for r in regions}.values())
+
+
+def _choosing(learned: np.ndarray, prior: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """The tables that segments and boxes come from."""
+    return learned, None if prior is None else saturated(prior)
 
 
 def _total(learned: np.ndarray, prior: np.ndarray | None) -> np.ndarray:

@@ -16,7 +16,7 @@ Encoder = Literal["mlp", "brnn", "lstm", "gru"]
 
 WARMING = 0.25
 """Largest fraction of all steps that warm up: with few images a training would end before it reaches its rate."""
-PRIOR = 0.5
+PRIOR = 0.3
 """Default weight of a prior beside cosines."""
 
 
@@ -45,7 +45,7 @@ class ModelSettings:
     geometry: bool = True
     "Add the box (x1, y1, x2, y2, area, as fractions of the image) to the region vector."
     prior: Annotated[float, Field(ge=0)] | None = None
-    "Weight of the backbone's class names beside the learned scores, 0 for none; default: 0.5, for dot products 0."
+    "Weight of the backbone's class names beside the learned scores, 0 for none; default: 0.3, for dot products 0."
     photographs: bool = True
     "Prefer boxes low and near the middle, where photographs have what captions name; not for pictures from above."
 

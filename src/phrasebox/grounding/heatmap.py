@@ -45,7 +45,7 @@ class Weighing:
 STRADDLING = Weighing(sharpness=0.6, vote_power=0.0, merit_power=0.15, area=0.9, least_squares=0.55, sentence=0.7)
 """Of regions whose fit is their straddling score, or not known."""
 
-OBJECTNESS = Weighing(sharpness=0.45, vote_power=1.0, merit_power=0.9, area=2.0, least_squares=0.2, sentence=0.8)
+OBJECTNESS = Weighing(sharpness=0.45, vote_power=1.0, merit_power=0.9, area=2.1, least_squares=0.2, sentence=0.8)
 """Of regions whose fit is their objectness."""
 
 

@@ -1,6 +1,6 @@
 """What is known before a caption is seen: tables of words by regions that are added to the learned scores."""
 
-from phrasebox.aligner.priors.base import RARE, Prior, Weighted, prior_table
+from phrasebox.aligner.priors.base import CAP, RARE, Prior, Weighted, prior_table, saturated
 from phrasebox.aligner.priors.class_names import ClassNames, load_class_names
 
-__all__ = ["RARE", "ClassNames", "Prior", "Weighted", "load_class_names", "prior_table"]
+__all__ = ["CAP", "RARE", "ClassNames", "Prior", "Weighted", "load_class_names", "prior_table", "saturated"]

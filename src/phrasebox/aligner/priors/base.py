@@ -43,8 +43,19 @@ def prior_table(prior: Prior, regions: Regions, words: Sequence[str]) -> np.ndar
     return (prior.words(words) @ prior.regions(torch.tensor(regions.vectors)).T).numpy()
 
 
-RARE = 1.0
+RARE = 6.0
 """By how much the prior counts for more for a word that the captions do not have, as a share of its weight."""
+
+CAP = 0.25
+"""Largest number that the prior adds to a learned score where boxes are chosen; about the spread of learned scores."""
+
+
+def saturated(table: np.ndarray) -> np.ndarray:
+    """w_t * prior(i, t) up to `CAP`: CAP * tanh(w_t * prior / CAP), (T, R).
+
+    A classifier that is sure of one part of a thing would otherwise shrink the box to it.
+    """
+    return CAP * np.tanh(table / CAP)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
