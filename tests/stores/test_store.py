@@ -60,6 +60,7 @@ def rows(ws: Workspace, table: str) -> list[dict]:
     found = db_table.to_arrow().to_pylist() if db_table else []
     for row in found:
         row.pop("path", None)
+        row.pop("file", None)  # the state of an image file, which is not taken of one in a store
     return sorted(found, key=repr)
 
 
