@@ -11,6 +11,7 @@ from phrasebox.errors import DataError
 from phrasebox.formats import WRITERS, write_target
 
 FOLDERS = {"entities", "fiftyone", "imagefolder", "label-studio", "webdataset", "yolo"}
+WITH_PHRASES = {"florence2", "qwen", "qwen-1000"}  # formats that have no place for a caption without phrases
 
 
 def interrupted(records):
@@ -84,6 +85,7 @@ def test_the_same_data_give_the_same_bytes(name, records, tmp_path):
         files = [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.is_file())
         return {file.name: file.read_bytes() for file in files}
 
+    captions = 2 if name in WITH_PHRASES else 3
     for folder in ("first", "second"):
-        assert write_target(tmp_path / folder / "pairs", records, name).captions == 3
+        assert write_target(tmp_path / folder / "pairs", records, name).captions == captions
     assert all_bytes(tmp_path / "first" / "pairs") == all_bytes(tmp_path / "second" / "pairs")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from phrasebox.errors import DataError
+from phrasebox.formats._lines import decoded
 from phrasebox.formats._reading import text_lines
 from phrasebox.text.class_nouns import head
 
@@ -52,14 +53,17 @@ class Classes:
         Raises
         ------
         DataError
-            If the file cannot be read or is not UTF-8, a line has more than two parts, a noun has two classes, or no
-            class is listed.
+            If the file cannot be read or is neither UTF-8 nor UTF-16, a line has more than two parts, a noun has two
+            classes, or no class is listed.
         """
         table: dict[str, str] = {}
         others = False
         try:
             with file.open("rb") as opened:
-                lines = text_lines(opened.read(_MOST_BYTES))
+                data = opened.read(_MOST_BYTES)
+            if decoded(data)[1]:  # a guess, and the names of classes go into data sets
+                raise DataError("not UTF-8 text; save it as UTF-8")
+            lines = text_lines(data)
         except OSError as error:
             raise DataError(f"cannot read {file}: {error.strerror}; give a text file with a line a class") from None
         except DataError as error:
