@@ -118,6 +118,7 @@ def test_openapi_names_every_path_and_what_it_takes(client):
     paths = {
         *("/health", "/ground", "/describe", "/search", "/like", "/phrases", "/phrases/decide", "/phrases/undo"),
         *("/phrases/progress", "/images", "/images/{key}", "/results"),
+        *(f"/label-studio/{path}" for path in ("setup", "health", "webhook", "predict")),
     }
     assert set(described["paths"]) == paths
     body = described["paths"]["/ground"]["post"]["requestBody"]["content"]

@@ -238,6 +238,14 @@ class RegionResponse(BaseModel):
     captions: list[str]
 
 
+class SeenResponse(BaseModel):
+    """What a classifier sees in the image, and whether the captioner has a word for it."""
+
+    name: str
+    share: float
+    known: bool
+
+
 class DescriptionResponse(BaseModel):
     """A described image."""
 
@@ -248,6 +256,7 @@ class DescriptionResponse(BaseModel):
     score: float
     captions: list[str]
     regions: list[RegionResponse]
+    seen: list[SeenResponse]
 
 
 class SearchResponse(BaseModel):
