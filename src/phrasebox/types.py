@@ -398,7 +398,7 @@ class Grounding(detections.Detected):
         The region of every word: that of its phrase (the shortest if several hold it), whose box is drawn; of a word of
         no phrase a_t, decoded at ``beta``.
     score : float
-        S_kl of the pair.
+        S_kl of the pair, from ``total``; to rank pairs, `phrasebox.Aligner.score` adds the prior without its bound.
     norms : (R,) float32 or None
         Relative vector norms: the norm of each region's vector before normalisation, divided by their mean over the
         image. None for a model that does not normalise.

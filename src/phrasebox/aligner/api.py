@@ -282,16 +282,18 @@ class Aligner(SavedModel):
     ) -> list[Grounding]:
         """`ground_many` for (T, R) tables of v_i . s_t and of the prior that are there already, see `tables`.
 
-        The score is S_kl, of both as they are; segments and boxes come from the `saturated` prior.
+        Segments, boxes and the score come from the `saturated` prior, so that the tables show how they came about; to
+        rank images or sentences, `score` adds the prior as it is.
         """
         beta = self.beta if beta is None else beta
         norms = self._vector_norms(regions)
-        sums = [_total(*both) for both in tables]
         tables = [_choosing(*both) for both in tables]
         totals = [_total(*both) for both in tables]
         paths = decode_batch(totals, beta)
         found = []
-        for i, (r, sentence, both, table, path) in enumerate(zip(regions, sentences, tables, sums, paths, strict=True)):
+        for i, (r, sentence, both, table, path) in enumerate(
+            zip(regions, sentences, tables, totals, paths, strict=True)
+        ):
             own, asked = norms.get(id(r)), None if spans is None else spans[i]
             phrases = self._phrases(sentence.text, sentence.words, both, path, r, own, asked)
             score = float(over_words(table.max(1), np.array([len(table)]), self.model.settings.mean)[0])
