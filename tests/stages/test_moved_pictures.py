@@ -23,7 +23,7 @@ def test_import_points_the_workspace_to_where_its_pictures_are_now(photographs, 
     moved = shutil.move(photographs, tmp_path / "elsewhere")
     done = call("import", captions, ws, "--images", moved)
     assert done.code == 0, done.err
-    assert "now read from where this import found them" in done.out
+    assert "now read from where this import found them" in done.err
     assert paths(ws) == {key: tmp_path / "elsewhere" / key for key in before}
     assert Workspace(ws).count("images") == len(before)
 

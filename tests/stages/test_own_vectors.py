@@ -40,9 +40,9 @@ def made(ws):
 def test_boxes_of_images_that_are_there(at, data, arrays, call):
     ws, own = at("imported"), arrays(vectors=False)
     command = ["import", own, ws, "--images", data / "images", "--json"]
-    expected = {"images": 0, "captions": 0, "truth": 0, "own": 2, "reviewed": 0, "skipped": 0, "present": 0}
-    assert call(*command).json == expected
-    assert call(*command).json == expected | {"own": 0, "present": 2}
+    expected = {"images": 0, "captions": 0, "truth": 0, "own": 2, "reviewed": 0, "skipped": 0, "present": 2}
+    assert call(*command).json.items() >= expected.items()
+    assert call(*command).json.items() >= (expected | {"own": 0}).items()
     assert Workspace(ws).count("images") == 5
     assert call("regions", ws, *SMALL, "--json").json["new"] == 5
     regions = made(ws)

@@ -74,9 +74,9 @@ def test_images_that_come_later_stay_later(data, photographs, karpathy, model, c
     ):
         assert call(*command, "--quiet").code == 0
     made, _ = commands(call, ws)
-    # The captions are of pictures that are there already: nothing was added, so nothing has to be repeated.
-    assert [command[1] for command in made] == ["import", "regions", "ground"]
-    assert made[2][-2:] == ["--model", str(model)]
+    # The captions were added to pictures that were there already: their phrases are found again, their regions stay.
+    assert [command[1] for command in made] == ["import", "regions", "ground", "import", "ground"]
+    assert made[2][-2:] == made[4][-2:] == ["--model", str(model)]
 
 
 class TestNotes:

@@ -127,7 +127,7 @@ class PictureNames:
             return Picture(posixpath.normpath(name) if name.strip() else name, self.folder / name)
         for text in dict.fromkeys((name, name.strip().replace("\\", "/"))):
             for path in self._candidates(text):
-                if path.is_file():
+                if os.path.isfile(path):  # False also of a name that is too long for a file
                     return Picture(self._key(path), path)
         text = name.strip().replace("\\", "/")
         if text and "\0" not in text:
@@ -144,7 +144,7 @@ class PictureNames:
         outside = _ABSOLUTE.match(text) or plain.split("/")[0] == ".."
         if outside:
             there = Path(text) if _ABSOLUTE.match(text) else self.folders[-1] / text
-            hint = f"--images {there.parent}" if there.is_file() else "--images, the folder of the image files"
+            hint = f"--images {there.parent}" if os.path.isfile(there) else "--images, the folder of the image files"
             raise DataError(f"image name {name!r} leaves its folder; looked in {self.tried()}; give {hint}")
         Example(plain, self.folder)
         path = self.folder / plain
@@ -207,7 +207,7 @@ class PictureNames:
 
     def _walk(self, folder: Path, parts: Sequence[str]) -> Path | None:
         for part in parts[:-1]:
-            if not (folder / part).is_dir():
+            if not os.path.isdir(folder / part):
                 own = self._listing(folder).folder(part)
                 if own is None:
                     return None
@@ -224,14 +224,14 @@ class PictureNames:
             parts = text.split("/")
             for at in range(1, len(parts)):
                 for folder in self.folders:
-                    if ".." not in parts[at:] and all(parts[at:]) and folder.joinpath(*parts[at:]).is_file():
+                    if ".." not in parts[at:] and all(parts[at:]) and os.path.isfile(folder.joinpath(*parts[at:])):
                         self._ends = "/".join(parts[:at]) or "/", folder
                         self._moved += 1
                         return folder.joinpath(*parts[at:])
             return None
         begin, folder = self._ends
         rest = text.removeprefix(begin.rstrip("/") + "/")
-        if rest == text or ".." in rest.split("/") or not (folder / rest).is_file():
+        if rest == text or ".." in rest.split("/") or not os.path.isfile(folder / rest):
             return None
         self._moved += 1
         return folder / rest

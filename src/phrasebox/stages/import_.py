@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -177,7 +178,7 @@ def _measured(item: _Wanted) -> tuple[_Wanted, tuple[int, int]]:
     example = item.example
     if item.there and not (example.boxes or _has_truth(example)):
         return item, (0, 0)
-    if example.sought and not item.there and not example.image.exists():
+    if example.sought and not item.there and not os.path.exists(example.image):
         folders = " and ".join(str(folder) for folder in example.sought)
         raise DataError(f"no such file; looked in {folders}; give the folder of the image files with --images")
     try:

@@ -15,7 +15,8 @@ def test_finds_show_why_and_open_in_ground(visit, server, shoot):
     assert best.get_attribute("aria-label") == "chelsea.png"
     assert best.locator(".ph .sc").count() >= 1
     scores = [
-        float(t.removeprefix("score ").replace("−", "-")) for t in page.locator(".hit-foot .num").all_inner_texts()
+        float(t.removeprefix("score ").split(",")[0].replace("−", "-"))
+        for t in page.locator(".hit-foot .num").all_inner_texts()
     ]
     assert scores == sorted(scores, reverse=True)
     word = best.locator(".ph[data-p='0']").first
