@@ -81,6 +81,18 @@ def only_file(source: Path, files: Sequence[Path], layout: str) -> Path:
     return files[0]
 
 
+def only_file_or_splits(source: Path, files: Sequence[Path], layout: str) -> Sequence[Path]:
+    """``files`` if there are several and the name of each tells another split, else `only_file` of them.
+
+    Raises
+    ------
+    DataError
+        As `only_file`.
+    """
+    splits = {split_in_name(file.name) for file in files} - {None}
+    return files if 1 < len(files) == len(splits) else [only_file(source, files, layout)]
+
+
 def files_like(
     source: Path, pattern: str, suffixes: Collection[str], looks_right: Callable[[bytes], bool]
 ) -> list[Path]:

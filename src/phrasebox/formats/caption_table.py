@@ -8,7 +8,7 @@ from pathlib import Path
 from phrasebox.errors import DataError
 from phrasebox.formats._columns import choose
 from phrasebox.formats._names import PictureNames
-from phrasebox.formats._reading import SplitLists, only_file, split_in_name
+from phrasebox.formats._reading import SplitLists, only_file_or_splits, split_in_name
 from phrasebox.formats._rows import RowReader
 from phrasebox.formats._tables import SUFFIXES, guessed, layout, table_rows
 from phrasebox.types import Example, Remark, Skipped
@@ -52,9 +52,7 @@ def read(
     DataError
         If the file cannot be read, or has no such columns.
     """
-    files = _files(source, columns)
-    if len(files) < 2 or len({split_in_name(file.name) for file in files} - {None}) < len(files):
-        files = [only_file(source, files, LAYOUT)]
+    files = only_file_or_splits(source, _files(source, columns), LAYOUT)
     lists = SplitLists.load(split_files, files[0].parent) if split_files else None
     with RowReader(lists) as reader:
         for file in files:

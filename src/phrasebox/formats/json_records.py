@@ -13,7 +13,7 @@ from phrasebox.formats._columns import Columns, choose, listed
 from phrasebox.formats._json_stream import first_item, list_elements, members
 from phrasebox.formats._lines import head_text, json_lines
 from phrasebox.formats._names import PictureNames
-from phrasebox.formats._reading import SplitLists, is_picture, only_file, split_in_name
+from phrasebox.formats._reading import SplitLists, is_picture, only_file_or_splits, split_in_name
 from phrasebox.formats._rows import RowReader
 from phrasebox.types import Example, Remark, Skipped
 
@@ -59,9 +59,7 @@ def read(
     DataError
         If the file cannot be read, or has no such keys.
     """
-    files = _files(source, columns)
-    if len(files) < 2 or len({split_in_name(file.name) for file in files} - {None}) < len(files):
-        files = [only_file(source, files, LAYOUT)]
+    files = only_file_or_splits(source, _files(source, columns), LAYOUT)
     lists = SplitLists.load(split_files, files[0].parent) if split_files else None
     with RowReader(lists) as reader:
         for file in files:
