@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from phrasebox.errors import DataError, NotFoundError, SettingsError, WorkspaceError
-from phrasebox.review import PhraseFilter, Review, place_of
+from phrasebox.review import ChangedError, PhraseFilter, Review, place_of
 from phrasebox.stages.export import export
 from phrasebox.types import Box, Caption, Example, GroundedCaption, Phrase, TruePhrase
 from phrasebox.workspace.workspace import Workspace
@@ -130,10 +130,10 @@ def test_an_edit_stays_one_until_it_is_rejected_or_taken_back(review):
     assert review.decide(DOG, "accept", "ben").state == "edited"
     assert review.decide(DOG, "edit", "ben", box=(1, 1, 5, 5)).text == "dog"
     assert review.decide(DOG, "reject", "ben").text == "a dog"
-    assert review.undo("ben").text == "dog"
-    assert [review.undo("ben").state for _ in range(2)] == ["edited", "edited"]
+    assert review.undo("ben").phrases[0].text == "dog"
+    assert [review.undo("ben").phrases[0].state for _ in range(2)] == ["edited", "edited"]
     assert review.undo("ben") is None
-    assert (review.undo("ann").state, review.undo("ann")) == ("open", None)
+    assert (review.undo("ann").phrases[0].state, review.undo("ann")) == ("open", None)
 
 
 def test_two_people_in_two_processes(ws, review):
@@ -162,7 +162,7 @@ def test_new_phrases_are_seen_and_decisions_survive_decoding_anew(ws, review):
         ("a cat", "open", (0, 0, 20, 20)),
         ("animals", "rejected", (0, 0, 20, 20)),
     ]
-    assert review.undo("ann").state == "open"
+    assert review.undo("ann").phrases[0].state == "open"
     assert review.undo("ann") is not None
     assert [tuple(one.box) for one in review.page(PhraseFilter(text="dog")).phrases] == [(9, 9, 20, 20)]
 
@@ -264,3 +264,147 @@ def test_each_box_of_a_phrase_is_reviewed_by_itself(ws):
     assert [record.state for record in review.page().phrases] == ["open", "rejected", "accepted"]
     ((image,),) = [list(ws.grounded("train"))[:1]]
     assert [(p.boxes, p.reviewed) for p in image.captions[2].phrases] == [((boxes[0],), False), ((boxes[2],), True)]
+
+
+def with_confidences(ws) -> Review:
+    """The workspace with another confidence for every phrase, 0.05 more from one to the next."""
+    ws.drop("phrases")
+    for n, key in enumerate(KEYS):
+        sure = iter((0.3 * n + 0.1, 0.3 * n + 0.15, 0.3 * n + 0.2))
+        texts = ((FIRST, ((0, 5), (13, 18))), ("nothing", ()), (SECOND, ((4, 11),)))
+        ws.append_phrases(
+            {
+                key: tuple(
+                    GroundedCaption(
+                        text, tuple(Phrase(text[a:b], (a, b), Box(0, 0, 20, 20), 0.5, next(sure)) for a, b in spans)
+                    )
+                    for text, spans in texts
+                )
+            }
+        )
+    return Review(ws)
+
+
+def test_sorted_by_confidence_with_and_without_decisions(ws):
+    review = with_confidences(ws)
+    review.decide("in a # folder/2.png#0#0-5", "accept", "ann")
+    everything = review.page().phrases
+    rising = [one.id for one in sorted(everything, key=lambda one: one.confidence)]
+    pages = [review.page(None, at, 4, "confidence").phrases for at in (0, 4, 8)]
+    assert [one.id for page in pages for one in page] == rising
+    assert [one.id for one in review.page(sort="-confidence").phrases] == rising[::-1]
+    wanted = PhraseFilter(min_confidence=0.2, max_confidence=0.5)
+    assert [one.id for one in review.page(wanted).phrases] == [one.id for one in everything if wanted.fits(one)]
+    assert 0 < review.page(wanted).total < 9
+
+
+def test_a_bar_counts_what_its_filter_finds(ws):
+    review = with_confidences(ws)
+    review.decide("1.png#0#0-5", "accept", "ann")
+    bars = review.histogram()
+    assert (len(bars), sum(bar.count for bar in bars), sum(bar.open for bar in bars)) == (20, 9, 8)
+    for bar in bars:
+        own = PhraseFilter(min_confidence=bar.low, max_confidence=bar.high)
+        assert bar.count == review.page(own).total
+        assert bar.open == review.page(PhraseFilter(**{**vars_of(own), "state": "open"})).total
+
+
+def vars_of(wanted: PhraseFilter) -> dict:
+    return {name: getattr(wanted, name) for name in PhraseFilter.__dataclass_fields__}
+
+
+def test_words_are_counted_as_their_filter_finds_them(ws, review):
+    review.decide(DOG, "edit", "ann", text="dog")
+    assert review.texts() == {"a dog": 2, "dog": 1, "a cat": 3, "animals": 3}
+    assert review.page(PhraseFilter(word="DOG")).total == 3
+    assert review.page(PhraseFilter(word="do")).total == 0
+    assert review.page(PhraseFilter(unknown=True)).total == 0
+
+
+def test_pictures_have_all_their_phrases_and_say_which_match(ws):
+    review = with_confidences(ws)
+    review.decide("1.png#0#0-5", "accept", "ann")
+    page = review.pictures(PhraseFilter(text="dog"), sort="-confidence")
+    assert (page.total, page.phrases) == (3, 3)
+    assert [records[0].key for _, records, _ in page.pictures] == list(KEYS[::-1])
+    for captions, records, matching in page.pictures:
+        assert (captions[0], len(records), matching) == (FIRST, 3, (records[0].id,))
+    second = review.pictures(PhraseFilter(state="open"), 1, 1)
+    assert (second.total, second.phrases, second.pictures[0][1][0].key) == (3, 8, KEYS[1])
+
+
+def test_a_phrase_that_changed_is_not_overwritten(ws, review):
+    shown = review.phrase(DOG)
+    other = Review(Workspace(ws.path))
+    other.decide(DOG, "reject", "ben")
+    with pytest.raises(ChangedError, match="changed by ben") as error:
+        review.decide(DOG, "accept", "ann", version=shown.version)
+    assert (error.value.phrase.who, review.phrase(DOG).state) == ("ben", "rejected")
+    assert review.decide(DOG, "accept", "ann", version=error.value.phrase.version).state == "accepted"
+    review.undo("ann")
+    other.undo("ben")
+    assert review.phrase(DOG).version == shown.version  # it is what was shown again
+
+
+def test_a_decision_sent_twice_is_stored_once(ws, review):
+    first = review.decide(DOG, "accept", "ann", decision="one-of-ann")
+    assert review.decide(DOG, "accept", "ann", version="an old one", decision="one-of-ann") == first
+    assert len(lines(ws.path / "decisions.jsonl")) == 1
+    with pytest.raises(DataError, match="another reviewer"):
+        review.decide(DOG, "accept", "ben", decision="one-of-ann")
+    assert review.undo("ann", "one-of-ann").phrases[0].state == "open"
+    assert review.undo("ann", "one-of-ann").phrases[0].state == "open"  # sent again: still undone, and nothing else
+    assert len(lines(ws.path / "decisions.jsonl")) == 2
+
+
+def test_many_at_once_are_undone_at_once_and_done_again(ws):
+    review = with_confidences(ws)
+    review.decide("1.png#0#13-18", "reject", "ben")
+    wanted = PhraseFilter(max_confidence=0.5)
+    with pytest.raises(ChangedError, match="4 phrases match by now, not 6") as error:
+        review.decide_many("accept", "ann", wanted, count=6)
+    assert error.value.count == 4
+    done = review.decide_many("accept", "ann", wanted, count=4, decision="many")
+    assert (done.count, {one.state for one in done.phrases}, done.decision) == (4, {"accepted"}, "many")
+    assert len(lines(ws.path / "decisions.jsonl")) == 2
+    after = Review(Workspace(ws.path)).progress()
+    assert (after.accepted, after.rejected, after.open) == (4, 1, 4)
+    undone = review.undo("ann")
+    assert (undone.count, review.progress().accepted, review.progress().rejected) == (4, 0, 1)
+    review.decide(DOG, "reject", "ben")  # meanwhile
+    again = review.redo("ann")
+    assert (again.decision, review.progress().accepted, review.phrase(DOG).who) == ("many", 3, "ben")
+    assert review.redo("ann") is None
+    review.undo("ann")
+    review.decide("3.png#0#0-5", "accept", "ann")
+    assert review.redo("ann") is None  # there is a new decision
+
+
+def test_the_rest_of_a_picture_but_what_changed(ws, review):
+    shown = review.page(PhraseFilter(key="1.png")).phrases
+    Review(Workspace(ws.path)).decide(DOG, "edit", "ben", text="dog")
+    done = review.decide_many("accept", "ann", [(one.id, one.version) for one in shown])
+    assert (done.count, done.changed) == (2, (DOG,))
+    assert [one.state for one in review.page(PhraseFilter(key="1.png")).phrases] == ["edited", "accepted", "accepted"]
+    nothing = review.decide_many("accept", "ann", [("nothing", None)])
+    assert (nothing.count, nothing.changed) == (0, ("nothing",))
+    with pytest.raises(DataError, match="choose the state open"):
+        review.decide_many("accept", "ann", PhraseFilter(state="accepted"))
+
+
+def test_nobody_takes_back_what_is_anothers(ws, review):
+    review.decide(DOG, "accept", "ben", decision="one-of-ben")
+    assert review.undo("ann") is None
+    with pytest.raises(WorkspaceError, match="only ben can undo it"):
+        review.undo("ann", "one-of-ben")
+    assert review.phrase(DOG).state == "accepted"
+
+
+def test_the_pace_is_of_single_decisions(ws, review):
+    assert (review.progress().pace, review.progress().minutes_left) == (0.0, None)
+    review.decide_many("accept", "ann", PhraseFilter(key="1.png"))
+    assert review.progress().pace == 0.0
+    review.decide("3.png#0#0-5", "accept", "ann")
+    review.decide("3.png#0#13-18", "accept", "ann")
+    progress = review.progress()
+    assert (progress.pace, progress.minutes_left) == (2.0, 2.0)

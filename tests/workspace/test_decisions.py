@@ -29,9 +29,9 @@ def test_the_last_one_holds_and_undo_brings_back_the_one_before(tmp_path):
     for one in (first, second, other):
         log.add(one)
     assert log.of("1.png") == [second, other]
-    assert log.undo("ann") == other  # her last, though not the last of all
+    assert log.undo("ann").decisions == (other,)  # her last, though not the last of all
     assert log.of("1.png") == [second]
-    assert log.undo("ben") == second
+    assert log.undo("ben").decisions == (second,)
     assert log.of("1.png") == [first]
     assert log.undo("ben") is None
     again = Decisions(tmp_path)

@@ -1,4 +1,4 @@
-"""Checks of what people enter in an edit: words of the caption, a box in the image, a name."""
+"""Checks of what people enter: words of the caption, a box in the image, a name; the decision made of it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from phrasebox.boxes import covers_image
 from phrasebox.errors import DataError
+from phrasebox.review.records import PhraseRecord
 from phrasebox.text.words import words
 from phrasebox.types import Box, Span
+from phrasebox.workspace.decisions import Decision, Verdict
 
 _LONGEST_NAME = 80  # characters of a reviewer's name
 _LEAST_SIDE = 1.0  # pixels of a drawn box
@@ -81,3 +84,28 @@ def box_in(box: Sequence[float], width: int, height: int) -> Box:
     if x2 - x1 < _LEAST_SIDE or y2 - y1 < _LEAST_SIDE:
         raise DataError(f"the box is not inside the picture of {width} x {height} pixels, or has a side below a pixel")
     return Box(x1, y1, x2, y2)
+
+
+def decision_on(
+    now: PhraseRecord,
+    verdict: Verdict,
+    who: str,
+    text: str | None = None,
+    span: Span | None = None,
+    box: Sequence[float] | None = None,
+) -> Decision:
+    """A person's decision on a phrase as it is now; arguments and errors as of `Review.decide`."""
+    if verdict != "edit" and not (text is span is box is None):
+        raise DataError(f"to {verdict} takes no text, span or box; edit the phrase to change it")
+    if verdict == "accept" and now.state == "edited":
+        verdict = "edit"
+    new_span, new_box, whole = now.span, now.box, now.whole_image
+    if span is not None:
+        new_span = span_in(span, now.sentence)
+    elif text is not None:
+        new_span = place_of(text, now.sentence, now.span)
+    if box is not None:
+        new_box = box_in(box, now.width, now.height)
+        whole = covers_image(new_box, now.width, now.height)
+    size = (now.width, now.height)
+    return Decision(verdict, now.key, now.sentence, now.found, now.found_box, new_span, new_box, size, who, whole)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+import regex
+
+from phrasebox.errors import PhraseboxError
 from phrasebox.types import Box, Span
 from phrasebox.workspace.apply_decisions import Settled, State
 from phrasebox.workspace.schema import further_box, phrase_id
+
+Sort = Literal["order", "confidence", "-confidence"]
+"""Order of phrases: that of images, captions and words; or the least or the most confident first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,12 @@ class PhraseFilter:
     state : {"open", "accepted", "rejected", "edited"} or None
     key : str or None
         Key of the image.
+    word : str or None
+        Word that the phrase contains, ignoring case.
+    min_confidence, max_confidence : float or None
+        The confidence is at least the one and below the other.
+    unknown : bool or None
+        Whether the model has not learned the words; see `phrasebox.types.Phrase`.
     """
 
     split: str | None = None
@@ -35,6 +48,10 @@ class PhraseFilter:
     length: tuple[int, int] | None = None
     state: State | None = None
     key: str | None = None
+    word: str | None = None
+    min_confidence: float | None = None
+    max_confidence: float | None = None
+    unknown: bool | None = None
 
     def image_fits(self, key: str, split: str) -> bool:
         """Whether the filter accepts the phrases of an image."""
@@ -49,7 +66,20 @@ class PhraseFilter:
             and (self.min_score is None or record.score >= self.min_score)
             and low <= len(record.text.split()) <= high
             and (not self.text or self.text.lower() in record.text.lower())
+            and (not self.word or regex.search(word_pattern(self.word), record.text) is not None)
+            and (self.min_confidence is None or record.confidence >= self.min_confidence)
+            and (self.max_confidence is None or record.confidence < self.max_confidence)
+            and self.unknown in (None, record.unknown)
         )
+
+
+def word_pattern(word: str) -> str:
+    """Regular expression of a whole word, ignoring case, for both `regex` and Arrow.
+
+    >>> [bool(regex.search(word_pattern("cat"), text)) for text in ("A Cat", "cat-like", "cats", "scatter")]
+    [True, True, False, False]
+    """
+    return rf"(?i)(?:^|[^\p{{L}}\p{{N}}_]){regex.escape(word, special_only=True)}(?:$|[^\p{{L}}\p{{N}}_])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +104,8 @@ class PhraseRecord:
         Person and time of the decision in force; empty if there is none.
     unknown : bool
         See `phrasebox.types.Phrase`.
+    decision : str
+        Identifier of the decision in force; empty if there is none.
     """
 
     id: str
@@ -96,6 +128,13 @@ class PhraseRecord:
     who: str = ""
     when: str = ""
     unknown: bool = False
+    decision: str = ""
+
+    @property
+    def version(self) -> str:
+        """Changes with every decision about the phrase, and when it is decoded anew."""
+        seen = self.decision, self.state, self.span, self.sentence, [round(x, 2) for x in (*self.box, *self.found_box)]
+        return hashlib.blake2b(repr((seen, round(self.score, 5))).encode(), digest_size=8).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``json.dumps``, boxes to 1/100 pixel."""
@@ -120,6 +159,7 @@ class PhraseRecord:
             "state": self.state,
             "who": self.who,
             "when": self.when,
+            "version": self.version,
         }
 
 
@@ -137,8 +177,74 @@ class PhrasePage:
 
 
 @dataclass(frozen=True, slots=True)
+class PicturePage:
+    """One page of images with matching phrases: all phrases of each, the matching ones' ids, and how many match in all.
+
+    Attributes
+    ----------
+    total, phrases : int
+        Number of images with matching phrases, and of matching phrases.
+    pictures : tuple of (captions, records, ids)
+        Of every image its captions, all its phrases, and the ids of the matching ones.
+    """
+
+    total: int
+    phrases: int
+    offset: int
+    pictures: tuple[tuple[tuple[str, ...], tuple[PhraseRecord, ...], tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """What became of an action on phrases.
+
+    Attributes
+    ----------
+    decision : str
+        Identifier of the action, for `Review.undo`.
+    count : int
+        Number of phrases that it decides on.
+    phrases : tuple of PhraseRecord
+        The first of them, as they are now.
+    changed : tuple of str
+        Ids of the phrases that were left alone, as they are no longer what was shown.
+    """
+
+    decision: str
+    count: int
+    phrases: tuple[PhraseRecord, ...]
+    changed: tuple[str, ...] = ()
+
+
+class ChangedError(PhraseboxError):
+    """What was shown to the reviewer has changed since; nothing is stored.
+
+    Attributes
+    ----------
+    phrase : PhraseRecord or None
+        The phrase as it is now.
+    count : int or None
+        The number of phrases that match now.
+    """
+
+    def __init__(self, message: str, phrase: PhraseRecord | None = None, count: int | None = None) -> None:
+        super().__init__(message)
+        self.phrase, self.count = phrase, count
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
-    """Progress of a review: phrases by state, and decisions in force by person."""
+    """Progress of a review.
+
+    Attributes
+    ----------
+    total, open, accepted, rejected, edited : int
+        Phrases, all and by state.
+    people : dict of str to int
+        Decisions in force by person.
+    pace : float
+        Single decisions a minute in the last ten minutes.
+    """
 
     total: int
     open: int
@@ -146,6 +252,22 @@ class Progress:
     rejected: int
     edited: int
     people: dict[str, int]
+    pace: float = 0.0
+
+    @property
+    def minutes_left(self) -> float | None:
+        """Minutes until all phrases are reviewed at this pace; None without one."""
+        return self.open / self.pace if self.pace else None
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar of the histogram of confidence: phrases from ``low`` to below ``high``, and those without a decision."""
+
+    low: float
+    high: float
+    count: int
+    open: int
 
 
 def records_of(
@@ -180,5 +302,6 @@ def records_of(
             decision.who if decision else "",
             decision.when if decision else "",
             phrase.unknown,
+            decision.id if decision else "",
         )
         counts[one.caption] += 1

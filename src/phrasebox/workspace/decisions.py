@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import threading
+from bisect import insort
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args
 from uuid import uuid4
@@ -56,7 +57,7 @@ class Decision:
     size: tuple[int, int]
     who: str
     whole_image: bool = False
-    when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    when: str = field(default_factory=lambda: _now())
     id: str = field(default_factory=lambda: uuid4().hex)
 
     def __post_init__(self) -> None:
@@ -108,11 +109,46 @@ class Decision:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a reviewer did at once: one decision or many, which one undo takes back.
+
+    Attributes
+    ----------
+    id : str
+        Chosen by the caller, so that the same action sent twice is stored once.
+    who, when : str
+        Name of the reviewer, and time in ISO 8601.
+    """
+
+    id: str
+    who: str
+    when: str
+    decisions: tuple[Decision, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The action as one line of the log, so that a crash leaves all of it or nothing."""
+        if len(self.decisions) == 1:
+            return self.decisions[0].to_json()
+        return {
+            "id": self.id,
+            "when": self.when,
+            "who": self.who,
+            "many": [decision.to_json() for decision in self.decisions],
+        }
+
+    @classmethod
+    def from_json(cls, line: Mapping[str, Any]) -> Action:
+        """The action that `to_json` wrote."""
+        made = tuple(map(Decision.from_json, line.get("many", [line])))
+        return cls(line["id"], line["who"], line["when"], made)
+
+
 class Decisions:
     """The decisions of a workspace; safe with several threads and processes.
 
-    A line is on disk before `add` returns; an incomplete line, left by a crash, is ignored. In an object store, where a
-    file cannot be appended to, the log is read once and is read-only.
+    A line is on disk before a method that writes it returns; an incomplete line, left by a crash, is ignored. In an
+    object store, where a file cannot be appended to, the log is read once and is read-only.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -124,7 +160,10 @@ class Decisions:
 
     def _forget(self) -> None:
         self._at, self._inode = 0, 0
-        self._made: dict[str, Decision] = {}  # in the order of the log, without undone ones
+        self._known: dict[str, Action] = {}  # every action, also undone ones
+        self._order: dict[str, int] = {}  # decision -> its place in the log
+        self._made: dict[str, Action] = {}  # those in force, in the order of undoing
+        self._undone: dict[str, dict[str, Action]] = defaultdict(dict)  # reviewer -> what can be done again
         self._history: dict[Place, list[Decision]] = defaultdict(list)
         self._of_image: dict[str, dict[Place, None]] = defaultdict(dict)
 
@@ -169,18 +208,30 @@ class Decisions:
     def _take_all(self, lines: bytes) -> None:
         for line in lines.splitlines():
             with suppress(ValueError, LookupError, TypeError, AttributeError, DataError):  # an incomplete line
-                self._changed.add(self._take(json.loads(line)))
+                action = self._take(json.loads(line))
+                self._changed |= {decision.key for decision in action.decisions}
 
-    def _take(self, line: Mapping[str, Any]) -> str:
+    def _take(self, line: Mapping[str, Any]) -> Action:
         if "undo" in line:
-            undone = self._made.pop(line["undo"])
-            self._history[undone.place].remove(undone)
-            return undone.key
-        decision = Decision.from_json(line)
-        self._made[decision.id] = decision
-        self._history[decision.place].append(decision)
-        self._of_image[decision.key][decision.place] = None
-        return decision.key
+            action = self._made.pop(line["undo"])
+            for decision in action.decisions:
+                self._history[decision.place].remove(decision)
+            self._undone[action.who][action.id] = action
+            return action
+        if "redo" in line:
+            action = self._known[line["redo"]]
+            del self._undone[action.who][action.id]
+        else:
+            action = Action.from_json(line)
+            self._known[action.id] = action
+            self._undone.pop(action.who, None)
+            self._order |= {one.id: len(self._order) + n for n, one in enumerate(action.decisions)}
+        self._made[action.id] = action
+        for decision in action.decisions:
+            # At its old place: what others decided on the phrase since stays in force.
+            insort(self._history[decision.place], decision, key=lambda one: self._order[one.id])
+            self._of_image[decision.key][decision.place] = None
+        return action
 
     @property
     def keys(self) -> list[str]:
@@ -199,35 +250,98 @@ class Decisions:
         with self._guard:
             return [made[-1] for made in self._history.values() if made]
 
+    def pace(self, minutes: int) -> float:
+        """Single decisions a minute, not undone, since the first of the last ``minutes``."""
+        now = datetime.now(UTC)
+        since = (now - timedelta(minutes=minutes)).isoformat(timespec="seconds")
+        with self._guard:
+            recent = [one.when for one in self._made.values() if len(one.decisions) == 1 and one.when > since]
+        if not recent:
+            return 0.0
+        return len(recent) / max(1.0, (now - datetime.fromisoformat(min(recent))).total_seconds() / 60)
+
     def add(self, decision: Decision) -> None:
-        """Append a decision to the log.
+        """Append a decision to the log; raises as `act`."""
+        self.act(decision.id, decision.who, lambda: [decision])
+
+    def act(self, id: str, who: str, make: Callable[[], Sequence[Decision]]) -> Action:
+        """Append one action to the log, unless it is there.
+
+        Parameters
+        ----------
+        id : str
+            Identifier of the action; if the log has it, nothing is written, and the action is returned as it was.
+        make : callable
+            Returns the decisions. It is called when no other process can write, after the log is read to its end, so
+            that it can check what it decides on; what it raises is raised, and nothing is written then.
 
         Raises
         ------
+        DataError
+            If another reviewer has used the identifier.
         WorkspaceError
             If another process keeps the log locked.
         OSError
             If the log cannot be written; it is then unchanged.
         """
         with self._guard:
-            self._append(lambda: decision.to_json())
-
-    def undo(self, who: str) -> Decision | None:
-        """Undo a reviewer's last decision that is not undone yet and return it; None if there is none."""
-        with self._guard:
-            found: list[Decision] = []
+            done: list[Action] = []
 
             def line() -> dict[str, Any] | None:
-                found.extend([made for made in self._made.values() if made.who == who][-1:])
-                if not found:
+                if known := self._known.get(id):
+                    if known.who != who:
+                        raise DataError("this decision id was used by another reviewer; make a new one")
+                    done.append(known)
                     return None
-                when = datetime.now(UTC).isoformat(timespec="seconds")
-                return {"id": uuid4().hex, "when": when, "who": who, "undo": found[0].id}
+                made = tuple(make())
+                made = (replace(made[0], id=id),) if len(made) == 1 else made
+                done.append(Action(id, who, _now(), made))
+                return done[0].to_json() if made else None
+
+            self._append(line)
+            return done[0]
+
+    def undo(self, who: str, id: str | None = None) -> Action | None:
+        """Undo a reviewer's last action that is not undone yet and return it; None if there is none.
+
+        Parameters
+        ----------
+        id : str, optional
+            Undo this action of the reviewer's instead; if it is undone already, it stays so and is returned.
+
+        Raises
+        ------
+        WorkspaceError
+            If the action is another reviewer's.
+        """
+        return self._turn("undo", who, id, lambda: self._made)
+
+    def redo(self, who: str, id: str | None = None) -> Action | None:
+        """Do again what a reviewer undid last, if there was no new action of theirs since; parameters as of `undo`.
+
+        What others have decided on the same phrases since stays in force.
+        """
+        return self._turn("redo", who, id, lambda: self._undone.get(who, {}))
+
+    def _turn(self, verb: str, who: str, id: str | None, among: Callable[[], Mapping[str, Action]]) -> Action | None:
+        with self._guard:
+            found: list[Action] = []
+
+            def line() -> dict[str, Any] | None:
+                if id is not None and (known := self._known.get(id)):
+                    if known.who != who:
+                        raise WorkspaceError(f"this is a decision of {known.who}; only {known.who} can {verb} it")
+                    found.append(known)
+                elif id is None:
+                    found.extend([action for action in among().values() if action.who == who][-1:])
+                if not found or found[0].id not in among():
+                    return None
+                return {"id": uuid4().hex, "when": _now(), "who": who, verb: found[0].id}
 
             self._append(line)
             return found[0] if found else None
 
-    def _append(self, line: Any) -> None:
+    def _append(self, line: Callable[[], dict[str, Any] | None]) -> None:
         """Append the line that ``line()`` returns; it is called under the lock, after the log is read to its end."""
         from filelock import FileLock, Timeout
 
@@ -241,6 +355,10 @@ class Decisions:
         except Timeout:
             raise WorkspaceError("another process keeps the decisions locked; stop it and try again") from None
         self.refresh()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _write_line(file: Path, line: str) -> None:

@@ -168,6 +168,11 @@ class WorkspaceReader:
         """Some columns of all rows of a table, in the order of writing."""
         return self._tables.scan(table, columns)
 
+    def columns(self, table: str) -> set[str]:
+        """Names of the columns of a table; empty if there is no table."""
+        opened = self._tables.open(table)
+        return set() if opened is None else set(opened.schema.names)
+
     def rows_at(self, table: str, places: Sequence[int]) -> list[dict[str, Any]]:
         """Rows of a table at these indices (order of writing), as plain values."""
         opened = self._tables.open(table)
