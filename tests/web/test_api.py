@@ -32,7 +32,7 @@ def test_ground_as_the_command_line(client, images, aligner_folder, capsys):
     upload = {"image": ("cat.txt", (images / CAT).read_bytes(), "text/plain")}  # what it is called says nothing
     found = client.post("/api/ground", data={"sentence": SENTENCE, "beta": "0.2"}, files=upload)
     assert found.status_code == 200
-    assert found.json() == printed | {"image": ""}
+    assert found.json() == printed | {"image": "", "unknown_words": []}
     by_key = client.post("/api/ground", json={"image": CAT, "sentence": SENTENCE, "matrix": True}).json()
     assert by_key["image"] == CAT
     assert (len(by_key["scores"]), len(by_key["words"]), len(by_key["assignment"])) == (6, 6, 6)
@@ -70,7 +70,9 @@ def test_phrases_are_read_decided_taken_back_and_exported(client, ws, tmp_path, 
         body = {"id": phrase["id"], "verdict": verdict, "who": "ann", **changes}
         return client.post("/api/phrases/decide", json=body)
 
-    assert decide(first, "accept").json() | {"when": ""} == first | {"state": "accepted", "who": "ann"}
+    accepted = decide(first, "accept").json()
+    assert accepted | {"when": "", "version": ""} == first | {"state": "accepted", "who": "ann", "version": ""}
+    assert accepted["version"] != first["version"]
     moved = decide(second, "edit", box=[1, 2, 30, 40], span=second["span"]).json()
     assert (moved["box"], moved["state"], moved["found"]) == ([1, 2, 30, 40], "edited", second["found"])
     assert decide(third, "reject").json()["state"] == "rejected"
@@ -80,7 +82,7 @@ def test_phrases_are_read_decided_taken_back_and_exported(client, ws, tmp_path, 
     exported = command(capsys, "export", ws.path, tmp_path / "own.jsonl", "--format", "odvg", "--reviewed")
     assert exported["phrases"] == 2
     assert client.post("/api/phrases/undo", json={"who": "ann"}).json()["phrase"] == third
-    assert client.post("/api/phrases/undo", json={"who": "ben"}).json() == {"phrase": None}
+    assert client.post("/api/phrases/undo", json={"who": "ben"}).json()["phrase"] is None
     again = Service(Workspace(ws.path)).review.progress()  # as after a restart
     assert (again.accepted, again.edited, again.rejected) == (1, 1, 0)
 
@@ -108,8 +110,9 @@ def test_health_and_results(client, ws):
     assert client.get("/api/health").json() == {"status": "ok", "waiting": 0}
     (ws.path / "results").mkdir()
     (ws.path / "results" / "val.json").write_text('[{"protocol": "p", "rows": [{"R@1": NaN}]}]')
-    told = {"tables": [{"protocol": "p", "rows": [{"R@1": None}], "file": "val"}], "trainings": {}}
-    assert client.get("/api/results").json() == told
+    told = client.get("/api/results").json()
+    assert told["tables"] == [{"protocol": "p", "rows": [{"R@1": None}], "file": "val"}]
+    assert (told["trainings"], told["empty"]) == ({}, None)
 
 
 def test_openapi_names_every_path_and_what_it_takes(client):
@@ -117,7 +120,10 @@ def test_openapi_names_every_path_and_what_it_takes(client):
     assert described["servers"] == [{"url": "/api"}]
     paths = {
         *("/health", "/ground", "/describe", "/search", "/like", "/phrases", "/phrases/decide", "/phrases/undo"),
-        *("/phrases/progress", "/images", "/images/{key}", "/results"),
+        *(f"/phrases/{path}" for path in ("one", "pictures", "histogram", "progress", "decide-many", "redo")),
+        *("/workspace", "/summary", "/map", "/regions", "/images", "/images/{key}", "/samples/{name}", "/results"),
+        *("/exports", "/exports/count", "/exports/download", "/events"),
+        *("/jobs", "/jobs/{id}", "/jobs/{id}/log", "/jobs/{id}/stop", "/jobs/{id}/continue"),
         *(f"/label-studio/{path}" for path in ("setup", "health", "webhook", "predict")),
     }
     assert set(described["paths"]) == paths
@@ -167,6 +173,30 @@ REFUSALS = [
     ("post", "/api/phrases/decide", {"json": {"id": "x", "verdict": "accept"}}, 422),
     ("post", "/api/phrases/decide", {"content": b"{", "headers": {"content-type": "application/json"}}, 422),
     ("post", "/api/phrases/undo", {"json": {"who": "\x00"}}, 422),
+    ("post", "/api/phrases/decide-many", {"json": {"verdict": "accept", "who": "ann"}}, 422),
+    ("post", "/api/phrases/decide-many", {"json": {"verdict": "edit", "who": "ann", "phrases": []}}, 422),
+    ("post", "/api/phrases/undo", {"json": {"who": "ann", "decision": "../x"}}, 422),
+    ("get", "/api/phrases?sort=random", {}, 422),
+    ("get", "/api/phrases/one?id=x", {}, 404),
+    ("get", "/api/search?sentence=cat&offset=999", {}, 422),
+    ("get", "/api/map?limit=0", {}, 422),
+    ("get", "/api/regions?image=nothing", {}, 404),
+    ("get", "/api/images?key=nothing", {}, 404),
+    ("get", "/api/samples/nothing", {}, 404),
+    ("post", "/api/images", {"files": {"image": b"no picture"}}, 415),
+    ("post", "/api/images", {"files": {"image": b"x"}, "data": {"captions": "{}"}}, 422),
+    ("post", "/api/images", {"data": {"captions": "[]"}}, 422),
+    ("get", "/api/exports/download", {}, 422),
+    ("get", "/api/exports/download?format=nothing", {}, 422),
+    ("get", "/api/exports/count?min_confidence=2", {}, 422),
+    ("get", "/api/jobs/nothing", {}, 404),
+    ("get", "/api/jobs/..%2f..", {}, 404),
+    ("post", "/api/jobs", {"json": {"stage": "serve"}}, 404),
+    ("post", "/api/jobs", {"json": {"stage": "align", "options": {"config": "/etc/passwd"}}}, 422),
+    ("post", "/api/jobs", {"json": {"stage": "align", "options": {"epochs": "many"}}}, 422),
+    ("post", "/api/jobs", {"json": {"stage": "align", "options": {"name": "../../out"}}}, 422),
+    ("post", "/api/jobs", {"json": {"stage": "ground", "options": {"model": "nothing"}}}, 404),
+    ("post", "/api/jobs/nothing/stop", {}, 404),
     ("get", "/api/images/nothing.png", {}, 404),
     ("get", f"/api/images/{CAT}?width=0", {}, 422),
 ]
@@ -203,10 +233,10 @@ def test_busy_and_slow_are_told(shared_ws, aligner, photograph):
     service = Service(shared_ws, aligner, limits=Limits(queue=0, seconds=0.2))
     client = TestClient(build(service, page=False), base_url="http://localhost")
     gate = threading.Event()
-    service.worker._pool.submit(gate.wait)
+    service.worker.begin(gate.wait)
     late = client.post("/api/ground", data={"sentence": "a cat"}, files={"image": photograph})
     assert (late.status_code, late.headers["retry-after"]) == (503, "2")
-    service.worker._pending += 1  # as if one ran
+    service.worker.queue = -1
     busy = client.post("/api/ground", data={"sentence": "a cat"}, files={"image": photograph})
     assert (busy.status_code, busy.headers["retry-after"]) == (429, "2")
     assert "try again" in busy.json()["error"]

@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 from phrasebox import cli
 from phrasebox.formats.label_studio import CONFIG
 from phrasebox.web import Service
+from phrasebox.web.access import Access
 from phrasebox.web.app import build
-from phrasebox.web.security import Access
 
 CAT = "in a folder/chelsea.png"
 BACKEND = "/api/label-studio"

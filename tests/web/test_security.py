@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 from urllib.parse import quote
@@ -10,15 +11,16 @@ import pytest
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from phrasebox.errors import SettingsError
 from phrasebox.io.offline import go_offline
 from phrasebox.web import Limits, Service
+from phrasebox.web.access import Access, WrongTokens, is_loopback, own_token
 from phrasebox.web.app import build
-from phrasebox.web.security import Access, Guard, is_loopback
+from phrasebox.web.security import Guard
 
 CAT = "in a folder/chelsea.png"
 TOKEN = "a-token-of-the-test"
@@ -39,12 +41,6 @@ async def _shown(request):
     return HTMLResponse("RuntimeError: secret /home/ann", 500)
 
 
-async def _socket(websocket):
-    await websocket.accept()
-    await websocket.send_text("hello")
-    await websocket.close()
-
-
 def guarded(access=OPEN, limits=LIMITS) -> TestClient:
     routes = [
         Route("/", lambda request: HTMLResponse("<h1>page</h1>")),
@@ -53,8 +49,8 @@ def guarded(access=OPEN, limits=LIMITS) -> TestClient:
         Route("/broken", _broken),
         Route("/api/broken", _broken),
         Route("/shown", _shown),
+        Route("/api/asked", lambda request: JSONResponse({})),
         Route("/api/health", lambda request: JSONResponse({})),
-        WebSocketRoute("/socket", _socket),
     ]
     app = Guard(Starlette(routes=routes), access, limits)
     return TestClient(app, "http://localhost", follow_redirects=False, raise_server_exceptions=False)
@@ -127,25 +123,40 @@ def test_changes_come_from_the_own_page_alone(headers, status):
     assert guarded().post("/echo", headers=headers).status_code == status
 
 
-def test_sockets_come_from_the_own_page_alone():
-    client = guarded()
-    with client.websocket_connect(SOCKET, headers={"origin": "http://localhost"}) as socket:
-        assert socket.receive_text() == "hello"
-    for headers in ({"origin": "http://evil.example"}, {"host": "evil.example"}):
-        with pytest.raises(WebSocketDisconnect), client.websocket_connect(SOCKET, headers=headers):
-            pass
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"sec-fetch-site": "none"}, 200),  # an address that was typed
+        ({"sec-fetch-site": "same-origin"}, 200),
+        ({"sec-fetch-site": "same-site"}, 403),  # another port of this machine
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"origin": "http://evil.example"}, 403),
+    ],
+)
+def test_other_sites_cannot_ask_the_api_either(headers, status):
+    assert guarded().get("/api/asked", headers=headers).status_code == status
+    assert guarded().get("/", headers=headers).status_code in (200, 403)
+    if "origin" not in headers:
+        assert guarded().get("/", headers=headers).status_code == 200  # a link to the page is followed
+
+
+def test_there_are_no_sockets():
+    with pytest.raises(WebSocketDisconnect), guarded().websocket_connect(SOCKET):
+        pass
 
 
 # The token
 
 
 def test_a_token_is_demanded_where_others_come():
-    with pytest.raises(SettingsError, match="PHRASEBOX_TOKEN"):
-        Access.on("0.0.0.0")
+    for host in ("0.0.0.0", "127.0.0.1"):
+        with pytest.raises(SettingsError, match="PHRASEBOX_TOKEN"):
+            Access.on(host)
     for weak in ("short", "x" * 15, "with a space in between", "ümlaut-ümlaut-ümlaut", "new\nline-new-line-new"):
         with pytest.raises(SettingsError, match="16 printable"):
             Access.on("0.0.0.0", weak)
-    assert Access.on("127.0.0.1") == Access(names=frozenset({"localhost", "127.0.0.1", "::1"}))
+    assert Access.on("127.0.0.1", TOKEN) == Access(TOKEN, frozenset({"localhost", "127.0.0.1", "::1"}))
     assert [is_loopback(h) for h in ("127.9.9.9", "localhost", "::1", "10.0.0.1", "::", "a.b")] == [True] * 3 + [
         False
     ] * 3
@@ -160,16 +171,12 @@ def test_nothing_without_it(path):
             assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
             assert list(answer.json()) == ["error"]
     assert client.get("/api/health").status_code == 200
-    with pytest.raises(WebSocketDisconnect), client.websocket_connect(SOCKET):
-        pass
 
 
 def test_with_it():
     client = guarded(Access(TOKEN))
     for scheme in ("Bearer", "bearer"):
         assert client.post("/api/echo", headers={"authorization": f"{scheme} {TOKEN}"}, content=b"xy").text == "2"
-    with client.websocket_connect(SOCKET, headers={"authorization": f"Bearer {TOKEN}"}) as socket:
-        assert socket.receive_text() == "hello"
 
 
 def test_a_visitor_enters_by_the_address_and_has_a_cookie_from_then_on():
@@ -184,8 +191,6 @@ def test_a_visitor_enters_by_the_address_and_has_a_cookie_from_then_on():
     assert re.search("SameSite=lax", cookie, re.IGNORECASE)
     assert TOKEN not in cookie
     assert client.get("/", headers=HTML).text == "<h1>page</h1>"
-    with client.websocket_connect(SOCKET, headers={"cookie": cookie.partition(";")[0]}) as socket:
-        assert socket.receive_text() == "hello"
     assert guarded(Access("another-token-of-the-test")).get("/", headers={"cookie": cookie}).status_code == 401
 
 
@@ -203,6 +208,44 @@ def test_the_token_is_compared_in_constant_time(monkeypatch):
     access = Access(TOKEN)
     assert not access.admits(Headers({"authorization": "Bearer wrong"}))
     assert (b"wrong", TOKEN.encode()) in compared
+
+
+def test_wrong_tokens_slow_down_and_do_not_lock_out_who_is_in():
+    client = guarded(Access(TOKEN))
+    client.get(f"/?token={TOKEN}")
+    own = {"cookie": "; ".join(f"{name}={value}" for name, value in client.cookies.items())}
+    other = guarded(Access(TOKEN))
+    tries = [other.get("/api/asked", headers={"authorization": f"Bearer wrong-{n}"}) for n in range(6)]
+    assert [one.status_code for one in tries] == [401] * 4 + [429] * 2
+    assert int(tries[-1].headers["retry-after"]) >= 1
+    right = other.get("/api/asked", headers={"authorization": f"Bearer {TOKEN}"})
+    assert right.status_code == 429  # else what is wrong would be told at full speed
+    assert other.get("/api/asked", headers=own).status_code == 200
+
+
+def test_the_wait_doubles_and_ends():
+    now = [0.0]
+    wrong, waits = WrongTokens(lambda: now[0]), []
+    for _ in range(12):
+        wrong.add("a")
+        waits.append(wrong.wait("a"))
+        now[0] += waits[-1]
+        assert (wrong.wait("a"), wrong.wait("b")) == (0.0, 0.0)
+    assert waits == [0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60]
+    wrong.forget("a")
+    wrong.add("a")
+    assert wrong.wait("a") == 0.0
+
+
+def test_the_own_token_is_made_once_and_only_its_user_reads_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    token, file = own_token(), tmp_path / "phrasebox" / "token"
+    assert (own_token(), len(token) >= 32, file.stat().st_mode & 0o777) == (token, True, 0o600)
+    file.chmod(0o644)  # others have read it
+    again = own_token()
+    assert (again != token, file.stat().st_mode & 0o777, own_token()) == (True, 0o600, again)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "phrasebox" / "token"))
+    assert len(own_token()) >= 32  # without a place for it
 
 
 # What answers say to a browser
@@ -232,6 +275,7 @@ def test_headers_on_every_answer():
         assert "frame-ancestors 'none'" in policy
         assert "http" not in policy  # nothing comes from elsewhere
         assert "access-control-allow-origin" not in answer.headers
+    assert not any("unsafe" in answer.headers["content-security-policy"] for answer in answers)
     assert all("sandbox" in answer.headers["content-security-policy"] for answer in answers[6:8])
 
 
@@ -271,6 +315,63 @@ def test_bodies_are_counted_as_they_come():
     told = client.post("/api/echo", content=bytes(200_000), headers=upload)
     assert (told.status_code, told.json()) == (413, {"error": "more than 100,000 bytes were sent; send a smaller file"})
     assert client.post("/api/echo", content=b"", headers={"content-length": "9" * 400}).status_code == 413
+
+
+def asgi(app, headers, messages):
+    """Send messages to an ASGI application by hand; then the client goes, unless the last one waits."""
+    sent: list[dict] = []
+
+    async def main():
+        waiting = iter(messages)
+
+        async def receive():
+            message = next(waiting, None)
+            if message == "wait":
+                await asyncio.sleep(60)
+            return message or {"type": "http.disconnect"}
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": "/api/echo", "query_string": b"", "scheme": "http"}
+        named = [(b"host", b"localhost"), *headers]
+        await app({**scope, "headers": named, "http_version": "1.1", "client": ("1.2.3.4", 5)}, receive, send)
+
+    asyncio.run(main())
+    return sent
+
+
+LENGTH = [(b"content-length", b"9")]
+PART = {"type": "http.request", "body": b"123", "more_body": True}
+
+
+def test_a_body_that_does_not_come_is_refused_in_time():
+    app = Guard(Starlette(routes=[Route("/api/echo", _echo, methods=["POST"])]), OPEN, Limits(pause=0.05))
+    start, body = asgi(app, LENGTH, [PART, "wait"])
+    assert (start["status"], b"did not arrive in time" in body["body"]) == (408, True)
+
+
+def test_who_breaks_off_is_no_error(caplog):
+    app = Guard(Starlette(routes=[Route("/api/echo", _echo, methods=["POST"])]), OPEN, LIMITS)
+    assert asgi(app, LENGTH, [PART]) == []
+    assert caplog.text == ""
+
+
+def test_the_work_of_who_has_gone_is_cancelled(caplog):
+    ended = []
+
+    async def work(request):
+        await request.body()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+
+    app = Guard(Starlette(routes=[Route("/api/echo", work, methods=["POST"])]), OPEN, LIMITS)
+    assert asgi(app, LENGTH, [{**PART, "more_body": False}]) == []
+    assert asgi(app, [], []) == []  # without a body
+    assert (ended, caplog.text) == (["cancelled"] * 2, "")
 
 
 # Files

@@ -98,11 +98,12 @@ def test_descriptions(service, captioner, images):
 
 
 def test_search_and_like(service):
-    hits = run(service.search("a cat", 3))
+    hits = run(service.search("a cat", 3)).hits
     assert len(hits) == 3
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
-    assert all(hit.box is not None for hit in run(service.search("a cat", 3, region=True)))
-    assert run(service.like(CAT, 2)).images[0].key == CAT
+    assert all(hit.box is not None for hit in run(service.search("a cat", 3, region=True)).hits)
+    similar, more = run(service.like(CAT, 2))
+    assert (similar.images[0].key, more) == (CAT, True)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ def test_without_a_workspace(aligner, photograph):
 def test_without_a_captioner(aligner, photograph, monkeypatch, tmp_path):
     monkeypatch.setattr("phrasebox.captioner.Captioner.built_in", tmp_path / "none")
     service = Service(None, aligner)
-    assert not service.has_captioner
+    assert not service.models.has_captioner
     with pytest.raises(NotFoundError, match="phrasebox caption"):
         run(service.describe(photograph))
     service.close()

@@ -9,7 +9,7 @@ import pytest
 
 from phrasebox.errors import DataError
 from phrasebox.web.limits import BusyError, ModelTimeoutError, QueueTimeoutError
-from phrasebox.web.worker import Worker
+from phrasebox.web.worker import CLIENT, Worker
 
 
 class Gate:
@@ -112,5 +112,86 @@ def test_errors_of_the_work_and_the_end():
         for _ in range(3):
             with pytest.raises(QueueTimeoutError, match="stopping"):
                 await worker.run(fail)
+
+    asyncio.run(main())
+
+
+def test_clients_take_turns(gate):
+    order = []
+
+    async def main():
+        worker = Worker(queue=20, seconds=60)
+        first = asyncio.create_task(worker.run(gate))
+        await began(gate)
+        waiting = []
+        for client, count in (("many", 4), ("one", 1), ("two", 2)):
+            CLIENT.set(client)
+            waiting += [asyncio.create_task(worker.run(order.append, f"{client} {n}")) for n in range(count)]
+        await asyncio.sleep(0)
+        assert worker.places == {"": 0, "many": 1, "one": 2, "two": 3}
+        gate.open.set()
+        await asyncio.gather(first, *waiting)
+        worker.close()
+
+    asyncio.run(main())
+    assert order == ["many 0", "one 0", "two 0", "many 1", "two 1", "many 2", "many 3"]
+
+
+def test_what_can_runs_together_and_fails_alone(gate):
+    batches = []
+
+    def double(items):
+        batches.append(list(items))
+        return [DataError("no number") if item is None else 2 * item for item in items]
+
+    async def main():
+        worker = Worker(queue=20, seconds=60)
+        changes = []
+        worker.on_change = lambda: changes.append(worker.waiting)
+        first = asyncio.create_task(worker.run(gate))
+        await began(gate)
+        tasks = []
+        for n in range(10):
+            CLIENT.set(f"client {n % 3}")
+            tasks.append(asyncio.create_task(worker.run_together(double, None if n == 4 else n)))
+        await asyncio.sleep(0)
+        gone = tasks.pop(2)
+        gone.cancel()
+        await asyncio.wait([gone])
+        gate.open.set()
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        await first
+        assert [str(one) for one in found] == ["0", "2", "6", "no number", "10", "12", "14", "16", "18"]
+        worker.close()
+        assert max(changes) == 10
+
+    asyncio.run(main())
+    assert [len(batch) for batch in batches] == [8, 1]
+
+
+def test_the_end_is_told_to_who_waits(gate):
+    async def main():
+        worker = Worker(queue=5, seconds=60)
+        asyncio.create_task(worker.run(gate))  # noqa: RUF006
+        await began(gate)
+        waiting = asyncio.create_task(worker.run(gate))
+        await asyncio.sleep(0)
+        worker.close()
+        with pytest.raises(QueueTimeoutError, match="stopping"):
+            await waiting
+        gate.open.set()
+
+    asyncio.run(main())
+
+
+def test_what_comes_first_is_done_first_and_its_errors_are_for_others(gate):
+    def broken():
+        raise RuntimeError("no model")
+
+    async def main():
+        worker = Worker(queue=5, seconds=60)
+        worker.begin(broken)
+        assert await worker.run(lambda: "served") == "served"
+        worker.close()
 
     asyncio.run(main())

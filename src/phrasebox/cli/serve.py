@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 import socket
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -16,9 +16,6 @@ from phrasebox.cli.app import COMMON, Common
 from phrasebox.cli.shared import device
 from phrasebox.errors import MissingExtraError, SettingsError
 from phrasebox.io.paths import in_store, place
-
-_GRACE = 3  # seconds that open connections have to end
-_MESSAGE = 4 << 20  # largest WebSocket message, in bytes
 
 
 def serve(
@@ -42,7 +39,7 @@ def serve(
     port
         Port to listen on; 0 for any free one.
     token
-        Access token that visitors must send. If other machines can reach the host, the default is a new random one.
+        Access token that visitors must send; default: one that is made once for this user and machine.
     allow_host
         Additional host name under which the service is reached, for example behind a proxy.
     model
@@ -51,38 +48,25 @@ def serve(
         Folder or hub id of a captioner; default: the workspace's own, or the built-in one.
     """
     try:
-        import uvicorn
-
-        from phrasebox.web import Service
+        from phrasebox.web import Service, server
+        from phrasebox.web.access import Access, own_token
         from phrasebox.web.app import build
-        from phrasebox.web.security import Access, is_loopback
     except ImportError as error:
-        raise MissingExtraError((error.name or "nicegui").partition(".")[0], "web") from None
+        raise MissingExtraError((error.name or "fastapi").partition(".")[0], "web") from None
     from phrasebox.workspace.workspace import Workspace
 
-    if token is None and not is_loopback(host):
-        token = secrets.token_urlsafe(24)
-    access = Access.on(host, token or "", allow_host or ())
+    token = token or own_token()
+    access = Access.on(host, token, allow_host or ())
     where = None if ws is None else place(ws)
     workspace = None if where is None else Workspace(where if in_store(where) else where.absolute())
     listening = _listen(host, port)
     service = Service(workspace, model, captioner, device=device(common), workers=common.workers)
     app = build(service, access)
     service.warm()
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,  # it would contain the token
-            server_header=False,
-            ws_max_size=_MESSAGE,
-            timeout_graceful_shutdown=_GRACE,
-        )
-    )
     _quiet()
-    _print_address(listening, host, token, common)
+    _print_addresses(listening, host, token, common)
     try:
-        server.run(sockets=[listening])
+        server.run(app, listening, service.events.close)
     except KeyboardInterrupt:  # raised again by uvicorn after its shutdown
         if not common.silent:
             print("stopped", flush=True)
@@ -107,18 +91,34 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _print_address(listening: socket.socket, host: str, token: str | None, common: Common) -> None:
-    shown = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
-    shown = f"[{shown}]" if ":" in shown else shown
-    url = f"http://{shown}:{listening.getsockname()[1]}/"
-    entrance = f"{url}?token={token}" if token else url
+def _print_addresses(listening: socket.socket, host: str, token: str, common: Common) -> None:
+    """Print where the service is entered: on this machine, and by others where they can reach it."""
+    from phrasebox.web.access import is_loopback, own_addresses
+
+    port = listening.getsockname()[1]
+    everywhere = host in ("0.0.0.0", "::")
+    names = [socket.gethostname()] if everywhere else [host]
+    names += own_addresses() if everywhere else []
+    urls = [f"http://{f'[{name}]' if ':' in name else name}:{port}/" for name in dict.fromkeys(names)]
+    entrances = [f"{url}?token={token}" for url in urls]
     if common.json:
-        print(json.dumps({"url": url, "entrance": entrance, "api": f"{url}api/openapi.json"}), flush=True)
+        found = {"url": urls[0], "entrance": entrances[0], "entrances": entrances, "token": token}
+        print(json.dumps({**found, "api": f"{urls[0]}api/openapi.json"}), flush=True)
     elif not common.quiet:
-        print(f"{entrance}\nstop with Ctrl-C", flush=True)
+        print("\n".join(entrances), flush=True)
+        if not is_loopback(host) and sys.stdout.isatty():
+            _print_qr_code(entrances[-1])
+        print("stop with Ctrl-C", flush=True)
+
+
+def _print_qr_code(url: str) -> None:
+    """Print an address as a QR code, for phones."""
+    import segno
+
+    segno.make(url, micro=False).terminal(compact=True)
 
 
 def _quiet() -> None:
     """Do not log aborted connections and invalid requests."""
-    for name in ("uvicorn.error", "nicegui", "python_multipart"):
+    for name in ("uvicorn.error", "python_multipart"):
         logging.getLogger(name).setLevel(logging.ERROR)

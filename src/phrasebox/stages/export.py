@@ -96,17 +96,13 @@ def export(
         raise SettingsError(
             f"{format} has no classes; omit --classes, --min-count and --empty, or give {', '.join(sorted(CLASSES))}"
         )
-    if format in CAPTIONS_ONLY and reviewed:
-        raise SettingsError(f"{format} holds only captions; omit --reviewed, or give another --format")
+    _check_reviewed(format, reviewed)
     if masks_by is not None and format not in MASKS:
         raise SettingsError(f"{format} holds no masks; omit --masks, or choose among {', '.join(sorted(MASKS))}")
     pictures = UsablePictures(ws, names_pictures(format))
 
     def records() -> Iterator[GroundedImage]:
-        pictures.clear()
-        if format in CAPTIONS_ONLY:
-            return _captioned(ws, split, pictures)
-        found = grounded_records(ws, split, min_confidence, parts_only, reviewed, pictures)
+        found = records_for(ws, format, split, min_confidence, parts_only, reviewed, pictures)
         if masks_by is None:
             return found
         from phrasebox.stages.masks import with_masks
@@ -167,6 +163,28 @@ def note_export(ws: Workspace, out: Path, asked: Mapping[str, Any]) -> None:
 def _target(ws: Workspace, out: Path) -> str:
     path, own = place(out).absolute(), ws.path.absolute()
     return path.relative_to(own).as_posix() if path.is_relative_to(own) else str(path)
+
+
+def _check_reviewed(format: str, reviewed: bool) -> None:
+    if format in CAPTIONS_ONLY and reviewed:
+        raise SettingsError(f"{format} holds only captions; omit --reviewed, or give another --format")
+
+
+def records_for(
+    ws: Workspace,
+    format: str,
+    split: str | None,
+    min_confidence: float,
+    parts_only: bool,
+    reviewed: bool,
+    pictures: UsablePictures,
+) -> Iterator[GroundedImage]:
+    """Images with what a format holds of them; ``pictures`` collects those that are left out."""
+    _check_reviewed(format, reviewed)
+    pictures.clear()
+    if format in CAPTIONS_ONLY:
+        return _captioned(ws, split, pictures)
+    return grounded_records(ws, split, min_confidence, parts_only, reviewed, pictures)
 
 
 def grounded_records(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -17,7 +16,9 @@ from phrasebox.errors import (
     SettingsError,
     WorkspaceError,
 )
+from phrasebox.review import ChangedError
 from phrasebox.web.limits import RefusedError
+from phrasebox.web.public import public_message
 from phrasebox.web.service import Service
 
 _STATUS = (
@@ -25,7 +26,6 @@ _STATUS = (
     ((DataError, SettingsError), 422),
     ((WorkspaceError, ModelError, OfflineError), 409),
 )
-_PATH = re.compile(r"(?<![\w.:/\\-])(?:[A-Za-z]:)?(?:[/\\][^\s/\\'\",:;()<>]+)+")
 _RETRY_AFTER = 2  # seconds in the Retry-After header
 
 
@@ -38,23 +38,10 @@ def add_error_handlers(app: FastAPI, service: Service) -> None:
     async def on_error(request: Request, error: PhraseboxError) -> Response:
         status = error.status if isinstance(error, RefusedError) else _status(error)
         headers = {"retry-after": str(_RETRY_AFTER)} if status in (429, 503) else None
-        return JSONResponse({"error": public_message(str(error), hidden)}, status, headers)
-
-
-def public_message(message: str, workspace: str = "") -> str:
-    """One-line message without paths of this machine: the workspace becomes WS, other paths their last part.
-
-    Examples
-    --------
-    >>> public_message("/home/ann/w has no regions yet; run: phrasebox regions /home/ann/w", "/home/ann/w")
-    'WS has no regions yet; run: phrasebox regions WS'
-    >>> public_message("the config of /opt/models/mine is damaged and/or old")
-    'the config of mine is damaged and/or old'
-    """
-    if workspace:
-        message = message.replace(workspace, "WS")
-    message = _PATH.sub(lambda path: re.split(r"[/\\]", path[0])[-1], message)
-    return " ".join(message.split())
+        more = {}
+        if isinstance(error, ChangedError):
+            more = {"count": error.count, "phrase": error.phrase and error.phrase.to_json()}
+        return JSONResponse({"error": public_message(str(error), hidden), **more}, status, headers)
 
 
 def _status(error: PhraseboxError) -> int:

@@ -24,13 +24,19 @@ class Limits:
     sentence : int
         Characters of a sentence.
     hits : int
-        Results of a search.
+        Results of a search on one page.
+    depth : int
+        Results of a search on all pages.
     regions : int
         Regions or user boxes of a description.
     count : int
         Captions for an image or a region.
     page : int
         Phrases or images on one page of a list.
+    body_seconds : float
+        Time in which the body of a request has to arrive.
+    pause : float
+        Longest pause between two pieces of a body, in seconds.
     """
 
     bytes: int = 20 << 20
@@ -39,9 +45,12 @@ class Limits:
     queue: int = 64
     sentence: int = 1000
     hits: int = 100
+    depth: int = 1000
     regions: int = 50
     count: int = 8
     page: int = 200
+    body_seconds: float = 120.0
+    pause: float = 20.0
 
 
 class RefusedError(PhraseboxError):

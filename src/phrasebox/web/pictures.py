@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from phrasebox.workspace import schema as rows
 from phrasebox.workspace.schema import ImageRow
 from phrasebox.workspace.workspace import Workspace
 
+ImageArgument = bytes | str
+"""An image: the bytes of an upload, or the key of an image of the workspace."""
 KINDS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """Accepted formats by Pillow's names: raster formats whose decoders run no code and read no other file."""
 MEDIA_TYPE = "image/jpeg"
@@ -92,6 +94,11 @@ class Pictures:
         places = [p for p in known.values() if split is None or self._splits[p] == split]
         found = self._ws.rows_at("images", places[offset : offset + limit])
         return len(places), [rows.row_to_image(row) for row in found]
+
+    def splits(self, keys: Sequence[str]) -> list[str]:
+        """The split of each of these images; empty for one that is gone."""
+        known = self._row_numbers()
+        return [self._splits[known[key]] if key in known else "" for key in keys]
 
     def pixels(self, key: str, width: int | None = None) -> np.ndarray:
         """Decode an image to (H, W, 3) uint8, upright; scaled down to ``width`` if that is given and smaller.

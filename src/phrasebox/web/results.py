@@ -1,4 +1,4 @@
-"""Results stored in a workspace: tables of measurements, and training histories."""
+"""Results stored in a workspace: tables of measurements, one table a measure, and training histories."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from phrasebox.stages.doctor import next_steps
 from phrasebox.workspace.workspace import Workspace
+
+JOBS = "jobs"
+"""Folder of the workspace with what its jobs left; those that measured have a ``results.json``."""
+
+_TRAINED_ON = ("train", "all")  # splits with images that models of the workspace are trained on
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +27,20 @@ class Results:
         As `phrasebox.evaluate.ResultTable.to_json`, with the name of their ``file``.
     trainings : dict of str to list of dict
         Epochs of the training of each model of the workspace.
+    measures : list of dict
+        For each measure and its columns, the rows of all runs.
+    empty : dict or None
+        What to do if there is nothing yet: ``what`` and ``command``.
     """
 
     tables: list[dict[str, Any]]
     trainings: dict[str, list[dict[str, Any]]]
+    measures: list[dict[str, Any]]
+    empty: dict[str, str] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for ``json.dumps``."""
+        return {name: getattr(self, name) for name in ("tables", "trainings", "measures", "empty")}
 
 
 def read_results(workspace: Workspace) -> Results:
@@ -36,7 +52,38 @@ def read_results(workspace: Workspace) -> Results:
         if isinstance(table.get("rows"), list)
     ]
     histories = {file.parent.name: _read_records(file) for file in sorted(workspace.models.glob("*/history.json"))}
-    return Results(tables, {name: history for name, history in histories.items() if history})
+    histories = {name: history for name, history in histories.items() if history}
+    earlier = [
+        table | {"file": file.parent.name}
+        for file in sorted((workspace.path / JOBS).glob("*/results.json"))
+        for table in _read_records(file)
+        if isinstance(table.get("rows"), list)
+    ]
+    empty = None
+    if not (tables or histories or earlier):
+        steps = [step for step in next_steps(workspace) if step.stage]
+        command = steps[0].command if steps else f"phrasebox evaluate {workspace.path}"
+        empty = {"what": "nothing was measured or trained in this workspace yet", "command": command}
+    return Results(tables, histories, _measures([*tables, *earlier]), empty)
+
+
+def _measures(tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One table for each protocol and columns, with the rows of all runs; a run that is there twice is told once."""
+    found: dict[tuple[str, tuple[str, ...]], dict[str, dict[str, Any]]] = {}
+    for table in tables:
+        split = str(table.get("split", ""))
+        for row in table["rows"]:
+            if not isinstance(row, dict):
+                continue
+            columns = tuple(name for name in row if not name.endswith(" sd"))
+            values = [row[name] for name in columns]
+            told = {"run": table["file"], "split": split, "trained_on": split in _TRAINED_ON, "values": values}
+            same = json.dumps([split, values], sort_keys=True, default=str)
+            found.setdefault((str(table.get("protocol", "measurement")), columns), {}).setdefault(same, told)
+    return [
+        {"measure": measure, "columns": list(columns), "rows": list(rows.values())}
+        for (measure, columns), rows in found.items()
+    ]
 
 
 def _read_records(file: Path) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
-"""Schemas of the HTTP API: request bodies as JSON or as a form, and responses.
+"""Request bodies of the HTTP API, as JSON or as a form.
 
-An image in a request is the key of a workspace image or an uploaded file. Values of responses are those of the command
-line's ``--json``.
+An image in a request is the key of a workspace image or an uploaded file.
 """
 
 from __future__ import annotations
@@ -12,15 +11,29 @@ from functools import partial
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import Depends, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 
 from phrasebox.errors import DataError
+from phrasebox.review import PhraseFilter
+from phrasebox.types import SPLITS
+from phrasebox.web.grounded import MAX_BETA
 from phrasebox.web.limits import Limits, UnsupportedFormatError
-from phrasebox.web.service import MAX_BETA, ImageArgument
+from phrasebox.web.pictures import ImageArgument
 
 Box = Annotated[list[float], Field(min_length=4, max_length=4, description="x1, y1, x2, y2 in pixels")]
+Split = Literal["train", "val", "test"]
+State = Literal["open", "accepted", "rejected", "edited"]
+assert Split.__args__ == SPLITS  # type: ignore[attr-defined]
+DecisionId = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_-]{8,64}$",
+        description="Made by the client; a request that is sent again with it is stored once.",
+    ),
+]
+Version = Annotated[str, Field(max_length=64, description="`version` of the phrase as it was shown.")]
 Who = Annotated[str, Field(min_length=1, max_length=80, description="Name of the reviewer.")]
 _MAX_FIELDS = 16  # form fields of one request
 
@@ -73,6 +86,7 @@ class SimilarRequest(ImageRequest):
     """Request for images and sentences similar to an image."""
 
     k: Annotated[int, Field(ge=1, description="Largest number of results.")] = 12
+    offset: Annotated[int, Field(ge=0, lt=1 << 31, description="Rank of the first result.")] = 0
 
 
 class DecisionRequest(RequestBody):
@@ -89,12 +103,69 @@ class DecisionRequest(RequestBody):
         Field(min_length=2, max_length=2, description="For an edit: the new text as characters, end exclusive."),
     ] = None
     box: Annotated[Box | None, Field(description="For an edit: the new box.")] = None
+    version: Version | None = None
+    decision: DecisionId | None = None
+
+
+class FilterBody(RequestBody):
+    """Filter of phrases, with the names of the query parameters of `GET /phrases`."""
+
+    split: Split | None = None
+    text: Annotated[str | None, Field(max_length=200)] = None
+    word: Annotated[str | None, Field(max_length=200)] = None
+    min_score: float | None = None
+    min_confidence: float | None = None
+    max_confidence: float | None = None
+    min_words: Annotated[int, Field(ge=0, lt=1 << 31)] = 0
+    max_words: Annotated[int, Field(ge=0, lt=1 << 31)] = (1 << 31) - 1
+    state: State | None = None
+    image: str | None = None
+    unknown: bool | None = None
+
+    def to_filter(self) -> PhraseFilter:
+        """As the review takes it."""
+        values = self.model_dump(exclude={"min_words", "max_words", "image"})
+        return PhraseFilter(**values, key=self.image, length=(self.min_words, self.max_words))
+
+
+class PhraseVersion(RequestBody):
+    """A phrase as it was shown."""
+
+    id: str
+    version: Version | None = None
+
+
+class ManyDecisionsRequest(RequestBody):
+    """A person's decision on many phrases: those listed, or all open ones that match a filter."""
+
+    verdict: Literal["accept", "reject"]
+    who: Who
+    phrases: Annotated[list[PhraseVersion] | None, Field(max_length=1000)] = None
+    filter: FilterBody | None = None
+    count: Annotated[
+        int | None, Field(ge=0, lt=1 << 31, description="How many phrases the person was told that match the filter.")
+    ] = None
+    decision: DecisionId | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> ManyDecisionsRequest:
+        if (self.phrases is None) == (self.filter is None):
+            raise ValueError("give either phrases or a filter")
+        return self
 
 
 class UndoRequest(RequestBody):
-    """Request to undo a person's last decision."""
+    """Request to undo a person's last action, or to do it again."""
 
     who: Who
+    decision: Annotated[DecisionId | None, Field(description="Of this action instead of the last one.")] = None
+
+
+class JobRequest(RequestBody):
+    """Request to start a job."""
+
+    stage: Annotated[str, Field(max_length=40)]
+    options: dict[str, int | float | bool | str] = {}
 
 
 Body = TypeVar("Body", bound=ImageRequest)
@@ -173,174 +244,3 @@ def first_error(errors: Any) -> str:
 GroundBody = Annotated[tuple[GroundRequest, ImageArgument], Depends(image_request(GroundRequest))]
 DescribeBody = Annotated[tuple[DescribeRequest, ImageArgument], Depends(image_request(DescribeRequest))]
 SimilarBody = Annotated[tuple[SimilarRequest, ImageArgument], Depends(image_request(SimilarRequest))]
-
-
-# Responses
-
-
-class ErrorResponse(BaseModel):
-    """Error message in one line."""
-
-    error: str
-
-
-class HealthResponse(BaseModel):
-    """The service is running."""
-
-    status: Literal["ok"]
-    waiting: int
-
-
-class PhraseResponse(BaseModel):
-    """A phrase and its boxes in ``xyxy`` pixels, the best as ``box``; its score is a cosine for the built-in model."""
-
-    text: str
-    span: tuple[int, int]
-    box: tuple[float, float, float, float]
-    boxes: list[tuple[float, float, float, float]]
-    score: float
-    confidence: float
-    whole_image: bool
-    unknown: bool = False
-
-
-class WordResponse(BaseModel):
-    """A word of a sentence with its characters ``[start, end)``."""
-
-    text: str
-    start: int
-    end: int
-
-
-class GroundingResponse(BaseModel):
-    """Phrases of a sentence with their boxes; the fields from ``words`` on if ``matrix`` was set."""
-
-    image: str
-    caption: str
-    score: float
-    beta: float
-    width: int
-    height: int
-    phrases: list[PhraseResponse]
-    words: list[WordResponse] | None = None
-    boxes: list[tuple[float, float, float, float]] | None = None
-    scores: list[list[float]] | None = None
-    prior: list[list[float]] | None = None
-    assignment: list[int] | None = None
-
-
-class RegionResponse(BaseModel):
-    """A described region."""
-
-    text: str
-    box: tuple[float, float, float, float]
-    score: float
-    captions: list[str]
-
-
-class SeenResponse(BaseModel):
-    """What a classifier sees in the image, and whether the captioner has a word for it."""
-
-    name: str
-    share: float
-    known: bool
-
-
-class DescriptionResponse(BaseModel):
-    """A described image."""
-
-    image: str
-    width: int
-    height: int
-    caption: str
-    score: float
-    captions: list[str]
-    regions: list[RegionResponse]
-    seen: list[SeenResponse]
-
-
-class SearchResponse(BaseModel):
-    """Found images or boxes, best first, each with the best box of every word."""
-
-    hits: list[dict[str, Any]]
-
-
-class SimilarResponse(BaseModel):
-    """Images and sentences similar to an image, best first."""
-
-    images: list[dict[str, Any]]
-    sentences: list[dict[str, Any]]
-
-
-class DecodedPhraseResponse(BaseModel):
-    """Span and box of a phrase as it was decoded."""
-
-    span: tuple[int, int]
-    box: tuple[float, float, float, float]
-
-
-class ReviewedPhraseResponse(PhraseResponse):
-    """A phrase of the workspace in its current state, with its decision."""
-
-    id: str
-    image: str
-    split: str
-    caption: int
-    index: int
-    sentence: str
-    width: int
-    height: int
-    found: DecodedPhraseResponse
-    state: Literal["open", "accepted", "rejected", "edited"]
-    who: str
-    when: str
-
-
-class PhrasePageResponse(BaseModel):
-    """One page of the matching phrases, and how many match."""
-
-    total: int
-    offset: int
-    phrases: list[ReviewedPhraseResponse]
-
-
-class UndoResponse(BaseModel):
-    """The phrase after the last decision was undone; null if there was nothing to undo."""
-
-    phrase: ReviewedPhraseResponse | None
-
-
-class ProgressResponse(BaseModel):
-    """Phrases by state, and decisions in force by person."""
-
-    total: int
-    open: int
-    accepted: int
-    rejected: int
-    edited: int
-    people: dict[str, int]
-
-
-class ImageResponse(BaseModel):
-    """An image of the workspace; width and height are 0 where unknown."""
-
-    key: str
-    split: str
-    width: int
-    height: int
-    captions: list[str]
-
-
-class ImagePageResponse(BaseModel):
-    """One page of the images, and how many there are."""
-
-    total: int
-    offset: int
-    images: list[ImageResponse]
-
-
-class ResultsResponse(BaseModel):
-    """Tables of measurements, and the epochs of each model's training."""
-
-    tables: list[dict[str, Any]]
-    trainings: dict[str, list[dict[str, Any]]]

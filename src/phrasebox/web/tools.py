@@ -13,7 +13,8 @@ from pydantic import Field
 
 from phrasebox.errors import NotFoundError, PhraseboxError
 from phrasebox.io.version import __version__
-from phrasebox.web.service import ImageArgument, Service
+from phrasebox.web.pictures import ImageArgument
+from phrasebox.web.service import Service
 
 T = TypeVar("T")
 Image = Annotated[str, Field(description="Key of an image of the workspace, or path of an image file.")]
@@ -50,7 +51,7 @@ def build(service: Service) -> MCPServer:
         min_score: Annotated[float | None, Field(description="Leave out hits with a lower score.")] = None,
     ) -> dict[str, Any]:
         """Find the images of the workspace that match a sentence best, with the box of every phrase."""
-        hits = await _answer(service.search(sentence, k, region, min_score))
+        hits = (await _answer(service.search(sentence, k, region, min_score))).hits
         return {"hits": [{n: v for n, v in hit.to_json().items() if n != "words"} for hit in hits]}
 
     @server.tool()

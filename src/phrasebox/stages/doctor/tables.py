@@ -8,6 +8,7 @@ from pathlib import Path
 
 from phrasebox.errors import WorkspaceError
 from phrasebox.stages.doctor.finding import Finding, counted
+from phrasebox.stages.doctor.pending import pending_stages
 from phrasebox.workspace.picture_files import CHANGED, GONE, fault_of, remedies
 from phrasebox.workspace.run_log import versions
 from phrasebox.workspace.workspace import STAGE_TABLES, Workspace
@@ -78,15 +79,8 @@ def _pictures(ws: Workspace) -> Iterator[Finding]:
 
 
 def _pending(ws: Workspace) -> Iterator[Finding]:
-    regioned = ws.keys("regions")
-    for stage, table in (("regions", "regions"), ("ground", "phrases")):
-        todo = ws.pending(table, stage)
-        if stage == "ground":
-            todo = [key for key in todo if key in regioned]
-        if todo:
-            yield Finding(
-                "note", "workspace", f"{counted(len(todo), 'image')} without {table}", f"phrasebox {stage} {ws.path}"
-            )
+    for step in pending_stages(ws):
+        yield Finding("note", "workspace", step.what, step.command)
 
 
 def _skipped(ws: Workspace, stage: str) -> Iterator[Finding]:
