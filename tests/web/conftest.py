@@ -6,12 +6,17 @@ import functools
 import io
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parent))  # for helpers
+
+import server_process
 
 from phrasebox import cli
 from phrasebox.aligner import Aligner, AlignerModel, ModelSettings
@@ -153,3 +158,10 @@ def client(ws, aligner, captioner):
     with TestClient(build(service, page=False), base_url="http://localhost") as client:
         yield client
     service.close()
+
+
+@pytest.fixture
+def serving(ws, aligner_folder, captioner_folder):
+    """A server in a process of its own, on a workspace of the test's own."""
+    with server_process.serving(ws.path, aligner_folder, captioner_folder) as process:
+        yield process

@@ -3,42 +3,19 @@
 from __future__ import annotations
 
 import io
-import json
 import random
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import numpy as np
-import pytest
 from PIL import Image
+from server_process import PATIENCE, TOKEN
 
 from phrasebox.review import Review
 from phrasebox.workspace.workspace import Workspace
 
 CLIENTS, ROUNDS = 20, 2
 TRY_AGAIN = (429, 503, 504)  # the models are busy with others, or slow
-PATIENCE = 300.0  # seconds until a test gives up, on however slow a machine
-
-
-@pytest.fixture
-def server(ws, aligner_folder, captioner_folder):
-    """The address of ``phrasebox serve`` in a process of its own."""
-    command = [
-        *(sys.executable, "-m", "phrasebox", "serve", str(ws.path), "--port", "0", "--json", "--workers", "1"),
-        *("--model", str(aligner_folder), "--captioner", str(captioner_folder)),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line, process.stderr.read() if process.stderr else ""
-        yield json.loads(line)["url"]
-    finally:
-        process.terminate()
-        _, errors = process.communicate(timeout=PATIENCE)
-        assert errors == ""
 
 
 def png(client: int) -> bytes:
@@ -58,7 +35,8 @@ def visit(url: str, client: int, own: list[str], keys: list[str]) -> list[str]:
         if answer.status_code != 200 or not right(answer):
             wrong.append(f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text[:200]}")
 
-    with httpx.Client(base_url=f"{url}api", timeout=PATIENCE) as http:
+    own_name = {"authorization": f"Bearer {TOKEN}", "x-client": f"client-{client}"}
+    with httpx.Client(base_url=f"{url}api", timeout=PATIENCE, headers=own_name) as http:
 
         def ask_models(path: str, data: dict) -> httpx.Response:
             """Ask until the models are free, as the answer says; how long that takes is the machine's matter."""
@@ -105,12 +83,12 @@ def visit(url: str, client: int, own: list[str], keys: list[str]) -> list[str]:
     return wrong
 
 
-def test_all_are_answered_and_nothing_is_lost(server, ws):
+def test_all_are_answered_and_nothing_is_lost(serving, ws):
     phrases = Review(ws).page(limit=1000).phrases
     ids, keys = [p.id for p in phrases], sorted({p.key for p in phrases})
     shares = [ids[client::CLIENTS][:ROUNDS] for client in range(CLIENTS)]
     with ThreadPoolExecutor(CLIENTS) as pool:
-        wrong = pool.map(visit, [server] * CLIENTS, range(CLIENTS), shares, [keys] * CLIENTS)
+        wrong = pool.map(visit, [serving.url] * CLIENTS, range(CLIENTS), shares, [keys] * CLIENTS)
         assert [line for lines in wrong for line in lines] == []
     kept = {one.id: one for one in Review(Workspace(ws.path)).page(limit=1000).phrases}
     assert len(ids) >= CLIENTS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import zipfile
 
 import numpy as np
@@ -131,7 +132,7 @@ def test_evidence_of_a_grounding_in_one_answer(client):
         runs = told["segments"]
         assert [run["start"] for run in runs] == [0, *(run["end"] for run in runs[:-1])]
         assert runs[-1]["end"] == len(told["words"])
-        assert all(a["region"] != b["region"] for a, b in zip(runs, runs[1:], strict=False))
+        assert all(a["region"] != b["region"] for a, b in itertools.pairwise(runs))
         assert all(run["box"] == told["boxes"][run["region"]] for run in runs)
         assert len(told["regions"]) == len(told["phrases"])
         if beta == 0:  # without the chain every word has its own best region

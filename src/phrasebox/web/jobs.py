@@ -33,6 +33,7 @@ _LOG_BYTES = 64 << 10  # of one answer
 _TAIL = 256 << 10  # bytes of the log that progress and curve are read from
 _PATIENCE = 10.0  # seconds until a job that was stopped is stopped harder
 _STOPPED = 130  # exit code of a command after Ctrl-C
+_RUN = [sys.executable, "-m", "phrasebox.stages.job_process"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class Jobs:
         return told
 
     def _spawn(self, id: str, folder: Path, arguments: list[str]) -> int:
-        command = [sys.executable, "-m", "phrasebox.stages.job_process", str(folder), *arguments]
+        command = [*_RUN, str(folder), *arguments]
         environment = os.environ | {"PYTHONUNBUFFERED": "1", "COLUMNS": "120", "NO_COLOR": "1"}
         with (
             (folder / "lock").open("wb") as lock,
