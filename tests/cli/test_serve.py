@@ -64,6 +64,11 @@ def test_what_is_missing_is_named(run, monkeypatch):
     assert "uvicorn is not installed; run: pip install 'phrasebox[web]'" in run()
 
 
+@pytest.fixture(autouse=True)
+def _own_place_of_tokens(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
 def start(*arguments, **environment):
     command = [sys.executable, "-m", "phrasebox", "serve", *arguments, "--port", "0"]
     # A shell that starts something in the background lets it ignore Ctrl-C.
@@ -84,13 +89,15 @@ def status(url, **headers) -> int:
         return error.code
 
 
-def test_a_token_is_made_for_strangers_and_never_logged():
+def test_a_token_is_made_once_and_never_logged(tmp_path):
     process = start("--host", "0.0.0.0", "--json")
     try:
         told = json.loads(process.stdout.readline())
         port = urlsplit(told["url"]).port
         token = told["entrance"].partition("?token=")[2]
         assert len(token) >= 32
+        assert (tmp_path / "state" / "phrasebox" / "token").read_text() == token == told["token"]
+        assert all(entrance.endswith(f"?token={token}") for entrance in told["entrances"])
         home = f"http://127.0.0.1:{port}/api/openapi.json"
         assert status(home) == 401
         assert status(home, authorization=f"Bearer {token}") == 200
@@ -106,6 +113,26 @@ def test_a_token_is_made_for_strangers_and_never_logged():
     assert token not in out + err
 
 
+def test_addresses_for_a_phone(capsys, monkeypatch):
+    from phrasebox.cli import serve
+    from phrasebox.cli.app import Common
+
+    monkeypatch.setattr("phrasebox.web.access.own_addresses", lambda: ["192.168.0.7"])
+    monkeypatch.setattr("socket.gethostname", lambda: "machine")
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+        serve._print_addresses(listening, "0.0.0.0", TOKEN, Common())
+        plain = capsys.readouterr().out.splitlines()
+        assert plain[:2] == [f"http://{name}:{port}/?token={TOKEN}" for name in ("machine", "192.168.0.7")]
+        assert len(plain) == 3
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+        serve._print_addresses(listening, "0.0.0.0", TOKEN, Common())
+        assert len(capsys.readouterr().out.splitlines()) > 15  # with a QR code
+        serve._print_addresses(listening, "127.0.0.1", TOKEN, Common())
+        assert len(capsys.readouterr().out.splitlines()) == 2
+
+
 def test_ctrl_c_ends_it_in_peace():
     process = start(PHRASEBOX_TOKEN=TOKEN)
     try:
@@ -114,8 +141,8 @@ def test_ctrl_c_ends_it_in_peace():
         url = entrance.partition("?")[0]
         assert status(f"{url}api/health") == 200
         assert status(url) == 401
-        page = urllib.request.urlopen(urllib.request.Request(url, headers={"authorization": f"Bearer {TOKEN}"}))
-        assert b"<title>phrasebox</title>" in page.read()
+        assert status(f"{url}api/workspace", authorization=f"Bearer {TOKEN}") == 200
+        assert status(f"{url}healthz") in (200, 503)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
     finally:

@@ -108,7 +108,7 @@ class Jobs:
                 raise WorkspaceError(f"the job {running.stage} is running; wait for it or stop it")
             with self._ws.lock():
                 pass
-            job = Job(f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid4().hex[:6]}", stage, checked, started=_now())
+            job = Job(f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{uuid4().hex[:4]}", stage, checked, started=_now())
             folder = self._folder / job.id
             folder.mkdir(parents=True)
             arguments = wanted.arguments(str(self._ws.path.absolute()), checked, self._ws.models.absolute())
