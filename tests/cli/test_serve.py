@@ -60,6 +60,7 @@ def test_what_is_missing_is_named(run, monkeypatch):
             raise ModuleNotFoundError("No module named 'uvicorn'", name="uvicorn")
         return real(name, *rest)
 
+    monkeypatch.delitem(sys.modules, "phrasebox.web.server", raising=False)  # another test may have imported it
     monkeypatch.setattr(builtins, "__import__", without)
     assert "uvicorn is not installed; run: pip install 'phrasebox[web]'" in run()
 

@@ -48,9 +48,10 @@ def serve(
         Folder or hub id of a captioner; default: the workspace's own, or the built-in one.
     """
     try:
-        from phrasebox.web import Service, server
+        from phrasebox.web import Service
         from phrasebox.web.access import Access, own_token
         from phrasebox.web.app import build
+        from phrasebox.web.server import run
     except ImportError as error:
         raise MissingExtraError((error.name or "fastapi").partition(".")[0], "web") from None
     from phrasebox.workspace.workspace import Workspace
@@ -66,7 +67,7 @@ def serve(
     _quiet()
     _print_addresses(listening, host, token, common)
     try:
-        server.run(app, listening, service.events.close)
+        run(app, listening, service.events.close)
     except KeyboardInterrupt:  # raised again by uvicorn after its shutdown
         if not common.silent:
             print("stopped", flush=True)

@@ -167,10 +167,10 @@ def own_addresses() -> list[str]:
     found: list[str] = []
     with suppress(OSError, OfflineError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:
         route.connect(("192.0.2.1", 9))  # of the range for documentation; a datagram socket sends nothing here
-        found.append(route.getsockname()[0])
+        found.append(str(route.getsockname()[0]))
     with suppress(OSError):
-        found += [info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
-    return [one for one in dict.fromkeys(map(str, found)) if not is_loopback(one)]
+        found += [str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
+    return [one for one in dict.fromkeys(found) if not is_loopback(one)]
 
 
 def _host_name(host: str) -> str:

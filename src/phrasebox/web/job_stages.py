@@ -81,7 +81,7 @@ class Stage:
 
 def _of(settings: type[Any], name: str, help: str) -> Option:
     """An option that is a field of a settings class, with its default."""
-    default = next(field.default for field in fields(settings) if field.name == name)
+    default: Any = next(field.default for field in fields(settings) if field.name == name)
     return Option(name, "int" if isinstance(default, int) else "float", help, default)
 
 

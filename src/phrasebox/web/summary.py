@@ -132,6 +132,7 @@ class PictureMaps:
             np.asarray(own.vectors[0], np.float32)
             for first in range(0, len(rows), _READ)
             for own in reader.read(rows[first : first + _READ])
+            if own.vectors is not None
         ]
         points, explained = principal(np.stack(vectors))
         return PictureMap(len(reader), explained, [reader.keys[row] for row in rows], points)
