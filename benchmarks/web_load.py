@@ -4,8 +4,9 @@
 
 serves a workspace of the sample's five photographs with the built-in models. Each client reads lists and pictures,
 decides and undoes, grounds new sentences in pictures of the workspace and in its own, and searches, one request after
-the other in its own order. Afterwards every acknowledged decision must be in the log, and no response may have a status
-of 500 or more except 503. ``--record`` writes the table to ``docs/results/web-load.json``.
+the other in its own order. Then 30 clients ground a sentence at the same moment. Afterwards every acknowledged decision
+must be in the log, and no response may have a status of 500 or more except 503. ``--record`` writes the table to
+``docs/results/web-load.json``.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from recording import record
 
 TOKEN = "a-token-of-the-benchmark"
 BUSY = (429, 503)
+AT_ONCE = 30  # sentences to ground that are sent at the same moment
 WHAT = (
     "{clients} clients at once for {seconds} s, each one request after the other: seconds until the answer. A "
     "workspace of five photographs, the built-in models, {cores} cores, load {load:.0f} with other work when it "
@@ -122,6 +124,12 @@ class Client:
             (1, lambda: self.ask("search", "GET", "api/search", params={"sentence": self.sentence(), "k": 5})),
         ]
 
+    def ground_at_once(self, start: threading.Barrier) -> None:
+        """Ground one new sentence in a picture of the workspace, at the same moment as the others."""
+        start.wait()
+        body = {"image": self.random.choice(self.keys), "sentence": self.sentence()}
+        self.ask(f"ground, {AT_ONCE} at once", "POST", "api/ground", json=body)
+
     def run(self, until: float) -> None:
         """Send requests until this time."""
         weights, asks = zip(*self.asks(), strict=True)
@@ -163,6 +171,11 @@ def main() -> None:
             until = time.monotonic() + given.seconds
             with ThreadPoolExecutor(given.clients) as pool:
                 for _ in pool.map(lambda client: client.run(until), clients):
+                    pass
+            together = [Client(n, url, tally) for n in range(AT_ONCE)]
+            start = threading.Barrier(AT_ONCE)
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                for _ in pool.map(lambda client: client.ground_at_once(start), together):
                     pass
         finally:
             process.terminate()
