@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
 from phrasebox.errors import DataError, NotFoundError, SettingsError
 from phrasebox.io.images import load_image
+from phrasebox.types import Caption, Example
 from phrasebox.web import Limits, Service
+from phrasebox.web.app import build
 
 CAT = "in a folder/chelsea.png"
 SENTENCE = "A tabby cat with green eyes looks to the side ."
@@ -162,3 +166,71 @@ def test_pages_are_bounded(shared_ws, aligner):
     service = Service(shared_ws, aligner, limits=Limits(page=2))
     assert len(service.phrases(limit=1000).phrases) == 2
     assert len(service.images(limit=1000)[1]) == 2
+
+
+def test_a_batch_is_what_each_gives_alone(service, photograph):
+    asked = [(CAT, SENTENCE), ("nothing", SENTENCE), (CAT, "..."), (photograph, "a dog"), (b"no picture", "a dog")]
+    asked += [(photograph, "a red cat")]
+    found = service.models.ground_many(asked)
+    assert [type(one).__name__ for one in found] == [
+        *("Grounded", "NotFoundError", "DataError", "Grounded", "UnsupportedFormatError", "Grounded")
+    ]
+    for one, (image, sentence) in zip(found, asked, strict=True):
+        if not isinstance(one, Exception):
+            service.models.forget_images()
+            alone = run(service.ground(image, sentence)).to_json(matrix=True)
+            assert np.allclose(one.grounding.scores, alone["scores"], atol=1e-4)
+            assert [p["box"] for p in one.to_json()["phrases"]] == [p["box"] for p in alone["phrases"]]
+
+
+def test_models_are_loaded_before_the_first_request(shared_ws, aligner_folder, captioner_folder):
+    service = Service(shared_ws, aligner_folder, captioner_folder)
+    client = TestClient(build(service, page=False), base_url="http://localhost")
+    gate = threading.Event()
+    service.worker.begin(gate.wait)
+    service.warm()
+    loading = client.get("/healthz")
+    assert (loading.status_code, loading.json()["status"]) == (503, "loading")
+    assert client.get("/api/workspace").json()["loading"]["seconds"] >= 0
+    gate.set()
+    assert run(service.ground(CAT, "a cat")).grounding.caption == "a cat"
+    assert client.get("/healthz").json() == {"status": "ok"}
+    assert {"aligner", "captioner"} <= set(vars(service.models))
+    service.refresh()
+    run(service.worker.run(lambda: None))
+    assert "aligner" not in vars(service.models)  # a job may have trained another
+    service.close()
+
+
+def test_answers_are_compressed_but_pictures_are_not(service):
+    client = TestClient(build(service, page=False), base_url="http://localhost")
+    assert client.get("/api/openapi.json").headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in client.get(f"/api/images/{CAT}").headers
+
+
+def test_open_pages_are_told_what_others_do(service, ws):
+    own = Service(ws, service.models._aligner)
+    client = TestClient(build(own, page=False), base_url="http://localhost")
+    told = []
+    own.events.publish = lambda name, data, *rest: told.append((name, data))  # type: ignore[method-assign]
+    own.events._pages.append(Page("ben"))  # type: ignore[arg-type]
+    phrase = client.get("/api/phrases", params={"limit": 1}).json()["phrases"][0]
+    client.post("/api/phrases/decide", json={"id": phrase["id"], "verdict": "accept", "who": "ann"})
+    name, data = told[-1]
+    assert (name, data["who"], data["count"], data["phrases"][0]["id"]) == ("decision", "ann", 1, phrase["id"])
+    assert (data["undone"], data["progress"]["accepted"]) == (False, 1)
+    client.post("/api/phrases/undo", json={"who": "ann"})
+    assert told[-1][1]["undone"]
+    own._look()
+    ws.append_images([Example("new.png", ws.path / "new.png", (Caption("a cat"),))], [(9, 9)])
+    own._look()
+    assert told[-1] == ("workspace", {"counts": {"images": 6, "regions": 5, "phrases": ws.count("phrases")}})
+    own.close()
+
+
+class Page:
+    """An open page that reads nothing."""
+
+    def __init__(self, client: str) -> None:
+        self.client = client
+        self.loop, self.there = asyncio.new_event_loop(), asyncio.Event()
