@@ -19,6 +19,7 @@ from phrasebox.regions.extractor import RegionExtractor
 from phrasebox.regions.roi_align import pool
 from phrasebox.regions.settings import RegionSettings, vector_parts
 from phrasebox.regions.straddling import straddling
+from tiny_towers import made
 
 # Loading a network takes longer than running it: every test shares the loaded ones.
 load_once = functools.cache(load_backbone)
@@ -309,3 +310,37 @@ class TestObjectness:
     def test_maps_of_another_network_are_refused(self) -> None:
         with pytest.raises(ModelError, match="reads maps of efficientnet-lite2, not of efficientnet-lite0; train one"):
             RegionExtractor(RegionSettings(**SMALL))
+
+
+class TestShapes:
+    """Images that keep their aspect ratio."""
+
+    IMAGES = tuple(
+        np.random.default_rng(i).integers(0, 256, (*shape, 3), np.uint8)
+        for i, shape in enumerate([(60, 90), (90, 60), (64, 64), (61, 88)])
+    )
+
+    @pytest.fixture
+    def settings(self, made_once) -> RegionSettings:
+        own = {"proposer": "grid", "density": 27, "regions": 5, "nms": 1.0, "runtime": "torch", "aspect": True}
+        return RegionSettings(backbone=made("hf:clip", made_once), **own)
+
+    def test_a_batch_of_several_shapes_is_each_by_itself(self, settings: RegionSettings) -> None:
+        extractor = RegionExtractor(settings)
+        together = extractor(self.IMAGES)
+        for image, found in zip(self.IMAGES, together, strict=True):
+            (alone,) = extractor([image])
+            np.testing.assert_allclose(found.vectors, alone.vectors, rtol=1e-2, atol=1e-2)
+        squares = RegionExtractor(replace(settings, aspect=False))(self.IMAGES)
+        same = [np.allclose(a.vectors, b.vectors, atol=1e-2) for a, b in zip(together, squares, strict=True)]
+        assert same == [False, False, True, False]
+
+    def test_networks_that_take_squares_alone_are_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(
+            "phrasebox.regions.extractor.load_backbone", functools.partial(load_backbone, pretrained=False)
+        )
+        with pytest.raises(SettingsError, match="take square images only"):
+            RegionExtractor(RegionSettings(backbone="timm:test_resnet", aspect=True, proposer="grid", runtime="torch"))
+        with pytest.raises(SettingsError, match="layers is for backbones of timm:, open_clip:, hf:"):
+            RegionSettings(layers="1,2")
+        assert RegionSettings(second="hf:a/b", layers="1,2").of_first.layers == ""

@@ -13,7 +13,7 @@ from phrasebox.io.arguments import is_url, shown
 from phrasebox.io.model_folder import CONFIG, find_model, read_config, read_weights, write_model
 from phrasebox.models.cards import model_card
 from phrasebox.models.upload import upload
-from phrasebox.regions.compatibility import check_regions
+from phrasebox.regions.compatibility import check_regions, networks_here
 from phrasebox.regions.settings import RegionSettings, settings_inside, settings_with
 from phrasebox.workspace.workspace import Workspace
 
@@ -149,6 +149,7 @@ class SavedModel(ABC):
         """
         loaded = cls.load(model_source(ws, cls.name, source), device, workers)
         check_regions(ws, loaded.region_settings, cls.name, cls.command, cls.first_network_only)
+        loaded.region_settings = networks_here(loaded.region_settings, ws)
         return loaded
 
     @property

@@ -6,16 +6,22 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from phrasebox.errors import ModelError, SettingsError, WorkspaceError
-from phrasebox.regions.backbones.finetuned import is_tuned
+from phrasebox.regions.backbone_names import folder_in
+from phrasebox.regions.backbones.finetuned import is_tuned, same_network
 from phrasebox.regions.settings import RegionSettings, same_vectors
 from phrasebox.workspace.workspace import Workspace
 
 STAGE = "regions"
 
 
+_LATER = {"layers": "", "aspect": False, "precision": "fp32"}
+"""Settings that earlier versions did not record, and what they did."""
+
+
 def stage_settings(settings: RegionSettings) -> dict[str, object]:
     """The settings that vectors depend on; the runtime may change because its results are equal."""
-    return {name: value for name, value in asdict(settings).items() if name != "runtime"}
+    values = asdict(settings)
+    return {n: v for n, v in values.items() if n != "runtime" and not (n in _LATER and v == _LATER[n])}
 
 
 def workspace_regions(ws: Workspace) -> RegionSettings:
@@ -45,8 +51,22 @@ def differences(made: RegionSettings, settings: RegionSettings) -> str:
     """
     if same_vectors(made, settings):
         return ""
-    here, there = stage_settings(made), stage_settings(settings)
-    return ", ".join(f"{k}={here[k]!r} (model: {v!r})" for k, v in there.items() if here[k] != v)
+    here, there = asdict(made), asdict(settings)
+    return ", ".join(f"{k}={here[k]!r} (model: {v!r})" for k, v in there.items() if k != "runtime" and here[k] != v)
+
+
+def networks_here(settings: RegionSettings, ws: Workspace) -> RegionSettings:
+    """A model's settings with the workspace's folders for networks whose own are not on this machine."""
+    if ws.stages.get(STAGE) is None:
+        return settings
+    made = workspace_regions(ws)
+    found = {}
+    for part in ("backbone", "second"):
+        own, there = getattr(settings, part), getattr(made, part)
+        folder = folder_in(own)
+        if folder is not None and not folder.is_dir() and same_network(own, there):
+            found[part] = there
+    return replace(settings, **found)
 
 
 def check_regions(
@@ -71,9 +91,7 @@ def check_regions(
     if ws.stages.get(STAGE) is None:
         return
     made = workspace_regions(ws)
-    if first_alone:
-        made = replace(made, second=settings.second, second_size=settings.second_size)
-    differing = differences(made, settings)
+    differing = differences(made.of_first, settings.of_first) if first_alone else differences(made, settings)
     if not differing:
         return
     own = Path(settings.backbone).parent.parent if is_tuned(settings.backbone) else None

@@ -28,6 +28,9 @@ from phrasebox.types import Regions
 if TYPE_CHECKING:
     from torch import Tensor
 
+    Maps = Tensor | Sequence[Tensor]
+    """Maps of a batch: (B, D, h, w), or one (D, h, w) an image where their shapes differ."""
+
 ImageOrRegions = ImageSource | Regions
 """An image argument: a path, a PIL image, an array, or existing regions."""
 
@@ -116,7 +119,10 @@ class RegionExtractor:
             raise SettingsError(f"workers is {workers}; give 1 or more")
 
         def load_network(name: str, size: int | None) -> Backbone:
-            return load_backbone(name, settings.runtime, device, input_size=size, threads=workers)
+            return load_backbone(
+                name, settings.runtime, device, input_size=size, threads=workers, layers=settings.layers_of(name),
+                precision=settings.precision,
+            )  # fmt: skip
 
         self.settings = settings
         self.device = device
@@ -132,6 +138,8 @@ class RegionExtractor:
         if self._objectness and self._frames:
             self._objectness.check(settings.backbone, self._frames.levels)
         loaded = [backbone for backbone in (self._frames, self._crops) if backbone is not None]
+        if settings.aspect and not any(one is not None and one.step for one in (self._frames, self._second)):
+            raise SettingsError("aspect: the backbones take square images only; leave it out")
         if settings.rank == "classifier" and not loaded[0].has_classifier:
             raise SettingsError(f"backbone {settings.backbone!r} has no classifier to rank with; set rank='proposer'")
         self.parts = (loaded[0].dim, self._second.dim) if self._second else ()
@@ -211,20 +219,21 @@ class RegionExtractor:
             kept = self._keep(images, own, maps[0] if maps else None, self._proposed(found, maps, images))
             return kept if second is None else _with_second(kept, second, images, self.settings.bins)
 
-    def _frame_maps(self, images: Sequence[np.ndarray]) -> tuple[tuple[Tensor, ...], Tensor | None]:
+    def _frame_maps(self, images: Sequence[np.ndarray]) -> tuple[tuple[Maps, ...], Maps | None]:
         """All maps of the first network, none if it is not needed, and the last of the second."""
+        aspect = self.settings.aspect
         with self.profile.part("network"):
-            first = _maps(self._frames, images) if self._frames else ()
-            return first, _maps(self._second, images)[0] if self._second else None
+            first = _maps(self._frames, images, aspect) if self._frames else ()
+            return first, _maps(self._second, images, aspect)[0] if self._second else None
 
     def _proposed(
-        self, found: list[Proposals | None], maps: tuple[Tensor, ...], images: Sequence[np.ndarray]
+        self, found: list[Proposals | None], maps: tuple[Maps, ...], images: Sequence[np.ndarray]
     ) -> list[Proposals]:
         """What was searched for, with the boxes that the maps propose where nothing was."""
         if self._objectness is None:
             return cast("list[Proposals]", found)
         with self.profile.part("objectness"):
-            proposed = self._objectness.propose(maps[1:])
+            proposed = self._objectness.propose(cast("tuple[Tensor, ...]", maps[1:]))
         return [
             Proposals(each.boxes * corners(image), each.scores, each.quality) if own is None else own
             for own, each, image in zip(found, proposed, images, strict=True)
@@ -234,7 +243,7 @@ class RegionExtractor:
         self,
         images: Sequence[np.ndarray],
         own: Sequence[np.ndarray | None],
-        maps: Tensor | None,
+        maps: Maps | None,
         found: list[Proposals],
     ) -> list[tuple[Proposals, Tensor]]:
         """The best of the found boxes, with their vectors."""
@@ -251,7 +260,7 @@ class RegionExtractor:
         if self._crops:
             vectors = [_crop_vectors(self._crops, image, each.boxes) for image, each in zip(images, kept, strict=True)]
         else:
-            vectors = _pool_pixels(cast("Tensor", maps), kept, images, bins)
+            vectors = _pool_pixels(cast("Maps", maps), kept, images, bins)
         return list(zip(kept, vectors, strict=True))
 
     def _search(self, image: np.ndarray, own: np.ndarray | None, name: str) -> Proposals | None:
@@ -290,22 +299,46 @@ def _proposer(settings: RegionSettings) -> Proposer | None:
     return make_proposer(settings.proposer, **own[settings.proposer])
 
 
-def squash(image: np.ndarray, size: int, box: tuple[float, float, float, float] | None = None) -> np.ndarray:
-    """Resize the image, or a box of it in pixels, to ``(size, size, 3)`` whatever its aspect ratio."""
-    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC, box=box))
+def squash(
+    image: np.ndarray,
+    size: int | tuple[int, int],
+    box: tuple[float, float, float, float] | None = None,
+    resample: int = Image.Resampling.BICUBIC,
+) -> np.ndarray:
+    """Resize the image, or a box of it in pixels, whatever its aspect ratio.
+
+    Parameters
+    ----------
+    size : int or (int, int)
+        Side of a square, or height and width.
+    resample : int
+        Pillow's number of the filter.
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling(resample), box=box))
 
 
-def _maps(backbone: Backbone, images: Sequence[np.ndarray]) -> tuple[Tensor, ...]:
-    return backbone.pyramids(np.stack([squash(image, backbone.input_size) for image in images]))
+def _maps(backbone: Backbone, images: Sequence[np.ndarray], aspect: bool = False) -> tuple[Maps, ...]:
+    """All maps of the images; where they keep their aspect ratio, the last alone."""
+    if not (aspect and backbone.step):
+        side, resample = backbone.input_size, backbone.resample
+        return backbone.pyramids(np.stack([squash(image, side, resample=resample) for image in images]))
+    shapes = [backbone.shape_for(image.shape[1], image.shape[0]) for image in images]
+    found: dict[int, Tensor] = {}
+    for shape in dict.fromkeys(shapes):
+        rows = [i for i, own in enumerate(shapes) if own == shape]
+        pixels = np.stack([squash(images[i], shape, resample=backbone.resample) for i in rows])
+        found |= zip(rows, backbone.maps(pixels), strict=True)
+    return ([found[i] for i in range(len(images))],)
 
 
-def _pool_pixels(maps: Tensor, found: Sequence[Proposals], images: Sequence[np.ndarray], bins: int) -> list[Tensor]:
+def _pool_pixels(maps: Maps, found: Sequence[Proposals], images: Sequence[np.ndarray], bins: int) -> list[Tensor]:
     """`pool_regions` for boxes in pixels."""
     return pool_regions(maps, [_shares(*pair) for pair in zip(found, images, strict=True)], bins)
 
 
 def _with_second(
-    kept: list[tuple[Proposals, Tensor]], maps: Tensor, images: Sequence[np.ndarray], bins: int
+    kept: list[tuple[Proposals, Tensor]], maps: Maps, images: Sequence[np.ndarray], bins: int
 ) -> list[tuple[Proposals, Tensor]]:
     """Append the second network's vectors to those of the first."""
     import torch
@@ -317,12 +350,12 @@ def _with_second(
 
 def _crop_vectors(backbone: Backbone, image: np.ndarray, boxes: np.ndarray) -> Tensor:
     """Mean of the map of every box, cut out and squashed (R-CNN): (N, D)."""
-    crops = [squash(image, backbone.input_size, tuple(box)) for box in boxes.tolist()]
+    crops = [squash(image, backbone.input_size, tuple(box), backbone.resample) for box in boxes.tolist()]
     return backbone.maps(np.stack(crops)).mean((2, 3))
 
 
 def _rescored(
-    found: Sequence[Proposals], backbone: Backbone, maps: Tensor, images: Sequence[np.ndarray], bins: int
+    found: Sequence[Proposals], backbone: Backbone, maps: Maps, images: Sequence[np.ndarray], bins: int
 ) -> list[Proposals]:
     """Replace the scores by the largest class probability of every box's vector; the whole image keeps its 1."""
     import torch
@@ -338,7 +371,7 @@ def _rescored(
 
 
 def _contrasted(
-    found: Sequence[Proposals], backbone: Backbone, maps: Tensor, images: Sequence[np.ndarray], bins: int
+    found: Sequence[Proposals], backbone: Backbone, maps: Maps, images: Sequence[np.ndarray], bins: int
 ) -> list[Proposals]:
     """Replace the scores by `contrast`; the whole image has nothing around it and keeps its 1."""
     ranked = []

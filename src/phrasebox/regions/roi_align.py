@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SAMPLES = 2  # points of the map that RoI-align reads in every bin, each way
 
 
-def pool(maps: Tensor, boxes: Sequence[np.ndarray], bins: int = 3) -> list[Tensor]:
+def pool(maps: Tensor | Sequence[Tensor], boxes: Sequence[np.ndarray], bins: int = 3) -> list[Tensor]:
     """RoI-align every box on its image's map and average its bins.
 
     Bilinear sampling and averaging are linear and separate into rows and columns, so the vector of a box is one
@@ -22,7 +22,7 @@ def pool(maps: Tensor, boxes: Sequence[np.ndarray], bins: int = 3) -> list[Tenso
 
     Parameters
     ----------
-    maps : (B, D, h, w) Tensor
+    maps : (B, D, h, w) Tensor, or B of (D, h, w)
         Last maps of the network.
     boxes : B arrays (N_i, 4)
         ``xyxy`` as shares of the image, in [0, 1].
@@ -42,18 +42,19 @@ def pool(maps: Tensor, boxes: Sequence[np.ndarray], bins: int = 3) -> list[Tenso
     [tensor([[0.5000],
             [2.5000]])]
     """
-    _, dim, height, width = maps.shape
     vectors = []
     for image_map, image_boxes in zip(maps, boxes, strict=True):
-        weights = cell_weights(image_boxes, bins, height, width).to(maps)  # (N, h*w)
+        dim, height, width = image_map.shape
+        weights = cell_weights(image_boxes, bins, height, width).to(image_map)  # (N, h*w)
         vectors.append(weights @ image_map.permute(1, 2, 0).reshape(height * width, dim))  # (N, D)
     return vectors
 
 
-def pool_regions(maps: Tensor, boxes: Sequence[np.ndarray], bins: int = 3) -> list[Tensor]:
+def pool_regions(maps: Tensor | Sequence[Tensor], boxes: Sequence[np.ndarray], bins: int = 3) -> list[Tensor]:
     """`pool` of boxes whose first is the whole image: its vector is the mean of the map."""
     pooled = pool(maps, boxes, bins)
-    for vectors, mean in zip(pooled, maps.mean((2, 3)), strict=True):
+    means = [one.mean((1, 2)) for one in maps] if isinstance(maps, Sequence) else maps.mean((2, 3))
+    for vectors, mean in zip(pooled, means, strict=True):
         vectors[0] = mean
     return pooled
 

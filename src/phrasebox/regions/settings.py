@@ -12,10 +12,11 @@ from pydantic import Field
 
 from phrasebox.errors import ModelError, SettingsError
 from phrasebox.io.settings import PRESET_NAMES, preset_table, settings, with_values
+from phrasebox.regions.backbone_names import FAMILIES, absolute, family_of
 
 # What needs torch is imported where it is used: the command line reads this module for every --help.
 
-_OF_VECTORS = ("size", "pooling", "crop_size", "second_size", "bins")  # and the backbones
+_OF_VECTORS = ("size", "pooling", "crop_size", "second_size", "bins", "layers", "aspect")  # and the backbones
 _FOLDERS = ("backbone", "second", "objectness")  # settings that may name a folder
 
 DENSITIES = (27, 48, 101)
@@ -31,7 +32,7 @@ class RegionSettings:
     regions: Annotated[int, Field(ge=1)] = 50
     "Maximum number of regions per image, including the whole image; user boxes are all kept."
     backbone: str = "efficientnet-lite2"
-    "Backbone: efficientnet-lite0, -lite1, -lite2, timm:MODEL, or the folder of a fine-tuned one."
+    "Backbone: efficientnet-lite0, -lite1, -lite2, timm:MODEL, open_clip:ID, hf:ID, or the folder of a fine-tuned one."
     size: Annotated[int, Field(ge=32)] | None = None
     "Side in pixels of the square to which the image is scaled for the backbone; default: the backbone's own."
     pooling: Literal["roi", "crops"] = "roi"
@@ -42,6 +43,12 @@ class RegionSettings:
     "Second backbone; its vectors are appended to the first's. Empty for none. Preset modern: efficientnet-lite0."
     second_size: Annotated[int, Field(ge=32)] | None = None
     "Side in pixels of the image scaled for the second backbone; default: the backbone's own."
+    layers: Annotated[str, Field(pattern=r"^([1-9]\d*(,[1-9]\d*)*)?$")] = ""
+    "Blocks of vision transformers whose maps are put behind the last one's, such as 4,8; empty for the last alone."
+    aspect: bool = False
+    "Keep the aspect ratio of images where the backbone allows it, with the area of the square; otherwise squares."
+    precision: Literal["fp32", "bf16"] = "fp32"
+    "Number format in which backbones compute; bf16 is for GPUs."
     bins: Annotated[int, Field(ge=1)] = 3
     "Number of RoI-align bins along each side of a box."
     nms: Annotated[float, Field(gt=0, le=1)] = 0.7
@@ -70,11 +77,24 @@ class RegionSettings:
                 raise SettingsError(f"{name} {own} is for {owner} {value!r}, not {used!r}")
         if self.second_size is not None and not self.second:
             raise SettingsError(f"second_size is {self.second_size}, but there is no second backbone")
+        for name in ("layers", "aspect"):
+            if getattr(self, name) and not any(map(family_of, (self.backbone, self.second))):
+                raise SettingsError(f"{name} is for backbones of {', '.join(FAMILIES)}; none of them is one")
+
+    def layers_of(self, backbone: str) -> tuple[int, ...]:
+        """The numbers in ``layers`` for one of the backbones; a packaged one has no such blocks."""
+        return tuple(map(int, self.layers.split(","))) if self.layers and family_of(backbone) else ()
+
+    @property
+    def placed(self) -> RegionSettings:
+        """The same settings with the whole paths of folders of other libraries' models."""
+        return replace(self, backbone=absolute(self.backbone), second=absolute(self.second))
 
     @property
     def of_first(self) -> RegionSettings:
         """The same settings without the second backbone."""
-        return replace(self, second="", second_size=None)
+        own = {} if family_of(self.backbone) else {"layers": "", "aspect": False}
+        return replace(self, second="", second_size=None, **own)
 
     @classmethod
     def of_proposer(cls, proposer: str) -> RegionSettings:
@@ -91,8 +111,8 @@ REGION_PRESETS = {name: with_values(RegionSettings, preset_table(name, "regions"
 
 
 @cache  # called for every split, and loads both networks
-def vector_parts(settings: RegionSettings) -> tuple[int, ...]:
-    """Lengths of the parts of a region vector from each of two backbones; empty for one backbone.
+def vector_widths(settings: RegionSettings) -> tuple[int, ...]:
+    """Lengths of the parts of a region vector, one for each backbone.
 
     Raises
     ------
@@ -101,9 +121,13 @@ def vector_parts(settings: RegionSettings) -> tuple[int, ...]:
     """
     from phrasebox.regions.backbones import load_network
 
-    if not settings.second:
-        return ()
-    return tuple(load_network(name).dim for name in (settings.backbone, settings.second))
+    names = [name for name in (settings.backbone, settings.second) if name]
+    return tuple(load_network(name, layers=settings.layers_of(name)).dim for name in names)
+
+
+def vector_parts(settings: RegionSettings) -> tuple[int, ...]:
+    """`vector_widths` of two backbones; empty for one backbone."""
+    return vector_widths(settings) if settings.second else ()
 
 
 def settings_with(folder: Path, settings: RegionSettings) -> dict[str, Any]:

@@ -70,6 +70,7 @@ def make_regions(
         raise SettingsError(f"views is {views}; give 0 to {MOST_VIEWS}")
     if not ws.count("images"):
         raise WorkspaceError(f"{ws.path} holds no images; run: phrasebox import SOURCE {ws.path}")
+    settings = settings.placed
     own_vectors = settings.proposer == "given" and ws.has_own_vectors()
     if own_vectors and views:
         raise SettingsError("views need pictures; the vectors of this workspace were given, so leave out --views")

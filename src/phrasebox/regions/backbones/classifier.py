@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phrasebox.errors import ModelError
+from phrasebox.regions.backbone_names import WITH_TEXT, family_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,6 +63,8 @@ def load_classifier(name: str) -> Classifier | None:
     from phrasebox.regions.backbones.finetuned import base_of, is_tuned
     from phrasebox.regions.backbones.packaged import PACKAGED, load_packaged_head
 
+    if family_of(name) in WITH_TEXT:  # their towers have no classifier of pooled patches
+        return None
     if is_tuned(name):
         return load_classifier(base_of(name))
     if name in PACKAGED:

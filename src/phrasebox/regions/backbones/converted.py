@@ -37,7 +37,7 @@ def load_converted(name: str, input_size: int | None = None) -> tuple[Described,
     with contextlib.suppress(Exception):  # a missing or damaged copy is replaced
         return _read(folder)
     network = load_packaged(name, size)
-    model = convert(network.body, size)
+    model = convert(network.body, (size, size))
     with contextlib.suppress(OSError):
         _keep(folder, network, model)
     return network, model

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from phrasebox.errors import ModelError
 from phrasebox.io.model_folder import CONFIG, model_id, read_config, read_weights, write_model
+from phrasebox.regions.backbone_names import family_of, folder_in, with_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -87,11 +88,13 @@ def _not_described(folder: Path, error: Exception) -> ModelError:
 
 def is_tuned(name: str) -> bool:
     """Whether a backbone's name is that of a folder."""
-    return "/" in name and not name.startswith("timm:")
+    return "/" in name and not family_of(name)
 
 
 def same_network(one: str, other: str) -> bool:
     """Whether two backbone names mean the same weights; the path of a folder does not matter.
+
+    A folder of another library's model means the same as one of the same name elsewhere, or as that model of the hub.
 
     Examples
     --------
@@ -99,8 +102,13 @@ def same_network(one: str, other: str) -> bool:
     False
     >>> same_network("ws/models/mine/networks/efficientnet-lite0-5a3c", "copy/networks/efficientnet-lite0-5a3c")
     True
+    >>> same_network("hf:/models/siglip2-base-patch16-224", "hf:google/siglip2-base-patch16-224")
+    True
     """
-    return one == other or (is_tuned(one) and is_tuned(other) and Path(one).name == Path(other).name)
+    if one == other:
+        return True
+    of_folder = (is_tuned(one) and is_tuned(other)) or folder_in(one) is not None or folder_in(other) is not None
+    return of_folder and family_of(one) == family_of(other) and Path(one).name == Path(other).name
 
 
 def keep_with(folder: Path, name: str) -> str:
@@ -120,12 +128,23 @@ def shown(name: str) -> str:
 
     Examples
     --------
-    >>> shown("ws/models/mine/networks/efficientnet-lite0-5a3c"), shown("timm:resnet50")
-    ('efficientnet-lite0-5a3c', 'timm:resnet50')
+    >>> shown("ws/models/mine/networks/efficientnet-lite0-5a3c"), shown("timm:resnet50"), shown("hf:/models/clip")
+    ('efficientnet-lite0-5a3c', 'timm:resnet50', 'hf:clip')
     """
+    folder = folder_in(name)
+    if folder is not None:
+        return f"{family_of(name)}{folder.name}"
     return Path(name).name if is_tuned(name) else name
 
 
 def found_with(folder: Path, name: str) -> str:
-    """The network's name from one that `keep_with` returned, with the present folder."""
-    return str(folder / name) if name.startswith("./") else name
+    """The network's name from one that `keep_with` returned, with the present folder.
+
+    The folder of another library's model that is not where it was is looked for in the model's ``networks``.
+    """
+    if name.startswith("./"):
+        return str(folder / name)
+    own = folder_in(name)
+    if own is None or own.is_dir() or not (moved := folder / NETWORKS / own.name).is_dir():
+        return name
+    return with_folder(name, moved)

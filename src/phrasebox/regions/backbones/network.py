@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from phrasebox.errors import ModelError
+from phrasebox.errors import ModelError, SettingsError
 
 STRIDES = (8, 16, 32)
 """Input pixels a cell of the maps of earlier stages, from which boxes are proposed."""
+
+BICUBIC = 3
+"""Pillow's number of the bicubic filter."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,6 +37,14 @@ class Described:
         Empty for a network without such stages.
     fingerprint : str
         Name, input size and a hash of the weights and of the scaling.
+    step : int
+        Sides of images that are not square are multiples of it, in pixels; 0 for a network that takes squares alone.
+    shared : int
+        First channels of the map that lie in one space with texts, for a network that was trained with them; else 0.
+    resample : int
+        Pillow's number of the filter that scales images to the input size.
+    converts : bool
+        Whether OpenVINO can run it.
     """
 
     name: str
@@ -43,6 +54,10 @@ class Described:
     stride: int
     fingerprint: str
     levels: tuple[int, ...] = ()
+    step: int = 0
+    shared: int = 0
+    resample: int = BICUBIC
+    converts: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,6 +65,14 @@ class Network(Described):
     """With its body: ``(B, S, S, 3)`` uint8 RGB -> its maps, the last layer's first, each ``(B, D, h, w)`` float32."""
 
     body: nn.Module
+
+
+class Resizable(nn.Module):
+    """A body that takes images of several shapes."""
+
+    def at(self, height: int, width: int) -> nn.Module:
+        """A body for images of one shape, which shares the weights; what depends on the shape alone is computed."""
+        raise NotImplementedError
 
 
 class Body(nn.Module):
@@ -77,6 +100,38 @@ class Body(nn.Module):
         return last, *(_channels_first(self.net, found[name]) for name in stages)
 
 
+class TokenBody(Resizable):
+    """Scales pixels and runs a timm vision transformer; maps of ``blocks``, the last one's first, are one map."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, net: Any, mean: tuple[float, ...], std: tuple[float, ...], blocks: Sequence[int]) -> None:
+        super().__init__()
+        self.net, self.blocks = net, tuple(blocks)
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:  # (B, H, W, 3) uint8
+        """``(B, H, W, 3)`` uint8 -> the maps of the blocks side by side, ``(B, D, h, w)`` float32."""
+        images = scaled(pixels, self.mean, self.std)
+        last, *others = self.blocks
+        maps = self.net.forward_intermediates(
+            images, indices=[*others, last], norm=True, intermediates_only=True, output_fmt="NCHW"
+        )
+        return (torch.cat([maps[-1], *maps[:-1]], dim=1),)
+
+    def at(self, height: int, width: int) -> nn.Module:
+        """As `Resizable.at`: its table of positions is made for the shape."""
+        shared = {id(parameter): parameter for parameter in self.parameters()}
+        own = copy.deepcopy(self, shared)
+        if (height, width) != tuple(own.net.patch_embed.img_size):
+            own.net.set_input_size(img_size=(height, width))
+        if getattr(own.net, "dynamic_img_size", False):  # the table of positions need not be made in every pass
+            own.net.dynamic_img_size, own.net.patch_embed.flatten = False, True
+        return own.eval()
+
+
 def scaled(pixels: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """``(B, S, S, 3)`` uint8 -> ``(B, 3, S, S)`` float32, as a timm network takes it."""
     return (pixels.permute(0, 3, 1, 2).float() - mean) / std
@@ -95,25 +150,40 @@ class Head(nn.Module):
         return self.net.forward_head(cell)
 
 
-def wrap(net: Any, name: str, input_size: int, mean: tuple[float, ...], std: tuple[float, ...]) -> Network:
+def wrap(
+    net: Any,
+    name: str,
+    input_size: int,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    layers: Sequence[int] = (),
+) -> Network:
     """Make a `Network` of a timm model; ``mean`` and ``std`` are in pixel values, 0 to 255.
+
+    Parameters
+    ----------
+    layers : sequence of int
+        Blocks of a vision transformer, from 1, whose maps follow the last one's.
 
     Raises
     ------
     ModelError
         If the model does not take this size or gives no spatial map.
+    SettingsError
+        If it has no such blocks.
     """
     net = net.eval()
-    body = Body(net, mean, std).eval()
+    tokens = hasattr(net, "num_prefix_tokens") and hasattr(net, "forward_intermediates")
+    blocks = chosen_blocks(name, len(net.blocks) if tokens else 0, layers)
+    body = (TokenBody(net, mean, std, blocks) if tokens else Body(net, mean, std)).eval()
     try:
         with torch.inference_mode():
-            pixels = torch.zeros(1, 3, input_size, input_size, device="meta")  # shapes alone: nothing is computed
-            features = copy.deepcopy(net).to("meta").forward_features(pixels)
-            _, dim, height, _ = _as_map(net, features).shape
-    except (RuntimeError, AssertionError, AttributeError, TypeError) as error:
+            pixels = torch.zeros(1, input_size, input_size, 3, dtype=torch.uint8, device="meta")
+            _, dim, height, _ = copy.deepcopy(body).to("meta")(pixels)[0].shape  # shapes alone: nothing is computed
+    except (RuntimeError, AssertionError, AttributeError, TypeError, ValueError) as error:
         raise ModelError(f"{name} gives no feature map at {input_size} pixels: {error}") from None
     # A transformer's head reads the class token, which boxes do not have.
-    has_classifier = features.ndim == 4 and getattr(net, "num_classes", 0) > 0
+    has_classifier = not tokens and getattr(net, "num_classes", 0) > 0
     return Network(
         name=name,
         body=body,
@@ -121,9 +191,30 @@ def wrap(net: Any, name: str, input_size: int, mean: tuple[float, ...], std: tup
         input_size=input_size,
         dim=dim,
         stride=round(input_size / height),
-        fingerprint=f"{name}@{input_size}:{_digest(body)}",
-        levels=tuple(_stages(net).values()),
+        fingerprint=fingerprint(name, input_size, body, layers),
+        levels=() if tokens else tuple(_stages(net).values()),
+        step=round(input_size / height) if tokens and hasattr(net, "set_input_size") else 0,
     )
+
+
+def chosen_blocks(name: str, count: int, layers: Sequence[int]) -> tuple[int, ...]:
+    """Indices of the last block and of the ``layers`` before it, which count from 1; empty without blocks.
+
+    Raises
+    ------
+    SettingsError
+        If there are no such blocks before the last.
+    """
+    if wrong := [number for number in layers if not 1 <= number < count]:
+        has = f"has {count} blocks; choose among 1 to {count - 1}" if count > 1 else "has no blocks to choose among"
+        raise SettingsError(f"layers {', '.join(map(str, wrong))}: {name} {has}")
+    return (count - 1, *(number - 1 for number in layers)) if count else ()
+
+
+def fingerprint(name: str, input_size: int, body: nn.Module, layers: Sequence[int] = ()) -> str:
+    """As `Described.fingerprint`."""
+    more = f"+{','.join(map(str, layers))}" if layers else ""
+    return f"{name}@{input_size}{more}:{digest(body)}"
 
 
 def _stages(net: Any) -> dict[str, int]:
@@ -152,17 +243,16 @@ def _channels_last(net: Any) -> bool:
 
 
 def _as_map(net: Any, features: Tensor) -> Tensor:
-    """Reshape the output of ``forward_features`` to ``(B, D, h, w)``."""
-    if features.ndim == 3:  # (B, prefix + h*w, D): tokens of a vision transformer
-        patches = features[:, net.num_prefix_tokens :].transpose(1, 2)  # (B, D, h*w)
-        side = math.isqrt(patches.shape[2])
-        return patches.unflatten(2, (side, side))
+    """The output of ``forward_features`` as ``(B, D, h, w)``."""
+    if features.ndim != 4:
+        raise ValueError(f"it gives {features.ndim - 1} axes an image where a map has 3")
     return _channels_first(net, features)
 
 
-def _digest(module: nn.Module) -> str:
-    digest = hashlib.sha256()
+def digest(module: nn.Module) -> str:
+    """A short hash of all tensors of a module."""
+    found = hashlib.sha256()
     for key, value in module.state_dict().items():
-        digest.update(key.encode())
-        digest.update(value.contiguous().view(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:16]
+        found.update(key.encode())
+        found.update(value.contiguous().view(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()[:16]

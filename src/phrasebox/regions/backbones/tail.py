@@ -61,9 +61,8 @@ def cut(network: Network, blocks: int) -> Halves:
         If its blocks do not simply follow each other.
     """
     body = network.body
-    assert isinstance(body, Body)
-    first, middle, last = _chain(body.net)
-    if not middle:
+    first, middle, last = _chain(body.net) if isinstance(body, Body) else ([], [], [])
+    if not isinstance(body, Body) or not middle:
         raise ModelError(
             f"the blocks of {network.name} cannot be told apart; fine-tune an EfficientNet, ResNet or ConvNeXt"
         )

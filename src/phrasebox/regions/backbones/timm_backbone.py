@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import timm
@@ -10,7 +11,9 @@ from phrasebox.errors import ModelError
 from phrasebox.regions.backbones.network import Network, wrap
 
 
-def load_timm(model: str, input_size: int | None = None, *, pretrained: bool = True) -> Network:
+def load_timm(
+    model: str, input_size: int | None = None, *, pretrained: bool = True, layers: Sequence[int] = ()
+) -> Network:
     """Load a timm model at ``input_size`` pixels, or at the size its weights were made for.
 
     Parameters
@@ -19,6 +22,8 @@ def load_timm(model: str, input_size: int | None = None, *, pretrained: bool = T
         A timm name (``resnet50.a1_in1k``), ``hf-hub:<owner>/<name>``, or ``local-dir:<folder>``.
     pretrained : bool
         False gives random weights.
+    layers : sequence of int
+        As of `phrasebox.regions.backbones.load_backbone`.
 
     Raises
     ------
@@ -37,4 +42,4 @@ def load_timm(model: str, input_size: int | None = None, *, pretrained: bool = T
     if hasattr(net, "set_input_size") and size != config["input_size"][1]:
         net.set_input_size(img_size=(size, size))  # transformers fix their position table to one size
     mean, std = (tuple(255.0 * value for value in config[key]) for key in ("mean", "std"))
-    return wrap(net, f"timm:{model}", size, mean, std)
+    return wrap(net, f"timm:{model}", size, mean, std, layers)
