@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from phrasebox.regions.backbones import licences
 from phrasebox.regions.backbones.finetuned import shown
 
 NOT_STATED = "not stated"
@@ -79,11 +80,11 @@ def weights_licences(regions: Mapping[str, Any]) -> str:
 
     >>> weights_licences({"backbone": "efficientnet-lite0", "second": "timm:resnet50"})
     'efficientnet-lite0 (Apache-2.0), timm:resnet50 (see its card in timm)'
+    >>> weights_licences({"backbone": "hf:facebook/dinov3-vits16-pretrain-lvd1689m"})
+    'hf:facebook/dinov3-vits16-pretrain-lvd1689m (DINOv3 License, gated)'
     """
     names = [name for name in (regions.get("backbone"), regions.get("second")) if name]
-    return ", ".join(
-        f"{shown(name)} ({'see its card in timm' if name.startswith('timm:') else 'Apache-2.0'})" for name in names
-    )
+    return ", ".join(f"{shown(name)} ({licences.told(name)})" for name in names)
 
 
 def model_card(config: Mapping[str, Any], figures: str = "") -> str:

@@ -11,6 +11,8 @@ from phrasebox.aligner.stored import NAME
 from phrasebox.errors import DataError, ModelError, PhraseboxError
 from phrasebox.io.images import load_image
 from phrasebox.io.model_folder import model_id
+from phrasebox.regions.backbones.finetuned import shown
+from phrasebox.regions.backbones.licences import licence_of
 from phrasebox.regions.compatibility import workspace_regions
 from phrasebox.regions.extractor import RegionExtractor
 from phrasebox.stages.doctor.finding import Finding, counted
@@ -29,6 +31,7 @@ def models(ws: Workspace, workers: int = 2) -> Iterator[Finding]:
     """Check the aligner that the workspace uses, the vectors it reads, and its earlier results."""
     if not ws.count("regions"):
         return
+    yield from _licences(ws)
     try:
         aligner = Aligner.for_workspace(ws, workers=workers)
     except ModelError as error:
@@ -51,6 +54,16 @@ def models(ws: Workspace, workers: int = 2) -> Iterator[Finding]:
         yield _drift(aligner, sample, ws)
     yield from _recomputed(ws, [r for r in sample if _usable(r)], workers, anew)
     yield from _stale(ws, aligner)
+
+
+def _licences(ws: Workspace) -> Iterator[Finding]:
+    """Say which backbones have weights that not everybody may use, or has."""
+    settings = ws.stages["regions"]
+    for name in filter(None, (settings.get("backbone"), settings.get("second"))):
+        found = licence_of(name)
+        if found is not None and not (found.commercial and not found.gated):
+            what = f"the weights of {shown(name)} are under {found}"
+            yield Finding("note", "workspace", what, "what is made with them may fall under it; read it first")
 
 
 def _sample(ws: Workspace) -> list[Regions]:
