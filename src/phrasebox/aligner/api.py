@@ -16,11 +16,12 @@ from torch import Tensor
 from phrasebox.aligner.data import pack
 from phrasebox.aligner.known_words import KnownWords, read_vocabulary, write_vocabulary
 from phrasebox.aligner.model import AlignerModel
-from phrasebox.aligner.priors import Weighted, load_class_names, saturated
+from phrasebox.aligner.priors import ClassNames, Weighted, saturated
+from phrasebox.aligner.priors.choosing import load_prior
 from phrasebox.aligner.querybank import Bank
 from phrasebox.aligner.score import over_words
 from phrasebox.aligner.settings import ModelSettings
-from phrasebox.aligner.stored import BUILT_IN, KIND, NAME, NAMES
+from phrasebox.aligner.stored import BUILT_IN, KIND, NAME, NAMES, is_prior
 from phrasebox.aligner.unlearned import BETA, unlearned
 from phrasebox.errors import DataError, ModelError
 from phrasebox.grounding import (
@@ -37,10 +38,11 @@ from phrasebox.grounding.localise import phrase_heats
 from phrasebox.io import arguments
 from phrasebox.io.detections import BoxesLike, as_boxes
 from phrasebox.models.saved_model import SavedModel
+from phrasebox.regions.backbone_names import absolute
 from phrasebox.regions.compatibility import workspace_regions
 from phrasebox.regions.extractor import ImageOrRegions as Image
 from phrasebox.regions.extractor import name_of, regions_of, with_width
-from phrasebox.regions.settings import REGION_PRESETS, RegionSettings
+from phrasebox.regions.settings import REGION_PRESETS, RegionSettings, vector_widths
 from phrasebox.text.word_vectors import Sentence, WordVectors
 from phrasebox.training.region_batch import collate
 from phrasebox.types import Grounding, Phrase, Regions, Span, Word
@@ -94,30 +96,41 @@ class Aligner(SavedModel):
 
     @classmethod
     def load(cls, source: str | Path | None = None, device: str = "cpu", workers: int = 2) -> Self:
-        """`SavedModel.load`; ``names`` is an aligner without any captions, from the `prior` alone."""
-        if source != NAMES:
+        """`SavedModel.load`, or an aligner without any captions, from the `prior` alone.
+
+        ``names`` is one of the class names of the default backbones. The name of an image-text model, such as
+        ``open_clip:ViT-B-16/openai`` or ``hf:<id or folder>``, is one of that model: its image side becomes the second
+        backbone, beside the first that boxes come from.
+        """
+        if not is_prior(source):
             return super().load(source, device, workers)
-        return cls._of_names(REGION_PRESETS["modern"], device, workers)
+        name, modern = absolute(str(source)), REGION_PRESETS["modern"]
+        settings = modern if name == NAMES else replace(modern, second=name, second_size=None)
+        return cls._of_prior(settings, name, device, workers)
 
     @classmethod
     def for_workspace(
         cls, ws: Workspace, source: str | Path | None = None, device: str = "cpu", workers: int = 2
     ) -> Self:
-        """`SavedModel.for_workspace`; ``names`` reads the workspace's regions, however they were made."""
-        if source != NAMES:
+        """`SavedModel.for_workspace`; an aligner of a prior alone reads the workspace's regions as they were made."""
+        if not is_prior(source):
             return super().for_workspace(ws, source, device, workers)
-        return cls._of_names(workspace_regions(ws), device, workers)
+        settings, reader = workspace_regions(ws), ws.region_reader()
+        return cls._of_prior(settings, absolute(str(source)), device, workers, reader.width if reader else None)
 
     @classmethod
-    def _of_names(cls, settings: RegionSettings, device: str, workers: int) -> Self:
-        names = load_class_names(settings)
-        if names is None:
+    def _of_prior(
+        cls, settings: RegionSettings, source: str, device: str, workers: int, width: int | None = None
+    ) -> Self:
+        prior = load_prior(settings, source)
+        if prior is None:
             raise ModelError(
                 f"backbone {settings.backbone!r} has no classifier with names; make the regions with another "
                 "--backbone, or use another --model"
             )
-        model = unlearned(names.widths).to(device)
-        return cls(model, settings, BETA, vocabulary=(), device=device, workers=workers, source=NAMES)
+        widths = prior.widths if isinstance(prior, ClassNames) else (width or sum(vector_widths(settings)),)
+        model = unlearned(widths, "" if source == NAMES else source).to(device)
+        return cls(model, settings, BETA, vocabulary=(), device=device, workers=workers, source=source)
 
     @classmethod
     def _read(cls, folder: Path, device: str) -> Self:
@@ -426,19 +439,19 @@ class Aligner(SavedModel):
 
     @cached_property
     def prior(self) -> Weighted | None:
-        """The class names of the backbones with their weight, added to v_i . s_t.
+        """The class names of the backbones, or an image-text backbone, with their weight, added to v_i . s_t.
 
-        None with a weight of 0, and for region vectors that are not those of classifiers with names.
+        None with a weight of 0, and for region vectors of another width.
         """
         weight = self.weight
-        names = load_class_names(self.region_settings) if weight else None
-        if names is None or sum(names.widths) != self.model.settings.vector_dim:
+        own = load_prior(self.region_settings, self.model.settings.prior_from) if weight else None
+        if own is None or not own.reads(self.model.settings.vector_dim):
             return None
-        return Weighted(names, weight, KnownWords.of(self.vocabulary, None).rareness)
+        return Weighted(own, weight, KnownWords.of(self.vocabulary, None).rareness)
 
     @cached_property
     def known_words(self) -> KnownWords:
-        """Which words the captions and the class names know."""
+        """Which words the captions and the prior know."""
         return KnownWords.of(self.vocabulary, self.prior.prior if self.prior else None)
 
     @property

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from phrasebox.aligner.priors import Prior
+from phrasebox.aligner.priors import NAMED, Prior
 from phrasebox.errors import ModelError
 from phrasebox.io.atomic import write_whole
 from phrasebox.io.model_folder import VOCABULARY
 from phrasebox.text.english import is_content
 from phrasebox.text.words import words
 
-NAMED = 0.25  # largest g_c of a word from which on the class names know it: a cosine of 0.6 with a name
 RARITY = 5.0  # taken for every word if the captions are not known, about the mean of content words
 FREQUENT, SELDOM = 90, 665  # ranks of words that the captions teach well, up to the first, and little, from the second
 _SHOWN = 3  # unknown words that are shown
@@ -64,10 +63,10 @@ class KnownWords:
         return np.where(self.in_captions(words), found, 1.0)
 
     def nearest_name(self, words: Sequence[str]) -> np.ndarray:
-        """How near each word is to the nearest class name: the largest g_c, (T,) float32; 0 without a prior."""
+        """How near each word is to what the prior knows, such as a class name: (T,) float32; 0 without a prior."""
         if self.prior is None or not len(words):
             return np.zeros(len(words), np.float32)
-        return self.prior.words(words).amax(1).numpy()
+        return self.prior.nearness(words)
 
     def known(self, words: Sequence[str], nearest: np.ndarray | None = None) -> np.ndarray:
         """Whether the captions or the class names know each word: (T,) bool; ``nearest`` as of `nearest_name`."""

@@ -45,7 +45,9 @@ class ModelSettings:
     geometry: bool = True
     "Add the box (x1, y1, x2, y2, area, as fractions of the image) to the region vector."
     prior: Annotated[float, Field(ge=0)] | None = None
-    "Weight of the backbone's class names beside the learned scores, 0 for none; default: 0.3, for dot products 0."
+    "Weight of the prior beside the learned scores, 0 for none; default: 0.3, for dot products 0."
+    prior_from: str = ""
+    "The prior: names, those of the backbones' classes, or an image-text backbone; default: such a one, else names."
     photographs: bool = True
     "Prefer boxes low and near the middle, where photographs have what captions name; not for pictures from above."
 

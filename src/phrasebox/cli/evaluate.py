@@ -37,9 +37,11 @@ def evaluate(
     first_caption
         Measure retrieval with the first caption of each image only.
     model
-        Folder or hub id of an aligner, or names; default: the workspace's own, or the built-in one.
+        Folder or hub id of an aligner; or names or an image-text model (open_clip:ID, hf:ID), to do without captions.
+        Default: the workspace's own, or the built-in one.
     prior
-        Weight of the backbone's class names beside the learned scores, 0 for none. Default: the model's own.
+        Weight of the prior (class names, or an image-text backbone) beside the learned scores, 0 for none. Default: the
+        model's own.
     captioner
         Folder or hub id of a captioner; default: the workspace's own, or the built-in one if it fits the regions.
     captions_only

@@ -28,9 +28,11 @@ def index(
     url
         URL of a Qdrant server; without it, Qdrant runs inside this process.
     model
-        Folder or hub id of an aligner, or names; default: the workspace's own, or the built-in one.
+        Folder or hub id of an aligner; or names or an image-text model (open_clip:ID, hf:ID), to do without captions.
+        Default: the workspace's own, or the built-in one.
     prior
-        Weight of the backbone's class names beside the learned scores, 0 for none. Default: the model's own.
+        Weight of the prior (class names, or an image-text backbone) beside the learned scores, 0 for none. Default: the
+        model's own.
     fresh
         Discard the existing index and build it again.
     engine

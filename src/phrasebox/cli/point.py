@@ -37,11 +37,13 @@ def point(
     out
         Image file to write, with boxes and phrases drawn in (png, jpg or webp).
     model
-        Folder or hub id of an aligner, or names; default: the built-in one.
+        Folder or hub id of an aligner; or names or an image-text model (open_clip:ID, hf:ID), to do without captions.
+        Default: the built-in one.
     beta
         Chain strength, at least 0; larger makes longer segments. Default: the model's own.
     prior
-        Weight of the backbone's class names beside the learned scores, 0 for none. Default: the model's own.
+        Weight of the prior (class names, or an image-text backbone) beside the learned scores, 0 for none. Default: the
+        model's own.
     verbs
         Keep verbs: phrases are cut from the decoded chain, as in sentences that are not English. Default: noun phrases.
     """

@@ -57,9 +57,11 @@ def search(
     url
         URL of a Qdrant server, with --backend qdrant.
     model
-        Folder or hub id of an aligner, or names; default: the workspace's own, or the built-in one.
+        Folder or hub id of an aligner; or names or an image-text model (open_clip:ID, hf:ID), to do without captions.
+        Default: the workspace's own, or the built-in one.
     prior
-        Weight of the backbone's class names beside the learned scores, 0 for none. Default: the model's own.
+        Weight of the prior (class names, or an image-text backbone) beside the learned scores, 0 for none. Default: the
+        model's own.
     out
         Draw the results into this file (html, png, jpg or webp).
     """

@@ -8,7 +8,7 @@ from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from phrasebox.aligner.stored import NAMES, grounds_with, made_with
+from phrasebox.aligner.stored import grounds_with, is_prior, made_with
 from phrasebox.errors import ModelError, SettingsError, WorkspaceError
 from phrasebox.io.model_folder import model_id
 from phrasebox.models.saved_model import BUILT_IN_NAME
@@ -51,7 +51,9 @@ def ground(
     given, beta = beta, aligner.beta if beta is None else beta
     if not beta >= 0:  # checked before the settings are recorded
         raise SettingsError(f"beta must be at least 0, got {beta}")
-    made = made_with(model_id(aligner.model), beta, aligner.weight, aligner.finds_nouns)
+    made = made_with(
+        model_id(aligner.model), beta, aligner.weight, aligner.finds_nouns, aligner.model.settings.prior_from
+    )
     ws.claim(STAGE, made, fresh=fresh)
     regioned = ws.keys("regions")
     todo = RegionedImages(ws.path, [key for key in ws.pending("phrases", STAGE) if key in regioned])
@@ -106,7 +108,7 @@ def named_model(ws: Workspace, aligner: Aligner) -> str:
 def named_source(ws: Workspace, source: str | Path | None) -> str:
     """As `named_model`, of the source that a model was loaded from; empty for none."""
     source = str(source or "")
-    if source in ("", BUILT_IN_NAME, NAMES) or not Path(source).is_dir():
+    if source in ("", BUILT_IN_NAME) or is_prior(source) or not Path(source).is_dir():
         inside = f"{ws.path}/"  # a workspace in an object store
         return source.removeprefix(inside)
     folder, own = Path(source).absolute(), ws.path.absolute()

@@ -19,7 +19,7 @@ from phrasebox.stages.ground import named_model
 from phrasebox.training.loop import Trained
 from phrasebox.workspace.workspace import Workspace
 
-_FREE = ("prior", "photographs")  # settings of a model that its weights do not depend on
+_FREE = ("prior", "prior_from", "photographs")  # settings of a model that its weights do not depend on
 
 
 @dataclass(frozen=True, slots=True)

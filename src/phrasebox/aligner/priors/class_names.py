@@ -13,20 +13,19 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import cache, cached_property
 
+import numpy as np
 import torch
-from cachetools import LRUCache
 from torch import Tensor
 
+from phrasebox.aligner.priors.base import Remembered
 from phrasebox.io.atomic import write_whole
 from phrasebox.io.version import __version__
 from phrasebox.regions.backbones.classifier import Classifier, Names, load_classifier
 from phrasebox.regions.backbones.converted import cache_folder
 from phrasebox.regions.settings import RegionSettings
-from phrasebox.text.english import is_content
 from phrasebox.text.word_vectors import DIM, text_vectors
 
 LEAST = 0.35  # cosine of a word and a name from which on they are related
-_WORDS = 20_000  # words that are remembered
 _OWN_VECTORS = "given"  # backbone of a workspace with the user's vectors
 
 
@@ -54,7 +53,7 @@ class ClassNames:
         self.width = len(self.names)
         self.widths = tuple(one.width for one in self.classifiers)
         self.fingerprint = hashlib.sha256(repr((self.names, LEAST)).encode()).hexdigest()[:16]
-        self._known: LRUCache[str, Tensor] = LRUCache(_WORDS)
+        self._words = Remembered(self.width, self._related)
 
     def probabilities(self, vectors: Tensor) -> Tensor:
         """p_c of every class for regions: (N, D) -> (N, C)."""
@@ -69,12 +68,15 @@ class ClassNames:
 
     def words(self, words: Sequence[str]) -> Tensor:
         """As `Prior.words`; function words are related to no class."""
-        terms = [word.lower() for word in words]
-        new = sorted({term for term in terms if term not in self._known and is_content(term)})
-        for term, related in zip(new, self._related(new), strict=True):
-            self._known[term] = related
-        nothing = torch.zeros(self.width)
-        return torch.stack([self._known.get(term, nothing) for term in terms]) if terms else torch.zeros(0, self.width)
+        return self._words(words)
+
+    def nearness(self, words: Sequence[str]) -> np.ndarray:
+        """As `Prior.nearness`: g_c of the nearest class."""
+        return self.words(words).amax(1).numpy() if len(words) else np.zeros(0, np.float32)
+
+    def reads(self, width: int) -> bool:
+        """As `Prior.reads`."""
+        return sum(self.widths) == width
 
     def _related(self, words: Sequence[str]) -> Tensor:
         """g_c of each word: (T, C); each is computed alone, so that it does not depend on the others by rounding."""
