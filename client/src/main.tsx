@@ -1,0 +1,21 @@
+import { render } from "preact";
+import * as events from "./lib/events";
+import { readInfo } from "./lib/info";
+import * as light from "./lib/light";
+import * as route from "./lib/route";
+import { Shell } from "./shell";
+import "./style/palette.css";
+import "./style/base.css";
+import "./style/controls.css";
+import "./style/picture.css";
+import "./style/ground.css";
+import "./style/search.css";
+import "./style/review.css";
+import "./style/results.css";
+import "./style/start.css";
+import "./style/rest.css";
+
+render(<Shell />, document.getElementById("app")!);
+light.listen();
+route.listen();
+void readInfo().then(events.listen);

@@ -1,0 +1,30 @@
+/** One result of a search: its picture, the boxes of the words while it is pointed at, and where to go on. */
+import { useMemo } from "preact/hooks";
+import { imageUrl } from "../lib/api";
+import { number } from "../lib/format";
+import { boxes as boxesOf } from "../lib/grounding";
+import type { Hit } from "../lib/types";
+import { Link } from "./basic";
+import { Picture } from "./picture";
+import { Sentence } from "./sentence";
+
+interface Props { hit: Hit; sentence: string; current: boolean; chosen: boolean; onChoose: () => void; onFocus: () => void }
+
+export function HitCard({ hit, sentence, current, chosen, onChoose, onFocus }: Props) {
+  const size = hit.width && hit.height ? { width: hit.width, height: hit.height } : {};
+  const boxes = useMemo(() => {
+    if (hit.box) return [{ id: "0", box: hit.box, k: 0, label: "", name: `${sentence}: found here` }];
+    return hit.width && hit.height ? boxesOf(hit.phrases, hit.width, hit.height) : [];
+  }, [hit, sentence]);
+  const query = { image: hit.key, sentence };
+  return (
+    <article class={`hit card${current ? " current" : ""}${hit.box ? " part" : ""}`} data-links aria-label={hit.key} tabindex={-1} onFocus={onFocus}>
+      <div class="frame"><Picture src={imageUrl(hit.key, 640)} alt={hit.key} {...size} boxes={boxes} /></div>
+      {sentence && !hit.box && <Sentence caption={sentence} phrases={hit.phrases} small />}
+      <div class="hit-foot"><label class="tick" title="Select"><input type="checkbox" checked={chosen} onChange={onChoose} aria-label={`Select ${hit.key}`} /></label>
+        <span class="name" title={hit.key}>{hit.key}</span><span class="num">score {number(hit.score)}</span></div>
+      <div class="hit-foot"><Link page="ground" query={query} class="button quiet" label={`Open ${hit.key} in Ground`}>Open</Link>
+        <Link page="search" query={{ image: hit.key }} class="button quiet" label={`Pictures like ${hit.key}`}>Similar</Link></div>
+    </article>
+  );
+}
