@@ -40,5 +40,5 @@ export default defineConfig({
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: { outDir: OUT, emptyOutDir: true, target: "es2022", modulePreload: { polyfill: false }, cssCodeSplit: false },
   server: { proxy: { "/api": "http://127.0.0.1:8080" } },
-  test: { environment: "jsdom", include: ["tests/**/*.test.ts"] },
+  test: { environment: "jsdom", include: ["tests/**/*.test.ts"], isolate: false, fileParallelism: false },
 } as Parameters<typeof defineConfig>[0]);

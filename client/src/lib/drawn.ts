@@ -9,6 +9,8 @@ export interface Drawing {
   /** Lines of text below the picture; a caption with its phrases, or plain text. */
   caption: string;
   phrases: readonly Phrase[];
+  /** Phrases with less confidence are not coloured. */
+  least?: number;
 }
 
 /** Fill and text colour of each palette index. */
@@ -37,12 +39,12 @@ export function lines<T extends { text: string }>(parts: readonly T[], most: num
 
 /** An SVG with the picture, given as a data URL, the boxes with their numbers, and the coloured sentence below. */
 export function svg(drawing: Drawing, picture: string, colours: Colours): string {
-  const { width, height, boxes, caption, phrases } = drawing;
+  const { width, height, boxes, caption, phrases, least = 0 } = drawing;
   const size = Math.max(12, Math.round(Math.max(width, height) / 42)), pad = Math.round(size * 0.8), thick = size / 6;
   const set = lines(pieces(caption, phrases), Math.floor((width - 2 * pad) / (size * 0.56)));
   const text = set.map((line, n) => {
     const spans = line.map((piece) => {
-      const colour = piece.p === undefined ? undefined : colours[piece.p % colours.length];
+      const colour = piece.p === undefined || phrases[piece.p]!.confidence < least ? undefined : colours[piece.p % colours.length];
       return `<tspan${colour ? ` fill="${colour.fill}" font-weight="600"` : ""}>${escape(piece.text)}</tspan>`;
     });
     return `<text x="${pad}" y="${height + pad + size * (1 + 1.5 * n)}" xml:space="preserve">${spans.join("")}</text>`;

@@ -50,7 +50,7 @@ export default function Ground() {
               {found.phrases.length > 0 && <Threshold found={found} least={least} />}
               <Take name={`${chosen.name} ${found.caption}`} json={() => found} src={chosen.src}
                 question={{ method: "POST", path: "/ground", values: { image: chosen.query.image, sentence, beta: query.beta === undefined ? undefined : Number(query.beta) }, file: chosen.query.image ? undefined : chosen.name }}
-                drawing={() => ({ width: found.width, height: found.height, boxes: shown, caption: found.caption, phrases: found.phrases })} />
+                drawing={() => ({ width: found.width, height: found.height, boxes: shown, caption: found.caption, phrases: found.phrases, least })} />
             </section>
           )}
           {chosen && chosen.captions.length > 0 && <Suggestions captions={chosen.captions} sentence={sentence} />}

@@ -72,7 +72,7 @@ function Desk() {
   const outside = asked && single.data?.pictures[0]?.image === asked ? single.data.pictures.map((picture) => ({ ...picture, matching: [] })) : [];
   const pictures = [...outside, ...list.items];
   loaded.current = list.items;
-  const id = query.at && pictures.some((picture) => picture.phrases.some((phrase) => phrase.id === query.at)) ? query.at : list.items[0]?.matching.find((one) => nowOf(list.items[0]!, one)?.state === "open") ?? list.items[0]?.matching[0];
+  const id = query.at && pictures.some((picture) => picture.phrases.some((phrase) => phrase.id === query.at)) ? query.at : firstOf(list.items);
   const picture = pictures.find((one) => one.phrases.some((phrase) => phrase.id === id));
   const current = picture && id ? nowOf(picture, id) : undefined;
   useProgress();
@@ -81,6 +81,9 @@ function Desk() {
   const show = (next: string | undefined) => {
     if (next) patch({ at: next }, true);
   };
+  useEffect(() => {
+    if (!query.at && list.of) show(id); // an edit must not make another phrase the first open one
+  }, [query.at, id, list.of]);
   const restart = () => (again(run + 1), patch({ at: null }, true));
   return (
     <div class="desk">
@@ -107,6 +110,15 @@ function Desk() {
       {help && <Help onClose={() => setHelp(false)} />}
     </div>
   );
+}
+
+/** The first phrase that is still to be reviewed; if none is, the first. */
+function firstOf(pictures: PicturePhrases[]): string | undefined {
+  for (const picture of pictures) {
+    const open = picture.matching.find((one) => nowOf(picture, one)?.state === "open");
+    if (open) return open;
+  }
+  return pictures[0]?.matching[0];
 }
 
 function nowOf(picture: PicturePhrases, id: string): Reviewed | undefined {

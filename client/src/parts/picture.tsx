@@ -54,7 +54,7 @@ export function Picture(props: Props) {
   const seen = ready ? natural.size : [4, 3];
   const width = props.width || seen[0]!, height = props.height || seen[1]!;
   const unit = useUnit(inner, width);
-  const zoom = useZoom(frame, zooms, draws || editing !== null, src);
+  const zoom = useZoom(frame, zooms, draws, src);
   const draw = useDrawing({ ...props, editing, draws, size: [width, height], unit, svg });
   useEffect(() => {
     if (img.current?.complete && img.current.naturalWidth) setNatural({ src, size: [img.current.naturalWidth, img.current.naturalHeight] });

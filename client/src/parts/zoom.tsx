@@ -46,13 +46,13 @@ export function useZoom(frame: RefObject<HTMLElement | null>, on: boolean, busy:
     };
     const up = (event: PointerEvent) => fingers.delete(event.pointerId);
     place.addEventListener("wheel", wheel, { passive: false });
-    place.addEventListener("pointerdown", down);
+    place.addEventListener("pointerdown", down, true); // before a box takes it for itself
     addEventListener("pointermove", move);
     addEventListener("pointerup", up);
     addEventListener("pointercancel", up);
     return () => {
       place.removeEventListener("wheel", wheel);
-      place.removeEventListener("pointerdown", down);
+      place.removeEventListener("pointerdown", down, true);
       removeEventListener("pointermove", move);
       removeEventListener("pointerup", up);
       removeEventListener("pointercancel", up);

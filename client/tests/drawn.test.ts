@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import { asCurl, asPython, lines, literal, svg } from "../src/lib/drawn";
+
+const COLOURS = [{ fill: "#123456", text: "#fff" }];
+
+test("text is set in lines that are not too long, and none of it is lost", () => {
+  const set = lines([{ text: "one two three " }, { text: "four five" }], 9);
+  expect(set.map((line) => line.map((piece) => piece.text).join("")).join("")).toBe("one two three four five");
+  for (const line of set) expect(line.map((piece) => piece.text).join("").trimEnd().length).toBeLessThanOrEqual(9);
+});
+
+test("an SVG is well formed whatever the caption says", () => {
+  const phrase = { text: "<b>", span: [0, 3] as [number, number], box: [0, 0, 5, 5] as [number, number, number, number], boxes: [], score: 0, confidence: 1, whole_image: false };
+  const text = svg({ width: 64, height: 48, boxes: [{ id: "0", box: [1, 2, 3, 4], k: 0, label: "1", name: "" }], caption: '<b> & "quotes"', phrases: [phrase] }, "data:image/jpeg;base64,AA", COLOURS);
+  const read = new DOMParser().parseFromString(text, "image/svg+xml");
+  expect(read.querySelector("parsererror")).toBeNull();
+  expect(read.documentElement.textContent).toContain('<b> & "quotes"');
+  expect(read.querySelectorAll("b")).toHaveLength(0);
+});
+
+test("a curl command survives quotes, and leaves out what was not given", () => {
+  const command = asCurl({ method: "GET", path: "/search", values: { sentence: "a dog's ball", region: undefined } }, "http://h");
+  expect(command).toBe(`curl -G 'http://h/api/search' -H "Authorization: Bearer $PHRASEBOX_TOKEN" --data-urlencode 'sentence=a dog'\\''s ball'`);
+  expect(asCurl({ method: "POST", path: "/ground", values: { sentence: "x" }, file: "a.jpg" }, "http://h")).toContain("-F 'image=@a.jpg' -F 'sentence=x'");
+});
+
+test("text becomes a Python literal", () => {
+  expect(literal('a "b"\n')).toBe('"a \\"b\\"\\n"');
+  expect([literal(true), literal(0.5)]).toEqual(["True", "0.5"]);
+});
+
+test("Python asks the same", () => {
+  const code = asPython({ method: "POST", path: "/ground", values: { image: "a.jpg", sentence: "A cat", beta: 0.1 } }, "ws");
+  expect(code).toContain('pb.Workspace("ws")');
+  expect(code).toContain('"A cat", beta=0.1)');
+});
