@@ -10,7 +10,7 @@ test("text is set in lines that are not too long, and none of it is lost", () =>
 });
 
 test("an SVG is well formed whatever the caption says", () => {
-  const phrase = { text: "<b>", span: [0, 3] as [number, number], box: [0, 0, 5, 5] as [number, number, number, number], boxes: [], score: 0, confidence: 1, whole_image: false };
+  const phrase = { text: "<b>", span: [0, 3] as [number, number], box: [0, 0, 5, 5] as [number, number, number, number], boxes: [], score: 0, confidence: 1, whole_image: false, unknown: false };
   const text = svg({ width: 64, height: 48, boxes: [{ id: "0", box: [1, 2, 3, 4], k: 0, label: "1", name: "" }], caption: '<b> & "quotes"', phrases: [phrase] }, "data:image/jpeg;base64,AA", COLOURS);
   const read = new DOMParser().parseFromString(text, "image/svg+xml");
   expect(read.querySelector("parsererror")).toBeNull();

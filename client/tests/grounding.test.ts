@@ -3,10 +3,10 @@ import { betaStops, boxes, chain, columns, owner, pieces, scoreSum, tables } fro
 import type { Grounding, Phrase } from "../src/lib/types";
 
 const phrase = (text: string, start: number, more: Partial<Phrase> = {}): Phrase => ({
-  text, span: [start, start + [...text].length], box: [1, 2, 30, 40], boxes: [[1, 2, 30, 40]], score: 0.4, confidence: 0.7, whole_image: false, ...more,
+  text, span: [start, start + [...text].length], box: [1, 2, 30, 40], boxes: [[1, 2, 30, 40]], score: 0.4, confidence: 0.7, whole_image: false, unknown: false, ...more,
 });
 const found: Grounding = {
-  image: "", caption: "A cat sat", score: 0.5, beta: 0.1, width: 100, height: 50, phrases: [phrase("A cat", 0)],
+  image: "", caption: "A cat sat", score: 0.5, beta: 0.1, width: 100, height: 50, unknown_words: [], phrases: [phrase("A cat", 0)],
   words: [{ text: "A", start: 0, end: 1 }, { text: "cat", start: 2, end: 5 }, { text: "sat", start: 6, end: 9 }],
   boxes: [[0, 0, 100, 50], [1, 2, 30, 40], [5, 5, 9, 9]],
   scores: [[0.1, 0.2, 0], [0.1, 0.6, 0], [0.7, 0.1, -0.2]], assignment: [1, 1, 0],

@@ -1,5 +1,5 @@
 /** A grounding as what the page shows: pieces of its sentence, boxes, chain and matrix. */
-import { number, percent, sureness } from "./format";
+import { number, sureness } from "./format";
 import type { Corners, Grounding, Phrase } from "./types";
 
 export const COLOURS = 10;
@@ -123,5 +123,3 @@ export function betaStops(own: number): number[] {
   return [...new Set([0, own, ...steps])].sort((a, b) => a - b);
 }
 
-/** What a phrase of a search hit or an answer says under the pointer. */
-export const hint = (phrase: Phrase): string => `${phrase.text}: ${percent(phrase.confidence)} sure`;

@@ -34,14 +34,14 @@ export default function Results() {
 function Sheet({ measure }: { measure: Measure }) {
   const right = (i: number) => !measure.rows.some((row) => typeof row.values[i] === "string");
   const whole = (i: number) => measure.rows.every((row) => row.values[i] === null || Number.isInteger(row.values[i]));
-  const splits = new Set(measure.rows.map((row) => row.split)), models = new Set(measure.rows.map((row) => row.model));
+  const splits = new Set(measure.rows.map((row) => row.split));
   return (
     <div class="sheet" tabindex={0} role="region" aria-label={measure.measure}>
       <table><caption>{capital(measure.measure)}{splits.size === 1 && <small class="soft">split {[...splits][0]}</small>}</caption>
-        <thead><tr><th scope="col">run</th>{models.size > 1 && <th scope="col">model</th>}<th scope="col">split</th>{measure.columns.map((name, i) => <th key={name} scope="col" class={right(i) ? "r" : undefined}>{name}</th>)}</tr></thead>
+        <thead><tr><th scope="col">run</th><th scope="col">split</th>{measure.columns.map((name, i) => <th key={name} scope="col" class={right(i) ? "r" : undefined}>{name}</th>)}</tr></thead>
         <tbody>{measure.rows.map((row, n) => (
-          <tr key={n} class={row.trained_on ? "trained-on" : undefined} title={Object.entries(row.settings).map(([name, value]) => `${name} ${String(value)}`).join(", ")}>
-            <th scope="row">{row.run}</th>{models.size > 1 && <td>{row.model}</td>}<td>{row.split}{row.trained_on && <b class="flag"> trained on</b>}</td>
+          <tr key={n} class={row.trained_on ? "trained-on" : undefined}>
+            <th scope="row">{row.run}</th><td>{row.split}{row.trained_on && <b class="flag"> trained on</b>}</td>
             {row.values.map((value, i) => <td key={i} class={right(i) ? "r" : undefined}>{cell(value, whole(i))}</td>)}</tr>
         ))}</tbody></table>
       {measure.rows.some((row) => row.trained_on) && <p class="small soft">Rows marked <b class="flag">trained on</b> measure the pictures that the model was trained on: they say nothing about others.</p>}

@@ -156,8 +156,9 @@ function Shelf({ pictures, current, total, onShow, onEnd }: { pictures: PictureP
 interface CardProps { pictures: PicturePhrases[]; picture: PicturePhrases; current: Reviewed; onShow: (id: string | undefined) => void; onEnd: () => void; onHelp: () => void; onFilter: () => void }
 
 function Card({ pictures, picture, current, onShow, onEnd, onHelp, onFilter }: CardProps) {
-  const [mode, setMode] = useState<"" | "draw" | "pick">("");
-  useEffect(() => setMode(""), [current.id]);
+  const [of, setOf] = useState<{ id: string; mode: "" | "draw" | "pick" }>({ id: "", mode: "" });
+  const mode = of.id === current.id ? of.mode : ""; // another phrase begins without one
+  const setMode = (next: typeof mode) => setOf({ id: current.id, mode: next });
   const regions = useRegions(picture.image);
   const size: [number, number] = [current.width, current.height];
   const state = rows.value;
@@ -174,12 +175,12 @@ function Card({ pictures, picture, current, onShow, onEnd, onHelp, onFilter }: C
     else notice.value = by > 0 ? "That was the last phrase." : "This is the first phrase.";
     return !!next;
   };
-  const nextPicture = (by: 1 | -1) => {
+  const nextPicture = (by: 1 | -1, quietly = false) => {
     const place = pictures.indexOf(picture) + by;
     if (place >= pictures.length - 3) onEnd();
     const other = pictures[place];
     if (other) onShow(other.matching.find((one) => nowOf(other, one)?.state === "open") ?? other.matching[0] ?? other.phrases[0]?.id);
-    else notice.value = by > 0 ? "That was the last picture." : "This is the first picture.";
+    else if (!quietly) notice.value = by > 0 ? "That was the last picture." : "This is the first picture.";
   };
   const named = (act: () => void) => () => (who.value ? act() : document.getElementById("reviewer")?.focus());
   const settle = (verdict: "accept" | "reject") => named(() => {
@@ -200,10 +201,10 @@ function Card({ pictures, picture, current, onShow, onEnd, onHelp, onFilter }: C
   const goBack = (act: typeof undo) => named(() => void act().then((found) => onShow(found?.phrase?.id ?? found?.phrases[0]?.id)));
   const acts: Acts = {
     accept: settle("accept"), reject: settle("reject"), draw: toggle("draw"), pick: toggle("pick"), undo: goBack(undo), redo: goBack(redo), step, picture: nextPicture, help: onHelp,
-    rest: named(() => void decideMany("accept", open).then(() => nextPicture(1))),
+    rest: named(() => void decideMany("accept", open).then(() => nextPicture(1, true))),
   };
   useKeys({
-    a: acts.accept, r: acts.reject, d: acts.draw, p: acts.pick, u: acts.undo, "Shift+u": acts.redo, "Shift+a": () => open.length && acts.rest(),
+    a: acts.accept, r: acts.reject, d: acts.draw, p: acts.pick, u: acts.undo, "Shift+u": acts.redo, "Shift+a": () => (open.length ? acts.rest() : (notice.value = "All phrases of this picture are reviewed.")),
     j: () => step(1), k: () => step(-1), "Shift+j": () => nextPicture(1), "Shift+k": () => nextPicture(-1), "?": onHelp, Escape: () => (setMode(""), (problem.value = null)),
     e: named(() => {
       const field = document.getElementById("phrase-words") as HTMLInputElement | null;

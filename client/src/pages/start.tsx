@@ -64,7 +64,7 @@ function Next({ found }: { found: Summary }) {
   return (
     <section class="card stack tight"><h3>What to do next</h3>
       <ul class="next">{found.next.map((one, i) => (
-        <li key={i} class={one.level}><p>{one.what}</p><div class="row">{one.job && <Link page="jobs" query={{ stage: one.job }} class="button plain small">Start it here</Link>}{one.command && <Command text={one.command} />}</div></li>
+        <li key={i}><p>{one.what}</p><div class="row">{one.job && <Link page="jobs" query={{ stage: one.job }} class="button plain small">Start it here</Link>}{one.command && <Command text={one.command} />}</div></li>
       ))}</ul></section>
   );
 }

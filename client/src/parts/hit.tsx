@@ -11,15 +11,14 @@ import { Sentence } from "./sentence";
 interface Props { hit: Hit; sentence: string; current: boolean; chosen: boolean; onChoose: () => void; onFocus: () => void }
 
 export function HitCard({ hit, sentence, current, chosen, onChoose, onFocus }: Props) {
-  const size = hit.width && hit.height ? { width: hit.width, height: hit.height } : {};
   const boxes = useMemo(() => {
     if (hit.box) return [{ id: "0", box: hit.box, k: 0, label: "", name: `${sentence}: found here` }];
-    return hit.width && hit.height ? boxesOf(hit.phrases, hit.width, hit.height) : [];
+    return boxesOf(hit.phrases, hit.width, hit.height);
   }, [hit, sentence]);
   const query = { image: hit.key, sentence };
   return (
     <article class={`hit card${current ? " current" : ""}${hit.box ? " part" : ""}`} data-links aria-label={hit.key} tabindex={-1} onFocus={onFocus}>
-      <div class="frame"><Picture src={imageUrl(hit.key, 640)} alt={hit.key} {...size} boxes={boxes} /></div>
+      <div class="frame"><Picture src={imageUrl(hit.key, 640)} alt={hit.key} width={hit.width} height={hit.height} boxes={boxes} /></div>
       {sentence && !hit.box && <Sentence caption={sentence} phrases={hit.phrases} small />}
       <div class="hit-foot"><label class="tick" title="Select"><input type="checkbox" checked={chosen} onChange={onChoose} aria-label={`Select ${hit.key}`} /></label>
         <span class="name" title={hit.key}>{hit.key}</span><span class="num">score {number(hit.score)}</span></div>

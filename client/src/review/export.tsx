@@ -15,7 +15,7 @@ export function Export() {
   const found = useAnswer<ExportCount>(`export ${JSON.stringify(query)}`, (stop) => ask("/exports/count", query, { signal: stop }), true, 200);
   const chosen = formats.data?.formats.find((one) => one.name === format) ?? formats.data?.formats[0];
   const name = info.value?.name || "WS";
-  const command = chosen && `phrasebox export ${name} ${chosen.suffix ? `pairs${chosen.suffix}` : "pairs"} --format ${chosen.name}${split ? ` --split ${split}` : ""}${least ? ` --min-confidence ${least / 100}` : ""}${parts ? " --parts-only" : ""}${reviewed ? " --reviewed" : ""}`;
+  const command = chosen && `phrasebox export ${name} exported --format ${chosen.name}${split ? ` --split ${split}` : ""}${least ? ` --min-confidence ${least / 100}` : ""}${parts ? " --parts-only" : ""}${reviewed ? " --reviewed" : ""}`;
   return (
     <section class="card stack tight" aria-label="Export">
       {(formats.error || found.error) && <Failed>{formats.error || found.error}</Failed>}

@@ -2,7 +2,7 @@
 import { computed, signal } from "@preact/signals";
 import { ApiError, post, told } from "../lib/api";
 import { draft, freshId, who } from "../lib/store";
-import type { Corners, Filter, Many, Progress, Reviewed, Undone } from "../lib/types";
+import type { Acted, Corners, Filter, Progress, Reviewed } from "../lib/types";
 
 export interface Change { verdict: "accept" | "reject" | "edit"; text?: string; box?: Corners }
 interface Pending { decision: string; who: string; before: Reviewed; change: Change; after: boolean }
@@ -81,20 +81,20 @@ async function sendOne({ decision, who: by, before, change, after }: Pending): P
   }
 }
 
-export async function undo(): Promise<Undone | null> {
+export async function undo(): Promise<Acted | null> {
   await send();
   return back("/phrases/undo", "Undone", "There is nothing of yours to undo.");
 }
 
-export async function redo(): Promise<Undone | null> {
+export async function redo(): Promise<Acted | null> {
   await send();
   return back("/phrases/redo", "Done again", "There is nothing to do again.");
 }
 
-async function back(path: string, what: string, nothing: string): Promise<Undone | null> {
+async function back(path: string, what: string, nothing: string): Promise<Acted | null> {
   problem.value = null;
   try {
-    const found = await post<Undone>(path, { who: who.value });
+    const found = await post<Acted>(path, { who: who.value });
     put(found.phrases);
     const first = found.phrase ?? found.phrases[0];
     notice.value = !found.count || !first ? nothing : found.count === 1 ? `${what}: “${first.text}” is ${first.state}.` : `${what}: ${found.count} phrases.`;
@@ -122,7 +122,7 @@ async function many(body: Record<string, unknown>): Promise<number | null> {
   own.add(decision);
   problem.value = null;
   try {
-    const found = await post<Many>("/phrases/decide-many", { ...body, who: who.value, decision });
+    const found = await post<Acted>("/phrases/decide-many", { ...body, who: who.value, decision });
     put(found.phrases);
     const left = found.changed.length ? `; ${found.changed.length} had changed meanwhile and were left alone` : "";
     notice.value = `${found.count} ${body.verdict === "accept" ? "accepted" : "rejected"}${left}. Undo takes all of them back.`;

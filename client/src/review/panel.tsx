@@ -24,7 +24,7 @@ interface Props { picture: PicturePhrases; current: Reviewed; mode: "" | "draw" 
 
 export function Panel({ picture, current, mode, open, acts, onPick }: Props) {
   return (
-    <div class="review-panel stack tight">
+    <div class="review-panel stack tight" data-unsaved={unsaved.value || undefined}>
       <Captions picture={picture} current={current} onPick={onPick} />
       <p class="now" aria-live="polite"><b dir="auto">{current.text}</b> <span class={`state ${current.state}`}>{MARKS[current.state]} {current.state}{current.who && `, ${current.who}`}</span>
         <span class="soft small num"> {percent(current.confidence)} sure{current.unknown ? ", no word known" : ""}</span></p>

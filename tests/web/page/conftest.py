@@ -26,7 +26,7 @@ SCREENSHOTS = Path(__file__).parents[3] / "build" / "screenshots"
 EVIL = "<img src=x onerror=pwned()>"
 EVIL_CAPTION = f"A smiling woman {EVIL} holds a white helmet <script>pwned()</script> ."
 TOKEN = "a-token-for-tests-only"
-PATIENCE = 300.0  # seconds until a test gives up, on however slow a machine
+PATIENCE = 120.0  # seconds until a test gives up, on however slow a machine
 _FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),

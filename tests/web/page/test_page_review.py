@@ -35,6 +35,11 @@ def desk(visit, server, image: str, name: str = "Ann"):
     return page
 
 
+def stored(page) -> None:
+    """Wait until the server has every decision."""
+    page.locator(".review-panel:not([data-unsaved])").wait_for()
+
+
 def state_of(server, image: str, n: int = 0) -> str:
     return phrases(server, image=image)[n]["state"]
 
@@ -65,6 +70,7 @@ def test_a_held_key_decides_once_and_caps_lock_changes_nothing(visit, server, ex
         """() => document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'к', code: 'KeyR', bubbles: true}))"""
     )
     expect(page.locator(".caption-line .rejected")).to_have_count(1)
+    stored(page)
     assert [p["state"] for p in phrases(server, image="coffee.png")][:3] == ["accepted", "rejected", "open"]
     page.keyboard.press("u")
     page.keyboard.press("u")
@@ -86,6 +92,7 @@ def test_a_refused_edit_keeps_its_text_with_the_reason(visit, server, expect):
     page.locator("#phrase-words").fill("cat")
     page.keyboard.press("Enter")
     expect(page.locator(".now")).to_contain_text("cat ✎ edited")
+    stored(page)
     assert phrases(server, image="chelsea.png")[0]["text"] == "cat"
 
 
@@ -123,6 +130,7 @@ def test_a_box_is_picked_among_the_regions(visit, server, expect):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     expect(page.locator(".now")).to_contain_text("edited, Ed")
+    stored(page)
     edited = phrases(server, image="rocket.jpg", state="edited")[0]
     regions = call(server, "/regions?image=rocket.jpg")["boxes"]
     assert edited["box"] == pytest.approx([round(x, 2) for x in regions[0]], abs=0.02)
