@@ -163,5 +163,6 @@ def client(ws, aligner, captioner):
 @pytest.fixture
 def serving(ws, aligner_folder, captioner_folder):
     """A server in a process of its own, on a workspace of the test's own."""
-    with server_process.serving(ws.path, aligner_folder, captioner_folder) as process:
+    models = ("--model", str(aligner_folder), "--captioner", str(captioner_folder))
+    with server_process.serving(ws.path, *models) as process:
         yield process

@@ -24,12 +24,9 @@ class Serving:
 
 
 @contextmanager
-def serving(ws: Path, aligner: Path, captioner: Path) -> Iterator[Serving]:
+def serving(ws: Path, *options: str) -> Iterator[Serving]:
     """Serve a workspace; at the end the server must have written no errors, unless it was killed."""
-    command = [
-        *(sys.executable, "-m", "phrasebox", "serve", str(ws), "--port", "0", "--json", "--workers", "1"),
-        *("--model", str(aligner), "--captioner", str(captioner)),
-    ]
+    command = [sys.executable, "-m", "phrasebox", "serve", str(ws), "--port", "0", "--json", "--workers", "1", *options]
     environment = os.environ | {"PHRASEBOX_TOKEN": TOKEN}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     try:

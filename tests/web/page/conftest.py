@@ -5,19 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
-from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
 import pytest
+from server_process import TOKEN, Serving, serving
 
 from phrasebox import cli
 from phrasebox.io import sample
@@ -25,8 +18,7 @@ from phrasebox.io import sample
 SCREENSHOTS = Path(__file__).parents[3] / "build" / "screenshots"
 EVIL = "<img src=x onerror=pwned()>"
 EVIL_CAPTION = f"A smiling woman {EVIL} holds a white helmet <script>pwned()</script> ."
-TOKEN = "a-token-for-tests-only"
-PATIENCE = 120.0  # seconds until a test gives up, on however slow a machine
+PATIENCE = 120.0  # seconds until a page gives up, on however slow a machine
 _FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -87,49 +79,11 @@ def _fill(folder: Path) -> None:
     (training / "history.json").write_text(json.dumps(_EPOCHS))
 
 
-class Server(NamedTuple):
-    """A running ``phrasebox serve``."""
-
-    url: str
-    process: subprocess.Popen
-    workspace: Path
-
-
-@contextmanager
-def serving(*arguments: object) -> Iterator[Server]:
-    """Run ``phrasebox serve`` until the block is left."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "phrasebox", "serve", *map(str, arguments), "--port", str(port), "--token", TOKEN]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + PATIENCE
-        while not _answers(url):
-            assert process.poll() is None, process.stderr.read() if process.stderr else ""
-            assert time.monotonic() < deadline, "the server does not answer"
-            time.sleep(0.1)  # a server that is not there yet tells nobody when it will be
-        yield Server(url, process, Path(str(arguments[0])))
-    finally:
-        process.terminate()
-        process.communicate(timeout=PATIENCE)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return urllib.request.urlopen(f"{url}/api/health", timeout=PATIENCE).status == 200
-    except HTTPError:
-        raise
-    except (URLError, OSError):
-        return False
-
-
 @pytest.fixture(scope="session")
-def server(workspace) -> Iterator[Server]:
+def server(workspace) -> Iterator[Serving]:
     """A server on a workspace of its own that the tests of this session share; none of them may depend on another."""
     with serving(workspace) as running:
-        yield running
+        yield Serving(running.url.rstrip("/"), running.process)
 
 
 @pytest.fixture

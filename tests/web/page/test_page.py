@@ -8,6 +8,7 @@ import urllib.request
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from server_process import TOKEN
 
 CAT = {"image": "chelsea.png", "sentence": "A tabby cat with green eyes looks to the side ."}
 PAGES = {
@@ -93,7 +94,7 @@ def test_the_numbered_boxes_are_what_the_api_answers(visit, server, expect):
 
 def asked(server, path: str, body: dict) -> dict:
     """What the API answers."""
-    headers = {"authorization": "Bearer a-token-for-tests-only", "content-type": "application/json"}
+    headers = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
     request = urllib.request.Request(f"{server.url}/api{path}", json.dumps(body).encode(), headers)
     return json.load(urllib.request.urlopen(request))
 

@@ -7,6 +7,7 @@ import re
 import urllib.request
 
 import pytest
+from server_process import TOKEN
 
 pytestmark = pytest.mark.xdist_group("page")
 
@@ -22,7 +23,7 @@ def phrases(server, **query: str) -> list[dict]:
 
 
 def call(server, path: str, body: dict | None = None) -> dict:
-    headers = {"authorization": "Bearer a-token-for-tests-only", "content-type": "application/json"}
+    headers = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
     data = None if body is None else json.dumps(body).encode()
     return json.load(urllib.request.urlopen(urllib.request.Request(f"{server.url}/api{path}", data, headers)))
 
