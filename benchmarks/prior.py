@@ -45,7 +45,7 @@ def main() -> None:
         ws = Workspace(path)
         learned, alone = Aligner.for_workspace(ws), Aligner.for_workspace(ws, NAMES)
         tried = [(f"prior {weight:g}", replace(learned, prior_weight=weight)) for weight in given.weights]
-        pairs = load_pairs(ws, learned.model.settings, given.split)
+        pairs = load_pairs(ws, learned.words, given.split)
         pairs = pairs.first_captions() if given.first else pairs
         tried.append(("names alone", alone))
         rows = tuple(measured(ws, name, one, pairs, given.split, given.phrases) for name, one in tried)

@@ -254,7 +254,7 @@ def grounding_row(data: Path, pictures: Path, split: str, name: str) -> dict[str
     align(ws, PRESETS["modern"].model, PRESETS["modern"].train, start="nothing")
     aligner = Aligner.for_workspace(ws)
     scores = grounding_report(grounding_cases(ws, aligner, ws.truth(split))).overall
-    pairs = load_pairs(ws, aligner.model.settings, split)
+    pairs = load_pairs(ws, aligner.words, split)
     found = retrieval(all_scores(aligner.model, pairs, aligner.bank), pairs.owner)
     vectors = [r.vectors for batch in islice(ws.regions(split), 4) for r in batch if r.vectors is not None]
     return {

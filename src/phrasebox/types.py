@@ -300,11 +300,15 @@ class Regions:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of a caption: the text as written and its characters ``[start, end)``."""
+    """A word of a caption: the text as written and its characters ``[start, end)``.
+
+    ``function`` marks a function word that was learned from captions (`phrasebox.text.function_words`).
+    """
 
     text: str
     start: int
     end: int
+    function: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -343,7 +343,7 @@ def _workspace(folder: Path) -> Callable[[bytes], int]:
     return read
 
 
-_SETTINGS = ModelSettings(vector_dim=8, dim=6, hidden=5, words="static")
+_SETTINGS = ModelSettings(vector_dim=8, dim=6, hidden=5, words="minilm:static")
 
 
 def _aligner() -> Aligner:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasebox.grounding import clean_phrases
-from phrasebox.grounding.phrases import is_content, trim
+from phrasebox.grounding.phrases import trim
+from phrasebox.text.english import is_content
 from phrasebox.text.words import words
 from phrasebox.types import Regions
 

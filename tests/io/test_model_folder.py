@@ -16,7 +16,7 @@ from phrasebox.io.model_folder import CONFIG, WEIGHTS
 from phrasebox.regions.settings import RegionSettings
 from phrasebox.types import Regions
 
-SETTINGS = ModelSettings(vector_dim=8, dim=6, hidden=5, words="static", encoder="gru", mean=False)
+SETTINGS = ModelSettings(vector_dim=8, dim=6, hidden=5, words="minilm:static", encoder="gru", mean=False)
 REGION_SETTINGS = RegionSettings(proposer="grid", regions=27, density=27, nms=1.0, size=96)
 
 

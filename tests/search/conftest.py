@@ -32,5 +32,5 @@ def aligner():
 @pytest.fixture(scope="session")
 def paper():
     """Dot products of vectors of any length, the sum over words, no bank."""
-    model = make_aligner(bank=False, encoder="brnn", words="static", normalise=False, mean=False, geometry=False)
+    model = make_aligner(bank=False, encoder="brnn", words="minilm:static", normalise=False, mean=False, geometry=False)
     return replace(model, region_settings=replace(model.region_settings, proposer="grid"))

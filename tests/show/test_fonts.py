@@ -108,3 +108,36 @@ def test_a_font_that_cannot_be_opened_at_a_size_is_replaced(monkeypatch):
     picture = Image.new("RGB", (300, 40), "white")
     draw_text(picture, (2, 2), "A dog 🐕", "black", 20)
     assert np.asarray(picture).min() < 255
+
+
+def test_runs_of_an_arabic_line_stand_from_right_to_left(emoji):
+    if not fonts._shapes():
+        pytest.skip("this Pillow does not shape")
+    (first, _), (second, _) = fonts._runs(f"كلب {CAT}", bold=False)
+    assert (first, second) == (CAT, "كلب ")
+    assert [run for run, _ in fonts._runs(f"a {CAT} b", bold=False)] == ["a ", CAT, " b"]
+    assert next(run for run, _ in fonts._runs(f"a كلب {CAT} كرة", bold=False)).startswith("a ")
+
+
+def test_arabic_is_joined_from_right_to_left():
+    """What Pillow draws of a word is not its letters one by one."""
+    if not fonts._shapes():
+        pytest.skip("this Pillow does not shape")
+    word = "كلب"
+    assert text_width(word, 20) < sum(text_width(letter, 20) for letter in word)
+
+
+def test_without_shaping_by_pillow_packages_do_it_or_nothing_is_changed(monkeypatch):
+    monkeypatch.setattr(fonts, "_shapes", lambda: False)
+    word = "كلب"
+    try:
+        import arabic_reshaper  # noqa: F401
+        import bidi  # noqa: F401
+    except ImportError:
+        assert fonts._drawable(word) == word
+    else:
+        drawn = fonts._drawable(word)
+        assert drawn != word
+        assert drawn[-1] == "\ufedb"  # the first letter, in its initial form, at the right
+    monkeypatch.setitem(__import__("sys").modules, "arabic_reshaper", None)
+    assert fonts._drawable(word) == word

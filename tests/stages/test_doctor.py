@@ -224,12 +224,16 @@ class TestCaptions:
         assert "zebra" in only(told(captions(ws), "note"), "val: 66.7 % of the words are in train's vocabulary of 3")
 
     def test_other_scripts(self, captioned):
-        ws = captioned(["一只狗在跑"], ["एक कुत्ता"], ["A dog ."])
-        assert only(told(captions(ws), "note"), "in other than Latin script")
+        ws = captioned(["一只狗在跑"], ["एक कुत्ता"], ["A dog is on the grass ."])
+        line = only(told(captions(ws), "note"), "language of the captions: English and Chinese and Devanagari script")
+        assert "phrasebox align --words scratch --segmenter jieba" in line
 
     def test_latin_letters_with_marks_are_latin(self, captioned):
-        ws = captioned(["Ein grüner Käfer läuft"], ["À l'école, 3 élèves"])
-        assert not any("script" in line for line in told(captions(ws)))
+        ws = captioned(*[["Ein grüner Käfer läuft", "À l'école, 3 élèves"]] * 10)
+        assert only(told(captions(ws), "note"), "language of the captions: Latin script but not English")
+
+    def test_a_few_key_words_are_in_no_language(self, captioned):
+        assert not any("language" in line for line in told(captions(captioned(["dog beach sunset"]))))
 
     def test_without_captions_and_without_val(self, captioned):
         line = only(told(captions(captioned([])), "note"), "1 image without a caption")

@@ -34,7 +34,7 @@ def saved(ws, name="aligner"):
 
 
 def score(ws, aligner):
-    forth, back = recalls(aligner.model, load_pairs(Workspace(ws), aligner.model.settings, "val", quiet=True))
+    forth, back = recalls(aligner.model, load_pairs(Workspace(ws), aligner.words, "val", quiet=True))
     return sum(forth + back)
 
 

@@ -21,6 +21,7 @@ from phrasebox.stages.align import align
 from phrasebox.stages.caption import caption
 from phrasebox.stages.regions import stage_settings
 from phrasebox.stages.training_data import load_pairs, training_pairs
+from phrasebox.text.encoders.scratch import Scratch, learn_parts
 from phrasebox.text.word_vectors import WordVectors
 from phrasebox.training.execution import Execution
 from phrasebox.training.stored_vectors import StoredRegions
@@ -30,6 +31,7 @@ from phrasebox.workspace.workspace import Workspace
 IMAGES, REGIONS, WIDTH = 60, 9, 64
 NAMES = ("dog", "cat", "man", "boat", "ball", "tree")
 MODEL = ModelSettings(dim=16, hidden=16)
+WORDS = WordVectors()
 TRAIN = TrainSettings(epochs=2, batch=8, captions=1, warmup=2)
 
 
@@ -81,11 +83,14 @@ def files(ws, name):
     return history, (folder / "model.safetensors").read_bytes(), sorted(path.name for path in folder.iterdir())
 
 
-def test_pairs_on_disk_are_those_in_memory(large, tmp_path):
-    train, val = training_pairs(large, MODEL, tmp_path / "model", Execution(memory=1), quiet=True)
+@pytest.mark.parametrize(
+    "encoder", [WordVectors(), Scratch(learn_parts(["a dog beside a cat"] * 5))], ids=lambda e: e.name
+)
+def test_pairs_on_disk_are_those_in_memory(large, tmp_path, encoder):
+    train, val = training_pairs(large, encoder, tmp_path / "model", Execution(memory=1), quiet=True)
     assert not train.in_memory
     for stored, split in ((train, "train"), (val, "val")):
-        held = load_pairs(large, MODEL, split, quiet=True)
+        held = load_pairs(large, encoder, split, quiet=True)
         assert held.in_memory
         assert len(stored) == len(held) > 5
         assert stored.fingerprint() == held.fingerprint()
@@ -135,7 +140,7 @@ def test_a_view_has_regions_of_its_own_and_the_captions_of_the_mirror_image(larg
     (base,) = (r for batch in ws.regions(keys=["1.jpg"]) for r in batch)
     for view in range(3):
         ws.append_regions([replace(base, key=example.key) for example in sided], view)
-    train, _ = training_pairs(ws, MODEL, tmp_path / "model", execution, quiet=True)
+    train, _ = training_pairs(ws, WORDS, tmp_path / "model", execution, quiet=True)
     assert train.in_memory == (memory is None)
     left, right = (WordVectors(MODEL.words).encode([f"a dog on the {side}"])[0].vectors for side in ("left", "right"))
     for number, view in enumerate(train.views, start=1):
@@ -191,16 +196,16 @@ def test_a_stopped_training_reads_its_words_again_and_may_hold_them(large, monke
     assert len(list((large.models / "stopped" / "vectors").iterdir())) == 4
     data = import_module("phrasebox.stages.training_data")
     with monkeypatch.context() as patch:
-        patch.setattr(data, "WordVectors", lambda *_: pytest.fail("made again"))
-        training_pairs(large, MODEL, large.models / "stopped", Execution(memory=1), quiet=True)
+        patch.setattr(data, "_encoded", lambda *_: pytest.fail("made again"))
+        training_pairs(large, WORDS, large.models / "stopped", Execution(memory=1), quiet=True)
     align(large, MODEL, TRAIN, "stopped", quiet=True)
     assert files(large, "stopped") == files(large, "whole")
 
 
 def test_words_of_other_captions_are_not_taken_for_these(large, tmp_path):
-    training_pairs(large, MODEL, tmp_path / "model", Execution(memory=1), quiet=True)
+    training_pairs(large, WORDS, tmp_path / "model", Execution(memory=1), quiet=True)
     before = set((tmp_path / "model" / "vectors").iterdir())
-    static = ModelSettings(dim=16, hidden=16, words="static")
+    static = WordVectors("static")
     pairs, _ = training_pairs(large, static, tmp_path / "model", Execution(memory=1), quiet=True)
     assert not before & set((tmp_path / "model" / "vectors").iterdir())
     held = load_pairs(large, static, "train", quiet=True)

@@ -79,12 +79,13 @@ def test_sampled_columns_are_the_same_numbers(written, monkeypatch):
         assert torch.equal(means, wanted.mean(0))
 
 
-def test_stored_sentences_are_those_in_memory(tmp_path):
+@pytest.mark.parametrize(("width", "numbers"), [(DIM, np.float16), (3, np.int32)])
+def test_stored_sentences_are_those_in_memory(tmp_path, width, numbers):
     rng = np.random.default_rng(0)
-    sentences = [rng.normal(size=(n, DIM)).astype(np.float16) for n in (3, 1, 5)]
-    path = tmp_path / "words.f16"
+    sentences = [rng.normal(scale=9, size=(n, width)).astype(numbers) for n in (3, 1, 5)]
+    path = tmp_path / "numbers.words"
     path.write_bytes(b"".join(s.tobytes() for s in sentences))
-    stored = StoredSentences(path, np.array([3, 1, 5]))
+    stored = StoredSentences(path, np.array([3, 1, 5]), width, numbers)
     for found in (list(stored), stored[0:3], stored.in_memory(), [stored[i] for i in (-3, -2, -1)]):
         assert len(found) == 3
         assert all(np.array_equal(a, b) for a, b in zip(found, sentences, strict=True))

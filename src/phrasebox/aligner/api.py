@@ -23,6 +23,7 @@ from phrasebox.aligner.score import over_words
 from phrasebox.aligner.settings import ModelSettings
 from phrasebox.aligner.stored import BUILT_IN, KIND, NAME, NAMES, is_prior
 from phrasebox.aligner.unlearned import BETA, unlearned
+from phrasebox.aligner.word_files import encoder_of, read_parts
 from phrasebox.errors import DataError, ModelError
 from phrasebox.grounding import (
     assigned,
@@ -37,13 +38,15 @@ from phrasebox.grounding.confidence import DEFAULT, Calibration, Evidence
 from phrasebox.grounding.localise import phrase_heats
 from phrasebox.io import arguments
 from phrasebox.io.detections import BoxesLike, as_boxes
+from phrasebox.io.model_folder import PARTS
 from phrasebox.models.saved_model import SavedModel
 from phrasebox.regions.backbone_names import absolute
 from phrasebox.regions.compatibility import workspace_regions
 from phrasebox.regions.extractor import ImageOrRegions as Image
 from phrasebox.regions.extractor import name_of, regions_of, with_width
 from phrasebox.regions.settings import REGION_PRESETS, RegionSettings, vector_widths
-from phrasebox.text.word_vectors import Sentence, WordVectors
+from phrasebox.text.encoders.base import WordEncoder
+from phrasebox.text.word_vectors import Sentence
 from phrasebox.training.region_batch import collate
 from phrasebox.types import Grounding, Phrase, Regions, Span, Word
 from phrasebox.workspace.workspace import Workspace
@@ -69,6 +72,11 @@ class Aligner(SavedModel):
         Training sentences and images that `score` compares with.
     vocabulary : tuple of str or None
         Words of the captions it was trained on, most frequent first; None if its folder does not have them.
+    parts : tuple of str
+        Parts of words whose vectors it has learned, as `phrasebox.text.encoders.scratch` numbers them; empty for
+        pretrained word vectors.
+    function_words : tuple of str
+        Function words of the language of its captions, learned from them; empty for English, which has a list.
     calibration : Calibration or None
         Turns what is known about a box into its confidence; without one a default of the built-in model.
     prior_weight : float or None
@@ -77,6 +85,8 @@ class Aligner(SavedModel):
         Phrases keep verbs, see `phrasebox.grounding.phrases.phrase_spans`.
     source : str
         Where it was loaded from: ``built-in``, a folder or a hub id; empty if it was made in this process.
+    folder : Path or None
+        The folder of its files, if it was loaded.
     """
 
     model: AlignerModel
@@ -85,12 +95,15 @@ class Aligner(SavedModel):
     about: dict[str, Any] = field(default_factory=dict)
     bank: Bank | None = None
     vocabulary: tuple[str, ...] | None = None
+    parts: tuple[str, ...] = ()
+    function_words: tuple[str, ...] = ()
     calibration: Calibration | None = None
     prior_weight: float | None = None
     verbs: bool = False
     device: str = "cpu"
     workers: int = 2
     source: str = ""
+    folder: Path | None = None
 
     kind, name, command, built_in = KIND, NAME, "align", BUILT_IN
 
@@ -137,7 +150,8 @@ class Aligner(SavedModel):
         loaded = super()._read(folder, device)
         bank = Bank.load(folder, loaded.model.settings.dim)
         loaded.bank = bank.to(device) if bank else None
-        loaded.vocabulary = read_vocabulary(folder)
+        loaded.vocabulary, loaded.folder = read_vocabulary(folder), folder
+        loaded.parts = read_parts(folder, loaded.model.settings)
         return loaded
 
     @classmethod
@@ -146,17 +160,22 @@ class Aligner(SavedModel):
         if not 0 <= beta < math.inf:
             raise ValueError("beta is a number from 0")
         calibration = Calibration.from_json(config["confidence"]) if "confidence" in config else None
-        return cls(AlignerModel(ModelSettings(**config["model"])), regions, beta, about, calibration=calibration)
+        model = AlignerModel(ModelSettings(**config["model"]))
+        functions = tuple(map(str, config.get("function_words", ())))
+        return cls(model, regions, beta, about, function_words=functions, calibration=calibration)
 
     def _own_config(self) -> dict[str, Any]:
         fitted = {} if self.calibration is None else {"confidence": self.calibration.to_json()}
-        return {"beta": self.beta, **fitted, "about": self.about}
+        learned = {"function_words": list(self.function_words)} if self.function_words else {}
+        return {"beta": self.beta, **fitted, **learned, "about": self.about}
 
     def save(self, folder: str | Path, card: str = "") -> None:
         """`SavedModel.save`, with the query bank and the vocabulary."""
         super().save(folder, card)
         if self.vocabulary is not None:
             write_vocabulary(Path(folder), self.vocabulary)
+        if self.parts:
+            write_vocabulary(Path(folder), self.parts, PARTS)
         if self.bank:
             self.bank.save(Path(folder))
 
@@ -460,9 +479,15 @@ class Aligner(SavedModel):
         return float(self.model.temperature.detach()) * len(self.model.heads)
 
     @cached_property
-    def words(self) -> WordVectors:
-        """The pretrained word vectors that the model reads."""
-        return WordVectors(self.model.settings.words, self.device)
+    def words(self) -> WordEncoder:
+        """The encoder of the words that the model reads.
+
+        Raises
+        ------
+        ModelError
+            If it is not on this machine, or not the one that the model was trained with.
+        """
+        return encoder_of(self.model.settings, self.parts, self.function_words, self.folder, self.about, self.device)
 
 
 def _unique(regions: Sequence[Regions]) -> list[Regions]:

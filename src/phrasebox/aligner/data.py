@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phrasebox.text.word_vectors import DIM, Sentence
+from phrasebox.text.word_vectors import Sentence
 from phrasebox.training.region_batch import RegionBatch, RegionSource, collate, join
 from phrasebox.types import Regions
 
@@ -20,11 +20,12 @@ _SAMPLED = 64  # images whose vectors tell data sets apart
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WordBatch:
-    """Word vectors of sentences, one after the other without padding.
+    """Words of sentences, one after the other without padding.
 
     Attributes
     ----------
-    vectors : (T, 384)
+    vectors : (T, D) float32, or (T, K) int32
+        As of `phrasebox.text.word_vectors.Sentence`.
     lengths : (L,) int64
     """
 
@@ -33,10 +34,10 @@ class WordBatch:
 
 
 def pack(sentences: Sequence[np.ndarray]) -> WordBatch:
-    """Join the (T_i, 384) word vectors of sentences."""
+    """Join the (T_i, D) word vectors of sentences, or the (T_i, K) numbers of their parts."""
     lengths = torch.tensor([len(s) for s in sentences], dtype=torch.int64)
-    joined = np.concatenate(sentences) if len(sentences) else np.zeros((0, DIM), np.float16)
-    return WordBatch(torch.from_numpy(joined).float(), lengths)
+    joined = torch.from_numpy(np.concatenate(sentences) if len(sentences) else np.zeros((0, 0), np.float16))
+    return WordBatch(joined.float() if joined.is_floating_point() else joined, lengths)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,8 +48,8 @@ class Pairs:
     ----------
     regions : RegionSource
         Regions of all N images, vectors in half precision.
-    sentences : sequence of (T, 384) float16
-        Word vectors of all captions with at least one word.
+    sentences : sequence of (T, D) float16, or (T, K) int32
+        Words of all captions with at least one, as of `phrasebox.text.word_vectors.Sentence`.
     owner : (L,) int64
         Image of every caption, in ascending order.
     keys : sequence of str

@@ -74,24 +74,26 @@ class KnownWords:
         return self.in_captions(words) | (nearest >= NAMED)
 
 
-def read_vocabulary(folder: Path) -> tuple[str, ...] | None:
+def read_vocabulary(folder: Path, name: str = VOCABULARY) -> tuple[str, ...] | None:
     """The words of the training captions in a model's folder, most frequent first; None if they are not there.
+
+    Of another ``name``, what `write_vocabulary` wrote under it.
 
     Raises
     ------
     ModelError
         If the file cannot be read.
     """
-    path = folder / VOCABULARY
+    path = folder / name
     try:
         return tuple(path.read_text(encoding="utf-8").split()) if path.is_file() else None
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read: {error}") from error
 
 
-def write_vocabulary(folder: Path, terms: Iterable[str]) -> None:
+def write_vocabulary(folder: Path, terms: Iterable[str], name: str = VOCABULARY) -> None:
     """Write the words of the training captions, one a line."""
-    write_whole(folder / VOCABULARY, "".join(f"{term}\n" for term in terms).encode())
+    write_whole(folder / name, "".join(f"{term}\n" for term in terms).encode())
 
 
 def unknown_note(phrases: Iterable[tuple[str, bool]]) -> str | None:

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from phrasebox.aligner.score import pair_scores
 from phrasebox.aligner.settings import ModelSettings
-from phrasebox.text.word_vectors import DIM
+from phrasebox.text.encoders.scratch import PADDING, UNKNOWN
 
 if TYPE_CHECKING:
     from phrasebox.aligner.data import WordBatch
@@ -29,6 +29,34 @@ _SMALL = 0.3
 # of the gradient are clipped, so that all weights move by the same; those of W_m, which has thousands of inputs, have
 # to be as large as the others for it.
 _GAIN = 0.1
+
+
+# Share of the words of a step that are read as unknown ones, so that the vector of unknown words is trained.
+_HIDDEN = 0.05
+_SPREAD = 0.4  # standard deviation of the first vectors of parts of words
+
+
+class WordTable(nn.Module):
+    """x_t = W_w 1_t (PAPER: section 3), trained with the aligner: the mean of the vectors of a word's parts."""
+
+    def __init__(self, rows: int, width: int) -> None:
+        super().__init__()
+        self.vectors = nn.EmbeddingBag(rows, width, mode="mean", padding_idx=PADDING)
+        nn.init.normal_(self.vectors.weight, std=_SPREAD)
+
+    def begin(self, vectors: Tensor) -> None:
+        """Take first vectors (rows, D) of mean square 1; a part whose vector is 0 keeps its random one."""
+        known = vectors.any(1)
+        with torch.no_grad():
+            self.vectors.weight[known] = _SPREAD * vectors[known]
+
+    def forward(self, parts: Tensor) -> Tensor:
+        """Numbers of parts (T, K) -> (T, D)."""
+        if self.training:
+            hidden = torch.rand(len(parts), device=parts.device) < _HIDDEN
+            own = torch.where(hidden, UNKNOWN, parts[:, 0])
+            parts = torch.cat([own[:, None].to(parts), parts[:, 1:]], dim=1)
+        return self.vectors(parts)
 
 
 class RegionProjection(nn.Module):
@@ -65,18 +93,18 @@ class WordPerceptron(nn.Module):
 
     def __init__(self, settings: ModelSettings, dropout: float) -> None:
         super().__init__()
-        self.linear = nn.Linear(2 * DIM, settings.dim)
-        self.inner = nn.Linear(2 * DIM, settings.hidden)
+        self.linear = nn.Linear(2 * settings.word_width, settings.dim)
+        self.inner = nn.Linear(2 * settings.word_width, settings.hidden)
         self.outer = nn.Linear(settings.hidden, settings.dim)
         self.last = (self.linear, self.outer)  # whose sum s_t is
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
-        """(T, 384) -> (T, h)."""
+        """(T, D) -> (T, h)."""
         owner = torch.repeat_interleave(torch.arange(len(lengths), device=words.device), lengths)
-        mean = words.new_zeros(len(lengths), words.shape[1]).index_add(0, owner, words)  # (L, 384)
+        mean = words.new_zeros(len(lengths), words.shape[1]).index_add(0, owner, words)  # (L, D)
         mean = mean / lengths.clamp(min=1)[:, None]
-        both = torch.cat([words, mean[owner]], dim=1)  # (T, 768)
+        both = torch.cat([words, mean[owner]], dim=1)  # (T, 2 D)
         return self.linear(both) + self.outer(self.dropout(F.gelu(self.inner(both))))
 
 
@@ -90,7 +118,7 @@ class WordRecurrence(nn.Module):
 
     def __init__(self, settings: ModelSettings, dropout: float) -> None:
         super().__init__()
-        self.embed = nn.Linear(DIM, settings.hidden)
+        self.embed = nn.Linear(settings.word_width, settings.hidden)
         self.kind = settings.encoder
         size = settings.hidden
         if self.kind == "brnn":
@@ -112,16 +140,16 @@ class WordRecurrence(nn.Module):
         self.last = (self.out,)  # W_d
         self.dropout = nn.Dropout(dropout)
         # Mean and spread of the training words' vectors, an affine map that W_e and b_e could hold as well.
-        self.shift = nn.Buffer(torch.zeros(DIM))
+        self.shift = nn.Buffer(torch.zeros(settings.word_width))
         self.scale = nn.Buffer(torch.ones(()))
 
     def standardise(self, mean: Tensor, spread: Tensor) -> None:
-        """Take the mean (384,) of the training words' vectors, and their standard deviation over all numbers."""
+        """Take the mean (D,) of the training words' vectors, and their standard deviation over all numbers."""
         self.shift.copy_(mean)
         self.scale.copy_(spread)
 
     def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
-        """(T, 384), lengths (L,) -> (T, h); sentences without words are passed over."""
+        """(T, D), lengths (L,) -> (T, h); sentences without words are passed over."""
         sizes = [n for n in lengths.tolist() if n]
         if not sizes:
             return words.new_zeros(0, self.out.out_features)
@@ -180,6 +208,7 @@ class AlignerModel(nn.Module):
     def __init__(self, settings: ModelSettings, dropout: float = 0.0) -> None:
         super().__init__()
         self.settings = settings
+        self.table = WordTable(settings.vocabulary, settings.word_width) if settings.vocabulary else None
         self.heads = nn.ModuleList(Head(settings.of_part(i), dropout) for i in range(len(settings.widths)))
         self.log_temperature = nn.Parameter(torch.tensor(math.log(_TEMPERATURE)), requires_grad=settings.normalise)
 
@@ -211,7 +240,10 @@ class AlignerModel(nn.Module):
         return torch.stack(found).mean(0)
 
     def embed_words(self, words: Tensor, lengths: Tensor) -> Tensor:
-        """s_t of every word of all sentences, packed: (T, 384), (L,) -> (T, h)."""
+        """s_t of every word of all sentences, packed: (T, D), or (T, K) numbers of parts, and (L,) -> (T, h)."""
+        if not len(words):
+            return self.log_temperature.new_zeros(0, self.settings.dim)
+        words = words if self.table is None else self.table(words)
         return self._join([head.embed_words(words, lengths) for head in self._heads])
 
     def _join(self, parts: list[Tensor]) -> Tensor:
@@ -244,7 +276,7 @@ class AlignerModel(nn.Module):
             head.regions.standardise(shift, scale)
 
     def standardise_words(self, mean: Tensor, spread: Tensor) -> None:
-        """Take the mean (384,) and the spread of the training words' vectors, where a recurrence reads them."""
+        """Take the mean (D,) and the spread of the training words' vectors, where a recurrence reads them."""
         for head in self._heads:
             if isinstance(head.words, WordRecurrence):
                 head.words.standardise(mean, spread)

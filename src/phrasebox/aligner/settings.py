@@ -10,6 +10,8 @@ from pydantic import Field
 
 from phrasebox.errors import SettingsError
 from phrasebox.io.settings import DERIVED, PRESET_NAMES, preset_table, settings, with_values
+from phrasebox.text.encoders import AUTO, valid_name
+from phrasebox.text.segmenters import NONE, SEGMENTERS
 
 Objective = Literal["infonce", "margin-sum", "margin-hardest"]
 Encoder = Literal["mlp", "brnn", "lstm", "gru"]
@@ -34,8 +36,14 @@ class ModelSettings:
     "h, the width of the common space of v_i and s_t, over all heads."
     encoder: Encoder = "mlp"
     "What turns word vectors into s_t: a perceptron a word, the paper's ReLU BRNN, or a bidirectional LSTM or GRU."
-    words: Literal["contextual", "static"] = "contextual"
-    "Pretrained word vectors x_t: those of a word in its sentence, or of the word alone, as in the paper."
+    words: str = AUTO
+    "Word encoder for x_t: minilm, minilm:static, scratch, or one behind st:, hf:, open_clip: or vectors:."
+    segmenter: str = NONE
+    "Finds words where there are no spaces: jieba (Chinese), janome (Japanese), pythainlp (Thai); none: characters."
+    word_width: Annotated[int, Field(ge=1), DERIVED] = 384
+    "D, the width of x_t."
+    vocabulary: Annotated[int, Field(ge=0), DERIVED] = 0
+    "Number of trained vectors of parts of words; 0 for a pretrained encoder."
     hidden: Annotated[int, Field(ge=1)] = 1024
     "Units inside the sentence encoder."
     normalise: bool = True
@@ -52,6 +60,9 @@ class ModelSettings:
     "Prefer boxes low and near the middle, where photographs have what captions name; not for pictures from above."
 
     def __post_init__(self) -> None:
+        valid_name(self.words)
+        if self.segmenter not in (NONE, *SEGMENTERS):
+            raise SettingsError(f"segmenter must be one of {', '.join((NONE, *SEGMENTERS))}, got {self.segmenter!r}")
         if self.parts and sum(self.parts) != self.vector_dim:
             raise SettingsError(f"parts {list(self.parts)} of a region vector do not add up to {self.vector_dim}")
         if self.dim % len(self.widths):

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from phrasebox.aligner.collapse import collapse
 from phrasebox.aligner.data import Pairs, epoch_batches, pack
+from phrasebox.aligner.latent import latent_vectors
 from phrasebox.aligner.loss import objective
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.priors import Weighted
@@ -142,6 +143,8 @@ class AlignTask(Task[AlignerModel, AlignEpoch, Plan, Read]):
         self.model = start or AlignerModel(model_settings, settings.dropout)
         if start is None:
             _standardise(self.model, pairs)
+            if (table := self.model.table) is not None:
+                table.begin(latent_vectors(pairs.sentences, pairs.owner, *table.vectors.weight.shape))
         self.model.to(device)
         self.scaler = execution.scaler(device)
         self._batches = Batches(pairs, execution)
@@ -259,5 +262,5 @@ def _standardise(model: AlignerModel, pairs: Pairs) -> None:
     model.standardise(mean, spread)
     rows = np.linspace(0, len(pairs.sentences) - 1, min(_STANDARD_SENTENCES, len(pairs.sentences))).astype(int)
     words = pack([pairs.sentences[i] for i in rows.tolist()]).vectors
-    if len(words) > 1:
+    if len(words) > 1 and words.is_floating_point():
         model.standardise_words(words.mean(0), (words - words.mean(0)).square().mean().sqrt().clamp(min=1e-6))

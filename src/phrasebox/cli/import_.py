@@ -51,6 +51,7 @@ def import_(
         Names of the columns (or JSON keys) of file names and captions, such as photo,title; without a header their
         places, such as 1,3.
     """
+    from phrasebox.stages.caption_languages import language_line
     from phrasebox.stages.import_ import import_source
     from phrasebox.workspace.workspace import Workspace
 
@@ -78,7 +79,7 @@ def import_(
             if new:  # a partial import would look complete
                 remove(ws)
             raise
-    told = found.lines()
+    told, language = found.lines(), language_line(workspace)
     if not common.quiet:
         for line in (*found.remarked(), *(told if common.json and found.skipped else ())):
             print(line, file=sys.stderr)
@@ -93,4 +94,5 @@ def import_(
         + (f", {found.reviewed} reviewed captions" if found.reviewed else "")
         + (f", {found.present} images were already there" if found.present else ""),
         *told,
+        *([language] if language else []),
     )

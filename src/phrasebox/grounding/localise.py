@@ -10,7 +10,7 @@ from phrasebox.boxes import covers_image, iou, suppress
 from phrasebox.errors import DataError
 from phrasebox.grounding.confidence import POWER, Evidence, confidence, features
 from phrasebox.grounding.heatmap import GRID, HeatMap
-from phrasebox.text.english import is_content, things
+from phrasebox.text.english import has_content, things
 from phrasebox.types import Box, Phrase, Regions, Span, Word
 
 HEAD_WEIGHT = 0.3  # of the last content word's scores in the phrase's; the mean of all words has the rest
@@ -124,7 +124,7 @@ def content_words(caption: str, words: Sequence[Word], span: Span) -> list[int]:
     inside = [t for t, w in enumerate(words) if w.start < end and w.end > start]
     if not inside:
         raise DataError(f"span {span} ({caption[start:end]!r}) holds no word")
-    return [t for t in inside if is_content(words[t].text)] or inside
+    return [t for t in inside if has_content(words[t])] or inside
 
 
 def several(merit: np.ndarray, heat_map: HeatMap, boxes: np.ndarray, count: int | None) -> list[int]:

@@ -10,7 +10,7 @@ import regex
 from phrasebox.boxes import covers_image, iou
 from phrasebox.grounding.confidence import confidence, posterior
 from phrasebox.grounding.decode import segments
-from phrasebox.text.english import DETERMINERS, is_content, is_verb_in_ing, links
+from phrasebox.text.english import DETERMINERS, has_content, is_verb_in_ing, links
 from phrasebox.text.noun_phrases import noun_phrases
 from phrasebox.types import Phrase, Regions, Span, Word
 
@@ -34,10 +34,10 @@ def trim(words: Sequence[Word], start: int, end: int) -> tuple[int, int]:
     >>> trim(w, 0, 6)
     (1, 4)
     """
-    while end > start and not is_content(words[end - 1].text):
+    while end > start and not has_content(words[end - 1]):
         end -= 1
     first = start
-    while first < end and not is_content(words[first].text):
+    while first < end and not has_content(words[first]):
         first += 1
     if first > start and first < end and words[first - 1].text.lower() in DETERMINERS:
         first -= 1
@@ -140,8 +140,8 @@ def chain_phrases(caption: str, words: Sequence[Word], assignment: np.ndarray, b
     Neighbouring segments are joined if their boxes overlap, because the arg-max among near-equal boxes is arbitrary,
     and if the cut falls right behind a determiner or one word later. The joined segments are then cut at ends of
     sentences and at function words, except those that link two nouns, as in *a pair of boots*. A determiner begins a
-    new phrase, and so does a verb in -ing after a content word. In a language without a list of function words the
-    segments stay whole.
+    new phrase, and so does a verb in -ing after a content word. Function words of other languages are those that a
+    model learned from its captions; without any the segments stay whole.
 
     Parameters
     ----------
@@ -196,12 +196,12 @@ def _cut(words: Sequence[Word], start: int, end: int) -> Iterator[tuple[int, int
         word = words[t].text
         if first < t < end - 1 and links(words[t - 1].text, word, words[t + 1].text):
             linked = t + 1
-        elif not is_content(word):
+        elif not has_content(words[t]):
             if t == linked:
                 continue
             yield first, t
             first = t if word.lower() in DETERMINERS else t + 1
-        elif t > first and is_verb_in_ing(word) and is_content(words[t - 1].text):
+        elif t > first and is_verb_in_ing(word) and has_content(words[t - 1]):
             yield first, t
             first = t
     yield first, end

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
-VOCABULARY = "vocabulary.txt"
+VOCABULARY, PARTS = "vocabulary.txt", "parts.txt"
 _LARGEST_CONFIG = 1 << 24  # largest size of a config, in bytes
 MODEL = "model"  # folder of the model inside a data set for the hub
 _FILES = [
     place + name
     for place in ("", f"{MODEL}/")
-    for name in (CONFIG, CARD, VOCABULARY, "*.safetensors", "networks/*.json")
+    for name in (CONFIG, CARD, VOCABULARY, PARTS, "*.safetensors", "networks/*.json")
 ]
 
 

@@ -15,6 +15,9 @@ REMOVED = {
 }
 """Removed setting of a model or its training -> the value that had no effect."""
 
+RENAMED_VALUES = {"words": {"contextual": "minilm", "static": "minilm:static"}}
+"""Setting -> old value -> present value."""
+
 INSIDE = {"align": ("model", "train"), "caption": ("model", "train"), "about": ("training",)}
 """Part -> the parts inside it."""
 
@@ -31,11 +34,17 @@ def current(part: str, values: Mapping[str, Any]) -> dict[str, Any]:
     {'size': 96, 'runtime': 'auto'}
     >>> current("align", {"train": {"epochs": 3, "drop_words": 0.0}})
     {'train': {'epochs': 3}}
+    >>> current("model", {"words": "static"})
+    {'words': 'minilm:static'}
     """
     names = RENAMED.get(part, {})
-    kept = {names.get(name, name): value for name, value in values.items() if not _neutral(part, name, value)}
+    kept = {names.get(n, n): _present(n, value) for n, value in values.items() if not _neutral(part, n, value)}
     inside = INSIDE.get(part, ())
     return {n: current(n, value) if n in inside and isinstance(value, dict) else value for n, value in kept.items()}
+
+
+def _present(name: str, value: Any) -> Any:
+    return RENAMED_VALUES.get(name, {}).get(value, value) if isinstance(value, str) else value
 
 
 def removed(values: Mapping[str, Any]) -> dict[str, Any]:

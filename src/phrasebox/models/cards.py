@@ -87,6 +87,23 @@ def weights_licences(regions: Mapping[str, Any]) -> str:
     return ", ".join(f"{shown(name)} ({licences.told(name)})" for name in names)
 
 
+def words_source(network: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+    """Where an aligner's words come from, with the licence of the encoder's weights.
+
+    >>> words_source({"words": "minilm"}, {})
+    'minilm, vectors of all-MiniLM-L6-v2 (Apache-2.0), which knows English'
+    >>> words_source({"words": "hf:own/encoder"}, {"words": {"licence": "mit"}})
+    'hf:own/encoder (licence: mit), which is not in these files'
+    """
+    name = network.get("words", "minilm")
+    if name == "scratch":
+        return "scratch, vectors learned from the captions"
+    if name.partition(":")[0] in ("minilm", "auto"):
+        return f"{name}, vectors of all-MiniLM-L6-v2 (Apache-2.0), which knows English"
+    licence = about.get("words", {}).get("licence", NOT_STATED)
+    return f"{name} (licence: {licence}), which is not in these files"
+
+
 def model_card(config: Mapping[str, Any], figures: str = "") -> str:
     """The card of a model with this config.
 
@@ -115,6 +132,7 @@ def model_card(config: Mapping[str, Any], figures: str = "") -> str:
         **{name: value for name, value in config.items() if name != "model"},
         "about": about,
         "network": config["model"],
+        "words": words_source(config["model"], about),
         "backbones": " and ".join(shown(name) for name in (regions["backbone"], regions.get("second")) if name),
         "versions": named_versions(about.get("versions", {})),
         "figures": figures,

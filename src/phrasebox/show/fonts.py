@@ -7,10 +7,11 @@ from functools import cache
 from itertools import groupby
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, features
 
 _CONTROLS = frozenset(range(32))
 _SPACES = dict.fromkeys([*range(32), 0x7F, 0x85, 0x2028, 0x2029], " ")
+_RIGHT_TO_LEFT = ("R", "AL")
 _LARGEST_STRIKE = 256  # pixels; bitmap fonts of colour emoji have one size, usually 109 or 128
 
 
@@ -83,7 +84,56 @@ def _runs(text: str, bold: bool) -> list[tuple[str, Path]]:
             has = of_all is not None and ord(character) in _characters(of_all)
             fonts.append((of_all if has else _covering(frozenset([ord(character)]))) or packaged)
     pairs = groupby(zip(text, fonts, strict=True), key=lambda pair: pair[1])
-    return [("".join(character for character, _ in group), path) for path, group in pairs]
+    return _in_visual_order([("".join(character for character, _ in group), path) for path, group in pairs])
+
+
+def _in_visual_order(runs: list[tuple[str, Path]]) -> list[tuple[str, Path]]:
+    """Runs of a line from left to right: those of a script from right to left are in reverse order.
+
+    Each run is ordered inside by Pillow; so is a text in one font.
+    """
+    if not _shapes() or not any(map(right_to_left, (run for run, _ in runs))):
+        return runs
+    first = next(found for run, _ in runs if (found := _direction(run)))
+    directed: list[tuple[str, tuple[str, Path]]] = []
+    for run in runs:  # one without a direction, such as punctuation, goes with what is before it
+        directed.append((_direction(run[0]) or (directed[-1][0] if directed else first), run))
+    groups = [(way, [run for _, run in group]) for way, group in groupby(directed, key=lambda pair: pair[0])]
+    ordered = [own[::-1] if way == "rtl" else own for way, own in groups]
+    return [run for own in (ordered[::-1] if first == "rtl" else ordered) for run in own]
+
+
+def right_to_left(text: str) -> bool:
+    """Whether a text has letters that are written from right to left.
+
+    >>> right_to_left("كلب"), right_to_left("dog 2")
+    (True, False)
+    """
+    return any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in text)
+
+
+def _direction(text: str) -> str:
+    """``rtl`` or ``ltr`` by the first letter; empty without any."""
+    kinds = (unicodedata.bidirectional(character) for character in text)
+    return next(("rtl" if kind in _RIGHT_TO_LEFT else "ltr" for kind in kinds if kind in ("L", *_RIGHT_TO_LEFT)), "")
+
+
+@cache
+def _shapes() -> bool:
+    """Whether this Pillow joins letters and orders them from right to left by itself."""
+    return bool(features.check("raqm"))
+
+
+def _shaped(text: str) -> str:
+    """A text with letters joined and in visual order, where Pillow does neither and the packages for it are there."""
+    if _shapes() or not right_to_left(text):
+        return text
+    try:
+        from arabic_reshaper import reshape  # type: ignore[import-not-found]
+        from bidi.algorithm import get_display  # type: ignore[import-not-found]
+    except ImportError:
+        return text
+    return str(get_display(reshape(text)))
 
 
 def _run_width(run: str, path: Path, size: int) -> float:
@@ -113,8 +163,8 @@ def _packaged(bold: bool) -> Path:
 
 
 def _drawable(text: str) -> str:
-    """One line of valid Unicode: controls become spaces, lone surrogates the replacement character."""
-    return text.translate(_SPACES).encode("utf-8", "replace").decode()
+    """One line of valid Unicode: controls become spaces, lone surrogates the replacement character; `_shaped`."""
+    return _shaped(text.translate(_SPACES).encode("utf-8", "replace").decode())
 
 
 @cache

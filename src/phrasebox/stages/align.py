@@ -25,6 +25,9 @@ from phrasebox.stages.origin import origin
 from phrasebox.stages.start_model import blended, start_model
 from phrasebox.stages.training_data import VECTORS, forget, training_pairs
 from phrasebox.stages.validation_split import hold_out
+from phrasebox.stages.word_choice import choose_words, foreign_function_words
+from phrasebox.text.encoders.scratch import Scratch
+from phrasebox.text.segmenters import splitter
 from phrasebox.text.vocabulary import Vocabulary
 from phrasebox.training import distributed
 from phrasebox.training.execution import PLAIN, Execution
@@ -100,7 +103,8 @@ def align(
     if finetune:
         check_tunable(workspace_regions(ws), finetune)
     held_out = hold_out(ws, told, no_val)
-    pairs, validation = training_pairs(ws, model, folder, execution, device, quiet)
+    model, encoder = choose_words(ws, model, start, device, told)
+    pairs, validation = training_pairs(ws, encoder, folder, execution, quiet)
     if not len(pairs):
         raise WorkspaceError(
             f"no image of {ws.path}'s train split has captions and regions; import some with captions, "
@@ -109,7 +113,8 @@ def align(
     parts = vector_parts(workspace_regions(ws)) if model.apart else ()
     model = replace(model, vector_dim=pairs.regions.width, parts=parts)
     begin = start_model(ws, start, model, folder, validation, device, told)
-    vocabulary = Vocabulary.build(text for batch in ws.images("train") for row in batch for text in row.captions)
+    texts = (text for batch in ws.images("train") for row in batch for text in row.captions)
+    vocabulary = Vocabulary.build(texts, split=splitter(model.segmenter))
 
     def after(epoch: AlignEpoch) -> None:
         history.append(epoch)
@@ -127,6 +132,8 @@ def align(
         return Aligned(folder, len(trained.history), len(history), best, math.nan, kept.share)
     write_history(folder, trained.history, _panels(trained.history))
     aligner = Aligner(trained.model.to(device), workspace_regions(ws), device=device)
+    aligner.parts = encoder.parts if isinstance(encoder, Scratch) else ()
+    aligner.function_words = foreign_function_words(ws, model.segmenter)
     aligner.vocabulary = vocabulary.terms if begin is None else _both(vocabulary, begin.aligner)
     aligner.beta = choose_beta(ws, aligner, BETAS) if kept.share or not begin else begin.aligner.beta
     reads: AlignerModel = aligner.model
@@ -146,6 +153,7 @@ def align(
     if model.normalise:
         aligner.bank = Bank.draw(reads, pairs, settings.seed)
     aligner.about = _about(ws, pairs, vocabulary, settings, trained, best)
+    aligner.about["words"] = {"fingerprint": encoder.fingerprint, "licence": encoder.licence}
     if finetune:
         aligner.about["finetuned_blocks"] = finetune
     if held_out:

@@ -17,12 +17,12 @@ from phrasebox.evaluate.baseline import ridge_scores
 from phrasebox.evaluate.recall import RankSummary
 from phrasebox.io.atomic import write_json
 from phrasebox.stages.regions import STAGE
-from phrasebox.text.word_vectors import Kind
+from phrasebox.text.encoders.base import WordEncoder
 from phrasebox.workspace.workspace import Workspace
 
 
 def baseline(
-    ws: Workspace, split: str, words: Kind, pairs: Pairs, training: Callable[[], Pairs]
+    ws: Workspace, split: str, words: WordEncoder, pairs: Pairs, training: Callable[[], Pairs]
 ) -> RetrievalReport | None:
     """Retrieval by one ridge regression from frozen features; None with fewer than two training images.
 
@@ -30,13 +30,16 @@ def baseline(
     ----------
     split : str
         Split of ``pairs``.
-    words : {"contextual", "static"}
-        Kind of the word vectors of ``pairs``.
+    words : WordEncoder
+        The encoder of ``pairs``. One whose vectors are trained has no frozen features, and no baseline.
     training : callable
         Loads the pairs of the train split; called only if there is no cached result.
     """
-    file = ws.path / "results" / "baseline" / f"{split}-{words}.json"
-    made_of = fingerprint(ws, split, words, len(pairs.sentences))
+    if words.numbers is not np.float16:
+        return None
+    named = words.name if words.name.isalpha() else f"{words.name.partition(':')[0]}-{words.fingerprint}"
+    file = ws.path / "results" / "baseline" / f"{split}-{named}.json"
+    made_of = fingerprint(ws, split, f"{words.name}-{words.fingerprint}", len(pairs.sentences))
     if (kept := _kept(file, made_of)) is not None:
         return kept
     fitted = training()

@@ -81,7 +81,7 @@ def evaluate(
     boxed = list(category_examples(ws, boxes, of_tables(split), told)) if boxes else []
     if boxes and not boxed:
         raise DataError(f"no caption of the split {split!r} names a category with boxes in {boxes}")
-    pairs = load_pairs(ws, aligner.model.settings, of_tables(split), aligner.device, quiet)
+    pairs = load_pairs(ws, aligner.words, of_tables(split), quiet)
     if not len(pairs):
         raise WorkspaceError(
             f"no image of the split {split!r} of {ws.path} has captions and regions; give another with --split"
@@ -136,9 +136,9 @@ def _retrieval_tables(
         ]
 
     def training() -> Pairs:
-        return pairs if split == "train" else load_pairs(ws, aligner.model.settings, "train", aligner.device, quiet)
+        return pairs if split == "train" else load_pairs(ws, aligner.words, "train", quiet)
 
-    if split != ALL and (frozen := baseline(ws, split, aligner.model.settings.words, pairs, training)):
+    if split != ALL and (frozen := baseline(ws, split, aligner.words, pairs, training)):
         tables.append(frozen.table(split, seed).named("retrieval, baseline ridge from frozen features"))
     return tables
 

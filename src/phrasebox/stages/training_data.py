@@ -14,14 +14,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from phrasebox.aligner import ModelSettings, Pairs
+from phrasebox.aligner import Pairs
 from phrasebox.errors import WorkspaceError
 from phrasebox.io.atomic import write_whole
 from phrasebox.pipeline.progress import progress
 from phrasebox.regions.compatibility import workspace_regions
 from phrasebox.regions.views import view_of
+from phrasebox.text.encoders.base import WordEncoder
 from phrasebox.text.english import mirrored
-from phrasebox.text.word_vectors import DIM, Kind, Sentence, WordVectors
+from phrasebox.text.word_vectors import Sentence
 from phrasebox.text.words import words
 from phrasebox.training import distributed
 from phrasebox.training.execution import Execution
@@ -38,9 +39,7 @@ _IMAGES = 64  # number of images with regions read at a time
 _GEOMETRY = 21  # bytes per region, without its vector
 
 
-def load_pairs(
-    ws: Workspace, model: ModelSettings, split: str | None, device: str = "cpu", quiet: bool = False
-) -> Pairs:
+def load_pairs(ws: Workspace, encoder: WordEncoder, split: str | None, quiet: bool = False) -> Pairs:
     """Images of a split, or of all without one, that have regions and captions, with vectors in memory; may be empty.
 
     Raises
@@ -50,13 +49,13 @@ def load_pairs(
     """
     workspace_regions(ws)
     captions: dict[str, list[Sentence]] = {}
-    for key, sentence in _encoded(model.words, _texts(ws, split), split or "all", device, quiet):
+    for key, sentence in _encoded(encoder, _texts(ws, split), split or "all", quiet):
         captions.setdefault(key, []).append(sentence)
     return Pairs.gather(ws.regions(split), captions)
 
 
 def training_pairs(
-    ws: Workspace, model: ModelSettings, folder: Path, execution: Execution, device: str = "cpu", quiet: bool = False
+    ws: Workspace, encoder: WordEncoder, folder: Path, execution: Execution, quiet: bool = False
 ) -> tuple[Pairs, Pairs]:
     """The pairs of the ``train`` split, with its views, and of ``val``; each may be empty.
 
@@ -73,14 +72,14 @@ def training_pairs(
     workspace_regions(ws)
     splits = [_Split.of(ws, name) for name in ("train", "val")]
     readers = [ws.region_reader("train", view=view) for view in range(1, ws.views() + 1)]
-    fits = execution.fits(sum(split.bytes for split in splits) + sum(map(_bytes, readers)))
+    fits = execution.fits(sum(split.bytes(encoder) for split in splits) + sum(map(_bytes, readers)))
     if fits and distributed.world() == 1:
-        train, val = (load_pairs(ws, model, split.name, device, quiet) for split in splits)
+        train, val = (load_pairs(ws, encoder, split.name, quiet) for split in splits)
     else:
-        distributed.first_does(lambda: _write_words(splits, model.words, folder / VECTORS, device, quiet))
-        train, val = (split.pairs(model.words, folder / VECTORS, fits) for split in splits)
+        distributed.first_does(lambda: _write_words(splits, encoder, folder / VECTORS, quiet))
+        train, val = (split.pairs(encoder, folder / VECTORS, fits) for split in splits)
     views = [
-        _view(ws, train, model.words, number, reader, fits, device)
+        _view(ws, train, encoder, number, reader, fits)
         for number, reader in enumerate(readers, start=1)
         if reader is not None and len(train)
     ]
@@ -112,27 +111,29 @@ class _Split:
     def of(cls, ws: Workspace, name: str) -> _Split:
         return cls(name, ws.region_reader(name), _texts(ws, name))
 
-    @property
-    def bytes(self) -> int:
+    def bytes(self, encoder: WordEncoder) -> int:
         """Size of its vectors in memory, in bytes."""
-        return _bytes(self.reader) + 2 * DIM * sum(len(words(text)) for _, text in self.texts)
+        of_word = encoder.width * np.dtype(encoder.numbers).itemsize
+        return _bytes(self.reader) + of_word * sum(len(words(text)) for _, text in self.texts)
 
-    def path(self, kind: Kind, folder: Path) -> Path:
+    def path(self, encoder: WordEncoder, folder: Path) -> Path:
         """The file of its word vectors; the name has a hash of the captions."""
-        what = json.dumps([kind, self.texts, self.reader.keys if self.reader else []]).encode()
-        return folder / f"{self.name}-{hashlib.blake2b(what, digest_size=8).hexdigest()}.f16"
+        what = json.dumps(
+            [encoder.name, encoder.fingerprint, self.texts, self.reader.keys if self.reader else []]
+        ).encode()
+        return folder / f"{self.name}-{hashlib.blake2b(what, digest_size=8).hexdigest()}.words"
 
-    def pairs(self, kind: Kind, folder: Path, in_memory: bool) -> Pairs:
+    def pairs(self, encoder: WordEncoder, folder: Path, in_memory: bool) -> Pairs:
         """Its pairs; the word vectors must have been written."""
         if self.reader is None or not len(self.reader):
             return Pairs.gather([], {})
-        path = self.path(kind, folder)
+        path = self.path(encoder, folder)
         lengths = np.load(path.with_suffix(".npy"))
         keys = [key for (key, _), count in zip(self.texts, lengths.tolist(), strict=True) if count]
         images = {key: row for row, key in enumerate(dict.fromkeys(keys))}
         places = {key: place for place, key in enumerate(self.reader.keys)}
         regions = StoredRegions(self.reader, np.array([places[key] for key in images], np.int64))
-        sentences = StoredSentences(path, lengths[lengths > 0])
+        sentences = StoredSentences(path, lengths[lengths > 0], encoder.width, encoder.numbers)
         owner = np.array([images[key] for key in keys], np.int64)
         if not in_memory:
             return Pairs(regions, sentences, owner, list(images))
@@ -140,7 +141,7 @@ class _Split:
 
 
 def _view(
-    ws: Workspace, train: Pairs, kind: Kind, number: int, reader: RegionReader, in_memory: bool, device: str
+    ws: Workspace, train: Pairs, encoder: WordEncoder, number: int, reader: RegionReader, in_memory: bool
 ) -> Pairs:
     """The pairs of a view: other regions, and other word vectors of captions that name the left or right of a flip."""
     places = {key: place for place, key in enumerate(reader.keys)}
@@ -154,7 +155,7 @@ def _view(
     kept = set(train.keys)
     own = [(key, text) for key, text in _texts(ws, "train") if key in kept]
     other = {i: mirrored(text) for i, (key, text) in enumerate(own) if key in flipped and mirrored(text) != text}
-    told = dict(zip(other, WordVectors(kind, device).encode([*other.values()]), strict=True)) if other else {}
+    told = dict(zip(other, encoder.encode([*other.values()]), strict=True)) if other else {}
     sentences = Replaced(train.sentences, {i: sentence.vectors for i, sentence in told.items()})
     return replace(train, regions=_loaded(regions) if in_memory else regions, sentences=sentences)
 
@@ -174,10 +175,9 @@ def _texts(ws: Workspace, split: str | None) -> list[tuple[str, str]]:
 
 
 def _encoded(
-    kind: Kind, texts: list[tuple[str, str]], split: str, device: str, quiet: bool
+    encoder: WordEncoder, texts: list[tuple[str, str]], split: str, quiet: bool
 ) -> Iterator[tuple[str, Sentence]]:
     """Pairs of image key and the caption's word vectors."""
-    encoder = WordVectors(kind, device)
     with progress(f"word vectors, {split}", total=len(texts), quiet=quiet or not texts) as advance:
         for start in range(0, len(texts), _CAPTIONS):
             part = texts[start : start + _CAPTIONS]
@@ -186,10 +186,10 @@ def _encoded(
             advance(len(part))
 
 
-def _write_words(splits: Iterable[_Split], kind: Kind, folder: Path, device: str, quiet: bool) -> None:
+def _write_words(splits: Iterable[_Split], encoder: WordEncoder, folder: Path, quiet: bool) -> None:
     """Write the word vectors of captions of images with regions, unless they are already there."""
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = {split.path(kind, folder): split for split in splits if split.reader is not None}
+    wanted = {split.path(encoder, folder): split for split in splits if split.reader is not None}
     known = {suffixed for path in wanted for suffixed in (path, path.with_suffix(".npy"))}
     for path in folder.iterdir():
         if path not in known:
@@ -201,7 +201,7 @@ def _write_words(splits: Iterable[_Split], kind: Kind, folder: Path, device: str
         regioned = set(split.reader.keys) if split.reader else set()
         counts = []
         with path.open("wb") as file:
-            for key, sentence in _encoded(kind, split.texts, split.name, device, quiet):
+            for key, sentence in _encoded(encoder, split.texts, split.name, quiet):
                 found = sentence.vectors if key in regioned else sentence.vectors[:0]
                 file.write(found.tobytes())
                 counts.append(len(found))

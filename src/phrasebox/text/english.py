@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from phrasebox.text.words import words
+from phrasebox.types import Word
 
 DETERMINERS = frozenset(
     "a an the this that these those his her its their my your our some another each".split()  # noqa: SIM905
@@ -54,6 +55,11 @@ def is_content(word: str) -> bool:
     ['dog', '狗']
     """
     return word.lower() not in _STOP
+
+
+def has_content(word: Word) -> bool:
+    """Whether a word of a caption names something: neither an English function word nor one learned from captions."""
+    return not word.function and is_content(word.text)
 
 
 def mirrored(text: str) -> str:

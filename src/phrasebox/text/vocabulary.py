@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import regex
 
 from phrasebox.text.words import words
+from phrasebox.types import Word
 
 END, UNKNOWN, START = 0, 1, 2
 FIRST = 3
@@ -36,12 +37,14 @@ class Vocabulary:
         object.__setattr__(self, "_index", {term: i for i, term in enumerate(self.terms, start=FIRST)})
 
     @classmethod
-    def build(cls, captions: Iterable[str], min_count: int = 5) -> Vocabulary:
+    def build(
+        cls, captions: Iterable[str], min_count: int = 5, split: Callable[[str], tuple[Word, ...]] = words
+    ) -> Vocabulary:
         """Count the lower-cased words of ``captions`` (the train split only) and keep those seen ``min_count`` times.
 
         Ties in frequency are in alphabetical order, so that the same captions give the same indices.
         """
-        counts = Counter(word.text.lower() for text in captions for word in words(text))
+        counts = Counter(word.text.lower() for text in captions for word in split(text))
         kept = [(term, n) for term, n in counts.items() if n >= min_count]
         return cls(tuple(term for term, _ in sorted(kept, key=lambda item: (-item[1], item[0]))))
 

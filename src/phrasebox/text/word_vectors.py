@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
@@ -39,7 +39,9 @@ class Sentence:
     Attributes
     ----------
     words : (T,) tuple of Word
-    vectors : (T, 384) float16
+    vectors : (T, D) float16, or (T, K) int32
+        The vectors of a pretrained encoder; or numbers of the parts of words, whose vectors are trained
+        (`phrasebox.text.encoders.scratch`).
     """
 
     text: str
@@ -48,7 +50,7 @@ class Sentence:
 
 
 class WordVectors:
-    """The packaged MiniLM as a frozen source of word vectors.
+    """The packaged MiniLM as a frozen source of word vectors, a `phrasebox.text.encoders.WordEncoder`.
 
     Parameters
     ----------
@@ -57,6 +59,8 @@ class WordVectors:
         ``static``: mean of the input embeddings; the same word always has the same vector (the paper's W_w 1_t).
     device : str
         Where the encoder runs.
+    split : callable
+        Splits captions into words.
 
     Raises
     ------
@@ -64,9 +68,16 @@ class WordVectors:
         If the package is missing or its weights are not the published ones.
     """
 
-    def __init__(self, kind: Kind = "contextual", device: str = "cpu") -> None:
+    width, numbers = DIM, np.float16
+    fingerprint, licence = _SHA256[:16], "Apache-2.0"
+
+    def __init__(
+        self, kind: Kind = "contextual", device: str = "cpu", split: Callable[[str], tuple[Word, ...]] = words
+    ) -> None:
         self.kind: Kind = kind
+        self.name = "minilm" if kind == "contextual" else "minilm:static"
         self.device = device
+        self._split = split
         self._tokenizer, weights = _minilm()
         self._weights = {name: tensor.to(device) for name, tensor in weights.items()}  # shared with others on cpu
 
@@ -88,7 +99,7 @@ class WordVectors:
             chosen = order[start : start + batch]
             states = self._states([pieces[i].ids for i in chosen])  # (B, L, 384)
             for row, i in enumerate(chosen):
-                found[i] = _sentence(captions[i], pieces[i].offsets, states[row])
+                found[i] = pooled(captions[i], self._split, pieces[i].offsets, states[row])
         return [s for s in found if s is not None]
 
     def _states(self, ids: list[list[int]]) -> np.ndarray:
@@ -132,9 +143,37 @@ def text_vectors(texts: Sequence[str], batch: int = 256) -> Tensor:
     return torch.nn.functional.normalize(found, dim=1)
 
 
-def _sentence(text: str, offsets: list[tuple[int, int]], states: np.ndarray) -> Sentence:
-    """Mean of a word's pieces, for every word that has any; special pieces have an empty span and never count."""
-    found = [w for w in words(text) if w.start < offsets[-2][1]] if len(offsets) > 2 else []
+def unknown_share(captions: Sequence[str]) -> float:
+    """Share of the captions' pieces that say nothing to MiniLM: unknown ones, and single letters inside a word.
+
+    Of English captions it is below 0.01; Chinese characters are mostly unknown, Arabic words are spelled.
+
+    >>> round(unknown_share(["A dog runs on the grass"]), 2), round(unknown_share(["كلب يركض"]), 2)
+    (0.0, 0.71)
+    """
+    tokenizer, _ = _minilm()
+    known = unknown = 0
+    for one in tokenizer.encode_batch(list(captions)):
+        for token in one.tokens[1:-1]:
+            strange = token == "[UNK]" or (token.startswith("##") and len(token) == 3)
+            known, unknown = known + (not strange), unknown + strange
+    return unknown / max(1, known + unknown)
+
+
+def pooled(
+    text: str, split: Callable[[str], tuple[Word, ...]], offsets: Sequence[tuple[int, int]], states: np.ndarray
+) -> Sentence:
+    """Mean of a word's pieces, for every word that has any; special pieces have an empty span and never count.
+
+    Parameters
+    ----------
+    offsets : sequence of (start, end)
+        Characters of every piece.
+    states : (L, D) float
+        Vectors of the pieces, perhaps followed by padding.
+    """
+    read = max((end for _, end in offsets), default=0)
+    found = [word for word in split(text) if word.start < read]
     starts = np.array([w.start for w in found], np.int64)[:, None]
     ends = np.array([w.end for w in found], np.int64)[:, None]
     spans = np.array(offsets)

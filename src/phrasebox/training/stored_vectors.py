@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phrasebox.text.word_vectors import DIM
 from phrasebox.training.region_batch import RegionBatch, RegionSource, collate
 from phrasebox.workspace.region_reader import RegionReader
 
@@ -91,7 +90,7 @@ class _Sentences(Sequence[np.ndarray]):
 
 
 class StoredSentences(_Sentences):
-    """Word vectors of L captions in a file of half-precision numbers, one caption after the other.
+    """Numbers of the words of L captions in a file, one caption after the other.
 
     Parameters
     ----------
@@ -99,10 +98,15 @@ class StoredSentences(_Sentences):
         Path of the file; it stays readable when it is deleted.
     lengths : (L,) int64
         Words of every caption.
+    width : int
+        Numbers of a word.
+    numbers : type
+        Type of the numbers.
     """
 
-    def __init__(self, path: Path, lengths: np.ndarray) -> None:
+    def __init__(self, path: Path, lengths: np.ndarray, width: int, numbers: type[np.generic] = np.float16) -> None:
         self.lengths = lengths
+        self._width, self._numbers = width, np.dtype(numbers)
         self._ends = np.concatenate([[0], np.cumsum(lengths)])
         self._file = path.open("rb")  # closed with the object
 
@@ -111,13 +115,13 @@ class StoredSentences(_Sentences):
 
     def _read(self, place: int) -> np.ndarray:
         first, last = int(self._ends[place]), int(self._ends[place + 1])
-        size = 2 * DIM  # bytes of a word
+        size = self._width * self._numbers.itemsize  # bytes of a word
         read = os.pread(self._file.fileno(), (last - first) * size, first * size)
-        return np.frombuffer(read, np.float16).reshape(last - first, DIM)
+        return np.frombuffer(read, self._numbers).reshape(last - first, self._width)
 
     def in_memory(self) -> list[np.ndarray]:
         """All of them, read at once."""
-        whole = np.fromfile(self._file.name, np.float16).reshape(-1, DIM)
+        whole = np.fromfile(self._file.name, self._numbers).reshape(-1, self._width)
         return np.split(whole, self._ends[1:-1]) if len(self) else []
 
 

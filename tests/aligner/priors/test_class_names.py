@@ -120,3 +120,7 @@ def test_a_damaged_copy_of_the_names_is_replaced(monkeypatch, tmp_path):
     copy.write_bytes(b"damaged")
     torch.testing.assert_close(module.name_vectors(NAMES), first)
     assert copy.stat().st_size > 100
+
+
+def test_a_word_of_another_script_is_near_no_name(prior):
+    assert prior.words(["小狗", "كلب"]).count_nonzero() == 0

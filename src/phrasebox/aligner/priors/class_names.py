@@ -23,6 +23,7 @@ from phrasebox.io.version import __version__
 from phrasebox.regions.backbones.classifier import Classifier, Names, load_classifier
 from phrasebox.regions.backbones.converted import cache_folder
 from phrasebox.regions.settings import RegionSettings
+from phrasebox.text.languages import is_latin
 from phrasebox.text.word_vectors import DIM, text_vectors
 
 LEAST = 0.35  # cosine of a word and a name from which on they are related
@@ -79,8 +80,12 @@ class ClassNames:
         return sum(self.widths) == width
 
     def _related(self, words: Sequence[str]) -> Tensor:
-        """g_c of each word: (T, C); each is computed alone, so that it does not depend on the others by rounding."""
-        alone = [text_vectors([word]) @ self._vectors.T for word in words]
+        """g_c of each word: (T, C); each is computed alone, so that it does not depend on the others by rounding.
+
+        The encoder of the names knows English: a word in other than Latin letters is near none.
+        """
+        none = torch.full((1, len(self._owner)), -1.0)
+        alone = [text_vectors([word]) @ self._vectors.T if is_latin(word) else none for word in words]
         cosines = torch.cat(alone) if alone else torch.zeros(0, len(self._owner))  # (T, names)
         best = torch.full((len(words), self.width), -1.0)
         best.scatter_reduce_(1, self._owner.expand(len(words), -1), cosines, "amax")

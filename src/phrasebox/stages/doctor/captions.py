@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-import regex
 
 from phrasebox.stages.doctor.finding import Finding, counted
+from phrasebox.text.languages import advice, languages_of
 from phrasebox.text.words import words
 from phrasebox.types import SPLITS
 from phrasebox.workspace.lance_tables import Tables
@@ -19,10 +19,8 @@ from phrasebox.workspace.workspace import Workspace
 _REPEATED = 0.1  # largest accepted share of the most frequent caption
 _DISTINCT = 0.5  # smallest accepted share of distinct captions
 _UNKNOWN = 0.05  # largest accepted share of words of val and test that train does not have
-_FOREIGN = 0.05  # largest accepted share of words in other than Latin script
 _NO_BOXES = 0.05  # largest accepted share of images without a box besides the whole image
 _MIN_COUNT = 5
-_LATIN = regex.compile(r"[\p{Latin}\p{Common}\p{Inherited}]+")
 
 
 @dataclass
@@ -36,14 +34,14 @@ class _Split:
 
 
 def captions(ws: Workspace) -> Iterator[Finding]:
-    """Check split sizes, repeated captions, vocabulary, script, and images without boxes."""
+    """Check split sizes, repeated captions, vocabulary, languages, and images without boxes."""
     splits = {split: _read(ws, split) for split in SPLITS}
     if not any(split.images for split in splits.values()):
         return
     yield _sizes(ws, splits)
     yield from _likeness(splits)
     yield from _coverage(splits)
-    yield from _script(splits)
+    yield from _languages(splits)
     yield from _boxes(ws)
 
 
@@ -121,16 +119,17 @@ def _coverage(splits: dict[str, _Split]) -> Iterator[Finding]:
             yield Finding("ok", "data", what)
 
 
-def _script(splits: dict[str, _Split]) -> Iterator[Finding]:
-    """Check for words in other scripts; the packaged word vectors were trained on English."""
-    total = foreign = 0
-    for split in splits.values():
-        total += split.words.total()
-        foreign += sum(n for word, n in split.words.items() if not _LATIN.fullmatch(word))
-    if total and foreign / total > _FOREIGN:
-        what = f"{100 * foreign / total:.0f} % of the words are in other than Latin script"
-        remedy = "the word vectors were trained on English: expect weak alignments, or import translated captions"
-        yield Finding("note", "data", what, remedy)
+def _languages(splits: dict[str, _Split]) -> Iterator[Finding]:
+    """Name the languages of the captions, and the word encoder that suits them."""
+    counted = sum((split.words for split in splits.values()), Counter())
+    found = languages_of(counted)
+    if not found:
+        return
+    what = f"language of the captions: {' and '.join(found)}"
+    if suits := advice(found):
+        yield Finding("note", "data", what, f"the default word encoder knows English alone; phrasebox align {suits}")
+    else:
+        yield Finding("ok", "data", what)
 
 
 def _boxes(ws: Workspace) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from phrasebox.stages.own_vectors import BACKBONE as OWN_VECTORS
 from phrasebox.types import Regions
 from phrasebox.workspace.workspace import Workspace
 
+NON_COMMERCIAL = ("-nc", "noncommercial", "non-commercial")
 _SAMPLE = 256  # number of images with checked vectors
 _RECOMPUTED = 2  # number of images with recomputed vectors
 _ALIKE = 0.995  # smallest cosine of a vector and the recomputed one; engines round differently
@@ -40,6 +41,7 @@ def models(ws: Workspace, workers: int = 2) -> Iterator[Finding]:
         yield Finding("broken" if trained else "note", "workspace", what, remedy)
         return
     yield Finding("ok", "workspace", f"the model in use loads: {aligner.source}, beta {aligner.beta:g}")
+    yield _words(aligner)
     sample = _sample(ws)
     unusable = [r for r in sample if not _usable(r)]
     anew = f"phrasebox regions {ws.path} --fresh"
@@ -64,6 +66,19 @@ def _licences(ws: Workspace) -> Iterator[Finding]:
         if found is not None and not (found.commercial and not found.gated):
             what = f"the weights of {shown(name)} are under {found}"
             yield Finding("note", "workspace", what, "what is made with them may fall under it; read it first")
+
+
+def _words(aligner: Aligner) -> Finding:
+    """Check that the model's word encoder is here, and name the licence of its weights."""
+    try:
+        encoder = aligner.words
+    except PhraseboxError as error:
+        what, _, remedy = str(error).partition("; ")
+        return Finding("broken", "workspace", what, remedy)
+    what = f"word encoder {encoder.name}, licence {encoder.licence}"
+    if any(word in encoder.licence.lower() for word in NON_COMMERCIAL):
+        return Finding("note", "workspace", what, "not for commercial use; another --words has no such limit")
+    return Finding("ok", "workspace", what)
 
 
 def _sample(ws: Workspace) -> list[Regions]:
