@@ -286,6 +286,7 @@ def main() -> None:
         about += f"these classes {counts['accept']:,} were accepted, {counts['edit']:,} got another box, "
         about += f"{counts['reject']:,} were rejected."
         command = "python benchmarks/detector.py FLICKR8K build/detector/ws"
+        command += f" --train {asked.train} --measure {asked.measure} --epochs {asked.epochs} --record"
         record("detector", "From captions to a detector", about, command, [{"title": "AP", "rows": rows}])
 
 

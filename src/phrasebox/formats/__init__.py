@@ -39,9 +39,14 @@ READERS = {
     "karpathy": "karpathy",
     "flickr-token": "flickr_token",
     "entities": "entities",
+    "sa-co": "sa_co",
     "coco": "coco",
     "visual-genome": "visual_genome",
     "odvg": "odvg",
+    "ms-swift": "ms_swift",
+    "florence2": "florence2",
+    "qwen": "qwen",
+    "qwen-1000": "qwen_1000",
     "imagefolder": "imagefolder",
     "webdataset": "webdataset",
     "parquet": "parquet",
@@ -73,7 +78,9 @@ WRITERS = {
     "odvg": "odvg",
     "parquet": "parquet",
 }
-_OF_NAMES = frozenset({"coco", "csv", "imagefolder", "json", "karpathy", "odvg"})
+_OF_NAMES = frozenset(
+    {"coco", "csv", "florence2", "imagefolder", "json", "karpathy", "ms-swift", "odvg", "qwen", "qwen-1000", "sa-co"}
+)
 """Formats that name their pictures: of a folder, the pictures that they do not name are counted."""
 CAPTIONS_ONLY = frozenset({"coco", "coco-results", "karpathy"})
 """Writers of captions without phrases."""

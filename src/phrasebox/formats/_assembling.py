@@ -51,12 +51,12 @@ class RawCaption:
     number: int | None = None
 
 
-def about_box(text: object, box: object) -> RawCaption:
-    """A caption of one box: its only phrase is the whole text."""
+def about_box(text: object, *boxes: object) -> RawCaption:
+    """A caption of one box, or several: its only phrase is the whole text."""
     if not isinstance(text, str) or not text.strip():
         return RawCaption(text)
     start = len(text) - len(text.lstrip())
-    return RawCaption(text, [RawPhrase(None, [[start, start + len(text.strip())]], [box])])
+    return RawCaption(text, [RawPhrase(None, [[start, start + len(text.strip())]], boxes)])
 
 
 def pixel_box(numbers: object, layout: Layout) -> Box:

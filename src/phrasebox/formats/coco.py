@@ -32,7 +32,8 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
 
     Every ``bbox`` (absolute ``xywh``) is one of the user's own regions; with a ``caption`` beside it, that is a caption
     of the image too, which is about this box. Where the image entries carry captions (MDETR, GoldG), boxes belong
-    to the phrases at ``tokens_positive``, and are no regions of the user. Entries of one ``file_name`` are one image.
+    to the phrases at ``tokens_positive``, and are no regions of the user; where they carry a noun phrase (SA-Co), that
+    is a caption, if it has boxes. Entries of one ``file_name`` are one image.
     The split is taken from the file's name (``captions_val2017.json``), else from that of its folder, else it is
     ``train``.
 
@@ -86,7 +87,7 @@ def _read(file: Path, images: Path | None, root: Path | None) -> Iterator[Exampl
             boxes = [
                 entry["bbox"]
                 for image, annotations in parts
-                if not isinstance(image.get("caption"), str)
+                if not any(isinstance(image.get(name), str) for name in ("caption", "text_input"))
                 for entry in annotations
                 if "bbox" in entry
             ]
@@ -98,7 +99,7 @@ def _read(file: Path, images: Path | None, root: Path | None) -> Iterator[Exampl
 def _gather(file: Path, by_id: GroupedOnDisk) -> Iterator[Skipped]:
     """Put all entries under the id of their image, with what they are and only what is read of them."""
     wanted = {
-        "images": ("id", "file_name", "width", "height", "caption"),
+        "images": ("id", "file_name", "width", "height", "caption", "text_input"),
         "annotations": ("image_id", "caption", "bbox", "tokens_positive"),
     }
     for number, (kind, entry) in enumerate(arrays(file, tuple(wanted))):
@@ -119,11 +120,23 @@ def _captions(image: dict[str, Any], annotations: Sequence[dict[str, Any]]) -> I
         phrases = [RawPhrase(None, entry.get("tokens_positive"), [entry.get("bbox")]) for entry in annotations]
         yield RawCaption(image["caption"], phrases)
         return
+    if isinstance(image.get("text_input"), str):
+        if boxes := [_pixels(entry["bbox"], image) for entry in annotations if "bbox" in entry]:
+            yield about_box(image["text_input"], *boxes)
+        return
     for entry in annotations:
         if "caption" in entry and "bbox" in entry:
             yield about_box(entry["caption"], entry["bbox"])
         elif "caption" in entry:
             yield RawCaption(entry["caption"])
+
+
+def _pixels(shares: Any, image: dict[str, Any]) -> Any:
+    """A box of shares of the image in pixels; as it is, to be refused, if it is no box."""
+    try:
+        return [share * image[side] for share, side in zip(shares, ("width", "height") * 2, strict=True)]
+    except (KeyError, TypeError, ValueError):
+        return shares
 
 
 @contextmanager

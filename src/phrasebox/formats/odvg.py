@@ -6,17 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from phrasebox.formats._assembling import RawCaption, RawPhrase, as_list, assemble
-from phrasebox.formats._disk_grouping import GroupedOnDisk
-from phrasebox.formats._lines import json_objects
-from phrasebox.formats._names import PictureNames
-from phrasebox.formats._reading import files_like, only_file, split_in_name
+from phrasebox.errors import DataError
+from phrasebox.formats._assembling import RawCaption, RawPhrase, as_list
+from phrasebox.formats._caption_lines import RawLine, read_lines
+from phrasebox.formats._reading import files_like, only_file
 from phrasebox.formats._writing import CaptionLine, Written, by_span, write_caption_lines
 from phrasebox.types import Example, GroundedCaption, GroundedImage, Phrase, Remark, Skipped
 
 LAYOUT = '*.jsonl with lines of "filename" and "grounding" (or "detection") (ODVG)'
 COORDINATES = "xyxy pixels, right and bottom exclusive"
 PICTURES = "named"
+
+_CONTENT = "grounding", "detection"
 
 
 def recognises(source: Path) -> bool:
@@ -43,30 +44,19 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
     DataError
         If the file cannot be read.
     """
-    file = only_file(source, _files(source), LAYOUT)
-    names = PictureNames(images, file.parent)
-    split = split_in_name(file.name) or "train"
-    with GroupedOnDisk() as gathered:
-        for item in json_objects(file):
-            if isinstance(item, Skipped):
-                yield item
-                continue
-            place, line = item
-            content = line.get("grounding"), line.get("detection")
-            if not isinstance(line.get("filename"), str | int):
-                yield Skipped(place, "the line has no filename", "row")
-            elif not any(isinstance(part, dict) for part in content):
-                yield Skipped(place, "the line has no grounding", "row")
-            elif isinstance(picture := names.seek(line["filename"], place), Skipped):
-                yield picture
-            else:
-                gathered.add(picture.key, (line.get("width"), line.get("height"), *content))
-        for key, lines in gathered:
-            captions = [_caption(grounding) for _, _, grounding, _ in lines if isinstance(grounding, dict)]
-            found = [as_list(detection.get("instances")) for *_, detection in lines if isinstance(detection, dict)]
-            boxes = [one.get("bbox") for instances in found for one in instances if isinstance(one, dict)]
-            yield from assemble(names.find(key), captions, split, size=lines[0][:2], boxes=boxes)
-    yield from names.remarks()
+    yield from read_lines(only_file(source, _files(source), LAYOUT), images, _read_line)
+
+
+def _read_line(line: dict[str, Any]) -> RawLine:
+    grounding, detection = (part if isinstance(part, dict) else None for part in map(line.get, _CONTENT))
+    if not isinstance(line.get("filename"), str | int):
+        raise DataError("the line has no filename")
+    if grounding is None and detection is None:
+        raise DataError("the line has no grounding")
+    caption = None if grounding is None else _caption(grounding)
+    instances = as_list(detection.get("instances")) if detection else []
+    boxes = [one.get("bbox") for one in instances if isinstance(one, dict)]
+    return RawLine(line["filename"], caption, (line.get("width"), line.get("height")), boxes)
 
 
 def _caption(grounding: dict[str, Any]) -> RawCaption:

@@ -3,21 +3,58 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from phrasebox.formats import coco
 from phrasebox.formats._disk_grouping import NumberedNames
+from phrasebox.formats._reading import files_like, only_file
 from phrasebox.formats._writing import FittedRecords, Written
 from phrasebox.formats.coco import image_entry, writing
-from phrasebox.types import Box, GroundedImage
+from phrasebox.types import Box, Example, GroundedImage, Remark, Skipped
+
+LAYOUT = '*.json with "images" (file_name, text_input, width, height) and "annotations" with boxes as shares (SA-Co)'
 
 COORDINATES = "xywh as shares of the picture, left top corner and size"
 PICTURES = "named"
 
 _CATEGORY = {"id": 1, "name": "object"}
 _END = f'\n], "categories": [{json.dumps(_CATEGORY)}]}}\n'
+
+
+def recognises(source: Path) -> bool:
+    """Whether ``source`` is such a file, or a folder that holds one."""
+    return bool(_files(source))
+
+
+def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped | Remark]:
+    """Read every noun phrase with boxes as a caption that is this phrase; one without boxes is not in the picture.
+
+    The split is taken from the file's name, else it is ``train``.
+
+    Parameters
+    ----------
+    source : Path
+        The JSON file, or a folder with one.
+    images : Path, optional
+        Folder of the image files; by default ``images/`` beside the file, else the file's folder.
+
+    Raises
+    ------
+    DataError
+        As `phrasebox.formats.coco.read`.
+    """
+    return coco.read(only_file(source, _files(source), LAYOUT), images)
+
+
+def _files(source: Path) -> list[Path]:
+    return files_like(source, "*.json", (".json",), _looks_right)
+
+
+def _looks_right(start: bytes) -> bool:
+    return b'"text_input"' in start and b'"file_name"' in start
 
 
 def write(path: Path, records: Iterable[GroundedImage]) -> Written:
