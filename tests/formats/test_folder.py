@@ -75,3 +75,13 @@ def test_nothing_to_read(tmp_path):
         list(folder.read(tmp_path))
     with pytest.raises(DataError, match="not a folder"):
         list(folder.read(tmp_path / "gone"))
+
+
+def test_labels_of_yolo_beside_the_folder_of_the_pictures_are_named(tmp_path, sort_out):
+    for name in ("train/images/a.jpg", "train/labels/a.txt", "data.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("0 0.5 0.5 0.2 0.1")
+    got = sort_out(folder.read(tmp_path))
+    assert got.examples["train/images/a.jpg"].captions == ()
+    assert "export the data set as COCO" in got.skipped["train/labels/a.txt"]
+    assert "data.yaml" in got.skipped

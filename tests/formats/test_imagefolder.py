@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -74,3 +76,25 @@ def test_a_folder_with_something_in_it_is_not_written_over(records, tmp_path):
     with pytest.raises(DataError, match="is not empty"):
         imagefolder.write(tmp_path / "out", records)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
+
+
+def test_metadata_in_parquet(tmp_path, sort_out):
+    rows = [
+        {
+            "file_name": "a.jpg",
+            "text": "a dog",
+            "objects": {"bbox": [[1, 2, 3, 4]], "phrase": ["a dog"], "span": [[0, 5]]},
+        },
+        {"file_name": "a.jpg", "text": "an animal", "objects": {"bbox": [], "phrase": [], "span": []}},
+        {"file_name": "gone.jpg", "text": "a cat", "objects": None},
+    ]
+    (tmp_path / "validation").mkdir()
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "validation" / "metadata.parquet")
+    Image.new("RGB", (9, 8)).save(tmp_path / "validation" / "a.jpg")
+    assert detect(tmp_path) == "imagefolder"
+    examples = sort_out(imagefolder.read(tmp_path)).examples
+    example = examples["validation/a.jpg"]
+    assert example.split == "val"
+    assert [caption.text for caption in example.captions] == ["a dog", "an animal"]
+    assert example.captions[0].phrases[0].boxes == (Box(1, 2, 4, 6),)
+    assert examples["validation/gone.jpg"].sought

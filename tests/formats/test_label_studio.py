@@ -209,3 +209,35 @@ def test_broken_json(text, tmp_path):
     (tmp_path / "export.json").write_text(text)
     with pytest.raises(DataError, match=r"export\.json"):
         list(label_studio.read(tmp_path / "export.json"))
+
+
+def test_json_min(tmp_path, sort_out):
+    """Fields beside each other, as Label Studio's short export has them; box and phrase meet at their place."""
+    place = {
+        "x": 10.0,
+        "y": 20.0,
+        "width": 50.0,
+        "height": 25.0,
+        "rotation": 0,
+        "original_width": 40,
+        "original_height": 20,
+    }
+    about = {"annotator": 1, "created_at": "2024-01-01", "updated_at": "2024-01-01", "lead_time": 3.5}
+    tasks = [
+        {"id": 1, "annotation_id": 7, "image": "/data/upload/2/0a1b2c3d-a.jpg", "caption": "a dog and a cat", **about}
+        | {"box": [{**place, "rectanglelabels": ["part"]}], "phrase": [{**place, "text": ["a cat"]}]},
+        {"id": 2, "annotation_id": 8, "image": "/data/upload/2/9f8e7d6c-b.jpg", "caption": "a bird", **about},
+    ]
+    source = tmp_path / "project.json"
+    source.write_text(json.dumps(tasks), encoding="utf-8")
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).touch()
+    assert detect(source) == "label-studio"
+    got = sort_out(label_studio.read(source))
+    assert not got.skipped
+    (caption,) = got.examples["a.jpg"].captions
+    assert caption.reviewed
+    assert [(phrase.text, phrase.span, phrase.boxes) for phrase in caption.phrases] == [
+        ("a cat", (10, 15), (Box(4, 4, 24, 9),))
+    ]
+    assert got.examples["b.jpg"].captions[0].text == "a bird"

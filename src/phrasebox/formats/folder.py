@@ -20,6 +20,7 @@ from phrasebox.types import Example, Remark, Skipped
 LAYOUT = "images in a folder and its subfolders, captions in <stem>.txt (or .caption) beside them"
 _TEXTS = (".txt", ".caption")
 _TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".tar", ".yaml", ".yml")
+_LABELS = "labels"  # the folder of YOLO's label files, beside that of the pictures
 _TOKEN = re.compile(r"[\s,;:]+")
 _NUMBERS_AT_LEAST = 4  # of a box, so that a line with a class name and them is a label
 
@@ -54,7 +55,9 @@ def read(source: Path) -> Iterator[Example | Skipped | Remark]:
             yield from _picture(folder, name, source)
         for name in sorted(folder.others):
             inside = os.path.relpath(os.path.join(folder.path, name), source)
-            others.setdefault(os.path.splitext(name)[1].lower(), []).append(inside)
+            suffix = os.path.splitext(name)[1].lower()
+            is_yolo = suffix == ".txt" and os.path.basename(folder.path).lower() == _LABELS
+            others.setdefault(_LABELS if is_yolo else suffix, []).append(inside)
     for error in unreadable:
         yield Skipped(str(error.filename), f"cannot read the folder: {error.strerror}", "file")
     if empty:
@@ -166,9 +169,12 @@ def _is_number(token: str) -> bool:
 
 
 def _left_out(suffix: str, names: list[str]) -> Skipped:
-    """The other files of a suffix, as one item."""
+    """The other files of a suffix, or YOLO's label files, as one item."""
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     shown = shown.encode("utf-8", "backslashreplace").decode()
+    if suffix == _LABELS:
+        reason = "YOLO labels, no captions: for their boxes, export the data set as COCO and import that"
+        return Skipped(shown, reason, "file", len(names))
     if suffix in OTHER_IMAGE_SUFFIXES:
         return Skipped(shown, f"{suffix} is not read: convert to .jpg or .png", "picture", len(names))
     if suffix in _TEXTS:
