@@ -14,11 +14,23 @@ from phrasebox.captioner import Captioner
 from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.settings import ModelSettings as CaptionerSettings
 from phrasebox.errors import PhraseboxError
+from phrasebox.evaluate import (
+    GroundingCase,
+    SegmentationCase,
+    combine,
+    grounding_report,
+    retrieval,
+    segmentation_report,
+)
+from phrasebox.evaluate.caption_metrics import bleu, cider_d, rouge_l
+from phrasebox.evaluate.captions import caption_scores
+from phrasebox.evaluate.categories import category_forms, with_category_phrases
+from phrasebox.formats import detect, read_source, write_target
 from phrasebox.io.images import load_image
 from phrasebox.regions.settings import REGION_PRESETS
 from phrasebox.search import Searcher
 from phrasebox.text.vocabulary import Vocabulary
-from phrasebox.types import Box, Caption, Example, Regions
+from phrasebox.types import Box, Caption, Example, GroundedImage, Regions, TruePhrase
 from phrasebox.workspace.workspace import Workspace
 
 PIXELS = np.zeros((6, 8, 3), np.uint8)
@@ -168,3 +180,86 @@ def test_values():
     assert "in pixels" in refused(Box, None, 0, 1, 1)
     assert "give an array" in refused(Regions, [[0, 0, 8, 6]], np.ones(1, np.float32), 8, 6)
     assert "give one string" in refused(Example, None, Path("a.jpg"))
+
+
+PATHS = {"bytes": b"a.csv", "number": 3, "list": ["a.csv"], "None": None, "URL": URL}
+RECORD = GroundedImage("a.jpg", Path("a.jpg"), "train", 8, 6, ())
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_sources_and_targets(name, tmp_path):
+    value = PATHS[name]
+    calls = [
+        lambda: read_source(value),
+        lambda: detect(value),
+        lambda: write_target(value, [RECORD], "odvg"),
+        lambda: read_source(tmp_path, "folder", split_files=[value]),
+    ]
+    if value is not None:
+        calls.append(lambda: read_source(tmp_path, "csv", images=value))
+    for call in calls:
+        assert "download it first" in (message := refused(call)) or "give a string or a Path" in message
+
+
+def test_read_source_and_write_target(tmp_path):
+    assert "give one string" in refused(read_source, tmp_path, None)
+    assert "give one string" in refused(read_source, tmp_path, "csv", columns=["image", "caption"])
+    assert "give a list of paths" in refused(read_source, tmp_path, "csv", split_files="train.txt")
+    assert "is none of" in refused(read_source, tmp_path, "exel")
+    out = tmp_path / "pairs.jsonl"
+    for records in (None, RECORD, "a.jpg", [PIXELS], {"a": RECORD}, [None]):
+        assert "give a list of GroundedImage" in (message := refused(write_target, out, records, "odvg")) or (
+            "give GroundedImage" in message
+        )
+    assert "give one string" in refused(write_target, out, [RECORD], None)
+    assert "give Classes" in refused(write_target, out, [RECORD], "yolo", ["dog"])
+    assert not out.exists()
+    assert write_target(str(out), [RECORD], "odvg").captions == 0
+
+
+ARRAYS = {"None": None, "string": "a dog", "bytes": b"1", "strings": [["a"]], "ragged": [[1, 2], [3]], "number": 0.5}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_retrieval(name):
+    scores, owner = np.eye(2), np.arange(2)
+    assert "of numbers" in refused(retrieval, ARRAYS[name], owner)
+    assert "of numbers" in refused(retrieval, scores, ARRAYS[name])
+
+
+def test_retrieval_of_floats_for_rows():
+    assert "integers" in refused(retrieval, np.eye(2), [0.0, 1.0])
+
+
+@pytest.mark.parametrize("value", [None, "a dog", b"a", {"a": 1}, 3, [PIXELS], [None], ["a dog"]])
+def test_reports(value):
+    for report, wanted in (
+        (grounding_report, "GroundingCase"),
+        (segmentation_report, "SegmentationCase"),
+        (combine, "ResultTable"),
+    ):
+        assert f"of {wanted}" in (message := refused(report, value)) or f"give {wanted}" in message
+
+
+def test_cases(regions):
+    phrase = TruePhrase("a dog", (0, 5), (Box(0, 0, 4, 4),))
+    box = Box(0, 0, 1, 1)
+    assert "give Box" in refused(GroundingCase, phrase, (0, 0, 4, 4), regions)
+    assert "give TruePhrase" in refused(GroundingCase, "a dog", box, regions)
+    assert "give Regions" in refused(GroundingCase, phrase, box, PIXELS)
+    assert "give ndarray" in refused(SegmentationCase, 0.0, (), [0], regions)
+    assert "give a list of Word" in refused(SegmentationCase, 0.0, "a dog", np.zeros(1, int), regions)
+
+
+@pytest.mark.parametrize("value", [None, "a dog", b"a", 3, {"a": 1}, [None], [3]])
+def test_captions_and_categories(value):
+    assert "give" in refused(caption_scores, value, [["a dog"]])
+    assert "give" in refused(caption_scores, ["a dog"], value)
+    assert "give" in refused(caption_scores, ["a dog"], ["a dog"])  # a string for the references of one caption
+    assert "give" in refused(category_forms, value)
+    for metric in (bleu, rouge_l, cider_d):
+        assert "give" in refused(metric, value, [[["a", "dog"]]])
+        assert "give" in refused(metric, [["a", "dog"]], value)
+        assert "tokens" in refused(metric, ["a dog"], [["a dog"]])
+    if not isinstance(value, str):
+        assert "give one string" in refused(with_category_phrases, value, {}, category_forms(["dog"]))

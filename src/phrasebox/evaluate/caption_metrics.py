@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from phrasebox.errors import DataError
+from phrasebox.io.arguments import a_list
+
 Tokens = Sequence[Hashable]
 
 _LONGEST = 4  # words of the longest n-gram
@@ -40,6 +43,7 @@ def bleu(captions: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> 
     >>> bleu(["a dog runs fast".split()], [["a dog runs".split()]])[0].round(2).tolist()
     [0.75, 0.71, 0.63, 0.0]
     """
+    _check(captions, references)
     counts = np.array([_bleu_counts(c, r) for c, r in zip(captions, references, strict=True)], float)
     return _bleu(counts.sum(0, keepdims=True))[0], _bleu(counts)
 
@@ -52,6 +56,7 @@ def rouge_l(captions: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) 
     >>> rouge_l(["a dog runs".split()], [["a big dog".split(), "the dog runs".split()]]).round(3).tolist()
     [0.667]
     """
+    _check(captions, references)
     return np.array([_rouge_l(c, r) for c, r in zip(captions, references, strict=True)])
 
 
@@ -63,8 +68,20 @@ def cider_d(captions: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) 
     >>> cider_d(["a dog".split(), "a cat".split()], [["a dog".split()], ["two cats".split()]]).tolist()
     [5.0, 0.0]
     """
+    _check(captions, references)
     scorer = CiderD(references)
     return np.array([scorer.score(i, tokens) for i, tokens in enumerate(captions)])
+
+
+def _check(captions: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> None:
+    """Raise `DataError` unless there are references for each caption, and all are lists of tokens."""
+    for i, tokens in enumerate(a_list(captions, "captions", "lists of tokens")):
+        a_list(tokens, f"captions[{i}]", "tokens")
+    for i, of_item in enumerate(a_list(references, "references", "lists of lists of tokens")):
+        for j, tokens in enumerate(a_list(of_item, f"references[{i}]", "lists of tokens")):
+            a_list(tokens, f"references[{i}][{j}]", "tokens")
+    if len(captions) != len(references):
+        raise DataError(f"{len(captions)} captions and {len(references)} lists of references; give as many of each")
 
 
 @dataclass(frozen=True, slots=True)

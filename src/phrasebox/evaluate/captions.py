@@ -11,6 +11,7 @@ from phrasebox.errors import DataError
 from phrasebox.evaluate.caption_metrics import bleu, cider_d, rouge_l
 from phrasebox.evaluate.java_metrics import UnavailableError, meteor, spice
 from phrasebox.evaluate.tables import ResultRow, ResultTable
+from phrasebox.io.arguments import a_list, texts
 from phrasebox.text.ptb import ptb_tokens
 
 BLEU = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4")
@@ -78,13 +79,18 @@ def caption_scores(
     >>> round(found.values["BLEU-1"], 1), found.novelty, found.vocabulary, found.length
     (100.0, 50.0, 4, 2.5)
     """
+    texts(captions, "captions")
+    for i, of_item in enumerate(a_list(references, "references", "lists of strings")):
+        texts(of_item, f"references[{i}]")
+    if training is not None:
+        texts(training, "training")
     if not captions or len(captions) != len(references) or not all(references):
         raise DataError(
             f"{len(captions)} captions and {len(references)} lists of references; give one caption and at least one "
             "reference for each item"
         )
     tokens = [ptb_tokens(text) for text in captions]
-    truth = [[ptb_tokens(text) for text in texts] for texts in references]
+    truth = [[ptb_tokens(text) for text in of_item] for of_item in references]
     lines = [" ".join(line) for line in tokens]
     values, missing = _agreement(tokens, truth), {}
     for name, metric in (("METEOR", meteor), ("SPICE", spice)):

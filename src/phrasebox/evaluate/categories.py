@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from phrasebox.evaluate.category_names import IRREGULAR_PLURALS, SYNONYMS
+from phrasebox.io.arguments import a_text, each
 from phrasebox.text.words import words
 from phrasebox.types import Box, Caption, Span, TruePhrase
 
@@ -49,7 +50,7 @@ def category_forms(names: Iterable[str]) -> Forms:
     """
     own: dict[tuple[str, ...], list[str]] = {}
     usual: dict[tuple[str, ...], list[str]] = {}
-    for name in dict.fromkeys(names):
+    for name in dict.fromkeys(each(names, str, "names")):
         for form in _spellings(name):
             own.setdefault(form, []).append(name)
         for synonym in SYNONYMS.get(" ".join(_parts(name)), ()):
@@ -69,7 +70,7 @@ def mentions(caption: str, forms: Forms) -> Iterator[tuple[Span, tuple[str, ...]
     >>> list(mentions("The boy's hot dog, and a dog", forms))
     [((4, 9), ('person',)), ((10, 17), ('hot dog',)), ((25, 28), ('dog',))]
     """
-    found = words(caption)
+    found = words(a_text(caption, "caption"))
     texts = [word.text.lower().replace("’", "'").removesuffix("'s") for word in found]
     longest = max(map(len, forms), default=0)
     at = 0

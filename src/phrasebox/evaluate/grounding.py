@@ -10,6 +10,7 @@ import numpy as np
 
 from phrasebox.boxes import iou
 from phrasebox.errors import DataError
+from phrasebox.io.arguments import a_kind, each
 from phrasebox.types import Box, Regions, Span, TruePhrase
 
 # The classes of Flickr30k Entities, in the order in which papers print them.
@@ -48,7 +49,7 @@ class GroundingCase:
     Raises
     ------
     DataError
-        If the phrase has no box.
+        If the phrase has no box, or phrase, box or regions are of another class.
     """
 
     phrase: TruePhrase
@@ -61,6 +62,9 @@ class GroundingCase:
     hull: Box | None = None
 
     def __post_init__(self) -> None:
+        a_kind(self.phrase, TruePhrase, "phrase")
+        a_kind(self.predicted, Box, "predicted")
+        a_kind(self.regions, Regions, "regions")
         if not self.phrase.boxes:
             raise DataError(f"phrase {self.phrase.text!r} has no box to measure against; leave it out")
 
@@ -219,7 +223,7 @@ def grounding_report(cases: Iterable[GroundingCase]) -> GroundingReport:
     confidences: list[float | None] = []
     hits: list[np.ndarray] = []
     boxes: dict[str, dict[Span, np.ndarray]] = {}
-    for case in cases:
+    for case in each(cases, GroundingCase, "cases"):
         hit = _hits(case)
         hits.append(hit)
         confidences.append(case.confidence)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from phrasebox.errors import DataError
+from phrasebox.io.arguments import an_array
 
 # Rows compared at once by `ranks_both_ways`: its temporaries are (256, L), whatever the number of images.
 BLOCK = 256
@@ -157,7 +158,7 @@ def ranks_both_ways(scores: np.ndarray, owner: np.ndarray) -> tuple[RankSummary,
     >>> back.median, round(back.recall_1, 1)
     (2.0, 33.3)
     """
-    scores, owner = np.asarray(scores), _checked_owner(owner)
+    scores, owner = an_array(scores, "scores", "(K, L)"), _checked_owner(owner)
     if scores.ndim != 2 or owner.shape != scores.shape[1:]:
         raise DataError(f"scores of shape {scores.shape} and owner of shape {owner.shape} need to be (K, L) and (L,)")
     if owner.max() >= len(scores):
@@ -170,7 +171,7 @@ def ranks_both_ways(scores: np.ndarray, owner: np.ndarray) -> tuple[RankSummary,
 
 def _checked_owner(owner: np.ndarray) -> np.ndarray:
     """Return the rows of the sentences' images, or say what is wrong with them."""
-    owner = np.asarray(owner)
+    owner = an_array(owner, "owner", "(L,)")
     if owner.ndim != 1 or not len(owner) or not np.issubdtype(owner.dtype, np.integer) or owner.min() < 0:
         raise DataError("owner must give every sentence the row of its image: a non-empty array of integers >= 0")
     return owner

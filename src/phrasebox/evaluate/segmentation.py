@@ -10,6 +10,7 @@ import numpy as np
 from phrasebox.errors import DataError
 from phrasebox.evaluate.grounding import inside_any, truth_scale
 from phrasebox.evaluate.tables import ResultRow, ResultTable
+from phrasebox.io.arguments import a_kind, a_list, each
 from phrasebox.types import Regions, Span, TruePhrase, Word
 
 
@@ -40,6 +41,9 @@ class SegmentationCase:
     truth_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
+        a_kind(self.assignment, np.ndarray, "assignment")
+        a_kind(self.regions, Regions, "regions")
+        a_list(self.words, "words", "Word")
         if not self.words or self.assignment.shape != (len(self.words),):
             raise DataError(
                 f"a sentence of {len(self.words)} words has an assignment of {self.assignment.shape}; need (T,)"
@@ -132,7 +136,7 @@ def segmentation_report(cases: Iterable[SegmentationCase]) -> SegmentationReport
     9.0 3.0 1.0 100.0 0.0
     """
     sums: dict[float, np.ndarray] = {}
-    for case in cases:
+    for case in each(cases, SegmentationCase, "cases"):
         sums[case.beta] = sums.get(case.beta, 0) + _count(case)
     if not sums:
         raise DataError("there is no sentence to measure; decode at least one at one beta")

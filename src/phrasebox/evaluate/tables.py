@@ -9,6 +9,7 @@ from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 from phrasebox.errors import SettingsError
+from phrasebox.io.arguments import each
 
 if TYPE_CHECKING:
     import rich.table
@@ -135,6 +136,7 @@ def combine(tables: Sequence[ResultTable]) -> ResultTable:
     >>> combine([one, two]).rows[0].values, round(combine([one, two]).rows[0].sds[0], 3)
     ((31.0,), 1.414)
     """
+    tables = list(each(tables, ResultTable, "tables"))
     seeds = tuple(seed for table in tables for seed in table.seeds)
     if len(tables) < 2 or len(seeds) != len(tables) or len(set(seeds)) != len(seeds):
         raise SettingsError(f"mean and deviation need two or more results of one seed each, all different; got {seeds}")

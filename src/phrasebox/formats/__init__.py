@@ -17,6 +17,8 @@ from phrasebox.errors import DataError, SettingsError
 from phrasebox.formats._classes import Classes
 from phrasebox.formats._unnamed import with_unnamed
 from phrasebox.formats._writing import Written
+from phrasebox.io.arguments import a_kind, a_list, a_text, each
+from phrasebox.io.paths import place
 from phrasebox.types import Example, GroundedImage, Remark, Skipped
 
 __all__ = [
@@ -90,7 +92,7 @@ MASKS = frozenset({"coco-grounding", "odvg", "sa-co"})
 """Writers of masks, where phrases have them."""
 
 
-def detect(source: Path, columns: str | None = None) -> str:
+def detect(source: str | Path, columns: str | None = None) -> str:
     """Name of the format of ``source``; with ``columns``, of the tables and records whose columns have other names.
 
     Raises
@@ -98,6 +100,7 @@ def detect(source: Path, columns: str | None = None) -> str:
     DataError
         If the source does not exist or no reader recognises it; the message says what it has.
     """
+    source, columns = place(source), _asked(columns)
     if not source.exists():
         raise DataError(f"{source} does not exist; give a file or folder of captioned images")
     for name in READERS:
@@ -117,12 +120,12 @@ def detect(source: Path, columns: str | None = None) -> str:
 
 
 def read_source(
-    source: Path,
+    source: str | Path,
     format: str = "auto",
-    images: Path | None = None,
-    split_files: Sequence[Path] = (),
+    images: str | Path | None = None,
+    split_files: Sequence[str | Path] = (),
     columns: str | None = None,
-    unpack_to: Path | None = None,
+    unpack_to: str | Path | None = None,
 ) -> Iterator[Example | Skipped | Remark]:
     """Read captioned images as `Example`, a `Skipped` for items that cannot be used, and a `Remark` on what was done.
 
@@ -146,22 +149,26 @@ def read_source(
     SettingsError
         If the format is unknown or does not take an argument that was given.
     """
-    if format == "auto":
+    source, columns = place(source), _asked(columns)
+    if a_text(format, "format") == "auto":
         format = detect(source, columns)
     read = _module(READERS, format).read
     taken = signature(read).parameters
-    given = {"images": images, "split_files": split_files, "columns": columns}
+    lists = [place(file) for file in a_list(split_files, "split_files", "paths")]
+    given = {"images": None if images is None else place(images), "split_files": lists, "columns": columns}
     options = {option: value for option, value in given.items() if value}
     for option in options:
         if option not in taken:
             raise SettingsError(f"format {format} takes no {option}; omit it")
     if "unpack_to" in taken:
-        options["unpack_to"] = unpack_to
+        options["unpack_to"] = None if unpack_to is None else place(unpack_to)
     items = read(source, **options)
     return with_unnamed(items, source) if format in _OF_NAMES and source.is_dir() else items
 
 
-def write_target(out: Path, records: Iterable[GroundedImage], format: str, classes: Classes | None = None) -> Written:
+def write_target(
+    out: str | Path, records: Iterable[GroundedImage], format: str, classes: Classes | None = None
+) -> Written:
     """Write region-phrase pairs in a format of `WRITERS`; ``out`` appears only when it is complete.
 
     Parameters
@@ -176,8 +183,11 @@ def write_target(out: Path, records: Iterable[GroundedImage], format: str, class
     SettingsError
         If the format is unknown.
     """
-    module = _module(WRITERS, format)
-    return module.write(out, records, classes) if format in CLASSES else module.write(out, records)
+    module, out = _module(WRITERS, a_text(format, "format")), place(out)
+    records = each(records, GroundedImage, "records")
+    if format not in CLASSES:
+        return module.write(out, records)
+    return module.write(out, records, None if classes is None else a_kind(classes, Classes, "classes"))
 
 
 def coordinates() -> dict[str, str]:
@@ -188,6 +198,10 @@ def coordinates() -> dict[str, str]:
 def names_pictures(format: str) -> bool:
     """Whether a format of `WRITERS` only names the image files, so that a reader has to turn them as EXIF says."""
     return _module(WRITERS, format).PICTURES == "named"
+
+
+def _asked(columns: str | None) -> str | None:
+    return None if columns is None else a_text(columns, "columns")
 
 
 def _module(registry: dict[str, str], name: str) -> ModuleType:

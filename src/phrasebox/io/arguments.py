@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import re
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Real
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from phrasebox.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
+
+T = TypeVar("T")
 
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 60
@@ -94,6 +96,56 @@ def texts(values: Any, name: str) -> Sequence[str]:
     for i, value in enumerate(a_list(values, name, "strings")):
         a_text(value, f"{name}[{i}]")
     return values
+
+
+def a_kind(value: Any, kind: type[T], name: str) -> T:
+    """The value, if it is of this class.
+
+    Raises
+    ------
+    DataError
+        If it is not.
+    """
+    if not isinstance(value, kind):
+        raise DataError(f"{name} is {shown(value)}; give {kind.__name__}")
+    return value
+
+
+def each(values: Any, kind: type[T], name: str) -> Iterator[T]:
+    """The values one at a time, each of this class.
+
+    Raises
+    ------
+    DataError
+        If they are no values that can be iterated over, or one of them is of another class; the latter in its turn.
+    """
+    if isinstance(values, str | bytes | bytearray | Mapping | kind) or not isinstance(values, Iterable):
+        raise DataError(f"{name} is {shown(values)}; give a list of {kind.__name__}")
+    return (a_kind(value, kind, f"{name}[{i}]") for i, value in enumerate(values))
+
+
+def an_array(values: Any, name: str, shape: str) -> np.ndarray:
+    """The values as an array of numbers.
+
+    Parameters
+    ----------
+    shape : str
+        The wanted shape, for the message.
+
+    Raises
+    ------
+    DataError
+        If they are no numbers, or rows of different lengths.
+    """
+    import numpy as np
+
+    try:
+        found = np.asarray(values)
+    except ValueError:
+        found = np.empty((), object)
+    if found.dtype.kind not in "biuf" or not found.ndim:
+        raise DataError(f"{name} is {shown(values)}; give an array {shape} of numbers")
+    return found
 
 
 def a_number(value: Any, name: str) -> Any:
