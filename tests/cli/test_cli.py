@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 import subprocess
 import sys
 from typing import get_type_hints
@@ -175,13 +174,3 @@ def test_any_other_error_is_not_hidden(ws, monkeypatch):
     monkeypatch.setattr(Workspace, "lock", broken)
     with pytest.raises(RuntimeError, match="a mistake of ours"):
         cli.main(["regions", str(ws)])
-
-
-def test_a_full_folder_for_temporary_files(call, tmp_path, monkeypatch):
-    def full(*_, **__):
-        raise sqlite3.OperationalError("database or disk is full")
-
-    monkeypatch.setattr("phrasebox.stages.import_.import_source", full)
-    (tmp_path / "a.csv").write_text("image,caption\n")
-    reason = call("import", tmp_path / "a.csv", tmp_path / "ws").reason
-    assert "database or disk is full; make room in it, or set TMPDIR" in reason

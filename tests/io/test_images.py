@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import struct
+import zlib
+
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from phrasebox.errors import DataError
-from phrasebox.io.images import image_size, load_image
+from phrasebox.io.images import image_size, load_image, load_reduced
 
 RED, WHITE = [255, 0, 0], [255, 255, 255]
 
@@ -176,3 +180,72 @@ def test_formats_that_start_programs_are_not_read(tmp_path, monkeypatch):
     for read in (load_image, image_size):
         with pytest.raises(DataError, match="EPS is not read, as another program"):
             read(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize(("at_least", "by"), [(25, 8), (26, 4), (100, 2), (101, 1)])
+def test_a_large_jpeg_is_read_at_a_part_of_its_size(tmp_path, orientation, at_least, by):
+    path = tmp_path / "large.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    corner(300, 200).save(path, exif=exif)
+    pixels, (width, height) = load_reduced(path, at_least)
+    assert (width, height) == image_size(path)
+    assert pixels.shape[:2] == (-(-height // by), -(-width // by))
+    y, x = {1: (0, 0), 3: (-1, -1), 6: (0, -1)}[orientation]
+    assert pixels[y, x, 0] > 200
+
+
+def test_other_pictures_are_read_whole(tmp_path):
+    corner(300, 200).save(tmp_path / "large.png")
+    for image in (tmp_path / "large.png", corner(300, 200)):
+        assert load_reduced(image, 10)[0].shape == (200, 300, 3)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_colours_of_12_bits_are_stretched(tmp_path, channels, suffix):
+    path = tmp_path / f"deep.{suffix}"
+    pixels = np.zeros((2, 300, channels), np.uint16)
+    pixels[:, :, 2] = np.arange(300) * 4095 // 299  # OpenCV writes blue first: this is red
+    pixels[:, :, 3:] = 65535
+    assert cv2.imwrite(str(path), pixels)
+    read = load_image(path)
+    assert read[0, [0, -1]].tolist() == [[0, 0, 0], RED]
+    assert len(set(read[0, :, 0].tolist())) > 200  # not the 16 levels of the upper byte
+
+
+def add_orientation(path, orientation):
+    """Say in a PNG or TIFF file how it is turned."""
+    data = path.read_bytes()
+    if path.suffix == ".png":  # a chunk behind the header
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        block = b"eXIf" + exif.tobytes()[6:]
+        chunk = struct.pack(">I", len(block) - 4) + block + struct.pack(">I", zlib.crc32(block))
+        path.write_bytes(data[:33] + chunk + data[33:])
+        return
+    at = struct.unpack_from("<I", data, 4)[0]  # the directory, written anew at the end with one entry more
+    count = struct.unpack_from("<H", data, at)[0]
+    entries = [data[at + 2 + 12 * i : at + 14 + 12 * i] for i in range(count)]
+    entries = sorted([*entries, struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0)], key=lambda e: e[1] << 8 | e[0])
+    end = struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
+    path.write_bytes(data[:4] + struct.pack("<I", len(data)) + data[8:] + end)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_colours_of_12_bits_are_turned_as_exif_says(tmp_path, suffix):
+    path = tmp_path / f"deep.{suffix}"
+    deep = np.zeros((2, 300, 3), np.uint16)
+    deep[:, 290:, 2] = 4095
+    assert cv2.imwrite(str(path), deep)
+    add_orientation(path, 6)
+    read = load_image(path)
+    assert read.shape == (300, 2, 3)
+    assert [read[0, 0].tolist(), read[-1, 0].tolist()] == [[0, 0, 0], RED]
+
+
+def test_colours_of_16_bits_keep_their_upper_byte(tmp_path):
+    path = tmp_path / "deep.png"
+    assert cv2.imwrite(str(path), np.full((2, 3, 3), (0x1234, 0x8000, 0xFFFF), np.uint16))
+    assert load_image(path)[0, 0].tolist() == [0xFF, 0x80, 0x12]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from phrasebox.io.images import load_image
 from phrasebox.regions.extractor import RegionExtractor
+from phrasebox.regions.settings import RegionSettings
 from phrasebox.regions.views import view_of
 from phrasebox.stages import regions as job
 from phrasebox.types import Box, Example
+from phrasebox.workspace.schema import ImageRow
 from phrasebox.workspace.workspace import Workspace
 
 SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--regions", "27")
@@ -51,6 +56,29 @@ def test_stopped_it_goes_on_to_the_same_rows(at, call, stages, monkeypatch):
     uninterrupted = vectors(stages / "regions")
     for key, found in vectors(ws).items():  # batches of another size add up in another order
         np.testing.assert_allclose(found, uninterrupted[key], atol=2e-2)
+
+
+@pytest.mark.parametrize("pooling", ["roi", "crops"])
+def test_a_large_jpeg_is_reduced_and_its_boxes_are_not(pooling, tmp_path, monkeypatch):
+    monkeypatch.setattr(job, "ENOUGH", 40)
+    path = tmp_path / "large.jpg"
+    pixels = np.zeros((160, 320, 3), np.uint8)
+    pixels[40:120, 160:] = 255
+    Image.fromarray(pixels).save(path, quality=95)
+    boxes = (Box(160, 40, 320, 120), Box(0, 0, 100, 50))
+    Image.open(path).save(tmp_path / "large.png")  # PNG is not reduced
+    row = ImageRow("large", "train", path, 320, 160, captions=(), given=boxes)
+    mapper = job.RegionMapper(RegionSettings(backbone="efficientnet-lite0", size=64, proposer="given", pooling=pooling))
+    found = {}
+    for suffix in ("jpg", "png"):
+        loaded = mapper.load(replace(row, path=path.with_suffix(f".{suffix}")))
+        assert loaded[1].shape[0] == (40 if (pooling, suffix) == ("roi", "jpg") else 160)
+        (found[suffix],) = mapper([loaded]).rows
+    small, whole = found["jpg"], found["png"]
+    assert (small.width, small.height) == (320, 160)
+    np.testing.assert_allclose(small.boxes, whole.boxes, atol=0.01)
+    likeness = [np.corrcoef(a, b)[0, 1] for a, b in zip(small.vectors, whole.vectors, strict=True)]
+    assert min(likeness) > 0.95
 
 
 def test_other_settings_need_fresh(at, call):

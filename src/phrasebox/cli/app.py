@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,10 +89,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _end_stopped()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except sqlite3.Error as error:
-        folder = tempfile.gettempdir()
-        print(f"{_name()}: {folder}: {error}; make room in it, or set TMPDIR to another folder", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

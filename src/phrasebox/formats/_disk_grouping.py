@@ -4,27 +4,40 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import groupby
 from operator import itemgetter
 from types import TracebackType
 from typing import Any, Self
 
+from phrasebox.errors import DataError
+
 _ROWS = 8192  # number of rows written at a time
 _CACHE_KIB = 16_384
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """Raise `DataError` where SQLite cannot write its temporary file."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        remedy = "make room in it, or set TMPDIR to another folder"
+        raise DataError(f"temporary files in {tempfile.gettempdir()}: {error}; {remedy}") from None
 
 
 class _OnDisk:
     """A temporary SQLite database, in memory while it is small, then in a file."""
 
     def __init__(self, *tables: str) -> None:
-        self._db = sqlite3.connect("", isolation_level=None)
-        for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_CACHE_KIB}", "temp_store = FILE"):
-            self._db.execute(f"PRAGMA {pragma}")
-        for table in tables:
-            self._db.execute(f"CREATE TABLE {table}")
-        self._db.execute("BEGIN")
+        pragmas = ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_CACHE_KIB}", "temp_store = FILE")
+        with _room():
+            self._db = sqlite3.connect("", isolation_level=None)
+            for command in (*(f"PRAGMA {pragma}" for pragma in pragmas), *(f"CREATE TABLE {one}" for one in tables)):
+                self._db.execute(command)
+            self._db.execute("BEGIN")
 
     def __enter__(self) -> Self:
         return self
@@ -50,11 +63,12 @@ class NumberedNames(_OnDisk):
     def of(self, name: str) -> int:
         """The number of a name; a new name gets the next number."""
         encoded = _encode(name)
-        found = self._db.execute("SELECT id FROM names WHERE name = ?", (encoded,)).fetchone()
-        if found:
-            return found[0]
+        with _room():
+            found = self._db.execute("SELECT id FROM names WHERE name = ?", (encoded,)).fetchone()
+            if found:
+                return found[0]
+            self._db.execute("INSERT INTO names VALUES (?, ?)", (self.count + 1, encoded))
         self.count += 1
-        self._db.execute("INSERT INTO names VALUES (?, ?)", (self.count, encoded))
         return self.count
 
     def __contains__(self, name: str) -> bool:
@@ -87,7 +101,8 @@ class NamedValues(_OnDisk):
 
     def put(self, name: str, value: str) -> None:
         """Set the value of a name, unless it has one."""
-        self._db.execute("INSERT OR IGNORE INTO named VALUES (?, ?)", (_encode(name), _encode(value)))
+        with _room():
+            self._db.execute("INSERT OR IGNORE INTO named VALUES (?, ?)", (_encode(name), _encode(value)))
 
     def get(self, name: str) -> str | None:
         """The value of a name, if it has one."""
@@ -120,19 +135,23 @@ class GroupedOnDisk(_OnDisk):
     def __iter__(self) -> Iterator[tuple[str, list[Any]]]:
         """Keys with their values; iterate once, after all values were added."""
         self._flush()
-        self._db.execute("CREATE INDEX by_key ON entries (key)")
-        self._db.execute("CREATE TABLE firsts AS SELECT min(place) AS place, key FROM entries GROUP BY key ORDER BY 1")
         ordered = (
             "SELECT firsts.place, entries.key, value FROM firsts CROSS JOIN entries USING (key)"
             " ORDER BY firsts.rowid, entries.place"
         )
-        with closing(self._db.execute(ordered)) as rows:
+        with _room():
+            self._db.execute("CREATE INDEX by_key ON entries (key)")
+            self._db.execute(
+                "CREATE TABLE firsts AS SELECT min(place) AS place, key FROM entries GROUP BY key ORDER BY 1"
+            )
+        with _room(), closing(self._db.execute(ordered)) as rows:
             for _, group in groupby(rows, key=itemgetter(0)):
                 found = list(group)
                 yield _decode(found[0][1]), [json.loads(value) for _, _, value in found]
 
     def _flush(self) -> None:
-        self._db.executemany("INSERT INTO entries (key, value) VALUES (?, ?)", self._waiting)
+        with _room():
+            self._db.executemany("INSERT INTO entries (key, value) VALUES (?, ?)", self._waiting)
         self._waiting.clear()
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from phrasebox.boxes import best_apart
 from phrasebox.errors import DataError, ModelError, SettingsError
-from phrasebox.io.images import ImageSource, load_image
+from phrasebox.io.images import ImageSource, load_reduced
 from phrasebox.pipeline.profile import Profile
 from phrasebox.regions.backbones import Backbone, load_backbone
 from phrasebox.regions.contrast import contrast
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     Maps = Tensor | Sequence[Tensor]
     """Maps of a batch: (B, D, h, w), or one (D, h, w) an image where their shapes differ."""
+
+ENOUGH = 1024
+"""Shorter side in pixels that large images are reduced to for networks and proposers, which see less of them."""
 
 ImageOrRegions = ImageSource | Regions
 """An image argument: a path, a PIL image, an array, or existing regions."""
@@ -58,10 +61,20 @@ def regions_of(
         If an image cannot be read.
     """
     found = {i: checked(image) for i, image in enumerate(images) if isinstance(image, Regions)}
-    pixels = {i: load_image(image) for i, image in enumerate(images) if not isinstance(image, Regions)}
-    if pixels:
-        found |= zip(pixels, extract([*pixels], [*pixels.values()]), strict=True)
+    loaded = {i: load_reduced(image, ENOUGH) for i, image in enumerate(images) if not isinstance(image, Regions)}
+    if loaded:
+        made = extract([*loaded], [pixels for pixels, _ in loaded.values()])
+        found |= {i: in_whole(regions, loaded[i][1]) for i, regions in zip(loaded, made, strict=True)}
     return [found[i] for i in range(len(images))]
+
+
+def in_whole(regions: Regions, size: tuple[int, int]) -> Regions:
+    """Regions of a reduced image as those of the whole one, of this width and height."""
+    if size == (regions.width, regions.height):
+        return regions
+    factors = np.array([size[0] / regions.width, size[1] / regions.height] * 2, np.float32)
+    boxes = np.minimum(regions.boxes * factors, np.array(size * 2, np.float32))
+    return replace(regions, boxes=boxes, width=size[0], height=size[1])
 
 
 def with_width(regions: Regions, width: int, reader: str) -> Regions:

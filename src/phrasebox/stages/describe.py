@@ -13,7 +13,7 @@ import numpy as np
 from phrasebox.captioner import Captioner, Description, SpeechSettings
 from phrasebox.errors import DataError
 from phrasebox.formats.folder import read as read_folder
-from phrasebox.io.images import load_image
+from phrasebox.io.images import DECODED, image_size, load_image
 from phrasebox.pipeline import Engine, Mapped, Mapper, run
 from phrasebox.pipeline.local import Counts
 from phrasebox.pipeline.progress import progress
@@ -73,6 +73,14 @@ class DescribeMapper(Mapper[Example, str]):
     def load(self, item: Example) -> _Loaded:
         """Decode the image."""
         return item.key, load_image(item.image)
+
+    def expect(self, item: Example) -> int:
+        """Bytes of decoding, from the size in the file's header."""
+        try:
+            width, height = image_size(item.image)
+        except DataError:  # `load` tells it
+            return 0
+        return DECODED * width * height
 
     def weigh(self, loaded: _Loaded) -> int:
         """Size of the pixels in bytes."""

@@ -14,13 +14,13 @@ from phrasebox.aligner.finetuned import MappedRegions, TunedAligner
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.train import train
 from phrasebox.errors import SettingsError
-from phrasebox.io.images import load_image
+from phrasebox.io.images import DECODED, load_reduced
 from phrasebox.regions.backbones import load_network
 from phrasebox.regions.backbones.finetuned import NETWORKS, is_tuned, save_tuned, shown
 from phrasebox.regions.backbones.network import Network
 from phrasebox.regions.backbones.runtime import make_engine
 from phrasebox.regions.backbones.tail import Halves, cut
-from phrasebox.regions.extractor import squash
+from phrasebox.regions.extractor import ENOUGH, squash
 from phrasebox.regions.settings import RegionSettings
 from phrasebox.stages.own_vectors import BACKBONE
 from phrasebox.stages.stored_maps import stored_maps
@@ -131,8 +131,8 @@ def _mapped(
     quiet: bool,
 ) -> Pairs:
     """The pairs, with the feature maps of every backbone added to their regions."""
-    paths = {row.key: row.path for batch in ws.images(split) for row in batch}
-    files = [paths[key] for key in pairs.keys]
+    rows = {row.key: row for batch in ws.images(split) for row in batch}
+    files = [rows[key] for key in pairs.keys]
     maps = []
     for network, half in zip(networks, halves, strict=True):
         engine = make_engine("auto", half.trunk, network.input_size, device, workers)
@@ -140,11 +140,12 @@ def _mapped(
         stored = stored_maps(
             folder / f"{hashlib.blake2b(what, digest_size=8).hexdigest()}.f16",
             (len(files), math.prod(half.shape)),
-            lambda i, side=network.input_size: squash(load_image(files[i]), side),
+            lambda i, side=network.input_size: squash(load_reduced(files[i].path, ENOUGH)[0], side),
             lambda pixels, run=engine.run: run(pixels)[0].flatten(1).cpu().numpy(),
             f"maps, {split}, {Path(network.name).name}",
             workers,
             quiet,
+            lambda i: DECODED * files[i].width * files[i].height,
         )
         maps.append(stored.reshape(-1, *half.shape))
     return replace(pairs, regions=MappedRegions(pairs.regions, maps))

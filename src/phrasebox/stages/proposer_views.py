@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from phrasebox.io.images import load_image
+from phrasebox.io.images import DECODED, load_image
 from phrasebox.regions.backbones import Backbone
 from phrasebox.regions.backbones.network import STRIDES
 from phrasebox.regions.views import View
@@ -30,6 +30,8 @@ class Boxed:
     key: str
     path: Path
     boxes: np.ndarray
+    size: tuple[int, int] = (0, 0)
+    "Width and height in pixels, if known."
 
 
 def boxed_images(ws: Workspace, split: str = "train") -> list[Boxed]:
@@ -49,7 +51,8 @@ def boxed_images(ws: Workspace, split: str = "train") -> list[Boxed]:
         boxes = [tuple(box) for box in (row.given if own is None else own.boxes.tolist())]
         add(row.key, row.path, boxes, (row.width, row.height))
     return [
-        Boxed(key, path, np.unique(np.concatenate(parts).clip(0, 1), axis=0)) for key, (path, parts) in found.items()
+        Boxed(key, path, np.unique(np.concatenate(parts).clip(0, 1), axis=0), sizes[key])
+        for key, (path, parts) in found.items()
     ]
 
 
@@ -106,12 +109,17 @@ class Views:
             f"maps, view {self._number}",
             self._workers,
             self._quiet,
+            self._expect,
         )
         return [stored[:, a:b].reshape(-1, *shape) for a, b, shape in zip(ends, ends[1:], shapes, strict=False)]
 
     def _compute(self, pixels: np.ndarray) -> np.ndarray:
         stages = self._backbone.pyramids(pixels)[1:]
         return np.concatenate([stage.flatten(1).cpu().numpy() for stage in stages], 1)
+
+    def _expect(self, image: int) -> int:
+        width, height = self._images[image].size
+        return DECODED * width * height
 
     def _pixels(self, image: int) -> np.ndarray:
         return self._views[image].pixels(load_image(self._images[image].path), self._backbone.input_size)

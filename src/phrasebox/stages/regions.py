@@ -10,26 +10,26 @@ from pathlib import Path
 import numpy as np
 
 from phrasebox.errors import DataError, SettingsError, WorkspaceError
-from phrasebox.io.images import load_image
+from phrasebox.io.images import DECODED, load_image, load_reduced
 from phrasebox.pipeline import Engine, Mapped, Mapper, run
 from phrasebox.pipeline.local import Counts
 from phrasebox.pipeline.profile import Profile
 from phrasebox.pipeline.progress import progress
 from phrasebox.regions.compatibility import STAGE, stage_settings
-from phrasebox.regions.extractor import RegionExtractor, corners
+from phrasebox.regions.extractor import ENOUGH, RegionExtractor, corners, in_whole
 from phrasebox.regions.settings import RegionSettings
 from phrasebox.regions.views import view_of
 from phrasebox.stages.own_vectors import BACKBONE, take_own_vectors
-from phrasebox.types import Box, Regions, Skipped
+from phrasebox.types import MOST_PIXELS, Box, Regions, Skipped
 from phrasebox.workspace.picture_files import state_of
 from phrasebox.workspace.schema import ImageRow
 from phrasebox.workspace.workspace import Workspace
 from phrasebox.workspace.workspace_reader import MOST_VIEWS, regions_table
 
 _BATCH = 16
-_DECODED = 4 + 3  # bytes a pixel
 
 Loaded = tuple[ImageRow, np.ndarray]
+"""An image, of which width and height are those of the file, and its pixels, which may be reduced."""
 
 
 def make_regions(
@@ -170,21 +170,22 @@ class RegionMapper(Mapper[ImageRow, Regions]):
     def load(self, item: ImageRow) -> Loaded:
         """Decode the image, and cut the view out of it."""
         with self.profile.part("reading and decoding"):
-            image = load_image(item.path)
             if not self.view:
-                return replace(item, file=state_of(item.path)), image
-            view = view_of(item.key, self.view)
+                at_least = ENOUGH if self.settings.pooling == "roi" else MOST_PIXELS
+                image, (width, height) = load_reduced(item.path, at_least)
+                return replace(item, file=state_of(item.path), width=width, height=height), image
+            view, image = view_of(item.key, self.view), load_image(item.path)
             cut = view.cut(image)
             shares = np.array([tuple(box) for box in item.given]).reshape(-1, 4) / corners(image)
             seen = view.boxes(shares) if len(shares) else shares
             if len(shares) and not len(seen):
                 seen = np.array([[0, 0, 1, 1]])  # the user's boxes are outside: the whole view, not proposed ones
             given = tuple(Box(*box) for box in (seen * corners(cut)).tolist())
-            return replace(item, given=given), cut
+            return replace(item, given=given, width=cut.shape[1], height=cut.shape[0]), cut
 
     def expect(self, item: ImageRow) -> int:
-        """Bytes of decoding: the pixels as Pillow holds them, and a copy as RGB."""
-        return _DECODED * item.width * item.height
+        """Bytes of decoding."""
+        return DECODED * item.width * item.height
 
     def weigh(self, loaded: Loaded) -> int:
         """Size of the pixels in bytes."""
@@ -212,6 +213,16 @@ class RegionMapper(Mapper[ImageRow, Regions]):
         return RegionMapper(self.settings, self.device, view=self.view)
 
     def _extract(self, batch: Sequence[Loaded]) -> list[Regions]:
-        given = [np.array([tuple(box) for box in row.given], np.float32) if row.given else None for row, _ in batch]
+        given = [_seen(row, image) if row.given else None for row, image in batch]
         found = self.extractor([image for _, image in batch], given=given, keys=[row.key for row, _ in batch])
-        return [replace(regions, file=row.file) for regions, (row, _) in zip(found, batch, strict=True)]
+        return [
+            replace(in_whole(regions, (row.width, row.height)), file=row.file)
+            for regions, (row, _) in zip(found, batch, strict=True)
+        ]
+
+
+def _seen(row: ImageRow, image: np.ndarray) -> np.ndarray:
+    """The user's boxes, (N, 4), in the pixels of the image as it was read."""
+    boxes = np.array([tuple(box) for box in row.given], np.float32)
+    reduced = image.shape[1] / row.width, image.shape[0] / row.height
+    return boxes if reduced == (1, 1) else boxes * np.array(reduced * 2, np.float32)

@@ -25,6 +25,7 @@ def stored_maps(
     label: str,
     workers: int = 2,
     quiet: bool = False,
+    expect: Callable[[int], int] = lambda image: 0,
 ) -> np.ndarray:
     """The maps in a file, (N, C) float16, after those that it lacks were computed and appended.
 
@@ -38,6 +39,8 @@ def stored_maps(
         Pixels (B, S, S, 3) -> maps (B, C) of any floating-point type.
     label : str
         Names the progress.
+    expect : callable, optional
+        Bytes that reading an image takes, by its number.
     """
     count, width = shape
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,14 +48,16 @@ def stored_maps(
         done = os.fstat(file.fileno()).st_size // (2 * width)
         file.truncate(done * 2 * width)
         advance(done)
-        for read in _ahead(pixels, range(done, count), workers):
+        for read in _ahead(pixels, range(done, count), workers, expect):
             file.write(compute(read).astype(np.float16).tobytes())
             file.flush()
             advance(len(read))
     return np.memmap(path, np.float16, "r", shape=shape) if count else np.zeros(shape, np.float16)
 
 
-def _ahead(pixels: Callable[[int], np.ndarray], images: range, workers: int) -> Iterator[np.ndarray]:
+def _ahead(
+    pixels: Callable[[int], np.ndarray], images: range, workers: int, expect: Callable[[int], int]
+) -> Iterator[np.ndarray]:
     """Batches of pixels; the next is read in the background."""
-    with closing(ahead(pixels, images, count=BATCH, threads=workers)) as read:
+    with closing(ahead(pixels, images, count=BATCH, threads=workers, expect=expect)) as read:
         yield from map(np.stack, batches(read, BATCH))
