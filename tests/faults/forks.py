@@ -20,6 +20,7 @@ import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 SMALL = (
@@ -107,6 +108,7 @@ def _load() -> None:
     import torch
 
     from phrasebox import cli, show, stages  # noqa: F401
+    from phrasebox.evaluate import java_metrics
     from phrasebox.io import sample  # noqa: F401
     from phrasebox.regions import extractor
     from phrasebox.regions.backbones import load_backbone
@@ -115,6 +117,7 @@ def _load() -> None:
     for name in ("lancedb", "matplotlib.backends.backend_agg", "pyarrow.parquet", "safetensors.torch"):
         importlib.import_module(name)
     torch.set_num_threads(1)
+    java_metrics.shutil = SimpleNamespace(which=lambda name: None)  # its Java program would outlive a killed command
     extractor.load_backbone = functools.cache(load_backbone)
     extractor.load_backbone("efficientnet-lite0", "torch", "cpu", input_size=96, threads=2)
     WordVectors()

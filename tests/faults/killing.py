@@ -34,14 +34,22 @@ COMMANDS = {
 
 ALL = COMMANDS | {
     "index": ["index", "WS"],
+    "evaluate": ["evaluate", "WS", "--split", "val"],
     "describe": ["describe", "DATA/images", "-o", "WS/said/described.jsonl", "--model", "WS/models/captioner"],
 }
 """With the commands whose results nothing else is made from."""
 
 
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+"""What ends a command: at once, from a scheduler or a container, from the keyboard."""
+
+_FILES = ("models/*/*", "out/*", "said/*", "results/*", "search/*/*/*.safetensors", "search/*/*/*.npy")
+_INDEX = "search/*/lancedb"
+
+
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What a stage left in the workspace: rows in no order, settings, files."""
+    """What a stage left in the workspace: rows in no order, of tables and search indices; settings; files."""
 
     rows: dict[str, list[bytes]]
     stages: dict[str, Any]
@@ -62,11 +70,13 @@ def left_in(ws: Path) -> Left:
     """Look at everything in a workspace but the times it was made at."""
     files = {
         path.relative_to(ws).as_posix(): _without_seconds(path)
-        for path in sorted([*ws.glob("models/*/*"), *ws.glob("out/*"), *ws.glob("said/*")])
+        for path in sorted(path for pattern in _FILES for path in ws.glob(pattern))
         if path.suffix not in (".new", ".part", ".pt") and path.is_file()
     }
     stages = json.loads((ws / "manifest.json").read_text())["stages"]
-    return Left({name: _rows(ws, name) for name in TABLES}, stages, files)
+    rows = {name: _rows(ws / "db", name) for name in TABLES}
+    rows |= {folder.relative_to(ws).as_posix(): _rows(folder, "regions") for folder in ws.glob(_INDEX)}
+    return Left(rows, stages, files)
 
 
 def peaceful(forks: Forks, data: Path, folder: Path) -> Iterator[Stage]:
@@ -84,7 +94,7 @@ def peaceful(forks: Forks, data: Path, folder: Path) -> Iterator[Stage]:
 def survives(forks: Forks, stage: Stage, data: Path, folder: Path, moments: int, seed: int) -> None:
     """Assert that a stage killed at ``moments`` moments, a few in a row, ends at what it leaves in peace.
 
-    Every other signal is the one that cluster schedulers and containers send first.
+    The `SIGNALS` take turns.
     """
     rng = random.Random(f"{stage.name} {seed}")
     ws = folder / "ws"
@@ -94,9 +104,10 @@ def survives(forks: Forks, stage: Stage, data: Path, folder: Path, moments: int,
         killed_at = []
         while moments > 0 and len(killed_at) < KILLS_IN_A_ROW:
             after = rng.uniform(0, stage.seconds)
-            number = (signal.SIGKILL, signal.SIGTERM)[moments % 2]
+            number = SIGNALS[moments % len(SIGNALS)]
             ended = forks.run(*command(stage.name, data, ws), signals=[(after, number)])
-            assert ended.code in (0, -number), f"{stage.name} after {killed_at}: {ended.err}"
+            ends = 130 if number == signal.SIGINT else -number
+            assert ended.code in (0, ends), f"{stage.name} after {killed_at}: {ended.err}"
             _exports_are_whole(ws, stage)
             killed_at.append(round(after, 3))
             moments -= 1
@@ -110,11 +121,10 @@ def command(name: str, data: Path, ws: Path) -> list[str]:
     return [part.replace("DATA", str(data)).replace("WS", str(ws)) for part in ALL[name]] + ["--quiet"]
 
 
-def _rows(ws: Path, name: str) -> list[bytes]:
-    db = lancedb.connect(ws / "db")
-    if not (ws / "db" / f"{name}.lance").exists():
+def _rows(db: Path, name: str) -> list[bytes]:
+    if not (db / f"{name}.lance").exists():
         return []
-    table = db.open_table(name).to_arrow()
+    table = lancedb.connect(db).open_table(name).to_arrow()
     # Taken, not sliced: the bytes of a slice depend on what stands beside it.
     return sorted(table.take([i]).to_batches()[0].serialize().to_pybytes() for i in range(len(table)))
 
@@ -135,7 +145,8 @@ def _exports_are_whole(ws: Path, stage: Stage) -> None:
 
 
 def _same(found: Left, wanted: Left, when: str) -> None:
-    for name in TABLES:
+    assert found.rows.keys() == wanted.rows.keys(), when
+    for name in wanted.rows:
         assert found.rows[name] == wanted.rows[name], f"{when}: other rows in {name}"
     assert found.stages == wanted.stages, when
     assert found.files.keys() == wanted.files.keys(), when

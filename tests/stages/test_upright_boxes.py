@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 from PIL import Image
 
 from phrasebox.io.images import load_image, size_and_orientation
-from phrasebox.stages.upright_boxes import upright
+from phrasebox.stages.import_ import import_source
+from phrasebox.stages.upright_boxes import is_unsure, upright
 from phrasebox.types import Box, Caption, Example, TruePhrase
+from phrasebox.workspace.workspace import Workspace
 
 BOX = Box(2, 1, 8, 4)  # of the stored image, 20 x 10
 
@@ -58,3 +61,40 @@ def test_boxes_without_a_size_are_turned_where_they_fit_the_stored_image_alone()
 def test_other_boxes_stay(size, of, orientation):
     given = example(Path("a.png"), size)
     assert upright(given, of, orientation) is given
+
+
+WIDE = Box(2, 1, 18, 4)  # outside of the upright image
+
+
+@pytest.mark.parametrize(
+    ("given", "of", "orientation", "unsure"),
+    [
+        (example(Path("a.png")), (20, 10), 3, True),
+        (example(Path("a.png"), (20, 10)), (20, 10), 2, True),  # its size is the same both ways
+        (example(Path("a.png"), (20, 20)), (20, 20), 6, True),
+        (example(Path("a.png")), (10, 20), 6, True),  # inside both
+        (example(Path("a.png"), box=WIDE), (10, 20), 6, False),
+        (example(Path("a.png"), (20, 10)), (10, 20), 6, False),
+        (example(Path("a.png"), (10, 20)), (10, 20), 6, False),
+        (example(Path("a.png")), (20, 10), 1, False),
+        (Example("a.png", Path("a.png"), (Caption("no box"),)), (20, 10), 3, False),
+    ],
+)
+def test_what_the_numbers_do_not_tell(given, of, orientation, unsure):
+    assert is_unsure(given, of, orientation) is unsure
+
+
+def test_import_tells_of_it(stored, tmp_path):
+    stored(3)
+    (tmp_path / "boxes.json").write_text(
+        json.dumps(
+            {
+                "images": [{"id": 1, "file_name": "a.png", "width": 20, "height": 10}],
+                "annotations": [{"image_id": 1, "bbox": [2, 1, 6, 3]}],
+            }
+        )
+    )
+    found = import_source(Workspace.create(tmp_path / "ws"), tmp_path / "boxes.json", quiet=True)
+    assert [
+        remark for remark in found.remarked() if "turned by EXIF" in remark and "taken to be of the upright" in remark
+    ]

@@ -13,8 +13,8 @@ def upright(example: Example, size: tuple[int, int], orientation: int) -> Exampl
     """The example with its boxes in the upright image.
 
     Boxes are taken to be of the stored image if EXIF turns it by a quarter, and the size that the data set states is
-    that of the stored image, or, without a stated size, a box is inside the stored image only. What a half turn or a
-    mirror image does to boxes cannot be told from their numbers; they are taken to be of the upright image.
+    that of the stored image, or, without a stated size, a box is inside the stored image only. Where that cannot be
+    told (`is_unsure`), they are taken to be of the upright image.
 
     Parameters
     ----------
@@ -38,6 +38,19 @@ def upright(example: Example, size: tuple[int, int], orientation: int) -> Exampl
     return replace(example, captions=captions, boxes=turned(example.boxes), size=None if example.size is None else size)
 
 
+def is_unsure(example: Example, size: tuple[int, int], orientation: int) -> bool:
+    """Whether the numbers of an image's boxes do not tell if they are of the stored or of the upright image.
+
+    So it is for a half turn and mirror images, for squares, and for a quarter turn without a stated size if all boxes
+    are inside both. Parameters are those of `upright`.
+    """
+    if orientation == 1 or not (example.boxes or any(_true_boxes(example.captions))):
+        return False
+    if orientation not in SIDEWAYS or size[0] == size[1]:
+        return True
+    return example.size is None and not _is_of_stored(example, size) and _all_inside(example, (size[1], size[0]))
+
+
 def turn(box: Box, orientation: int, size: tuple[int, int]) -> Box:
     """A box of an image stored sideways, in the upright image of this width and height.
 
@@ -58,9 +71,12 @@ def _is_of_stored(example: Example, size: tuple[int, int]) -> bool:
         return False
     if example.size is not None:
         return example.size == (height, width)
-    boxes = [*example.boxes, *_true_boxes(example.captions)]
-    inside = all(box.x2 <= width + 1 and box.y2 <= height + 1 for box in boxes)
-    return not inside and all(box.x2 <= height + 1 and box.y2 <= width + 1 for box in boxes)
+    return not _all_inside(example, size) and _all_inside(example, (height, width))
+
+
+def _all_inside(example: Example, size: tuple[int, int]) -> bool:
+    boxes = (*example.boxes, *_true_boxes(example.captions))
+    return all(box.x2 <= size[0] + 1 and box.y2 <= size[1] + 1 for box in boxes)
 
 
 def _true_boxes(captions: tuple[Caption, ...]) -> Iterator[Box]:
