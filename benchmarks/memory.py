@@ -96,7 +96,8 @@ def main() -> None:
     for times in asked.times:
         images = asked.images * times
         with tempfile.TemporaryDirectory(dir=asked.folder) as temporary:
-            source, ws = data(Path(temporary, "data"), images), Path(temporary, "ws")
+            folder = Path(temporary).resolve()
+            source, ws = data(folder / "data", images), folder / "ws"
             for name, command in STAGES.items():
                 given = [part.replace("DATA", str(source)).replace("WS", str(ws)) for part in command]
                 used, seconds = measure(given)

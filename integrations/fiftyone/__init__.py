@@ -1,6 +1,8 @@
-"""A remote source of FiftyOne's model zoo: the aligner and the captioner of phrasebox.
+"""A source of FiftyOne's model zoo: the aligner and the captioner of phrasebox.
 
-foz.register_zoo_model_source("https://github.com/phrasebox/phrasebox")
+FiftyOne finds this folder in its folder of models (``fiftyone.config.model_zoo_dir``), or in a repository or an archive
+whose URL is given to ``foz.register_zoo_model_source``.
+
 model = foz.load_zoo_model("phrasebox/aligner", caption_field="caption")
 dataset.apply_model(model, label_field="phrases")
 """

@@ -40,6 +40,7 @@ def source(monkeypatch):
 def test_the_manifest_names_the_models(source):
     manifest = json.loads((FOLDER / "manifest.json").read_text())
     assert manifest["name"]
+    assert "url" not in manifest  # FiftyOne writes the one that the source was registered by
     assert [model["base_name"] for model in manifest["models"]] == [source.ALIGNER, source.CAPTIONER]
     assert len({model["base_filename"] for model in manifest["models"]}) == 2
     assert all(model["requirements"]["packages"] == ["phrasebox"] for model in manifest["models"])

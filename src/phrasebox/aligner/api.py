@@ -49,6 +49,7 @@ from phrasebox.text.encoders.base import WordEncoder
 from phrasebox.text.word_vectors import Sentence
 from phrasebox.training.region_batch import collate
 from phrasebox.types import Grounding, Phrase, Regions, Span, Word
+from phrasebox.workspace.arguments import HasFolder, folder_of
 from phrasebox.workspace.workspace import Workspace
 
 Vectors = TypeVar("Vectors", Tensor, np.ndarray)
@@ -123,12 +124,13 @@ class Aligner(SavedModel):
 
     @classmethod
     def for_workspace(
-        cls, ws: Workspace, source: str | Path | None = None, device: str = "cpu", workers: int = 2
+        cls, ws: Workspace | HasFolder, source: str | Path | None = None, device: str = "cpu", workers: int = 2
     ) -> Self:
         """`SavedModel.for_workspace`; an aligner of a prior alone reads the workspace's regions as they were made."""
         if not is_prior(source):
             return super().for_workspace(ws, source, device, workers)
-        settings, reader = workspace_regions(ws), ws.region_reader()
+        folder = folder_of(ws)
+        settings, reader = workspace_regions(folder), folder.region_reader()
         return cls._of_prior(settings, absolute(str(source)), device, workers, reader.width if reader else None)
 
     @classmethod

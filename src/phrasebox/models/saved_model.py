@@ -15,6 +15,7 @@ from phrasebox.models.cards import model_card
 from phrasebox.models.upload import upload
 from phrasebox.regions.compatibility import check_regions, networks_here
 from phrasebox.regions.settings import RegionSettings, settings_inside, settings_with
+from phrasebox.workspace.arguments import HasFolder, folder_of
 from phrasebox.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class SavedModel(ABC):
 
     @classmethod
     def for_workspace(
-        cls, ws: Workspace, source: str | Path | None = None, device: str = "cpu", workers: int = 2
+        cls, ws: Workspace | HasFolder, source: str | Path | None = None, device: str = "cpu", workers: int = 2
     ) -> Self:
         """The model to use on a workspace: the one named, else the one trained in it, else the built-in one.
 
@@ -147,9 +148,10 @@ class SavedModel(ABC):
         ModelError
             If the workspace's regions were not made the way the model's were.
         """
-        loaded = cls.load(model_source(ws, cls.name, source), device, workers)
-        check_regions(ws, loaded.region_settings, cls.name, cls.command, cls.first_network_only)
-        loaded.region_settings = networks_here(loaded.region_settings, ws)
+        folder = folder_of(ws)
+        loaded = cls.load(model_source(folder, cls.name, source), device, workers)
+        check_regions(folder, loaded.region_settings, cls.name, cls.command, cls.first_network_only)
+        loaded.region_settings = networks_here(loaded.region_settings, folder)
         return loaded
 
     @property

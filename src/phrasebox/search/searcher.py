@@ -24,6 +24,7 @@ from phrasebox.text.english import is_content
 from phrasebox.text.word_vectors import Sentence
 from phrasebox.text.words import words
 from phrasebox.types import Box, Regions, Word
+from phrasebox.workspace.arguments import HasFolder, folder_of
 from phrasebox.workspace.region_reader import RegionReader
 from phrasebox.workspace.workspace import Workspace
 
@@ -42,7 +43,7 @@ class Searcher:
     @classmethod
     def open(
         cls,
-        workspace: Workspace,
+        workspace: Workspace | HasFolder,
         aligner: Aligner | None = None,
         backend: str = "exact",
         url: str | None = None,
@@ -74,10 +75,9 @@ class Searcher:
         WorkspaceError
             If the workspace has no regions, or the back end's index is missing or belongs to another model.
         """
-        if not isinstance(workspace, Workspace):
-            raise DataError(f"the workspace is {arguments.shown(workspace)}; give Workspace(FOLDER)")
+        folder = folder_of(workspace)
         check_backend(backend, url)
-        store = Store(workspace, aligner or Aligner.for_workspace(workspace), quiet)
+        store = Store(folder, aligner or Aligner.for_workspace(folder), quiet)
         return cls(store, images := store.images(), open_backend(backend, store.folder, images, url, all_of_it))
 
     def close(self) -> None:

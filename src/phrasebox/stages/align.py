@@ -32,6 +32,7 @@ from phrasebox.text.vocabulary import Vocabulary
 from phrasebox.training import distributed
 from phrasebox.training.execution import PLAIN, Execution
 from phrasebox.training.loop import Trained
+from phrasebox.workspace.arguments import takes_workspace
 from phrasebox.workspace.run_log import Run, versions
 from phrasebox.workspace.workspace import Workspace
 
@@ -54,6 +55,7 @@ class Aligned:
     share: float = 1.0
 
 
+@takes_workspace
 def align(
     ws: Workspace,
     model: ModelSettings,

@@ -27,6 +27,7 @@ from phrasebox.training.execution import PLAIN, Execution
 from phrasebox.training.loop import Trained
 from phrasebox.training.stored_vectors import StoredRegions
 from phrasebox.types import Phrase, Regions
+from phrasebox.workspace.arguments import takes_workspace
 from phrasebox.workspace.run_log import Run, versions
 from phrasebox.workspace.workspace import Workspace
 
@@ -44,6 +45,7 @@ class Captioned:
     best: CaptionEpoch
 
 
+@takes_workspace
 def caption(
     ws: Workspace,
     model: ModelSettings,

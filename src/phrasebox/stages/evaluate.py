@@ -32,12 +32,14 @@ from phrasebox.stages.training_data import load_pairs
 from phrasebox.stages.validation_split import ALL, of_tables, split_to_measure
 from phrasebox.text.words import words
 from phrasebox.types import Example, Span, TruePhrase
+from phrasebox.workspace.arguments import takes_workspace
 from phrasebox.workspace.run_log import Run
 from phrasebox.workspace.workspace import Workspace
 
 _EXAMPLES = 64  # number of images with ground truth in memory at a time
 
 
+@takes_workspace
 def evaluate(
     ws: Workspace,
     aligner: Aligner,

@@ -15,6 +15,7 @@ from phrasebox.io.paths import place
 from phrasebox.stages.usable_pictures import UsablePictures
 from phrasebox.text.words import words
 from phrasebox.types import GroundedCaption, GroundedImage, Phrase, Skipped
+from phrasebox.workspace.arguments import takes_workspace
 from phrasebox.workspace.run_log import Run
 from phrasebox.workspace.workspace import Workspace
 
@@ -39,6 +40,7 @@ class Exported(Written):
     turned: int = 0
 
 
+@takes_workspace
 def export(
     ws: Workspace,
     out: Path,

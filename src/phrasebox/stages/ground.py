@@ -17,6 +17,7 @@ from phrasebox.pipeline.local import Counts
 from phrasebox.pipeline.progress import progress
 from phrasebox.text.words import words
 from phrasebox.types import GroundedCaption, Regions, Skipped
+from phrasebox.workspace.arguments import takes_workspace
 from phrasebox.workspace.schema import ImageRow
 from phrasebox.workspace.workspace import Workspace
 
@@ -27,6 +28,7 @@ STAGE = "ground"
 _BATCH = 32
 
 
+@takes_workspace
 def ground(
     ws: Workspace,
     aligner: Aligner,

@@ -22,6 +22,7 @@ from phrasebox.stages.additions import Additions
 from phrasebox.stages.review import Reviews
 from phrasebox.stages.upright_boxes import is_unsure, upright
 from phrasebox.types import Example, Remark, Skipped
+from phrasebox.workspace.arguments import takes_workspace
 from phrasebox.workspace.workspace import Workspace
 
 _BATCH = 1024
@@ -47,6 +48,7 @@ class _Wanted:
         return self.example.key
 
 
+@takes_workspace
 def import_source(
     ws: Workspace,
     source: Path,

@@ -21,6 +21,7 @@ from phrasebox.regions.settings import RegionSettings
 from phrasebox.regions.views import view_of
 from phrasebox.stages.own_vectors import BACKBONE, take_own_vectors
 from phrasebox.types import MOST_PIXELS, Box, Regions, Skipped
+from phrasebox.workspace.arguments import takes_workspace
 from phrasebox.workspace.picture_files import state_of
 from phrasebox.workspace.schema import ImageRow
 from phrasebox.workspace.workspace import Workspace
@@ -32,6 +33,7 @@ Loaded = tuple[ImageRow, np.ndarray]
 """An image, of which width and height are those of the file, and its pixels, which may be reduced."""
 
 
+@takes_workspace
 def make_regions(
     ws: Workspace,
     settings: RegionSettings,

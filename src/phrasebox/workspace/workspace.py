@@ -17,7 +17,6 @@ from typing import Any, Self
 import pyarrow as pa
 
 from phrasebox.errors import WorkspaceError
-from phrasebox.io import notebook
 from phrasebox.io.atomic import remove_folder
 from phrasebox.io.paths import holds_any, in_store, place, reaching
 from phrasebox.io.store_lock import Lease
@@ -55,6 +54,8 @@ _OWN_NAMES = {"db", "models", "lock", decisions.NAME, decisions.LOCK, written_fi
 class Workspace(WorkspaceReader):
     """An existing workspace folder: its tables, models, settings, runs and decisions; `WorkspaceReader` reads them.
 
+    The stages work on it. Users open a `phrasebox.Workspace`, which has the part of it that they need.
+
     Raises
     ------
     WorkspaceError
@@ -70,12 +71,6 @@ class Workspace(WorkspaceReader):
 
     def __repr__(self) -> str:
         return f"Workspace({str(self.path)!r})"
-
-    def _repr_html_(self) -> str:
-        models = sorted(folder.name for folder in self.models.iterdir()) if self.models.is_dir() else []
-        counts = [(table, f"{self.count(table):,}") for table in ("images", "regions", "phrases", "reviewed")]
-        done = [("stages", ", ".join(self.stages) or "none"), ("models", ", ".join(models) or "the built-in ones")]
-        return notebook.block(str(self.path), notebook.table([*counts, *done]))
 
     @classmethod
     def create(cls, path: str | Path) -> Self:
