@@ -19,10 +19,11 @@ from phrasebox.aligner import Aligner
 from phrasebox.evaluate import GroundingCase, grounding_report
 from phrasebox.evaluate.tables import ResultRow, ResultTable
 from phrasebox.grounding import localise
+from phrasebox.grounding.grounding import Grounding
 from phrasebox.grounding.localise import content_words
 from phrasebox.pipeline.progress import progress
 from phrasebox.stages.choose_beta import with_regions
-from phrasebox.types import Box, Example, Grounding, Regions, Span, TruePhrase
+from phrasebox.types import Box, Example, Regions, Span, TruePhrase
 from phrasebox.workspace.workspace import Workspace
 from recording import record
 

@@ -28,9 +28,10 @@ import torch
 from phrasebox.aligner import Aligner
 from phrasebox.boxes import iou
 from phrasebox.grounding import localise, phrase_spans
+from phrasebox.grounding.grounding import Grounding
 from phrasebox.io.images import load_image
 from phrasebox.text.words import words
-from phrasebox.types import Grounding, Phrase
+from phrasebox.types import Phrase
 from phrasebox.workspace.workspace import Workspace
 from recording import record
 

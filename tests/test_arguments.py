@@ -247,7 +247,7 @@ def test_cases(regions):
     assert "give Box" in refused(GroundingCase, phrase, (0, 0, 4, 4), regions)
     assert "give TruePhrase" in refused(GroundingCase, "a dog", box, regions)
     assert "give Regions" in refused(GroundingCase, phrase, box, PIXELS)
-    assert "give ndarray" in refused(SegmentationCase, 0.0, (), [0], regions)
+    assert "give an array" in refused(SegmentationCase, 0.0, (), [0], regions)
     assert "give a list of Word" in refused(SegmentationCase, 0.0, "a dog", np.zeros(1, int), regions)
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from phrasebox.aligner import Aligner
     from phrasebox.captioner import Captioner, Description
+    from phrasebox.grounding.grounding import Grounding
     from phrasebox.search import Searcher
     from phrasebox.stages.workspace import Workspace
-    from phrasebox.types import Box, Caption, Example, GroundedCaption, GroundedImage, Grounding, Phrase, Regions
+    from phrasebox.types import Box, Caption, Example, GroundedCaption, GroundedImage, Phrase, Regions
 
 from phrasebox.io.lazy import lazy
 from phrasebox.io.version import __version__
@@ -31,7 +32,7 @@ __all__ = [
     "__version__",
 ]
 
-_TYPES = ("Box", "Caption", "Example", "GroundedCaption", "GroundedImage", "Grounding", "Phrase", "Regions")
+_TYPES = ("Box", "Caption", "Example", "GroundedCaption", "GroundedImage", "Phrase", "Regions")
 
 __getattr__ = lazy(
     __name__,
@@ -40,6 +41,7 @@ __getattr__ = lazy(
         "Aligner": "aligner",
         "Captioner": "captioner",
         "Description": "captioner",
+        "Grounding": "grounding.grounding",
         "Searcher": "search",
         "Workspace": "stages.workspace",
     },

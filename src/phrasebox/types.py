@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from phrasebox.errors import DataError
-from phrasebox.io import detections, notebook
+from phrasebox.io.arguments import a_kind, a_text
 
 Span = tuple[int, int]
 
@@ -37,7 +37,6 @@ class Box:
 
     Examples
     --------
-    >>> x1, y1, x2, y2 = Box(0, 0, 4, 2)
     >>> Box(0, 0, 4, 2).area
     8.0
     """
@@ -134,9 +133,7 @@ class Caption:
     reviewed: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.text, str):
-            raise DataError(f"the caption is {self.text!r:.80}; give one string")
-        if not self.text.strip():
+        if not a_text(self.text, "the caption").strip():
             raise DataError("the caption is empty")
         for phrase in self.phrases:
             start, end = phrase.span
@@ -187,9 +184,11 @@ class Example:
     def __post_init__(self) -> None:
         if self.vectors is not None and (self.vectors.ndim != 2 or len(self.vectors) != len(self.boxes)):
             raise DataError(f"{len(self.boxes)} boxes but vectors of shape {self.vectors.shape}")
-        if not isinstance(self.key, str):
-            raise DataError(f"the name of an image is {self.key!r:.80}; give one string")
-        if not self.key.strip() or self.key.startswith(("/", "\\")) or ".." in self.key.replace("\\", "/").split("/"):
+        if (
+            not a_text(self.key, "the name of an image").strip()
+            or self.key.startswith(("/", "\\"))
+            or ".." in self.key.replace("\\", "/").split("/")
+        ):
             raise DataError(
                 f"image name {self.key!r} is blank or leaves its folder; give a name inside the images folder"
             )
@@ -265,20 +264,17 @@ class Regions:
     file: PictureFile | None = None
 
     def __post_init__(self) -> None:
-        for name in ("boxes", "scores"):
-            value = getattr(self, name)
-            if not isinstance(value, np.ndarray):
-                raise DataError(f"{name} of regions are {value!r:.80}; give an array")
+        a_kind(self.boxes, np.ndarray, "boxes")
+        a_kind(self.scores, np.ndarray, "scores")
         if self.boxes.ndim != 2 or self.boxes.shape[1] != 4 or not len(self.boxes):
             raise DataError(f"regions need boxes of shape (R, 4) with R >= 1, got {self.boxes.shape}")
         if self.scores.shape != (len(self.boxes),):
             raise DataError(f"{len(self.boxes)} boxes but scores of shape {self.scores.shape}")
         if self.vectors is not None and (self.vectors.ndim != 2 or len(self.vectors) != len(self.boxes)):
             raise DataError(f"{len(self.boxes)} boxes but vectors of shape {self.vectors.shape}")
-        for name in ("straddling", "objectness"):
-            own = getattr(self, name)
+        for own in (self.straddling, self.objectness):
             if own is not None and own.shape != self.scores.shape:
-                raise DataError(f"{len(self.boxes)} boxes but {name} of shape {own.shape}")
+                raise DataError(f"{len(self.boxes)} boxes but one score a box of shape {own.shape}")
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -371,8 +367,6 @@ class Phrase:
         >>> [(pair.box.x1, pair.region, len(pair.boxes)) for pair in dogs.pairs()]
         [(0.0, 3, 1), (4.0, -1, 1)]
         """
-        if not self.further:
-            return (self,)
         first = replace(self, further=())
         return first, *(replace(first, box=box, region=-1, whole_image=False) for box in self.further)
 
@@ -388,78 +382,6 @@ class Phrase:
             "whole_image": self.whole_image,
             "unknown": self.unknown,
         }
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Grounding(detections.Detected):
-    """A caption grounded in an image.
-
-    Attributes
-    ----------
-    scores : (T, R) float32
-        v_i . s_t for every word t and region i: what was learned from captions.
-    assignment : (T,) int
-        The region of every word: that of its phrase (the shortest if several hold it), whose box is drawn; of a word of
-        no phrase a_t, decoded at ``beta``.
-    score : float
-        S_kl of the pair, from ``total``; to rank pairs, `phrasebox.Aligner.score` adds the prior without its bound.
-    norms : (R,) float32 or None
-        Relative vector norms: the norm of each region's vector before normalisation, divided by their mean over the
-        image. None for a model that does not normalise.
-    prior : (T, R) float32 or None
-        What the prior adds to ``scores``, with its weight; None without one.
-    """
-
-    caption: str
-    words: tuple[Word, ...]
-    regions: Regions
-    scores: np.ndarray
-    assignment: np.ndarray
-    phrases: tuple[Phrase, ...]
-    score: float
-    beta: float
-    key: str = field(default="")
-    norms: np.ndarray | None = None
-    prior: np.ndarray | None = None
-
-    @property
-    def total(self) -> np.ndarray:
-        """The table (T, R) that regions and boxes were chosen from: ``scores`` with the ``prior`` added."""
-        return self.scores if self.prior is None else self.scores + self.prior
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for ``json.dumps``, without words, regions and score matrix."""
-        return {
-            "caption": self.caption,
-            "score": self.score,
-            "beta": self.beta,
-            "width": self.regions.width,
-            "height": self.regions.height,
-            "phrases": [phrase.to_json() for phrase in self.phrases],
-        }
-
-    def _detections(self) -> Iterator[detections.Detection]:
-        for phrase in self.phrases:
-            more = {"score": phrase.score, "start": phrase.span[0], "end": phrase.span[1]}
-            more |= {"whole_image": phrase.whole_image, "unknown": phrase.unknown}
-            for x1, y1, x2, y2 in phrase.boxes:
-                yield detections.Detection(phrase.text, (x1, y1, x2, y2), phrase.confidence, more)
-
-    def _frame(self) -> tuple[str, int, int]:
-        return self.caption, self.regions.width, self.regions.height
-
-    def __repr__(self) -> str:
-        return f"Grounding({self.caption!r}, {len(self.phrases)} phrases, score {self.score:.3f})"
-
-    def _repr_html_(self) -> str:
-        boxes = ((i, tuple(box)) for i, phrase in enumerate(self.phrases) for box in phrase.boxes)
-        told = ((phrase.text, _remark(phrase)) for phrase in self.phrases)
-        drawn = notebook.picture(self.key, self.regions.width, self.regions.height, boxes)
-        return notebook.block(self.caption, drawn, notebook.legend(told))
-
-
-def _remark(phrase: Phrase) -> str:
-    return f"{phrase.confidence:.0%}" + (", whole image" if phrase.whole_image else "")
 
 
 @dataclass(frozen=True, slots=True)

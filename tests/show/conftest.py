@@ -6,7 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from phrasebox.types import Box, Grounding, Phrase, Regions, Word
+from phrasebox.grounding.grounding import Grounding
+from phrasebox.types import Box, Phrase, Regions, Word
 
 Boxes = dict[str, tuple[float, float, float, float] | None]
 

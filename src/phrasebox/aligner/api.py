@@ -35,6 +35,7 @@ from phrasebox.grounding import (
     trimmed_runs,
 )
 from phrasebox.grounding.confidence import DEFAULT, Calibration, Evidence
+from phrasebox.grounding.grounding import Grounding
 from phrasebox.grounding.localise import phrase_heats
 from phrasebox.io import arguments
 from phrasebox.io.detections import BoxesLike, as_boxes
@@ -48,7 +49,7 @@ from phrasebox.regions.settings import REGION_PRESETS, RegionSettings, vector_wi
 from phrasebox.text.encoders.base import WordEncoder
 from phrasebox.text.word_vectors import Sentence
 from phrasebox.training.region_batch import collate
-from phrasebox.types import Grounding, Phrase, Regions, Span, Word
+from phrasebox.types import Phrase, Regions, Span, Word
 from phrasebox.workspace.arguments import HasFolder, folder_of
 from phrasebox.workspace.workspace import Workspace
 

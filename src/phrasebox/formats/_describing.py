@@ -40,7 +40,7 @@ def _file(source: Path) -> str:
             return f"its records have the keys {keys}; name those of file names and captions: --columns IMAGE,CAPTION"
         return 'it has no records of pictures; write a list of {"image": "a.jpg", "caption": "..."}'
     if suffix == ".parquet":
-        from phrasebox.formats.parquet import column_names
+        from phrasebox.formats._parquet_rows import column_names
 
         names = column_names(source)
         hint = "name those of pictures and captions: --columns IMAGE,CAPTION"

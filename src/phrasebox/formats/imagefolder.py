@@ -15,13 +15,13 @@ from phrasebox.formats._columns import choose
 from phrasebox.formats._hub_rows import row_objects
 from phrasebox.formats._lines import head_text
 from phrasebox.formats._names import PictureNames
+from phrasebox.formats._parquet_rows import plain_rows
 from phrasebox.formats._pictures import upright_bytes
 from phrasebox.formats._reading import split_named
 from phrasebox.formats._rows import RowReader
 from phrasebox.formats._tables import table_rows
 from phrasebox.formats._writing import FittedRecords, Written
 from phrasebox.formats.json_records import json_rows
-from phrasebox.formats.parquet import plain_rows
 from phrasebox.io.atomic import replacing_folder
 from phrasebox.types import Example, GroundedImage, Remark, Skipped
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PIL import Image
 
 from phrasebox.errors import DataError
@@ -20,6 +18,7 @@ from phrasebox.formats._disk_grouping import GroupedOnDisk, NumberedNames
 from phrasebox.formats._hub_rows import objects_of, row_objects
 from phrasebox.formats._lines import head
 from phrasebox.formats._names import Picture, PictureNames
+from phrasebox.formats._parquet_rows import BATCH, column_names, reading, refuse_giants, vectors_of
 from phrasebox.formats._pictures import LARGEST, needs_folder, unpack
 from phrasebox.formats._reading import chosen_split, is_picture, split_in_name
 from phrasebox.formats._writing import FittedRecords, Written
@@ -28,7 +27,6 @@ from phrasebox.types import Example, GroundedCaption, GroundedImage, Remark, Ski
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
 LAYOUT = "*.parquet with a column image and text (or caption), or boxes and vectors of your own"
 COORDINATES = "xywh pixels, left top corner and size"
@@ -36,7 +34,6 @@ PICTURES = "copied"
 _EMBEDDED = ("jpg", "jpeg", "png", "webp", "image_bytes", "image_data")  # img2dataset's column of pictures, and others
 _ADDRESSES = ("url", "image_url", "img_url")
 _OTHERS = ("objects", "split", "width", "height", "boxes", "vectors")
-_BATCH = 64
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif"}
 _GROUP_ROWS = 1000
 _GROUP_BYTES = 128 << 20  # of pictures held, counted for every row, before a row group is written
@@ -169,37 +166,6 @@ def _suffix(data: bytes) -> str:
         raise DataError("the bytes are no image of a known kind") from None
 
 
-def plain_rows(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Place and values of every row of a table without pictures in it.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read.
-    """
-    import pyarrow.parquet as pq
-
-    with _reading(file), pq.ParquetFile(file) as parquet:
-        _refuse_giants(parquet, file, parquet.schema_arrow.names)
-        batches = parquet.iter_batches(_BATCH)
-        for number, row in enumerate(row for batch in batches for row in batch.to_pylist()):
-            yield f"{file.name}: row {number}", row
-
-
-def column_names(file: Path) -> list[str]:
-    """The columns of a Parquet file.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read.
-    """
-    import pyarrow.parquet as pq
-
-    with _reading(file), pq.ParquetFile(file) as parquet:
-        return parquet.schema_arrow.names
-
-
 def _has_pictures(file: Path, columns: str | None) -> bool:
     try:
         return bool(columns) or _columns(column_names(file), None).image not in (None, *_ADDRESSES)
@@ -224,7 +190,7 @@ def _rows(file: Path, asked: str | None) -> Iterator[tuple[int, dict[str, Any]]]
     """Rows with their number; ``vectors`` are an array, or the reason why they are none."""
     import pyarrow.parquet as pq
 
-    with _reading(file), pq.ParquetFile(file) as parquet:
+    with reading(file), pq.ParquetFile(file) as parquet:
         names = parquet.schema_arrow.names
         chosen = _columns(names, asked)
         if chosen.image is None:
@@ -236,58 +202,18 @@ def _rows(file: Path, asked: str | None) -> Iterator[tuple[int, dict[str, Any]]]
                 f"(or --columns {chosen.image} for the pictures alone)"
             )
         columns = list(dict.fromkeys((chosen.image, *chosen.captions, *others)))
-        _refuse_giants(parquet, file, columns)
+        refuse_giants(parquet, file, columns)
         number = 0
-        for batch in parquet.iter_batches(_BATCH, columns=columns):
+        for batch in parquet.iter_batches(BATCH, columns=columns):
             plain = batch.select([name for name in batch.schema.names if name != "vectors"]).to_pylist()
             for i, values in enumerate(plain):
                 row = {name: values[name] for name in others if name in values}
                 row["image"] = values[chosen.image]
                 row["captions"] = [raw.text for raw in captions_of(values, chosen.captions)]
                 if "vectors" in columns:
-                    row["vectors"] = _array(batch["vectors"][i])
+                    row["vectors"] = vectors_of(batch["vectors"][i])
                 yield number, row
                 number += 1
-
-
-@contextmanager
-def _reading(file: Path) -> Iterator[None]:
-    import pyarrow as pa
-
-    try:
-        yield
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise DataError(f"{file}: not a Parquet file that can be read: {reason}") from None
-
-
-def _refuse_giants(parquet: pq.ParquetFile, file: Path, columns: list[str]) -> None:
-    """Reject columns whose values are too large: Arrow reads a whole value into memory."""
-    for number in range(parquet.metadata.num_row_groups):
-        group = parquet.metadata.row_group(number)
-        for i in range(group.num_columns):
-            column = group.column(i)
-            if column.path_in_schema.split(".")[0] in columns:
-                mean = column.total_uncompressed_size / max(group.num_rows, 1)
-                if mean > LARGEST:
-                    raise DataError(
-                        f"{file}: {column.path_in_schema} has {mean:.0f} bytes a row, more than {LARGEST}; "
-                        "write smaller values"
-                    )
-
-
-def _array(value: pa.Scalar) -> np.ndarray | str | None:
-    """(N, D) of a list of lists."""
-    if not value.is_valid:
-        return None
-    inner = value.values  # type: ignore[attr-defined]
-    try:
-        widths = {len(one) if one.is_valid else -1 for one in inner}
-        if len(widths) != 1:
-            return "its vectors are not all of one length" if widths else "it has no vectors"
-        return inner.flatten().to_numpy(zero_copy_only=False).astype(np.float32).reshape(len(inner), -1)
-    except (AttributeError, TypeError, ValueError):
-        return "its vectors are not a list of lists of numbers"
 
 
 def _files(source: Path) -> list[Path]:

@@ -57,7 +57,7 @@ class HeatMap:
     regions : Regions
         With objectness or straddling scores, if known, regions that do not fit things get less merit.
     norms : (R,), optional
-        Relative norms of the regions' vectors (`phrasebox.types.Grounding`).
+        Relative norms of the regions' vectors (`phrasebox.grounding.grounding.Grounding`).
     photograph : bool
         Multiply the heat by `centre_prior`.
     """

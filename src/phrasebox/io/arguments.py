@@ -107,7 +107,7 @@ def a_kind(value: Any, kind: type[T], name: str) -> T:
         If it is not.
     """
     if not isinstance(value, kind):
-        raise DataError(f"{name} is {shown(value)}; give {kind.__name__}")
+        raise DataError(f"{name} is {shown(value)}; give {'an array' if kind.__name__ == 'ndarray' else kind.__name__}")
     return value
 
 

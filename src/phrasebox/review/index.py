@@ -13,7 +13,7 @@ from cachetools import LRUCache
 
 from phrasebox.review.records import word_pattern
 from phrasebox.types import Box
-from phrasebox.workspace.schema import further_box, phrase_id
+from phrasebox.workspace.phrase_rows import further_box, phrase_id
 from phrasebox.workspace.workspace import Workspace
 
 _TEXTS = 8  # text searches whose results are cached

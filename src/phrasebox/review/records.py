@@ -13,7 +13,7 @@ import regex
 from phrasebox.errors import PhraseboxError
 from phrasebox.types import Box, Span
 from phrasebox.workspace.apply_decisions import Settled, State
-from phrasebox.workspace.schema import further_box, phrase_id
+from phrasebox.workspace.phrase_rows import further_box, phrase_id
 
 Sort = Literal["order", "confidence", "-confidence"]
 """Order of phrases: that of images, captions and words; or the least or the most confident first."""

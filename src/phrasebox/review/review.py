@@ -27,6 +27,7 @@ from phrasebox.review.records import (
     records_of,
 )
 from phrasebox.types import Span
+from phrasebox.workspace import phrase_rows
 from phrasebox.workspace import schema as rows
 from phrasebox.workspace.apply_decisions import settle
 from phrasebox.workspace.decisions import Action, Decision, Decisions, Verdict
@@ -379,7 +380,9 @@ class Review:
             key = image["key"]
             size = (image["width"], image["height"]) if image["width"] else self._index.sizes.get(key, (0, 0))
             reviewed = self._reviewed.get(key, [])
-            captions = rows.with_reviewed(rows.rows_to_captions(image["captions"], found.get(key, [])), reviewed, *size)
+            captions = phrase_rows.with_reviewed(
+                phrase_rows.rows_to_captions(image["captions"], found.get(key, [])), reviewed, *size
+            )
             whole = {row["caption"] for row in reviewed}
             settled = settle(captions, self._decisions.of(key), size, whole)
             made[i] = list(records_of(key, image["split"], image["captions"], size, settled))

@@ -10,12 +10,13 @@ import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
 from phrasebox.errors import SettingsError
+from phrasebox.grounding.grounding import Grounding
 from phrasebox.io.colours import INK, PAPER, colour
 from phrasebox.show.fonts import draw_text, text_width
 from phrasebox.show.layout import Rect, nested, place_labels
 from phrasebox.show.pixels import photograph
 from phrasebox.show.wording import number, segments
-from phrasebox.types import Grounding, Phrase
+from phrasebox.types import Phrase
 
 GREY = "#667078"
 # Everything is drawn this many times larger and reduced at the end: Pillow's shapes have no smooth edges.

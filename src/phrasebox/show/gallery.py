@@ -15,13 +15,14 @@ import numpy as np
 from PIL import Image
 
 from phrasebox.errors import DataError
+from phrasebox.grounding.grounding import Grounding
 from phrasebox.io.atomic import whole_file
 from phrasebox.io.colours import css_class, css_rules
 from phrasebox.show.layout import nested, place_labels
 from phrasebox.show.matrix import columns, matrix
 from phrasebox.show.pixels import photograph
 from phrasebox.show.wording import confidence, number, segments
-from phrasebox.types import Grounding, Regions
+from phrasebox.types import Regions
 
 _EMBEDDED_SIDE = 640
 _CROP_SIDE = 34

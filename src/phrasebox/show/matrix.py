@@ -8,9 +8,9 @@ from html import escape
 import numpy as np
 
 from phrasebox.errors import DataError
+from phrasebox.grounding.grounding import Grounding
 from phrasebox.io.colours import css_class
 from phrasebox.show.wording import number, owner
-from phrasebox.types import Grounding
 
 _SHOWN = 22
 KINDS = {

@@ -21,7 +21,7 @@ from phrasebox.io.atomic import remove_folder
 from phrasebox.io.paths import holds_any, in_store, place, reaching
 from phrasebox.io.store_lock import Lease
 from phrasebox.types import Example, GroundedCaption, Regions, Skipped
-from phrasebox.workspace import decisions, manifest, written_files
+from phrasebox.workspace import decisions, manifest, phrase_rows, written_files
 from phrasebox.workspace import run_log as runs
 from phrasebox.workspace import schema as rows
 from phrasebox.workspace.decisions import Decisions
@@ -324,7 +324,7 @@ class Workspace(WorkspaceReader):
 
         A caption without phrases, and an image without captions, get a row that marks them as done.
         """
-        found = [row for key, captions in grounded.items() for row in rows.phrases_to_rows(key, captions)]
+        found = [row for key, captions in grounded.items() for row in phrase_rows.phrases_to_rows(key, captions)]
         self._append("phrases", pa.Table.from_pylist(found, schema=rows.PHRASES), rows.OPTIONAL["phrases"])
 
     def _append(self, name: str, new: pa.Table, optional: Sequence[str]) -> None:
@@ -339,7 +339,7 @@ class Workspace(WorkspaceReader):
 
         They stay when the phrases are decoded again: `grounded` returns them instead of the decoded ones.
         """
-        self._tables.put("reviewed", rows.reviewed_to_rows(examples), ("key", "caption"))
+        self._tables.put("reviewed", phrase_rows.reviewed_to_rows(examples), ("key", "caption"))
 
     def append_skipped(self, skipped: Sequence[Skipped], stage: str) -> None:
         """Add the items that a stage skipped, with the reason, unless they are already recorded."""

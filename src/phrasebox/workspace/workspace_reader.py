@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from phrasebox.types import Example, GroundedImage, Regions, Skipped
+from phrasebox.workspace import phrase_rows
 from phrasebox.workspace import schema as rows
 from phrasebox.workspace.apply_decisions import with_decisions
 from phrasebox.workspace.decisions import Decisions
@@ -143,10 +144,12 @@ class WorkspaceReader:
         joined = self._join(("phrases", "reviewed"), split, batch, self.decisions.keys, beside=("regions", rows.SIZES))
         for image, (found, reviewed, sizes) in joined:
             width, height, file = rows.size_and_file(image, sizes)
-            captions = rows.with_reviewed(rows.rows_to_captions(image.captions, found), reviewed, width, height)
+            captions = phrase_rows.with_reviewed(
+                phrase_rows.rows_to_captions(image.captions, found), reviewed, width, height
+            )
             whole = {row["caption"] for row in reviewed}
             captions = with_decisions(captions, self.decisions.of(image.key), (width, height), whole)
-            yield GroundedImage(image.key, image.path, image.split, width, height, rows.together(captions), file)
+            yield GroundedImage(image.key, image.path, image.split, width, height, phrase_rows.together(captions), file)
 
     def pictures(self, batch: int = 256) -> Iterator[ImageRow]:
         """All images, each with the size that its regions refer to and the state of its file when they were made."""
