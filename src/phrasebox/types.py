@@ -184,14 +184,9 @@ class Example:
     def __post_init__(self) -> None:
         if self.vectors is not None and (self.vectors.ndim != 2 or len(self.vectors) != len(self.boxes)):
             raise DataError(f"{len(self.boxes)} boxes but vectors of shape {self.vectors.shape}")
-        if (
-            not a_text(self.key, "the name of an image").strip()
-            or self.key.startswith(("/", "\\"))
-            or ".." in self.key.replace("\\", "/").split("/")
-        ):
-            raise DataError(
-                f"image name {self.key!r} is blank or leaves its folder; give a name inside the images folder"
-            )
+        folders = a_text(self.key, "the name of an image").replace("\\", "/").split("/")
+        if not self.key.strip() or not folders[0] or ".." in folders:
+            raise DataError(f"image name {self.key!r} is blank or leaves its folder; give one inside the images folder")
         if self.size is not None and not all(0 < side < MOST_PIXELS for side in self.size):
             raise DataError(f"{self.key!r} has an impossible size of {self.size[0]} x {self.size[1]} pixels")
         if self.split not in SPLITS:
@@ -272,9 +267,9 @@ class Regions:
             raise DataError(f"{len(self.boxes)} boxes but scores of shape {self.scores.shape}")
         if self.vectors is not None and (self.vectors.ndim != 2 or len(self.vectors) != len(self.boxes)):
             raise DataError(f"{len(self.boxes)} boxes but vectors of shape {self.vectors.shape}")
-        for own in (self.straddling, self.objectness):
+        for name, own in (("straddling", self.straddling), ("objectness", self.objectness)):
             if own is not None and own.shape != self.scores.shape:
-                raise DataError(f"{len(self.boxes)} boxes but one score a box of shape {own.shape}")
+                raise DataError(f"{len(self.boxes)} boxes but {name} of shape {own.shape}")
 
     def __len__(self) -> int:
         return len(self.boxes)

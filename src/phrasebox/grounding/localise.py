@@ -51,8 +51,8 @@ def localise(
     temperature : float
         The model's factor on scores.
     norms : (R,), optional
-        Relative norms of the regions' vectors (`phrasebox.grounding.grounding.Grounding`); with them the heat map has its
-        least-squares part.
+        Relative norms of the regions' vectors (`phrasebox.grounding.grounding.Grounding`); with them the heat map has
+        its least-squares part.
     photograph : bool
         Weigh the heat map by `phrasebox.grounding.heatmap.centre_prior`.
     evidence : Evidence, optional
