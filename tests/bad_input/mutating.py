@@ -20,11 +20,11 @@ from PIL import Image
 
 from phrasebox.aligner import Aligner, AlignerModel, Bank, ModelSettings
 from phrasebox.errors import PhraseboxError
-from phrasebox.formats import read_source
+from phrasebox.formats import read_source, write_target
 from phrasebox.io.images import image_size, load_image
 from phrasebox.regions.compatibility import workspace_regions
 from phrasebox.regions.settings import RegionSettings
-from phrasebox.types import Example, Regions, Skipped
+from phrasebox.types import Box, Example, GroundedCaption, GroundedImage, Phrase, Regions, Skipped
 from phrasebox.workspace import schema as rows
 from phrasebox.workspace.workspace import Workspace
 
@@ -153,7 +153,8 @@ def _patience() -> Iterator[None]:
 
 NAMES = (
     "images", "karpathy", "flickr-token", "odvg", "entities-xml", "entities-sentences", "entities-zip", "webdataset",
-    "manifest", "config.json", "model.safetensors", "bank.safetensors",
+    "ms-swift", "florence2", "qwen", "qwen-1000", "sa-co", "manifest", "config.json", "model.safetensors",
+    "bank.safetensors",
 )  # fmt: skip
 
 
@@ -168,6 +169,7 @@ def kinds(folder: Path) -> dict[str, Kind]:
         "entities-sentences": Kind([_SENTENCES], _entities(folder / "sentences", "Sentences/1.txt")),
         "entities-zip": Kind([_zip(zipfile.ZIP_STORED), _zip(zipfile.ZIP_DEFLATED)], _archive(folder / "zip")),
         "webdataset": Kind([_tar()], _source(folder / "00000.tar", "webdataset")),
+        **{name: Kind([_pairs(folder, name)], _source(folder / f"some.{name}", name)) for name in _OF_MODELS},
         "manifest": Kind([_manifest(folder / "ws")], _workspace(folder / "ws")),
     }
     aligner = _aligner()
@@ -239,6 +241,20 @@ def _odvg() -> bytes:
     grounding = {"caption": "A dog and a 猫 .", "regions": [one, two]}
     lines = [{"filename": f"{i}.jpg", "height": 48, "width": 64, "grounding": grounding} for i in range(4)]
     return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
+
+
+_OF_MODELS = ("ms-swift", "florence2", "qwen", "qwen-1000", "sa-co")
+
+
+def _pairs(folder: Path, format: str) -> bytes:
+    """What is exported to fine-tune vision-language models."""
+    text = "A dog and a 猫 ."
+    phrases = (Phrase("A dog", (0, 5), Box(1.5, 2, 20, 21.25), 1, 1, further=(Box(0, 0, 9, 9),)),
+               Phrase("a 猫", (10, 13), Box(3, 4, 5, 6), 1, 1))  # fmt: skip
+    caption = GroundedCaption(text, phrases)
+    records = [GroundedImage(f"{i}.jpg", folder / f"{i}.jpg", "train", 64, 48, (caption,)) for i in range(4)]
+    write_target(folder / "pairs", records, format)
+    return (folder / "pairs").read_bytes()
 
 
 _XML = (

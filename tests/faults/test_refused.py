@@ -26,13 +26,14 @@ def goes_on(forks, stages, data):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-@pytest.mark.parametrize("largest", [1_000, 4_000, 30_000])
-def test_a_full_disk(name, largest, forks, before, data, goes_on):
+def test_a_full_disk(name, forks, before, data, goes_on):
     """No file may grow larger: a write fails as on a full disk, and every stage meets it somewhere."""
     ws = before(name)
     exported = [*ws.glob("out/*")]
-    ended = forks.run(*command(name, data, ws), largest_file=largest)
-    if ended.code:
+    for largest in (1_000, 4_000, 30_000):
+        ended = forks.run(*command(name, data, ws), largest_file=largest)
+        if not ended.code:
+            break
         assert "File too large" in ended.reason or "read back" in ended.reason
         assert [*ws.glob("out/*")] == exported
     goes_on(name, ws)
