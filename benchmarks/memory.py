@@ -1,16 +1,20 @@
 """Memory of each stage for 1, 4 and 16 times as many images: the largest process of every command.
 
-    python benchmarks/memory.py [--images 250] [--times 1 4 16] [--record]
+    python benchmarks/memory.py [--images 250] [--times 1 4 16] [--large 6] [--record]
 
 The pictures are of 64 pixels, in folders that are links to the same few, each with five captions, one in a JSON line.
 Regions are those of a small backbone with a grid of 27 boxes, and the aligner is a small one, trained for one epoch:
 what grows with the number of images is the same as with the default. Every command runs with one worker; its memory is
 the maximum resident set size of its process.
+
+``--large`` adds as many pictures of 160 megapixels (PNG files of 20 kB), in which `regions` and `describe` with two
+workers look for boxes; their memory is the largest sum of the resident sets of all their processes.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -85,14 +89,55 @@ def measure(command: list[str]) -> tuple[float, float]:
     return used.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10), time.monotonic() - started
 
 
+def measure_large(folder: Path, count: int) -> list[dict[str, object]]:
+    """Megabytes of all processes together that read pictures of 160 megapixels."""
+    pictures, ws = folder / "large", folder / "ws"
+    pictures.mkdir(parents=True)
+    Image.new("1", (12_649, 12_649)).save(pictures / "0.png")
+    for number in range(1, count):
+        shutil.copy(pictures / "0.png", pictures / f"{number}.png")
+    measure(["import", str(pictures), str(ws)])
+    found = []
+    for command in ([*STAGES["regions"][:-2], "--workers", "2"], ["describe", "LARGE", "-o", "OUT", "--workers", "2"]):
+        given = {"WS": ws, "LARGE": pictures, "OUT": folder / "described.jsonl"}
+        child = subprocess.Popen(
+            [sys.executable, "-m", "phrasebox", *(str(given.get(part, part)) for part in command), "--quiet"]
+        )
+        started, most = time.monotonic(), 0.0
+        while child.poll() is None:
+            most = max(most, sum(map(_resident, _family(child.pid))))
+            time.sleep(0.05)
+        if child.returncode:
+            raise SystemExit(f"phrasebox {command[0]} failed")
+        seconds = round(time.monotonic() - started)
+        found.append({"command": command[0], "pictures": count, "all processes, MB": round(most), "s": seconds})
+        print(found[-1], file=sys.stderr, flush=True)
+    return found
+
+
+def _family(pid: int) -> Iterator[int]:
+    yield pid
+    with contextlib.suppress(OSError):
+        for own in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in own.read_text().split():
+                yield from _family(int(child))
+
+
+def _resident(pid: int) -> float:
+    with contextlib.suppress(OSError, IndexError):
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return 0.0
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=250, help="number of images at factor 1")
-    parser.add_argument("--times", type=int, nargs="+", default=[1, 4, 16])
+    parser.add_argument("--times", type=int, nargs="*", default=[1, 4, 16])
+    parser.add_argument("--large", type=int, default=0, help="number of pictures of 160 megapixels")
     parser.add_argument("--folder", type=Path, help="folder for temporary files; default: that of the system")
     parser.add_argument("--record", action="store_true", help="write docs/results/memory.json")
     asked = parser.parse_args()
-    found: dict[str, dict[str, object]] = {name: {"command": name} for name in STAGES}
+    found: dict[str, dict[str, object]] = {name: {"command": name} for name in STAGES if asked.times}
     for times in asked.times:
         images = asked.images * times
         with tempfile.TemporaryDirectory(dir=asked.folder) as temporary:
@@ -104,15 +149,20 @@ def main() -> None:
                 found[name] |= {f"{images:,} images, MB": round(used), f"{images:,} images, s": round(seconds)}
                 print(found[name], file=sys.stderr, flush=True)
             shutil.rmtree(ws)
-    table = Table(*map(str, next(iter(found.values()))))
-    for row in found.values():
-        table.add_row(*map(str, row.values()))
-    Console(width=150).print(table)
+    if found:
+        table = Table(*map(str, next(iter(found.values()))))
+        for row in found.values():
+            table.add_row(*map(str, row.values()))
+        Console(width=150).print(table)
+    tables = [{"title": "", "rows": [*found.values()]}] if found else []
+    if asked.large:
+        with tempfile.TemporaryDirectory(dir=asked.folder) as temporary:
+            title = "pictures of 160 megapixels, PNG files of 20 kB"
+            tables.append({"title": title, "rows": measure_large(Path(temporary).resolve(), asked.large)})
     if asked.record:
-        command = (
-            f"python benchmarks/memory.py --images {asked.images} --times {' '.join(map(str, asked.times))} --record"
-        )
-        record("memory", "Memory of the stages", ABOUT, command, [{"title": "", "rows": [*found.values()]}])
+        times = " ".join(map(str, asked.times))
+        command = f"python benchmarks/memory.py --images {asked.images} --times {times} --large {asked.large} --record"
+        record("memory", "Memory of the stages", ABOUT, command, tables)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from phrasebox.errors import DataError
-from phrasebox.formats import detect, parquet
+from phrasebox.formats import _parquet_rows, detect, parquet
 from phrasebox.formats._writing import Written
 from phrasebox.types import Box
 
@@ -199,7 +199,7 @@ def test_files_that_cannot_be_read(table, read, tmp_path, monkeypatch):
         read(tmp_path / "cut.parquet")
     with pytest.raises(DataError, match=r"no \*\.parquet"):
         read(tmp_path / "gone")
-    monkeypatch.setattr(parquet, "LARGEST", 1000)
+    monkeypatch.setattr(_parquet_rows, "LARGEST", 1000)
     with pytest.raises(DataError, match=r"text has \d+ bytes a row"):
         read(table({"image": ["a.png"], "text": [np.random.default_rng(0).bytes(3000).hex()]}))
 

@@ -119,7 +119,12 @@ def test_cards_name_language_data_and_licences_of_weights():
     assert (card.data.language, card.data.datasets) == (["en"], ["own", "more"])
     assert card.data.pipeline_tag == "zero-shot-object-detection"
     assert f"{config['regions']['backbone']} (Apache-2.0)" in card.text
-    german = {**saved("captioner-0.1"), "vocabulary": "ein hund läuft auf dem gras"}
-    assert ModelCard(model_card(german)).data.language is None
-    english = {**german, "vocabulary": "a dog runs on the grass with people"}
-    assert ModelCard(model_card(english)).data.language == ["en"]
+    for vocabulary, language in {
+        "ein hund läuft auf dem gras": ["de"],
+        "a dog runs on the grass with people": ["en"],
+        "un perro corre por la hierba con una pelota": ["es"],
+        "pes běží trávou": None,
+        "سگ می دود": None,  # Persian, in letters that Arabic has not
+    }.items():
+        card = ModelCard(model_card({**saved("captioner-0.1"), "vocabulary": vocabulary}))
+        assert card.data.language == language

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from phrasebox.models.language import language_of
 from phrasebox.regions.backbones import licences
 from phrasebox.regions.backbones.finetuned import shown
 
 NOT_STATED = "not stated"
-_ENGLISH = frozenset({"a", "the", "is", "are", "of", "in", "on", "and", "with", "an"})
-_ENOUGH = 3
 _IDENTIFIER = re.compile(r"[a-z0-9]+([.\-][a-z0-9]+)*", re.IGNORECASE)
 _MODEL, _PROPOSER, _DATASET = (Path(__file__).with_name(f"{kind}_card.md") for kind in ("model", "proposer", "dataset"))
 _FIELDS: dict[str, dict[str, Any]] = {
@@ -56,13 +55,13 @@ def size_category(captions: int) -> str:
 
 
 def language_fields(words: Iterable[str]) -> dict[str, Any]:
-    """English, if these words of captions are; else nothing, as nothing else is recognised.
+    """The language of these words of captions, if they tell it.
 
     >>> language_fields("a dog runs on the grass with a ball in its mouth".split()), language_fields(["ein", "Hund"])
     ({'language': ['en']}, {})
     """
-    found = set(map(str.lower, words))
-    return {"language": ["en"]} if len(found & _ENGLISH) >= _ENOUGH else {}
+    language = language_of(words)
+    return {} if language is None else {"language": [language]}
 
 
 def dataset_fields(data: str) -> dict[str, Any]:
@@ -118,11 +117,10 @@ def model_card(config: Mapping[str, Any], figures: str = "") -> str:
 
     regions = config["regions"]
     about = {"data": NOT_STATED, "licence": NOT_STATED, **config["about"]}
-    # The word vectors of an aligner know English alone, whatever its captions were.
-    words = config["vocabulary"].split(" ") if "vocabulary" in config else _ENGLISH
     fields = ModelCardData(
         **licence_fields(about["licence"]),
-        **language_fields(words),
+        # The word vectors of an aligner know English alone, whatever its captions were.
+        **(language_fields(config["vocabulary"].split(" ")) if "vocabulary" in config else {"language": ["en"]}),
         **dataset_fields(about["data"]),
         library_name="phrasebox",
         **_FIELDS[config["kind"]],
