@@ -1,9 +1,9 @@
 """How well the line below which matches are weak separates own from other photographs, on COCO.
 
-    python benchmarks/weak_matches.py COCO WORKSPACE
+    python benchmarks/weak_matches.py COCO WORKSPACE [--record]
 
 COCO is a folder with images/ and captions.csv. WORKSPACE is made if it is not there. Every photograph is searched for
-by its first caption: the shares of own and of other photographs whose score is not below the line are printed.
+by its first caption: the shares of own and of other photographs whose score is not below the line are measured.
 """
 
 from __future__ import annotations
@@ -17,12 +17,20 @@ import numpy as np
 from phrasebox import cli
 from phrasebox.search import Searcher
 from phrasebox.workspace.workspace import Workspace
+from recording import record
+
+ABOUT = (
+    "Every photograph is searched for by its first caption, with the built-in model. A hit is weak if its score is below "
+    "the line that unrelated images rarely reach (`phrasebox.search.weak`). The photographs are unlike those that the "
+    "model was trained on, and some of the others do show what the caption says."
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("coco", type=Path)
     parser.add_argument("workspace", type=Path)
+    parser.add_argument("--record", action="store_true", help="write docs/results/weak-matches.json")
     asked = parser.parse_args()
     captions: dict[str, str] = {}
     with (asked.coco / "captions.csv").open(encoding="utf-8") as file:
@@ -37,7 +45,13 @@ def main() -> None:
     for key, caption in captions.items():
         for hit in searcher.sentence(caption, len(captions)):
             (own if hit.key == key else others).append(not hit.weak)
-    print(f"{len(own)} photographs: {np.mean(own):.1%} of the own and {np.mean(others):.1%} of the others are not weak")
+    row = {"photographs": len(own), "own, not weak, %": round(100 * float(np.mean(own)), 1)}
+    row["others, not weak, %"] = round(100 * float(np.mean(others)), 1)
+    print(row)
+    if asked.record:
+        record("weak-matches", "Weak matches", ABOUT, "python benchmarks/weak_matches.py COCO WS --record", [
+            {"title": "photographs of COCO", "rows": [row]}
+        ])  # fmt: skip
 
 
 if __name__ == "__main__":
