@@ -1,6 +1,7 @@
 """Memory of each stage for 1, 4 and 16 times as many images: the largest process of every command.
 
     python benchmarks/memory.py [--images 250] [--times 1 4 16] [--large 6] [--record]
+    python benchmarks/memory.py --images 3750 --stages import  # up to 300,000 captions
 
 The pictures are of 64 pixels, in folders that are links to the same few, each with five captions, one in a JSON line.
 Regions are those of a small backbone with a grid of 27 boxes, and the aligner is a small one, trained for one epoch:
@@ -133,17 +134,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=250, help="number of images at factor 1")
     parser.add_argument("--times", type=int, nargs="*", default=[1, 4, 16])
+    parser.add_argument("--stages", nargs="+", default=[*STAGES], choices=[*STAGES], help="the first of all stages")
     parser.add_argument("--large", type=int, default=0, help="number of pictures of 160 megapixels")
     parser.add_argument("--folder", type=Path, help="folder for temporary files; default: that of the system")
     parser.add_argument("--record", action="store_true", help="write docs/results/memory.json")
     asked = parser.parse_args()
-    found: dict[str, dict[str, object]] = {name: {"command": name} for name in STAGES if asked.times}
+    found: dict[str, dict[str, object]] = {name: {"command": name} for name in asked.stages if asked.times}
     for times in asked.times:
         images = asked.images * times
         with tempfile.TemporaryDirectory(dir=asked.folder) as temporary:
             folder = Path(temporary).resolve()
             source, ws = data(folder / "data", images), folder / "ws"
-            for name, command in STAGES.items():
+            for name in asked.stages:
+                command = STAGES[name]
                 given = [part.replace("DATA", str(source)).replace("WS", str(ws)) for part in command]
                 used, seconds = measure(given)
                 found[name] |= {f"{images:,} images, MB": round(used), f"{images:,} images, s": round(seconds)}
