@@ -182,10 +182,11 @@ def test_formats_that_start_programs_are_not_read(tmp_path, monkeypatch):
             read(tmp_path / "a.jpg")
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
 @pytest.mark.parametrize("orientation", [1, 3, 6])
 @pytest.mark.parametrize(("at_least", "by"), [(25, 8), (26, 4), (100, 2), (101, 1)])
-def test_a_large_jpeg_is_read_at_a_part_of_its_size(tmp_path, orientation, at_least, by):
-    path = tmp_path / "large.jpg"
+def test_a_large_file_is_read_at_a_part_of_its_size(tmp_path, suffix, orientation, at_least, by):
+    path = tmp_path / f"large.{suffix}"
     exif = Image.Exif()
     exif[0x0112] = orientation
     corner(300, 200).save(path, exif=exif)
@@ -196,9 +197,16 @@ def test_a_large_jpeg_is_read_at_a_part_of_its_size(tmp_path, orientation, at_le
     assert pixels[y, x, 0] > 200
 
 
-def test_other_pictures_are_read_whole(tmp_path):
-    corner(300, 200).save(tmp_path / "large.png")
-    for image in (tmp_path / "large.png", corner(300, 200)):
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGBA"])
+def test_other_modes_of_large_files(tmp_path, mode):
+    corner(304, 200).convert(mode).save(tmp_path / "large.png")
+    pixels, size = load_reduced(tmp_path / "large.png", 25)
+    assert size == (304, 200)
+    assert pixels.shape == ((25, 38, 3) if mode in ("1", "L") else (200, 304, 3))
+
+
+def test_given_pictures_are_read_whole():
+    for image in (corner(300, 200), np.asarray(corner(300, 200))):
         assert load_reduced(image, 10)[0].shape == (200, 300, 3)
 
 
