@@ -21,8 +21,8 @@ from recording import record
 
 ABOUT = (
     "Every photograph is searched for by its first caption, with the built-in model. A hit is weak if its score is "
-    "below the line that unrelated images rarely reach (`phrasebox.search.weak`). The photographs are unlike those that "
-    "the model was trained on, and some of the others do show what the caption says."
+    "below the line that unrelated images rarely reach (`phrasebox.search.weak`). The photographs are unlike those "
+    "that the model was trained on, and some of the others do show what the caption says."
 )
 
 
