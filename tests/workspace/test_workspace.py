@@ -77,17 +77,12 @@ def test_open_refuses_what_is_no_workspace(tmp_path):
         Workspace(tmp_path)
 
 
-def test_create_refuses_a_folder_with_other_things(tmp_path):
+def test_create_refuses_a_file_and_a_folder_with_other_things(tmp_path):
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(WorkspaceError, match="not empty"):
-        Workspace.create(tmp_path)
+    for path, reason in ((tmp_path, "not empty"), (tmp_path / "thesis.tex", "is a file")):
+        with pytest.raises(WorkspaceError, match=reason):
+            Workspace.create(path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
-
-
-def test_create_refuses_a_file(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(WorkspaceError, match="is a file"):
-        Workspace.create(tmp_path / "file")
 
 
 def test_create_goes_on_after_it_was_cut_short(tmp_path):

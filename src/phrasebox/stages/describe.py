@@ -13,14 +13,15 @@ import numpy as np
 from phrasebox.captioner import Captioner, Description, SpeechSettings
 from phrasebox.errors import DataError
 from phrasebox.formats.folder import read as read_folder
-from phrasebox.io.images import DECODED, image_size, load_image
+from phrasebox.io.images import DECODED, image_size, load_reduced
 from phrasebox.pipeline import Engine, Mapped, Mapper, run
 from phrasebox.pipeline.local import Counts
 from phrasebox.pipeline.progress import progress
+from phrasebox.regions.extractor import ENOUGH
 from phrasebox.types import Example, Skipped
 
 _BATCH = 8
-_Loaded = tuple[str, np.ndarray]
+_Loaded = tuple[str, np.ndarray, tuple[int, int]]  # key, pixels that may be reduced, width and height of the file
 
 
 def describe_folder(
@@ -72,7 +73,7 @@ class DescribeMapper(Mapper[Example, str]):
 
     def load(self, item: Example) -> _Loaded:
         """Decode the image."""
-        return item.key, load_image(item.image)
+        return item.key, *load_reduced(item.image, ENOUGH)
 
     def expect(self, item: Example) -> int:
         """Bytes of decoding, from the size in the file's header."""
@@ -88,13 +89,22 @@ class DescribeMapper(Mapper[Example, str]):
 
     def __call__(self, batch: list[_Loaded]) -> Mapped[str]:
         """Describe the images as one batch."""
-        found = self.captioner.describe_many([pixels for _, pixels in batch], self.regions, self.speech)
-        lines = (d.to_json() | {"image": key} for (key, _), d in zip(batch, found, strict=True))
+        found = self.captioner.describe_many([pixels for _, pixels, _ in batch], self.regions, self.speech)
+        lines = (_in_whole(d, size).to_json() | {"image": key} for (key, _, size), d in zip(batch, found, strict=True))
         return Mapped([json.dumps(line, ensure_ascii=False) for line in lines])
 
     def alone(self) -> DescribeMapper:
         """A copy for another process, with one thread and without cached networks."""
         return DescribeMapper(replace(self.captioner, workers=1), self.regions, self.speech)
+
+
+def _in_whole(description: Description, size: tuple[int, int]) -> Description:
+    """The description of a reduced image as that of the whole one, of this width and height."""
+    if size == (description.width, description.height):
+        return description
+    factors = size[0] / description.width, size[1] / description.height
+    regions = tuple(replace(region, box=region.box.scaled(*factors)) for region in description.regions)
+    return replace(description, regions=regions, width=size[0], height=size[1])
 
 
 def page_of(lines: Path, folder: Path, out: Path) -> int:
