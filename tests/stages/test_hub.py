@@ -170,11 +170,11 @@ def test_a_workspace_is_uploaded_as_its_folder_is_written(published, model, monk
             return "https://hub/owner/pairs/commit/1"
 
     monkeypatch.setattr("huggingface_hub.HfApi", Hub)
-    runs = ws.runs
+    manifest = (ws.path / "manifest.json").read_text()
     url = ws.push_to_hub("owner/pairs", private=True, token="t", aligner=Aligner.load(model))
     assert url == "https://hub/owner/pairs/commit/1"
     assert uploaded == {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.*")}
-    assert ws.runs == runs
+    assert (ws.path / "manifest.json").read_text() == manifest
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(OfflineError):
         ws.push_to_hub("owner/pairs", aligner=Aligner.load(model))
