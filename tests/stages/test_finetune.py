@@ -105,8 +105,8 @@ def test_a_stop_loses_no_map(tuned, call, monkeypatch, tmp_path):
     monkeypatch.setattr(stored_maps, "BATCH", 2)
     ahead = stored_maps._ahead
 
-    def two(pixels, images, workers):
-        for count, batch in enumerate(ahead(pixels, images, workers)):
+    def two(*arguments):
+        for count, batch in enumerate(ahead(*arguments)):
             if count == 1:
                 raise KeyboardInterrupt
             yield batch
@@ -121,7 +121,7 @@ def test_a_stop_loses_no_map(tuned, call, monkeypatch, tmp_path):
     monkeypatch.setattr(
         stored_maps,
         "_ahead",
-        lambda pixels, images, workers: seen.append(len(images)) or ahead(pixels, images, workers),
+        lambda pixels, images, *more: seen.append(len(images)) or ahead(pixels, images, *more),
     )
     assert call("align", ws, *QUICK, "--finetune", "1").code == 0
     images = Workspace(ws).count("images", "train")
