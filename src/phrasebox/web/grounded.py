@@ -11,7 +11,7 @@ import numpy as np
 
 from phrasebox.errors import SettingsError
 from phrasebox.grounding.decode import decode_batch
-from phrasebox.types import Grounding
+from phrasebox.grounding.grounding import Grounding
 
 MAX_BETA = 1e6
 """Largest accepted beta; far above all scores, so the whole sentence gets one box."""

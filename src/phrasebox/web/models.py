@@ -15,9 +15,10 @@ from cachetools import LRUCache
 
 from phrasebox.captioner.api import Captioner
 from phrasebox.errors import NotFoundError, PhraseboxError
+from phrasebox.grounding.grounding import Grounding
 from phrasebox.stages.caption import NAME as CAPTIONER
 from phrasebox.text.english import is_content
-from phrasebox.types import Grounding, Regions
+from phrasebox.types import Regions
 from phrasebox.web.grounded import Grounded
 from phrasebox.web.pictures import ImageArgument
 from phrasebox.workspace.workspace import Workspace
