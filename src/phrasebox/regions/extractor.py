@@ -20,6 +20,7 @@ from phrasebox.regions.backbones import Backbone, load_backbone
 from phrasebox.regions.contrast import contrast
 from phrasebox.regions.proposers import Given, Proposals, Proposer, make_proposer
 from phrasebox.regions.proposers.objectness import Objectness
+from phrasebox.regions.reduced import ENOUGH, in_whole
 from phrasebox.regions.roi_align import pool_regions
 from phrasebox.regions.settings import RegionSettings
 from phrasebox.regions.straddling import straddling
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
     Maps = Tensor | Sequence[Tensor]
     """Maps of a batch: (B, D, h, w), or one (D, h, w) an image where their shapes differ."""
-
-ENOUGH = 1024
-"""Shorter side in pixels that large images are reduced to for networks and proposers, which see less of them."""
 
 ImageOrRegions = ImageSource | Regions
 """An image argument: a path, a PIL image, an array, or existing regions."""
@@ -66,15 +64,6 @@ def regions_of(
         made = extract([*loaded], [pixels for pixels, _ in loaded.values()])
         found |= {i: in_whole(regions, loaded[i][1]) for i, regions in zip(loaded, made, strict=True)}
     return [found[i] for i in range(len(images))]
-
-
-def in_whole(regions: Regions, size: tuple[int, int]) -> Regions:
-    """Regions of a reduced image as those of the whole one, of this width and height."""
-    if size == (regions.width, regions.height):
-        return regions
-    factors = np.array([size[0] / regions.width, size[1] / regions.height] * 2, np.float32)
-    boxes = np.minimum(regions.boxes * factors, np.array(size * 2, np.float32))
-    return replace(regions, boxes=boxes, width=size[0], height=size[1])
 
 
 def with_width(regions: Regions, width: int, reader: str) -> Regions:

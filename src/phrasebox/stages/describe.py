@@ -17,7 +17,7 @@ from phrasebox.io.images import DECODED, image_size, load_reduced
 from phrasebox.pipeline import Engine, Mapped, Mapper, run
 from phrasebox.pipeline.local import Counts
 from phrasebox.pipeline.progress import progress
-from phrasebox.regions.extractor import ENOUGH
+from phrasebox.regions.reduced import ENOUGH
 from phrasebox.types import Example, Skipped
 
 _BATCH = 8

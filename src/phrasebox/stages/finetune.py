@@ -20,7 +20,8 @@ from phrasebox.regions.backbones.finetuned import NETWORKS, is_tuned, save_tuned
 from phrasebox.regions.backbones.network import Network
 from phrasebox.regions.backbones.runtime import make_engine
 from phrasebox.regions.backbones.tail import Halves, cut
-from phrasebox.regions.extractor import ENOUGH, squash
+from phrasebox.regions.extractor import squash
+from phrasebox.regions.reduced import ENOUGH
 from phrasebox.regions.settings import RegionSettings
 from phrasebox.stages.own_vectors import BACKBONE
 from phrasebox.stages.stored_maps import stored_maps

@@ -16,7 +16,8 @@ from phrasebox.pipeline.local import Counts
 from phrasebox.pipeline.profile import Profile
 from phrasebox.pipeline.progress import progress
 from phrasebox.regions.compatibility import STAGE, stage_settings
-from phrasebox.regions.extractor import ENOUGH, RegionExtractor, corners, in_whole
+from phrasebox.regions.extractor import RegionExtractor, corners
+from phrasebox.regions.reduced import ENOUGH, in_whole
 from phrasebox.regions.settings import RegionSettings
 from phrasebox.regions.views import view_of
 from phrasebox.stages.own_vectors import BACKBONE, take_own_vectors
