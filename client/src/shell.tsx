@@ -1,13 +1,13 @@
 /** Header, pages and theme; and what is said when the server is away or its models are loading. */
 import { signal } from "@preact/signals";
-import type { ComponentType } from "preact";
-import { useEffect } from "preact/hooks";
-import { away } from "./lib/api";
+import { Component, type ComponentChildren, type ComponentType } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { away, told } from "./lib/api";
 import { loading } from "./lib/events";
 import { capital, duration } from "./lib/format";
 import { info } from "./lib/info";
 import { PAGES, route, type PageName } from "./lib/route";
-import { Link } from "./parts/basic";
+import { Failed, Link } from "./parts/basic";
 import Describe from "./pages/describe";
 import Ground from "./pages/ground";
 import Jobs from "./pages/jobs";
@@ -25,6 +25,11 @@ export function Shell() {
     const about = query.sentence ?? query.q ?? query.image ?? "";
     document.title = [about.slice(0, 60), capital(page), info.value?.name, "phrasebox"].filter(Boolean).join(" · ");
   }, [page, query.sentence, query.q, query.image, info.value]);
+  const first = useRef(true);
+  useEffect(() => {
+    if (!first.current) document.getElementById("content")?.focus({ preventScroll: true }); // a screen reader goes on there
+    first.current = false;
+  }, [page]);
   return (
     <>
       <a class="skip" href="#content">Skip to the content</a>
@@ -37,9 +42,19 @@ export function Shell() {
         <div class="top-right">{info.value?.name && <span class="where" title={info.value.name}>{info.value.name}</span>}<Theme /></div>
       </header>
       <State />
-      <main id="content" tabindex={-1}>{info.value ? <View key={page} /> : <p class="busy" role="status"><i class="spin" aria-hidden="true" />Opening …</p>}</main>
+      <main id="content" tabindex={-1}>{info.value ? <Safe key={page}><View /></Safe> : <p class="busy" role="status"><i class="spin" aria-hidden="true" />Opening …</p>}</main>
     </>
   );
+}
+
+/** A mistake in one view leaves the others. */
+class Safe extends Component<{ children: ComponentChildren }, { error: string }> {
+  override state = { error: "" };
+  static override getDerivedStateFromError = (error: unknown) => ({ error: told(error) });
+  override render() {
+    if (!this.state.error) return this.props.children;
+    return <Failed>{`This view has failed: ${this.state.error}. Load the page again; what you decided is kept.`}</Failed>;
+  }
 }
 
 /** Ground and Describe share their picture. */

@@ -33,4 +33,5 @@ test("Python asks the same", () => {
   const code = asPython({ method: "POST", path: "/ground", values: { image: "a.jpg", sentence: "A cat", beta: 0.1 } }, "ws");
   expect(code).toContain('pb.Workspace("ws")');
   expect(code).toContain('"A cat", beta=0.1)');
+  expect(asPython({ method: "POST", path: "/like", values: { k: 5 }, file: "my cat.jpg" }, "ws")).toContain('like("my cat.jpg", k=5)');
 });

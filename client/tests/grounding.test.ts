@@ -10,6 +10,7 @@ const found: Grounding = {
   words: [{ text: "A", start: 0, end: 1 }, { text: "cat", start: 2, end: 5 }, { text: "sat", start: 6, end: 9 }],
   boxes: [[0, 0, 100, 50], [1, 2, 30, 40], [5, 5, 9, 9]],
   scores: [[0.1, 0.2, 0], [0.1, 0.6, 0], [0.7, 0.1, -0.2]], assignment: [1, 1, 0],
+  segments: [{ start: 0, end: 2, region: 1, box: [1, 2, 30, 40], text: "A cat" }, { start: 2, end: 3, region: 0, box: [0, 0, 100, 50], text: "sat" }],
 };
 
 test("the shortest phrase owns what lies in several", () => {

@@ -126,6 +126,9 @@ export function asPython(question: Question, workspace: string): string {
   if (question.path === "/describe") {
     return `import phrasebox as pb\n\n${needs}found = pb.Captioner.load().describe(${picture}, ${literal(values.regions ?? 8)})\nprint(found.caption)\nfor region in found.regions:\n    print(region.text, region.box)\n`;
   }
+  if (question.path === "/like") {
+    return `import phrasebox as pb\n\n${open}found = pb.Searcher.open(ws).like(${picture}, k=${literal(values.k ?? 12)})\nfor hit in found.images:\n    print(hit.key, hit.score)\n`;
+  }
   const find = values.region ? "region" : "sentence";
   return `import phrasebox as pb\n\n${open}for hit in pb.Searcher.open(ws).${find}(${of("sentence")}, k=${literal(values.k ?? 12)}):\n    print(hit.key, hit.score)\n`;
 }

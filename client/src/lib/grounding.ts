@@ -95,7 +95,7 @@ export interface Run { text: string; region?: number; p?: number }
 export function chain(found: Grounding): Run[] {
   const words = found.words ?? [], text = characters(found.caption), runs: Run[] = [];
   let end = 0;
-  for (const segment of found.segments ?? runsOf(found.assignment ?? [])) {
+  for (const segment of found.segments ?? []) {
     const first = words[segment.start], last = words[segment.end - 1];
     if (!first || !last) continue;
     if (first.start > end) runs.push({ text: text.slice(end, first.start).join("") });
@@ -104,16 +104,6 @@ export function chain(found: Grounding): Run[] {
     runs.push({ text: text.slice(first.start, end).join(""), region: segment.region, p: inside });
   }
   return end < text.length ? [...runs, { text: text.slice(end).join("") }] : runs;
-}
-
-function runsOf(assignment: readonly number[]): { start: number; end: number; region: number }[] {
-  const runs: { start: number; end: number; region: number }[] = [];
-  assignment.forEach((region, t) => {
-    const last = runs.at(-1);
-    if (last?.region === region) last.end = t + 1;
-    else runs.push({ start: t, end: t + 1, region });
-  });
-  return runs;
 }
 
 /** Values of the beta slider: 0, the model's own, and 36 logarithmic steps up to one box for all words. */

@@ -55,6 +55,7 @@ export default function Search() {
     j: () => step(1), k: () => step(-1), "/": () => document.getElementById("query")?.focus(),
     x: () => list.items[at] && toggle(idOf(list.items[at]!)), Enter: () => list.items[at] && open(list.items[at]!),
   }, ["j", "k"]);
+  const most = Math.min(list.items.length, info.value?.limits.hits ?? 100);
   const weak = list.items.findIndex((hit) => hit.weak);
   if (info.value && !info.value.has_workspace) {
     return <><Heading title="Search" /><Empty title="There is nothing to search yet" command="phrasebox serve WS">Start with a workspace that has pictures:</Empty></>;
@@ -83,8 +84,9 @@ export default function Search() {
         {list.items.length > 0 && !list.more && !list.busy && <p class="soft small center-text">That is all: {many(list.items.length, region ? "part" : "picture")}.</p>}
         <div ref={end} />
         {named && sentences.current.length > 0 && list.of === key && <Captions found={sentences.current} />}
-        {list.items.length > 0 && !named && (
-          <Take name={sentence} json={() => ({ sentence, hits: list.items })} question={{ method: "GET", path: "/search", values: { sentence, k: Math.min(list.items.length, info.value?.limits.hits ?? 100), region: region || undefined } }} />
+        {list.items.length > 0 && (!named || like) && (
+          <Take name={like && named ? `like ${like.name}` : sentence} json={() => ({ ...(named ? { like: like?.name, sentences: sentences.current } : { sentence }), hits: list.items })}
+            question={named && like ? { method: "POST", path: "/like", values: { image: like.query.image, k: most }, file: like.query.image ? undefined : like.name } : { method: "GET", path: "/search", values: { sentence, k: most, region: region || undefined } }} />
         )}
       </div>
     </>

@@ -73,7 +73,7 @@ export function Picture(props: Props) {
     <figure class={`pic${draws ? " draws" : ""}${failed === src ? " failed" : ""}${zooms ? " zooms" : ""}${zoom.view.z > 1 ? " near" : ""}${hidden || zoom.bare ? " bare" : ""}`}
       style={{ "--ratio": width / height }} aria-busy={!ready && failed !== src} ref={frame}>
       <div class="pic-in" ref={inner} style={placed(zoom.view)}>
-        <img src={src} alt={alt} draggable={false} ref={img} onError={() => setFailed(src)}
+        <img src={src} alt={alt} draggable={false} loading={zooms ? undefined : "lazy"} ref={img} onError={() => setFailed(src)}
           onLoad={(event) => setNatural({ src, size: [event.currentTarget.naturalWidth, event.currentTarget.naturalHeight] })} />
         <svg ref={svg} viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" role="group"
           aria-label={draws ? `Picture. ${HINT}` : "Boxes"} tabindex={draws ? 0 : undefined}

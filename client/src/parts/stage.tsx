@@ -1,13 +1,13 @@
 /** The picture of Ground and Describe, and below it the pictures to choose from. */
 import type { ComponentProps } from "preact";
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { ask, imageUrl, postImage, told } from "../lib/api";
 import { useAnswer } from "../lib/answer";
 import { count } from "../lib/format";
 import { blobUrl, ofSample, ofUpload, ofWorkspace, sampleUrl, type Picture as Chosen } from "../lib/images";
 import { info } from "../lib/info";
 import { go, route } from "../lib/route";
-import type { ImagePage, WorkspaceImage } from "../lib/types";
+import type { AddedImage, ImagePage } from "../lib/types";
 import { forget, uploads } from "../lib/uploads";
 import { Button, Calm, Failed } from "./basic";
 import { DropZone } from "./dropzone";
@@ -47,7 +47,7 @@ function Add({ picture }: { picture: Chosen }) {
     set({ id: picture.id, text: "Adding …" });
     try {
       const sentence = route.value.query.sentence;
-      const row = await postImage<WorkspaceImage & { known: boolean }>("/images", await picture.send(), { name: picture.name, captions: sentence ? [sentence] : undefined });
+      const row = await postImage<AddedImage>("/images", await picture.send(), { name: picture.name, captions: sentence ? [sentence] : undefined });
       set({ id: picture.id, text: row.known ? `The workspace has it already, as ${row.key}.` : `Added as ${row.key}. Make its regions under Jobs, then search finds it.` });
     } catch (error) {
       set({ id: picture.id, text: told(error), failed: true });
@@ -63,10 +63,41 @@ function Add({ picture }: { picture: Chosen }) {
   );
 }
 
+/** Put all pictures of this browser into the workspace, one after the other. */
+function AddAll() {
+  const [state, set] = useState<{ done: number; of: number; known: number; problems: string[]; busy: boolean } | null>(null);
+  const stopped = useRef(false);
+  const add = async () => {
+    const wanted = uploads.value;
+    stopped.current = false;
+    const now = { done: 0, of: wanted.length, known: 0, problems: [] as string[], busy: true };
+    for (const upload of wanted) {
+      if (stopped.current) break;
+      set({ ...now });
+      try {
+        now.known += Number((await postImage<AddedImage>("/images", upload.blob, { name: upload.name })).known);
+      } catch (error) {
+        now.problems = [...now.problems, `${upload.name}: ${told(error)}`].slice(-3);
+      }
+      now.done++;
+    }
+    set({ ...now, busy: false });
+  };
+  if (!state) return <Button look="quiet" onClick={add}>Add all {uploads.value.length} to the workspace</Button>;
+  return (
+    <div class="stack tight" role="status">
+      {state.busy && <div class="row"><progress max={state.of} value={state.done} aria-label="Pictures added" /><Button look="quiet" onClick={() => (stopped.current = true)}>Cancel</Button></div>}
+      <p class="small num">{state.done} of {state.of} sent{state.known ? `, ${state.known} were there already` : ""}{state.busy ? " …" : ". Make their regions under Jobs, then search finds them."}</p>
+      {state.problems.map((text) => <Failed key={text}>{text}</Failed>)}
+    </div>
+  );
+}
+
 function Uploaded({ chosen }: { chosen: Chosen | null }) {
   if (!uploads.value.length) return null;
   return (
     <section class="stack tight"><h3>Opened in this browser</h3>
+      {info.value?.has_workspace && uploads.value.length > 1 && <AddAll />}
       <div class="strip">{uploads.value.map((upload) => (
         <Thumb key={upload.id} src={blobUrl(upload)} label={upload.name} pressed={chosen?.query.upload === upload.id} onClick={() => choose(ofUpload(upload))} />
       ))}</div></section>

@@ -22,7 +22,7 @@ _HASHED = "assets/"
 _PACKED = frozenset({".html", ".js", ".css", ".svg", ".json", ".webmanifest", ".txt", ".map"})
 _LEAST = 1024  # bytes; less is not worth packing
 _TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json", ".woff2": "font/woff2"}
-_NOT_BUILT = "the page is not built in this copy; see client/README.md, or use the HTTP API under /api"
+_NOT_BUILT = "the page is not built in this copy; build it as CONTRIBUTING.md says, or use the HTTP API under /api"
 
 
 @dataclass(frozen=True, slots=True)
