@@ -46,6 +46,11 @@ test("the chain's pieces have the colours of the phrases that they lie in", () =
   expect(chain(found)).toEqual([{ text: "A cat", region: 1, p: 0 }, { text: " " }, { text: "sat", region: 0, p: undefined }]);
 });
 
+test("a piece over two phrases has the colour of neither", () => {
+  const two = { ...found, phrases: [phrase("A", 0), phrase("cat", 2)] };
+  expect(chain(two)[0]).toEqual({ text: "A cat", region: 1, p: undefined });
+});
+
 test("with a prior, boxes were chosen from the sum of both tables", () => {
   const both = tables({ ...found, prior: [[1, 0, 0], [0, 0, 0], [0, 0, 0.5]] });
   expect(both.map((table) => table.kind)).toEqual(["sum", "learned", "prior"]);

@@ -91,7 +91,7 @@ export function scoreSum(found: Grounding): string {
 
 export interface Run { text: string; region?: number; p?: number }
 
-/** The chain's segments, runs of words with one region each, in the colours of the phrases that they lie in. */
+/** The chain's segments, runs of words with one region each, in the colour of their phrase; a run over several has none. */
 export function chain(found: Grounding): Run[] {
   const words = found.words ?? [], text = characters(found.caption), runs: Run[] = [];
   let end = 0;
@@ -100,8 +100,8 @@ export function chain(found: Grounding): Run[] {
     if (!first || !last) continue;
     if (first.start > end) runs.push({ text: text.slice(end, first.start).join("") });
     end = last.end;
-    const inside = words.slice(segment.start, segment.end).map((word) => owner(found.phrases, [word.start, word.end])).find((p) => p >= 0);
-    runs.push({ text: text.slice(first.start, end).join(""), region: segment.region, p: inside });
+    const inside = new Set(words.slice(segment.start, segment.end).map((word) => owner(found.phrases, [word.start, word.end])).filter((p) => p >= 0));
+    runs.push({ text: text.slice(first.start, end).join(""), region: segment.region, p: inside.size === 1 ? [...inside][0] : undefined });
   }
   return end < text.length ? [...runs, { text: text.slice(end).join("") }] : runs;
 }

@@ -131,14 +131,14 @@ function How({ found, own, src, onBeta }: { found: Grounding; own: number; src: 
       {route.value.query.how && found.scores && found.words && (
         <div class="stack how">
           <p class="soft">Each word has a score with each region of the picture (the table). A chain over the words picks one region for each, and pays β for every change of region: the pieces below.
-            The box of a phrase is made of the regions that its words agree on, so it can differ from the region of one word. Point at a piece or a column to see its region.</p>
+            The chain and the grammar of the sentence choose the words of a phrase; all regions that fit these words choose its box, so that it can differ from the region of a piece. Point at a piece or a column to see its region.</p>
           <p class="ribbon" dir="auto">{chain(found).map((run, n) => (run.region === undefined ? run.text : (
             <span key={n} class={`seg${run.p === undefined ? "" : ` k${colour(run.p)}`}`} data-r={run.region} tabindex={0} title={run.region ? `region ${run.region}` : "the whole picture"}>{run.text}</span>
           )))}</p>
           <div class="spread end"><Slider label="Chain strength: how readily neighbouring words share a region" value={place} min={0} max={stops.length - 1}
             says={`β = ${+(stops[place] ?? own).toPrecision(3)}${changed ? "" : ", the model's own"}`} low="short phrases" high="long phrases" onMove={move} />
             {changed && <Button onClick={() => move(stops.indexOf(own))}>The model's own β</Button>}</div>
-          <p class="soft small">A word's best region is ringed, the one that the chain gave it is underlined.</p>
+          <p class="soft small">A word's best region is ringed, the one that the box of its phrase came from is underlined.</p>
           <Matrix found={found} src={src} />
           <Facts of={{ S: number(found.score), words: found.words.length, regions: found.boxes?.length ?? 0, phrases: found.phrases.length }} />
         </div>

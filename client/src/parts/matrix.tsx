@@ -1,4 +1,4 @@
-/** Words by regions: scores, each word's best region ringed, the one that the chain gave it underlined. */
+/** Words by regions: scores, each word's best region ringed, the one that the box of its phrase came from underlined. */
 import { useRef, useState } from "preact/hooks";
 import { number } from "../lib/format";
 import { argmax, colour, columns, owner, scoreSum, tables } from "../lib/grounding";
