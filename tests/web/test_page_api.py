@@ -150,6 +150,14 @@ def test_exports_are_downloaded(client, format):
         assert all(name.startswith(f"ws-{format}") for name in zipped.namelist())
 
 
+def test_a_selection_is_exported(client):
+    chosen = {"format": "odvg", "image": [CAT, "in a folder/rocket.jpg"]}
+    with zipfile.ZipFile(io.BytesIO(client.get("/api/exports/download", params=chosen).content)) as zipped:
+        assert len(zipped.read("ws-odvg.jsonl").splitlines()) == 2
+    nothing = client.get("/api/exports/download", params=chosen | {"image": "nothing"})
+    assert (nothing.status_code, "choose others" in nothing.json()["error"]) == (409, True)
+
+
 def test_an_export_is_counted_before(client, ws):
     everything = client.get("/api/exports/count").json()
     assert (everything["images"], everything["captions"]) == (5, 10)

@@ -73,6 +73,7 @@ def router(service: Service) -> APIRouter:
         min_confidence: float = _MIN_CONFIDENCE,
         parts_only: bool = _PARTS,
         reviewed: bool = _REVIEWED,
+        image: list[str] = Query([], max_length=200, description="Keys of the images; default: all."),  # noqa: B008
     ) -> FileResponse:
         """The export as a zip file."""
         ws = service.workspace
@@ -80,7 +81,7 @@ def router(service: Service) -> APIRouter:
         os.close(opened)
         out = Path(name)
         try:
-            archive(ws, out, format, split, min_confidence, parts_only, reviewed)
+            archive(ws, out, format, split, min_confidence, parts_only, reviewed, image)
         except BaseException:
             out.unlink(missing_ok=True)
             raise

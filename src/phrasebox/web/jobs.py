@@ -121,7 +121,8 @@ class Jobs:
 
     def _spawn(self, id: str, folder: Path, arguments: list[str]) -> int:
         command = [*_RUN, str(folder), *arguments]
-        environment = os.environ | {"PYTHONUNBUFFERED": "1", "COLUMNS": "120", "NO_COLOR": "1"}
+        own = {name: value for name, value in os.environ.items() if name != "PHRASEBOX_TOKEN"}
+        environment = own | {"PYTHONUNBUFFERED": "1", "COLUMNS": "120", "NO_COLOR": "1"}
         with (
             (folder / "lock").open("wb") as lock,
             (folder / "out.txt").open("wb") as out,

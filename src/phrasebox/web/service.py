@@ -120,7 +120,7 @@ class Service:
         sentence = self._sentence(sentence)
         beta = None if beta is None else checked_beta(beta)
         self._check(image)
-        found = self.models.known(image, sentence) if beta is not None else None
+        found = None if beta is None else await asyncio.to_thread(self.models.known, image, sentence)
         if found is None:
             found = await self.worker.run_together(self.models.ground_many, (image, sentence))
         return found if beta is None else await asyncio.to_thread(found.at, beta)
