@@ -42,7 +42,7 @@ def curve_in(lines: list[str]) -> list[dict[str, float]]:
     """Figures of every epoch that the log tells.
 
     >>> curve_in(["epoch 1 of 2, 3 s left, loss 1.250, val R@1 31.2 to sentences, 29.5 to images", "epoch 2 of 2, 3 s"])
-    [{'epoch': 1.0, 'loss': 1.25, 'val R@1 to sentences': 31.2, 'to images': 29.5}, {'epoch': 2.0}]
+    [{'epoch': 1.0, 'loss': 1.25, 'val R@1 to sentences': 31.2, 'val R@1 to images': 29.5}, {'epoch': 2.0}]
     """
     found: dict[float, dict[str, float]] = {}
     for line in lines:
@@ -50,11 +50,13 @@ def curve_in(lines: list[str]) -> list[dict[str, float]]:
         if epoch is None:
             continue
         figures = {"epoch": float(epoch["done"])}
+        before = ""
         for part in filter(None, (part.strip() for part in epoch["rest"].split(","))):
             figure = _FIGURE.fullmatch(part)
             if figure is None:
                 continue
-            name = f"{figure['before']}{figure['after']}" if figure["before"] else figure["of"]
+            before = figure["before"] or before  # "val R@1 31.2 to sentences, 29.5 to images"
+            name = f"{before}{figure['after']}" if figure["before"] else f"{before} {figure['of']}".strip()
             if name not in _UNITS:
                 figures[name] = float(figure["value"] or figure["only"])
         found[figures["epoch"]] = figures

@@ -24,7 +24,7 @@ from phrasebox.io.paths import in_store
 from phrasebox.stages.job_process import CODE
 from phrasebox.web.job_log import curve_in, progress_in
 from phrasebox.web.job_stages import Value, stage_of
-from phrasebox.web.public import public_message
+from phrasebox.web.public import without_paths
 from phrasebox.web.results import JOBS
 from phrasebox.workspace.workspace import Workspace
 
@@ -220,7 +220,7 @@ class Jobs:
             file.seek(offset)
             data = file.read(_LOG_BYTES)
         whole = data if job.ended else data[: data.rfind(b"\n") + 1]
-        text = whole.decode("utf-8", "replace").replace(str(self._ws.path.absolute()), "WS")
+        text = without_paths(whole.decode("utf-8", "replace"), str(self._ws.path.absolute()))
         return {"text": text, "offset": offset + len(whole), "ended": bool(job.ended) and len(data) < _LOG_BYTES}
 
     def stop(self, id: str) -> dict[str, Any]:
@@ -267,9 +267,7 @@ class Jobs:
             remove_folder(folder)
 
     def _public(self, text: str) -> str:
-        """Without paths of this machine."""
-        lines = (public_message(line, str(self._ws.path.absolute())) for line in text.splitlines())
-        return "\n".join(lines).strip()
+        return without_paths(text, str(self._ws.path.absolute())).strip()
 
 
 def _now() -> str:

@@ -17,7 +17,11 @@ def public_message(message: str, workspace: str = "") -> str:
     >>> public_message("the config of /opt/models/mine is damaged and/or old")
     'the config of mine is damaged and/or old'
     """
+    return " ".join(without_paths(message, workspace).split())
+
+
+def without_paths(text: str, workspace: str = "") -> str:
+    """The text with WS in place of the workspace's path, and other paths as their last part."""
     if workspace:
-        message = message.replace(workspace, "WS")
-    message = _PATH.sub(lambda path: re.split(r"[/\\]", path[0])[-1], message)
-    return " ".join(message.split())
+        text = text.replace(workspace, "WS")
+    return _PATH.sub(lambda path: re.split(r"[/\\]", path[0])[-1], text)

@@ -259,7 +259,7 @@ class ProgressResponse(BaseModel):
     edited: int
     people: dict[str, int]
     pace: float
-    minutes_left: float | None
+    minutes_left: float | None = None
 
 
 class ChangedResponse(ErrorResponse):

@@ -120,7 +120,7 @@ class StepResponse(BaseModel):
 
     what: str
     command: str
-    job: str | None
+    job: str | None = None
 
 
 class SummaryResponse(BaseModel):
@@ -139,7 +139,7 @@ class MapResponse(BaseModel):
     """Images in two dimensions, by the first two principal components of their vectors, each from -1 to 1."""
 
     total: int
-    explained: tuple[float, float]
+    explained: list[float]
     keys: list[str]
     splits: list[str]
     x: list[float]
