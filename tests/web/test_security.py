@@ -317,7 +317,7 @@ def test_bodies_are_counted_as_they_come():
     assert client.post("/api/echo", content=b"", headers={"content-length": "9" * 400}).status_code == 413
 
 
-def asgi(app, headers, messages):
+def asgi(app, headers, messages, path="/api/echo"):
     """Send messages to an ASGI application by hand; then the client goes, unless the last one waits."""
     sent: list[dict] = []
 
@@ -333,7 +333,7 @@ def asgi(app, headers, messages):
         async def send(message):
             sent.append(message)
 
-        scope = {"type": "http", "method": "POST", "path": "/api/echo", "query_string": b"", "scheme": "http"}
+        scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "scheme": "http"}
         named = [(b"host", b"localhost"), *headers]
         await app({**scope, "headers": named, "http_version": "1.1", "client": ("1.2.3.4", 5)}, receive, send)
 
@@ -382,6 +382,16 @@ def api(ws, aligner):
     service = Service(ws, aligner)
     yield TestClient(build(service, page=False), "http://localhost")
     service.close()
+
+
+@pytest.mark.parametrize("path", ["/api/ground", "/api/images", "/api/phrases/decide"])
+@pytest.mark.parametrize("kind", [b"multipart/form-data; boundary=x", b"application/json"])
+def test_a_broken_off_upload_is_not_logged(api, caplog, path, kind):
+    start = b'--x\r\ncontent-disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
+    part = {"type": "http.request", "body": start, "more_body": True}
+    sent = asgi(api.app, [(b"content-length", b"9999"), (b"content-type", kind)], [part], path)
+    assert caplog.text == ""
+    assert not any(message.get("status", 0) >= 500 for message in sent)
 
 
 PATHS = [
