@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import zipfile
 
 import numpy as np
@@ -153,7 +154,8 @@ def test_exports_are_downloaded(client, format):
 def test_a_selection_is_exported(client):
     chosen = {"format": "odvg", "image": [CAT, "in a folder/rocket.jpg"]}
     with zipfile.ZipFile(io.BytesIO(client.get("/api/exports/download", params=chosen).content)) as zipped:
-        assert len(zipped.read("ws-odvg.jsonl").splitlines()) == 2
+        lines = zipped.read("ws-odvg.jsonl").splitlines()
+    assert {json.loads(line)["filename"] for line in lines} == set(chosen["image"])
     nothing = client.get("/api/exports/download", params=chosen | {"image": "nothing"})
     assert (nothing.status_code, "choose others" in nothing.json()["error"]) == (409, True)
 
@@ -198,11 +200,13 @@ def test_one_table_a_measure_with_runs_as_rows(client, ws):
         name = f"{split}.json" if folder == "results" else "results.json"
         row = f'{{"direction": "to images", "R@1": {recall}, "R@1 sd": 1.0}}'
         (ws.path / folder / name).write_text(f'[{{"protocol": "retrieval", "split": "{split}", "rows": [{row}]}}]')
+    job = {"started": "2026-01-02T03:04:05.678+00:00", "options": {"model": "/home/ann/mine"}}
+    (ws.path / "jobs/1/job.json").write_text(json.dumps(job))
     (measure,) = client.get("/api/results").json()["measures"]
     assert (measure["measure"], measure["columns"]) == ("retrieval", ["direction", "R@1"])
     rows = [(row["run"], row["trained_on"], row["values"]) for row in measure["rows"]]
     assert rows == [
         ("val", False, ["to images", 31.0]),
-        ("1", False, ["to images", 29.0]),
         ("2", True, ["to images", 90.0]),
+        ("mine, 2026-01-02 03:04", False, ["to images", 29.0]),
     ]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from phrasebox.stages.doctor import next_steps
+from phrasebox.web.public import without_paths
 from phrasebox.workspace.workspace import Workspace
 
 JOBS = "jobs"
@@ -45,26 +47,42 @@ class Results:
 
 def read_results(workspace: Workspace) -> Results:
     """Read all measurements and training histories; unreadable files are skipped."""
-    tables = [
-        table | {"file": file.stem}
-        for file in sorted((workspace.path / "results").glob("*.json"))
-        for table in _read_records(file)
-        if isinstance(table.get("rows"), list)
-    ]
+    made = {run.makes: run for run in workspace.runs}
+    tables, measured = [], []
+    for file in sorted((workspace.path / "results").glob("*.json")):
+        found = _tables(file)
+        run = made.get(f"results/{file.name}")
+        name = _named(run.arguments, run.started) if run else file.stem
+        tables += [table | {"file": file.stem} for table in found]
+        measured += [table | {"run": name} for table in found]
+    for file in sorted((workspace.path / JOBS).glob("*/results.json"), reverse=True):
+        measured += [table | {"run": _name_of_job(file.parent)} for table in _tables(file)]
     histories = {file.parent.name: _read_records(file) for file in sorted(workspace.models.glob("*/history.json"))}
     histories = {name: history for name, history in histories.items() if history}
-    earlier = [
-        table | {"file": file.parent.name}
-        for file in sorted((workspace.path / JOBS).glob("*/results.json"))
-        for table in _read_records(file)
-        if isinstance(table.get("rows"), list)
-    ]
     empty = None
-    if not (tables or histories or earlier):
+    if not (measured or histories):
         steps = [step for step in next_steps(workspace) if step.stage]
         command = steps[0].command if steps else f"phrasebox evaluate {workspace.path}"
         empty = {"what": "nothing was measured or trained in this workspace yet", "command": command}
-    return Results(tables, histories, _measures([*tables, *earlier]), empty)
+    return Results(tables, histories, _measures(measured), empty)
+
+
+def _tables(file: Path) -> list[dict[str, Any]]:
+    return [table for table in _read_records(file) if isinstance(table.get("rows"), list)]
+
+
+def _named(options: Mapping[str, Any], started: str) -> str:
+    """Name of a run: its model and when it began."""
+    model = without_paths(str(options.get("model") or "default model"))
+    return f"{model}, {started[:16].replace('T', ' ')}"
+
+
+def _name_of_job(folder: Path) -> str:
+    try:
+        job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+        return _named(job["options"], job["started"])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return folder.name
 
 
 def _measures(tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -77,7 +95,7 @@ def _measures(tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 continue
             columns = tuple(name for name in row if not name.endswith(" sd"))
             values = [row[name] for name in columns]
-            told = {"run": table["file"], "split": split, "trained_on": split in _TRAINED_ON, "values": values}
+            told = {"run": table["run"], "split": split, "trained_on": split in _TRAINED_ON, "values": values}
             same = json.dumps([split, values], sort_keys=True, default=str)
             found.setdefault((str(table.get("protocol", "measurement")), columns), {}).setdefault(same, told)
     return [
