@@ -62,7 +62,7 @@ def read_results(workspace: Workspace) -> Results:
     empty = None
     if not (measured or histories):
         steps = [step for step in next_steps(workspace) if step.stage]
-        command = steps[0].command if steps else f"phrasebox evaluate {workspace.path}"
+        command = without_paths(steps[0].command, str(workspace.path)) if steps else "phrasebox evaluate WS"
         empty = {"what": "nothing was measured or trained in this workspace yet", "command": command}
     return Results(tables, histories, _measures(measured), empty)
 

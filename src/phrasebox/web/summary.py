@@ -16,6 +16,7 @@ from phrasebox.review import PhraseFilter, Review
 from phrasebox.stages.doctor import next_steps
 from phrasebox.text.english import is_content
 from phrasebox.types import SPLITS
+from phrasebox.web.public import without_paths
 from phrasebox.web.review_json import bars, progress_of
 from phrasebox.workspace.workspace import Workspace
 
@@ -55,7 +56,10 @@ def summary(ws: Workspace, review: Review) -> dict[str, Any]:
         "lengths": _lengths(texts),
         "confidence": bars(review.histogram()),
         "review": progress_of(review.progress()),
-        "next": [{"what": step.what, "command": step.command, "job": step.stage or None} for step in next_steps(ws)],
+        "next": [
+            {"what": step.what, "command": without_paths(step.command, str(ws.path)), "job": step.stage or None}
+            for step in next_steps(ws)
+        ],
     }
 
 
