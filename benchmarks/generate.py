@@ -82,12 +82,12 @@ def photographs(captioner: Captioner, count: int) -> Views:
 def plain(model: CaptionerModel, view: Views) -> list[int]:
     """The most probable sentence for an image."""
     memory = model.remember(view)
-    state = model.start(memory, 1)
+    state = model.start(memory.seated())
     beams: list[tuple[float, list[int]]] = [(0.0, [START])]
     finished: list[tuple[float, list[int]]] = []
     for _ in range(LONGEST + 1):
         last = torch.tensor([words[-1] for _, words in beams])
-        logits, state = model.step(memory, last, state)
+        logits, state = model.step(memory.seated(len(beams)), last, state)
         best, choice = logits.log_softmax(-1).topk(BEAM)
         grown = sorted(
             (total + score, row, word)

@@ -11,9 +11,9 @@ package=$(cd "$(dirname "$0")/.." && pwd)/src/phrasebox/pretrained/captioner
 licence="Flickr terms of use, for non-commercial research and education"
 phrasebox import "$data/dataset_flickr8k.json" "$ws" --images "$data/images" --licence "$licence"
 phrasebox import "$data/annotations.zip" "$ws" --images "$data/images" --licence "$licence"
-phrasebox regions "$ws" --proposer selective_search
+phrasebox regions "$ws"
 phrasebox ground "$ws"
-phrasebox caption "$ws"
+phrasebox caption "$ws" --start nothing --precision bf16
 phrasebox evaluate "$ws" --split val --captions-only
 python "$(dirname "$0")/../benchmarks/recording.py" flickr8k-val-captions "$ws"/results/val-captions.json
 mkdir -p "$package"

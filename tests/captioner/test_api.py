@@ -154,7 +154,7 @@ def test_a_sentence_has_the_probability_of_its_words(captioner):
     for row, image in enumerate(images):
         views = Views.whole(collate(captioner.regions_of([image])))
         for column, sentence in enumerate(sentences):  # one word after the other
-            model, memory = captioner.model, captioner.model.remember(views)
+            model, memory = captioner.model, captioner.model.remember(views).seated()
             state, before, logs = model.start(memory), START, []
             for word in [*captioner.vocabulary.encode(sentence).tolist(), END]:
                 logits, state = model.step(memory, torch.tensor([before]), state)

@@ -56,6 +56,7 @@ def test_every_sentence_keeps_the_promises(speaker, speech):
 
 def log_probability(model, memory, words) -> float:
     """Of a sentence, word by word, without a search."""
+    memory = memory.seated()
     state, last, total = model.start(memory), torch.tensor([START]), 0.0
     for word in (*words, END):
         logits, state = model.step(memory, last, state)
@@ -84,6 +85,7 @@ def test_a_beam_as_wide_as_the_search_finds_the_best_sentence(speaker):
 
 
 def _forced(model, memory, words) -> float:
+    memory = memory.seated()
     state, last, total = model.start(memory), torch.tensor([START]), 0.0
     for step, word in enumerate((*words, END)):
         logits, state = model.step(memory, last, state)
@@ -101,7 +103,7 @@ def test_writing_step_by_step_is_reading_at_once(speaker):
     with torch.inference_mode():
         memory = model.remember(one)
         inputs = torch.tensor([[START, *words]])
-        y = model.logits(model(memory, inputs, torch.tensor([4])))[0].log_softmax(-1)
+        y = model.logits(model(memory, inputs, torch.tensor([4]))).log_softmax(-1)
         at_once = sum(float(y[t, word]) for t, word in enumerate((*words, END)))
         assert log_probability(model, memory, words) == pytest.approx(at_once)
 
@@ -111,7 +113,7 @@ def test_sampling_draws_by_the_probabilities(speaker):
     repeatable = torch.from_numpy(vocabulary.repeatable())
     one = alone(views, 0)
     with torch.inference_mode():
-        memory = model.remember(one)
+        memory = model.remember(one).seated()
         logits, _ = model.step(memory, torch.tensor([START]), model.start(memory))
         logits[:, END] = -math.inf
         expected = logits.softmax(-1)[0]
@@ -160,3 +162,22 @@ def test_no_phrase_is_said_twice_in_a_row(words, barred, small_vocabulary):
 def test_settings_that_make_no_sense(settings, message):
     with pytest.raises(SettingsError, match=message):
         SpeechSettings(**settings)
+
+
+def test_a_wanted_word_is_said_and_its_bonus_is_no_probability(speaker, monkeypatch):
+    monkeypatch.setattr("phrasebox.captioner.generate.WANTED", 99.0)  # for weights that were never trained
+    model, vocabulary, views = speaker
+    repeatable = torch.from_numpy(vocabulary.repeatable())
+    rarest = int(model.bias.detach()[FIRST:].argmin()) + FIRST
+    wanted = torch.tensor([[rarest, END]] * (len(views) - 1) + [[END, END]])
+    speech = SpeechSettings(beam=4, max_length=6)
+    found = generate(model, views, speech, repeatable, wanted)
+    assert all(rarest in sentences[0].words for sentences in found[:-1])
+    memory = model.remember(views)
+    for row, sentences in enumerate(found):
+        words, steps = sentences[0].words, memory.select(torch.tensor([row]))
+        with torch.inference_mode():
+            again = log_probability(model, steps, words)
+        assert sentences[0].log_probability >= again - 1e-6, "what is barred only raises the rest"
+        assert sentences[0].log_probability < 0
+    assert found[-1] == generate(model, views, speech, repeatable)[-1]

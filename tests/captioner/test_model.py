@@ -24,7 +24,7 @@ def test_the_paper_s_recurrence():
         h = torch.relu(w_hx @ model.embedding.weight[word] + w_hh @ h + b_h + (t == 1) * (w_hi @ v[0]))
     y = (model.output @ h + model.bias)[FIRST:].softmax(0)
     outputs = model(Memory(v), torch.tensor([[START, 4, 6]]), torch.tensor([3]))
-    logits = model.logits(outputs)[0, 2]
+    logits = model.logits(outputs)[2]
     assert logits[[UNKNOWN, START]].tolist() == [-torch.inf] * 2
     torch.testing.assert_close(logits[FIRST:].softmax(0), y)
 
@@ -42,14 +42,14 @@ def test_lstm_and_gru_cells_are_torch_s():
             cell.weight_hh.copy_(decoder.recurrent.weight[order])
             cell.bias_hh.copy_(decoder.recurrent.bias if decoder.recurrent.bias is not None else torch.zeros(16))
         memory, words = Memory(torch.zeros(2, 5)), torch.randn(2, 3, 3)
-        found = decoder(memory, words, torch.tensor([3, 3]))
+        found = decoder(memory, words.flatten(0, 1), torch.tensor([3, 3]))
         h, c = torch.zeros(2, 4), torch.zeros(2, 4)
         for t in range(3):
             if kind == "lstm":
                 h, c = cell(words[:, t], (h, c))
             else:
                 h = cell(words[:, t], h)
-        torch.testing.assert_close(found[:, -1], decoder.out(h))
+        torch.testing.assert_close(found.view(2, 3, -1)[:, -1], decoder.out(h))
 
 
 def test_padding_and_what_is_outside_the_box_do_not_count(speaker, corpus):
@@ -63,7 +63,7 @@ def test_padding_and_what_is_outside_the_box_do_not_count(speaker, corpus):
             type(views.regions)(vectors.double(), views.regions.geometry.double(), None), views.image, views.focus
         )
         with torch.inference_mode():
-            return model.logits(model(model.remember(changed), inputs, lengths))[0, :2]
+            return model.logits(model(model.remember(changed), inputs, lengths))
 
     before = logits(views.regions.vectors, inputs)
     other = views.regions.vectors.clone()
@@ -119,7 +119,11 @@ def test_the_loss_is_the_mean_over_words_with_their_weights(speaker):
         memory = model.remember(views).select(rows)
         total = words = 0.0
         for i, weight in ((0, 1.0), (1, 0.25)):
-            y = model.logits(model(memory, spoken.inputs, spoken.lengths))[i].log_softmax(-1)
+            y = (
+                model.logits(model(memory, spoken.inputs, spoken.lengths))
+                .split(spoken.lengths.tolist())[i]
+                .log_softmax(-1)
+            )
             for t, word in enumerate((*sentences[i].tolist(), END)):
                 total -= weight * float(y[t, word])
                 words += weight

@@ -25,16 +25,22 @@ def regions(*logits):
 
 def test_a_class_is_seen_where_any_region_shows_it_and_said_if_a_word_of_its_names_is_there(names):
     both = regions([0, 9, 0, 0], [9, 0, 0, 0])
-    (found,) = seen([both], names, {"cat", "mug", "coffee"})
+    found = seen(both, names, {"cat", "mug", "coffee"})
     assert [(s.name, s.known) for s in found] == [("tabby", True), ("espresso", False)]
     assert all(s.share > 0.99 for s in found)
 
 
 def test_the_head_of_a_name_must_be_in_the_vocabulary(names):
-    (found,) = seen([regions([0, 0, 9, 0])], names, {"coffee"})
+    found = seen(regions([0, 0, 9, 0]), names, {"coffee"})
     assert found == (Seen("coffee mug", found[0].share, False),)
 
 
 def test_an_unsure_classifier_sees_nothing(names):
     assert LEAST > 0.25
-    assert seen([regions([0, 0, 0, 0])], names, set()) == [()]
+    assert seen(regions([0, 0, 0, 0]), names, set()) == ()
+
+
+def test_a_region_is_seen_by_itself_and_smaller_shares_are_listed(names):
+    both = regions([0, 9, 0, 0], [2, 1, 0, 0])
+    assert [s.name for s in seen(both, names, set())] == ["espresso", "tabby"]
+    assert [s.name for s in seen(both, names, set(), view=1, least=0.1, most=3)] == ["tabby", "espresso"]

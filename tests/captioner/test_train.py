@@ -118,7 +118,7 @@ def test_the_rarest_words_weigh_most():
         ({"data": "nothing"}, "must be one of both, images, regions"),
         ({"data": "regions", "reward_epochs": 2}, "needs images with whole captions"),
         ({"dropout": 1.0}, "dropout must be below 1, got 1.0"),
-        ({"epochs": 0}, "epochs must be at least 1"),
+        ({"epochs": 0, "reward_epochs": 0}, "train for at least one"),
         ({"lr": 0}, "lr must be above 0, got 0"),
     ],
 )

@@ -92,7 +92,7 @@ def test_two_processes_caption_as_one(at, call):
     together = ranked_processes.end(two(ws, (*CAPTION, "--micro-batch", 1, "--memory", "1KB"), "together"))
     assert [e.code for e in together] == [0, 0], together
     assert together[1].out == ""
-    assert "val CIDEr-D" in together[0].err
+    assert "CIDEr-D" in together[0].err
     np.testing.assert_allclose(losses(ws, "together"), losses(ws, "alone"), rtol=1e-3)
 
 

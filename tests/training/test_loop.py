@@ -103,10 +103,10 @@ def test_a_checkpoint_continues_where_the_training_stopped(tmp_path):
 @pytest.mark.parametrize(
     ("epoch", "line"),
     [
-        (Epoch(epoch=2, epochs=8, phase="", loss=1.5, lr=1.0, seconds=24.0), "epoch 3 of 8, 2 min left, loss 1.500"),
+        (Epoch(epoch=2, epochs=8, phase="", loss=1.5, lr=1.0, seconds=24.0), "epoch 3 of 8, loss 1.500, 2 min left"),
         (
             Epoch(epoch=7, epochs=8, phase="", loss=1.5, lr=1.0, seconds=24.0, warning="all alike"),
-            "epoch 8 of 8, 24 s, loss 1.500, all alike",
+            "epoch 8 of 8, loss 1.500, 24 s, all alike",
         ),
     ],
 )

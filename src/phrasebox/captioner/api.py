@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from importlib import resources
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
 
-from phrasebox.aligner.priors import load_class_names
+from phrasebox.aligner import Aligner
+from phrasebox.aligner.priors import ClassNames, load_class_names
+from phrasebox.captioner.candidates import Prompted, Written
+from phrasebox.captioner.confidence import CAPTION, CHOICE, PHRASE, SURE, SURE_PHRASE, Assessor
 from phrasebox.captioner.description import DescribedRegion, Description, telling
 from phrasebox.captioner.generate import Sentence, generate
 from phrasebox.captioner.model import CaptionerModel
-from phrasebox.captioner.seen import Seen, seen
-from phrasebox.captioner.settings import NAME, ModelSettings, SpeechSettings
+from phrasebox.captioner.seen import FEW, LIKELY, Seen, seen
+from phrasebox.captioner.settings import BUILT_IN, NAME, ModelSettings, SpeechSettings
 from phrasebox.captioner.targets import IGNORED, Views, pad
 from phrasebox.errors import DataError, SettingsError
 from phrasebox.io import arguments
 from phrasebox.io.detections import BoxesLike, as_boxes
 from phrasebox.io.images import load_image
 from phrasebox.models.saved_model import SavedModel
+from phrasebox.regions.compatibility import differences
 from phrasebox.regions.extractor import ImageOrRegions as Image
-from phrasebox.regions.extractor import name_of, regions_of, with_width
+from phrasebox.regions.extractor import RegionExtractor, name_of, regions_of, with_width
 from phrasebox.regions.settings import RegionSettings
 from phrasebox.text.vocabulary import Vocabulary
 from phrasebox.training.region_batch import collate
 from phrasebox.types import Regions
 
 KIND = "phrasebox captioner"
-BUILT_IN = Path(str(resources.files("phrasebox") / "pretrained" / "captioner"))
 _VIEWS = 256  # written about at a time
 
 
@@ -108,6 +111,10 @@ class Captioner(SavedModel):
         for old, new in zip(map(self._checked, regions), extra, strict=True):
             assert old.vectors is not None
             assert new.vectors is not None
+            width = min(old.vectors.shape[1], new.vectors.shape[1])
+            old, new = old.narrowed(width), new.narrowed(width)
+            assert old.vectors is not None
+            assert new.vectors is not None
             joined.append(
                 replace(
                     old,
@@ -139,7 +146,37 @@ class Captioner(SavedModel):
 
     def _checked(self, regions: Regions) -> Regions:
         wanted = self.model.settings.vector_dim
-        return with_width(regions.narrowed(wanted), wanted, "captioner")
+        with_width(regions.narrowed(wanted), wanted, "captioner")
+        return regions
+
+    def _narrow(self, regions: Regions) -> Regions:
+        """With the vectors that the generator reads."""
+        return self._checked(regions).narrowed(self.model.settings.vector_dim)
+
+    @cached_property
+    def aligner(self) -> Aligner | None:
+        """The built-in aligner, which says how well sentences fit; None where it reads other regions."""
+        if not Aligner.built_in.is_dir():
+            return None
+        loaded = Aligner.load(None, self.device, self.workers)
+        apart = differences(loaded.region_settings.of_first, self.region_settings.of_first)
+        return None if apart else loaded
+
+    @cached_property
+    def _extractor(self) -> RegionExtractor:
+        """Makes the vectors that the aligner reads, which begin with those that the generator reads."""
+        settings = self.region_settings if self.aligner is None else self.aligner.region_settings
+        return RegionExtractor(settings, self.device, self.workers)
+
+    def _assessor(self, regions: Sequence[Regions]) -> Assessor:
+        """What is asked about sentences beside the generator, as far as the vectors of these regions allow."""
+        widths = {0 if r.vectors is None else r.vectors.shape[1] for r in regions}
+        if self.aligner is not None and widths == {self.aligner.model.settings.vector_dim}:
+            prior = self.aligner.prior.prior if self.aligner.prior else None
+            return Assessor(self.aligner, prior if isinstance(prior, ClassNames) else None)
+        names = load_class_names(self.region_settings.of_first)
+        fits = names is not None and names.widths == (self.model.settings.vector_dim,)
+        return Assessor(None, names if fits else None)
 
     def captions(self, images: Sequence[Image], speech: SpeechSettings | None = None) -> list[list[str]]:
         """One or more sentences about each image, the best first.
@@ -149,8 +186,7 @@ class Captioner(SavedModel):
         DataError
             If ``images`` is one image instead of a list.
         """
-        said = self.say(self.regions_of(images), speech=speech)
-        return [[text for text, _ in of_image[0]] for of_image in said]
+        return [list(d.captions) for d in self.describe_many(images, 0, speech)]
 
     def score(self, images: Sequence[Image], sentences: Sequence[str]) -> np.ndarray:
         """Probability of each sentence for each image, as the geometric mean over its words and its end.
@@ -174,15 +210,16 @@ class Captioner(SavedModel):
         encoded = [self.vocabulary.encode(sentence) for sentence in sentences]
         spoken = pad(encoded, max(map(len, encoded))).to(self.device)
         counted = spoken.targets != IGNORED
+        written = spoken.lengths[:, None] > torch.arange(counted.shape[1], device=self.device)
         with torch.inference_mode():
-            memory = self.model.remember(Views.whole(collate(self.regions_of(images))).to(self.device))
+            memory = self.model.remember(self._wholes(self.regions_of(images)))
             for k in range(len(images)):
                 rows = torch.full((len(sentences),), k, device=self.device)
-                log_y = self.model.logits(self.model(memory.select(rows), spoken.inputs, spoken.lengths)).log_softmax(
-                    -1
-                )
-                chosen = log_y.gather(2, spoken.targets.clamp(min=0)[..., None])[..., 0]
-                means = chosen.masked_fill(~counted, 0).sum(1) / counted.sum(1)
+                outputs = self.model(memory.select(rows), spoken.inputs, spoken.lengths)  # (W, E)
+                log_y = self.model.log_likelihoods(outputs, spoken.targets[written].clamp(min=0))
+                total = torch.zeros(counted.shape, device=self.device)
+                total[written] = log_y
+                means = total.masked_fill(~counted, 0).sum(1) / counted.sum(1)
                 found[k] = means.exp().cpu().numpy()
         return found
 
@@ -213,9 +250,8 @@ class Captioner(SavedModel):
         found = self.regions(image, boxes)
         if boxes is None:
             return self.describe_many([found], regions, speech)[0]
-        views = [0, *range(len(found) - len(as_boxes(boxes)), len(found))]
-        said = self.say([found], [views], speech)[0]
-        return _description(found, views, said, range(1, len(views)), self._seen([found])[0])
+        own = list(range(len(found) - len(as_boxes(boxes)), len(found)))
+        return self._described([found], [own], speech, lambda r, said: range(len(own)))[0]
 
     def describe_many(
         self, images: Sequence[Image], regions: int = 8, speech: SpeechSettings | None = None
@@ -224,29 +260,87 @@ class Captioner(SavedModel):
         if arguments.a_number(regions, "regions") < 0:
             raise SettingsError(f"regions is {regions}; ask for 0 or more")
         found = self.regions_of(images)
-        views = [list(range(len(r))) if regions else [0] for r in found]
+        views = [list(range(1, len(r))) if regions else [] for r in found]
+
+        def choose(r: Regions, said: Sequence[Sequence[Written]]) -> list[int]:
+            scores = np.array([0.0, *(math.exp(of_view[0][1].score) for of_view in said)])
+            chosen = telling(r, ["", *(of_view[0][0] for of_view in said)], scores, regions) if regions else []
+            return [i - 1 for i in chosen]
+
+        return self._described(found, views, speech, choose)
+
+    def _described(
+        self,
+        found: Sequence[Regions],
+        views: Sequence[Sequence[int]],
+        speech: SpeechSettings | None,
+        choose: Callable[[Regions, Sequence[Sequence[Written]]], Sequence[int]],
+    ) -> list[Description]:
+        """Captions, and phrases of those views that ``choose`` takes by their phrases."""
+        speech, assessor = speech or self.speech, self._assessor(found)
+        if assessor.aligner is None:
+            found = [self._narrow(r) for r in found]
+        terms, names = frozenset(self.vocabulary.terms), assessor.names
+        sees = [() if names is None else seen(r, names, terms) for r in found]
+        captions = self._candidates(found, sees, speech)
+        said = self.say(found, views, speech)
+        chosen = [list(choose(r, of_image)) for r, of_image in zip(found, said, strict=True)]
+        regions = [[(of[i], own[i]) for i in took] for of, own, took in zip(views, said, chosen, strict=True)]
+        features = assessor.features(
+            found,
+            [[0] * len(own) + [view for view, _ in of] for own, of in zip(captions, regions, strict=True)],
+            [
+                [(text, s.score) for text, s in (*own, *(texts[0] for _, texts in of))]
+                for own, of in zip(captions, regions, strict=True)
+            ],
+        )
+
+        def likely(r: Regions, view: int, confidence: float) -> tuple[Seen, ...]:
+            least = SURE_PHRASE if view else SURE
+            return () if names is None or confidence >= least else seen(r, names, terms, view, LIKELY, FEW)
+
         described = []
-        both = zip(self.say(found, views, speech), self._seen(found), strict=True)
-        for r, of_image, (said, names) in zip(found, views, both, strict=True):
-            chosen: list[int] = []
-            if regions:
-                scores = np.array([math.exp(of_view[0][1].score) for of_view in said])
-                chosen = telling(r, [of_view[0][0] for of_view in said], scores, regions)
-            described.append(_description(r, of_image, said, chosen, names))
+        for r, own, of, there, known in zip(found, captions, regions, features, sees, strict=True):
+            if speech.method == "beam":
+                order = np.argsort(-CHOICE(there[: len(own)]), kind="stable").tolist()
+            else:
+                order = list(range(len(own)))
+            sure = float(CAPTION.probability(there[order[:1]])[0])
+            told = []
+            for (view, texts), c in zip(of, PHRASE.probability(there[len(own) :]).tolist(), strict=True):
+                both = tuple(text for text, _ in texts)
+                score = math.exp(texts[0][1].score)
+                told.append(DescribedRegion(both[0], r.box(view), score, both, c, likely(r, view, c)))
+            best = [own[i] for i in order[: speech.count]]
+            texts, size = tuple(text for text, _ in best), (r.width, r.height)
+            score = math.exp(best[0][1].score)
+            described.append(
+                Description(texts[0], score, texts, tuple(told), *size, r.key, known, sure, likely(r, 0, sure))
+            )
         return described
 
-    def _seen(self, regions: Sequence[Regions]) -> list[tuple[Seen, ...]]:
+    def _candidates(
+        self, regions: Sequence[Regions], sees: Sequence[Sequence[Seen]], speech: SpeechSettings
+    ) -> list[list[Written]]:
+        """Captions of each image to choose from."""
+        if speech.method != "beam" or self._prompted is None:
+            return [of_image[0] for of_image in self.say(regions, speech=speech)]
+        return self._prompted.candidates([self._narrow(r) for r in regions], sees, speech)
+
+    @cached_property
+    def _prompted(self) -> Prompted | None:
         names = load_class_names(self.region_settings.of_first)
-        if names is None or names.widths != (self.model.settings.vector_dim,):
-            return [()] * len(regions)
-        return seen([self._checked(r) for r in regions], names, frozenset(self.vocabulary.terms))
+        return Prompted.of(self.model, self.vocabulary, names) if names else None
+
+    def _wholes(self, regions: Sequence[Regions]) -> Views:
+        return Views.whole(collate([self._narrow(r) for r in regions])).to(self.device)
 
     def say(
         self,
         regions: Sequence[Regions],
         views: Sequence[Sequence[int]] | None = None,
         speech: SpeechSettings | None = None,
-    ) -> list[list[list[tuple[str, Sentence]]]]:
+    ) -> list[list[list[Written]]]:
         """Sentences about any regions of several images, written together.
 
         Parameters
@@ -263,11 +357,13 @@ class Captioner(SavedModel):
         """
         if not len(regions):
             return []
+        if views is not None and not any(map(len, views)):
+            return [[] for _ in regions]
         speech = speech or self.speech
         views = [[0]] * len(regions) if views is None else views
         image = torch.tensor([i for i, of_image in enumerate(views) for _ in of_image], dtype=torch.int64)
         focus = torch.tensor([j for of_image in views for j in of_image], dtype=torch.int64)
-        wanted = Views(collate([self._checked(r) for r in regions]), image, focus)
+        wanted = Views(collate([self._narrow(r) for r in regions]), image, focus)
         repeatable = torch.from_numpy(self.vocabulary.repeatable()).to(self.device)
         written: list[list[Sentence]] = []
         for start in range(0, len(wanted), _VIEWS):
@@ -275,20 +371,6 @@ class Captioner(SavedModel):
             written += generate(self.model, part, speech, repeatable)
         texts = iter([[(self.vocabulary.sentence(s.words), s) for s in sentences] for sentences in written])
         return [[next(texts) for _ in of_image] for of_image in views]
-
-
-def _description(
-    regions: Regions,
-    views: Sequence[int],
-    said: Sequence[Sequence[tuple[str, Sentence]]],
-    chosen: Sequence[int],
-    names: tuple[Seen, ...],
-) -> Description:
-    """The first view is the caption's; of the others those ``chosen`` by their place among the views."""
-    texts = [tuple(text for text, _ in of_view) for of_view in said]
-    scores = [math.exp(of_view[0][1].score) for of_view in said]
-    told = tuple(DescribedRegion(texts[i][0], regions.box(views[i]), scores[i], texts[i]) for i in chosen)
-    return Description(texts[0][0], scores[0], texts[0], told, regions.width, regions.height, regions.key, names)
 
 
 def _boxes(boxes: BoxesLike, pixels: np.ndarray, key: str) -> np.ndarray:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from phrasebox.boxes import covers_image, iou
-from phrasebox.captioner.seen import Seen
+from phrasebox.captioner.confidence import SURE, SURE_PHRASE
+from phrasebox.captioner.seen import Seen, in_words
 from phrasebox.io import detections, notebook
 from phrasebox.text.english import is_content
 from phrasebox.text.words import words
@@ -29,12 +30,33 @@ class DescribedRegion:
         Probability of the phrase for a region, as the geometric mean over its words, in [0, 1].
     captions : tuple of str
         All phrases that were asked for, the first is ``text``.
+    confidence : float or None
+        How likely the phrase names the right thing, in [0, 1]; None for descriptions of version 0.1.
+    likely : tuple of Seen
+        What the backbones' classifiers see in the region where the phrase is not `sure`.
     """
 
     text: str
     box: Box
     score: float
     captions: tuple[str, ...] = ()
+    confidence: float | None = None
+    likely: tuple[Seen, ...] = ()
+
+    @property
+    def sure(self) -> bool:
+        """Whether the confidence is at least `phrasebox.captioner.confidence.SURE_PHRASE`."""
+        return self.confidence is None or self.confidence >= SURE_PHRASE
+
+    @property
+    def certainty(self) -> float:
+        """The confidence; the score where there is none."""
+        return self.score if self.confidence is None else self.confidence
+
+    @property
+    def shown(self) -> str:
+        """The phrase, or what is likely there."""
+        return self.text if self.sure else in_words(self.likely)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +76,11 @@ class Description(detections.Detected):
     width, height : int
         Pixels that the boxes refer to.
     seen : tuple of Seen
-        What the backbone's classifier sees, from the likeliest; empty without a classifier that has names.
+        What the backbones' classifiers see, from the likeliest; empty without a classifier that has names.
+    confidence : float or None
+        How likely the caption names the right thing, in [0, 1]; None for descriptions of version 0.1.
+    likely : tuple of Seen
+        As ``seen``, with smaller shares too, where the caption is not `sure`.
     """
 
     caption: str
@@ -65,6 +91,23 @@ class Description(detections.Detected):
     height: int
     key: str = ""
     seen: tuple[Seen, ...] = ()
+    confidence: float | None = None
+    likely: tuple[Seen, ...] = ()
+
+    @property
+    def sure(self) -> bool:
+        """Whether the confidence is at least `phrasebox.captioner.confidence.SURE`."""
+        return self.confidence is None or self.confidence >= SURE
+
+    @property
+    def certainty(self) -> float:
+        """The confidence; the score where there is none."""
+        return self.score if self.confidence is None else self.confidence
+
+    @property
+    def shown(self) -> str:
+        """The caption, or what is likely there."""
+        return self.caption if self.sure else in_words(self.likely)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``json.dumps``."""
@@ -75,44 +118,64 @@ class Description(detections.Detected):
             "caption": self.caption,
             "score": round(self.score, 4),
             "captions": list(self.captions),
+            **_certainty(self),
             "regions": [
                 {
                     "text": region.text,
                     "box": [round(x, 2) for x in region.box],
                     "score": round(region.score, 4),
                     "captions": list(region.captions),
+                    **_certainty(region),
                 }
                 for region in self.regions
             ],
-            "seen": [{"name": s.name, "share": round(s.share, 4), "known": s.known} for s in self.seen],
+            "seen": _rows(self.seen),
         }
 
     def _detections(self) -> Iterator[detections.Detection]:
         for region in self.regions:
             x1, y1, x2, y2 = region.box
-            yield detections.Detection(region.text, (x1, y1, x2, y2), region.score, {})
+            yield detections.Detection(region.shown, (x1, y1, x2, y2), region.certainty, {})
 
     def _frame(self) -> tuple[str, int, int]:
-        return self.caption, self.width, self.height
+        return self.shown, self.width, self.height
 
     def __repr__(self) -> str:
-        return f"Description({self.caption!r}, {len(self.regions)} regions, score {self.score:.3f}, key={self.key!r})"
+        return f"Description({self.shown!r}, {len(self.regions)} regions, score {self.score:.3f}, key={self.key!r})"
 
     def _repr_html_(self) -> str:
         boxes = ((i, tuple(region.box)) for i, region in enumerate(self.regions))
-        told = ((region.text, f"{region.score:.2f}") for region in self.regions)
+        told = ((region.shown, f"{region.certainty:.2f}") for region in self.regions)
         drawn = notebook.picture(self.key, self.width, self.height, boxes)
-        return notebook.block(self.caption, drawn, notebook.legend(told))
+        return notebook.block(self.shown, drawn, notebook.legend(told))
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Description:
         """What `to_json` wrote."""
         regions = tuple(
-            DescribedRegion(r["text"], Box(*r["box"]), r["score"], tuple(r["captions"])) for r in values["regions"]
+            DescribedRegion(
+                r["text"], Box(*r["box"]), r["score"], tuple(r["captions"]), r.get("confidence"), _seen(r, "likely")
+            )
+            for r in values["regions"]
         )
         size = values["width"], values["height"]
-        seen = tuple(Seen(**s) for s in values.get("seen", ()))  # 0.1 wrote none
-        return cls(values["caption"], values["score"], tuple(values["captions"]), regions, *size, values["image"], seen)
+        return cls(
+            values["caption"], values["score"], tuple(values["captions"]), regions, *size, values["image"],
+            _seen(values, "seen"), values.get("confidence"), _seen(values, "likely"),
+        )  # fmt: skip
+
+
+def _certainty(told: Description | DescribedRegion) -> dict[str, Any]:
+    confidence = None if told.confidence is None else round(told.confidence, 4)
+    return {"confidence": confidence, "sure": told.sure, "shown": told.shown, "likely": _rows(told.likely)}
+
+
+def _rows(seen: Sequence[Seen]) -> list[dict[str, Any]]:
+    return [{"name": s.name, "share": round(s.share, 4), "known": s.known} for s in seen]
+
+
+def _seen(values: Mapping[str, Any], name: str) -> tuple[Seen, ...]:
+    return tuple(Seen(**s) for s in values.get(name, ()))  # 0.1 wrote none
 
 
 def telling(regions: Regions, phrases: Sequence[str], scores: np.ndarray, count: int) -> list[int]:

@@ -19,6 +19,10 @@ _REPEATS = ((1, 0), (2, 0), (3, 0), (4, 0), (2, 1), (3, 1), (4, 1))
 """Words of a phrase, and words between, that it is not said twice with: ``a man a man``, ``a man and a man``."""
 
 
+WANTED = 12.0
+"""Bonus of a wanted word: more than it costs to say an unlikely one, so that nearly every sentence has it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """A written sentence.
@@ -41,7 +45,14 @@ class Sentence:
 
 
 @torch.inference_mode()
-def generate(model: CaptionerModel, views: Views, speech: SpeechSettings, repeatable: Tensor) -> list[list[Sentence]]:
+def generate(
+    model: CaptionerModel,
+    views: Views,
+    speech: SpeechSettings,
+    repeatable: Tensor,
+    wanted: Tensor | None = None,
+    silent: Tensor | None = None,
+) -> list[list[Sentence]]:
     """Distinct sentences about every view, the best first; at least one, fewer than asked for where there are no more.
 
     A view's sentences do not depend on the views beside it: drawing uses the same random numbers for each.
@@ -52,6 +63,11 @@ def generate(model: CaptionerModel, views: Views, speech: SpeechSettings, repeat
         On the model's device.
     repeatable : (V,) bool
         Words that may stand twice in a row (`Vocabulary.repeatable`).
+    wanted : (N, K) int64, optional
+        For beam search: words of which each view's sentence is to have one, END for none. It has one unless another
+        sentence is `WANTED` more probable.
+    silent : (V,) bool, optional
+        Words that are written where they are wanted only.
 
     Returns
     -------
@@ -60,7 +76,9 @@ def generate(model: CaptionerModel, views: Views, speech: SpeechSettings, repeat
     """
     memory = model.remember(views)
     if speech.method == "beam":
-        return _beam(model, memory, speech, repeatable)
+        return _beam(
+            model, memory, speech, repeatable, None if wanted is None else _Wish.of(wanted, speech.beam, silent)
+        )
     if speech.method == "greedy":
         words, probabilities = walk(model, memory, 1, speech.max_length, _likeliest, repeatable)
         return _distinct(words, probabilities, 1)
@@ -99,9 +117,9 @@ def walk(
     log_probabilities : (N * beams, T)
         Log-probability of every word, END once included; 0 behind it.
     """
-    rows = len(memory.focus) * beams
-    device = memory.focus.device
-    state, last = model.start(memory, beams), torch.full((rows,), START, device=device)
+    memory, device = memory.seated(beams), memory.focus.device
+    rows, state = len(memory), model.start(memory)
+    last = torch.full((rows,), START, device=device)
     words = torch.empty(rows, 0, dtype=torch.int64, device=device)
     found: list[Tensor] = []
     done = torch.zeros(rows, dtype=torch.bool, device=device)
@@ -117,23 +135,34 @@ def walk(
     return words, torch.stack(found, 1)
 
 
-def _beam(model: CaptionerModel, memory: Memory, speech: SpeechSettings, repeatable: Tensor) -> list[list[Sentence]]:
-    """Follow the ``beam`` most probable beginnings of every view at once; a view is put away when it is done."""
-    count, k, device = len(memory.focus), speech.beam, memory.focus.device
+def _beam(
+    model: CaptionerModel, memory: Memory, speech: SpeechSettings, repeatable: Tensor, wish: _Wish | None = None
+) -> list[list[Sentence]]:
+    """Follow the ``beam`` most probable beginnings of every view at once; a view is put away when it is done.
+
+    A wanted word adds `WANTED` to the log-probability of the first sentence that has it (a soft form of constrained
+    beam search; Anderson et al., EMNLP 2017).
+    """
+    count, k, device = len(memory), speech.beam, memory.focus.device
     found: list[list[Sentence]] = [[] for _ in range(count)]
     view = torch.arange(count, device=device)  # which view each group of beams is about
-    state = model.start(memory, k)
+    seated = memory.seated(k)
+    state = model.start(seated)
     last = torch.full((count * k,), START, device=device)
     words = torch.empty(count * k, 0, dtype=torch.int64, device=device)
     total = torch.full((count, k), -math.inf, device=device, dtype=memory.focus.dtype)
     total[:, 0] = 0  # all beams begin alike; one of them is enough
     ended = torch.full((count, k), -math.inf, device=device, dtype=memory.focus.dtype)  # scores of finished sentences
+    asked = [set[int]()] * count if wish is None else [set(of) - {END} for of in wish.words[::k].tolist()]
     for step in range(speech.max_length + 1):
-        logits, state = model.step(memory, last, state)
+        logits, state = model.step(seated, last, state)
         logits = _allowed(logits, words, repeatable, last=step == speech.max_length)
+        logits = logits if wish is None else wish.heard(logits)
+        norm = logits.logsumexp(-1, keepdim=True)
+        logits = logits if wish is None else wish.added(logits)
         # Of the 2 k best of a beam at most one ends it, so k of the 2 k best of all go on.
         best, choice = logits.topk(min(2 * k, logits.shape[1]))  # (N * k, 2 k)
-        best = (best - logits.logsumexp(-1, keepdim=True)).view(len(view), k, -1) + total[..., None]
+        best = (best - norm).view(len(view), k, -1) + total[..., None]
         score, place = best.flatten(1).topk(2 * k)  # (N, 2 k)
         beam, word = place // best.shape[2], choice.view(len(view), -1).gather(1, place)
         rows = beam + k * torch.arange(len(view), device=device)[:, None]  # (N, 2 k)
@@ -141,22 +170,81 @@ def _beam(model: CaptionerModel, memory: Memory, speech: SpeechSettings, repeata
         length = (step + 1) ** speech.length_power
         for n, i in ends.nonzero().tolist():
             spoken = words[rows[n, i]].tolist()
-            found[int(view[n])].append(Sentence(tuple(spoken), float(score[n, i])))
+            gained = 0.0 if wish is None else float(wish.gained(rows[n, i]))
+            found[int(view[n])].append(Sentence(tuple(spoken), float(score[n, i]) - gained))
         ended = torch.cat([ended, (score / length).masked_fill(~ends, -math.inf)], 1).topk(k).values
         total, going = score.masked_fill(word == END, -math.inf).topk(k)  # (N, k)
         # Log-probabilities only fall, so no open sentence can get past its present sum over the longest length.
         hope = total[:, 0] / (speech.max_length + 1) ** speech.length_power
+        if wish is not None:
+            hope = hope + wish.left(rows.gather(1, going))
         keep = (hope > ended[:, speech.count - 1]).nonzero()[:, 0]
         if not len(keep):
             break
         rows = rows.gather(1, going)[keep].flatten()
         last = word.gather(1, going)[keep].flatten()
+        wish = None if wish is None else wish.after(rows, last)
         words, state = torch.cat([words[rows], last[:, None]], 1), select(state, rows)
         if len(keep) < len(view):
             memory, view, total, ended = memory.select(keep), view[keep], total[keep], ended[keep]
-    for sentences in found:
-        sentences.sort(key=lambda s: -s.log_probability / (len(s.words) + 1) ** speech.length_power)
+            seated = memory.seated(k)
+    for i, sentences in enumerate(found):
+
+        def rank(s: Sentence, asked: set[int] = asked[i]) -> float:
+            bonus = WANTED if asked.intersection(s.words) else 0.0
+            return -(s.log_probability + bonus) / (len(s.words) + 1) ** speech.length_power
+
+        sentences.sort(key=rank)
     return [sentences[: speech.count] for sentences in found]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Wish:
+    """Words that the open sentences of a beam search are to have.
+
+    Attributes
+    ----------
+    words : (rows, K) int64
+        END for none.
+    open : (rows,) bool
+        Whether none of them was said yet.
+    silent : (V,) bool or None
+        Words that nobody else may say.
+    """
+
+    words: Tensor
+    open: Tensor
+    silent: Tensor | None = None
+
+    @classmethod
+    def of(cls, wanted: Tensor, beams: int, silent: Tensor | None = None) -> _Wish:
+        rows = wanted.repeat_interleave(beams, 0)
+        return cls(rows, (rows != END).any(1), silent)
+
+    def heard(self, logits: Tensor) -> Tensor:
+        """The logits (rows, V) without the silent words that a row does not want."""
+        if self.silent is None:
+            return logits
+        barred = self.silent.expand_as(logits).scatter(1, self.words, False)
+        return logits.masked_fill(barred, -math.inf)
+
+    def added(self, logits: Tensor) -> Tensor:
+        """The logits (rows, V) with the bonus."""
+        bonus = (WANTED * (self.open[:, None] & (self.words != END))).to(logits.dtype)
+        return logits + torch.zeros_like(logits).scatter_reduce(1, self.words, bonus, "amax")
+
+    def gained(self, row: Tensor) -> Tensor:
+        """What a sentence that continues a row has got; a wanted word is never its last, END is."""
+        return WANTED * (~self.open[row] & (self.words[row] != END).any(-1))
+
+    def left(self, rows: Tensor) -> Tensor:
+        """(N,) the most that any of the rows (N, k) may still get."""
+        return WANTED * self.open[rows].any(1)
+
+    def after(self, rows: Tensor, last: Tensor) -> _Wish:
+        """Of the sentences that continue ``rows`` with the words ``last``."""
+        said = (self.words[rows] == last[:, None]).any(1)
+        return _Wish(self.words[rows], self.open[rows] & ~said, self.silent)
 
 
 def _allowed(logits: Tensor, words: Tensor, repeatable: Tensor, last: bool) -> Tensor:

@@ -12,7 +12,7 @@ from phrasebox.captioner.generate import walk
 from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.targets import IGNORED, Spoken, Views
 from phrasebox.evaluate.caption_metrics import CiderD
-from phrasebox.text.vocabulary import END, FIRST, START, Vocabulary
+from phrasebox.text.vocabulary import END, START, Vocabulary
 
 DRAWS = 5
 """Sentences sampled for each image; the baseline of each is the mean reward of the others."""
@@ -33,15 +33,13 @@ def cross_entropy(
     smoothing : float
         Label smoothing: this much of the target probability is spread evenly over all words that can be written.
     """
-    outputs = model(memory, spoken.inputs, spoken.lengths)  # (N, T, E)
-    counted = spoken.targets != IGNORED
-    logits = model.logits(outputs[counted]).float()  # (W, V)
-    log_y = logits.log_softmax(-1)
-    loss = -log_y.gather(1, spoken.targets[counted][:, None])[:, 0]  # (W,)
-    if smoothing:
-        spread = (log_y[:, END] + log_y[:, FIRST:].sum(1)) / (log_y.shape[1] - FIRST + 1)
-        loss = (1 - smoothing) * loss - smoothing * spread
-    return (loss * weight[:, None].expand_as(counted)[counted]).sum() / max(total, 1e-9)
+    outputs = model(memory, spoken.inputs, spoken.lengths)  # (W, E)
+    steps = torch.arange(spoken.targets.shape[1], device=outputs.device)
+    targets = spoken.targets[spoken.lengths[:, None] > steps]  # (W,)
+    known = targets != IGNORED
+    shares = weight.repeat_interleave(spoken.lengths)[known]
+    log_y = model.log_likelihoods(outputs[known], targets[known], smoothing)
+    return -(log_y * shares).sum() / max(total, 1e-9)
 
 
 class Critic:
@@ -99,9 +97,8 @@ def self_critical(
     rows = torch.arange(len(views), device=words.device).repeat_interleave(DRAWS)
     inputs = torch.cat([torch.full_like(words[:, :1], START), words[:, :-1]], 1)
     counted = torch.cat([torch.ones_like(words[:, :1], dtype=torch.bool), (words[:, :-1] != END)], 1)
-    outputs = model(model.remember(views).select(rows), inputs, counted.sum(1))
-    log_y = model.logits(outputs[counted]).float().log_softmax(-1)  # (W, V)
-    chosen = log_y.gather(1, words[counted][:, None])[:, 0]
+    outputs = model(model.remember(views).select(rows), inputs, counted.sum(1))  # (W, E)
+    chosen = model.log_likelihoods(outputs, words[counted])
     share = advantage[:, None].expand_as(counted)[counted]
     part = len(views) / total
     return -(chosen * share).sum() / len(words) * part, float(rewards.mean()) * part

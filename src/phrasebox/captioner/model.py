@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from phrasebox.captioner.decoders import Memory, RecurrentDecoder, State
+from phrasebox.captioner.decoders import Attended, Memory, RecurrentDecoder, State
 from phrasebox.captioner.settings import ModelSettings
 from phrasebox.captioner.targets import Views
 from phrasebox.text.vocabulary import FIRST, UNKNOWN
@@ -47,43 +47,66 @@ class CaptionerModel(nn.Module):
 
     def remember(self, views: Views) -> Memory:
         """Encode each view: its own vector and, with attention, the regions inside it."""
-        rows = torch.arange(len(views), device=views.image.device)
         own = self.image_dropout(self._standard(views.regions.vectors[views.image, views.focus]))  # (N, D)
         attention = self.decoder.attention
         if attention is None:
             return Memory(torch.cat([own, views.frame()], 1) if self.settings.placed else own)
-        tokens = self.regions(self.image_dropout(self._standard(views.regions.vectors)))[views.image]  # (N, R, d)
-        focus = self.focus(own)
+        tokens = self.regions(self.image_dropout(self._standard(views.regions.vectors)))  # (B, R, d)
+        focus, places, maps = self.focus(own), None, None
         if self.place is not None and self.frame is not None:
             places, frame = views.places()
-            tokens, focus = tokens + self.place(places), focus + self.frame(frame)
-        tokens = torch.cat([focus[:, None], tokens], 1)  # (N, 1 + R, d)
-        mask = torch.cat([rows[:, None] >= 0, views.visible()], 1)
-        return Memory(own, *attention.read(tokens), mask)
+            tokens, focus = tokens + self.place.bias, focus + self.frame(frame)
+            maps = attention.of_places(self.place.weight)
+        of_views = [part[:, :, 0] for part in attention.read(focus[:, None])]
+        attended = Attended(*attention.read(tokens), *of_views, views.visible(), views.image, places, maps)
+        return Memory(own, attended)
 
     def _standard(self, vectors: Tensor) -> Tensor:
         return (vectors - self.shift) / self.scale
 
     def forward(self, memory: Memory, inputs: Tensor, lengths: Tensor) -> Tensor:
-        """Outputs (N, T, E) after each of the first ``lengths`` (N,) inputs (N, T); `logits` maps them to words."""
-        return self.dropout(self.decoder(memory, self.dropout(self.embedding(inputs)), lengths))
+        """Outputs (W, E) after the first ``lengths`` (N,) inputs (N, T) of each sentence, one after another.
+
+        `logits` maps them to words.
+        """
+        words = inputs[lengths[:, None] > torch.arange(inputs.shape[1], device=inputs.device)]  # (W,)
+        return self.dropout(self.decoder(memory, self.dropout(self.embedding(words)), lengths))
 
     def compile_parts(self) -> None:
         """Compile the projection of regions; the decoder's loop has another length each time and is not compiled."""
         if self.settings.attention:
             self.regions.compile(dynamic=True)
 
-    def start(self, memory: Memory, beams: int = 1) -> State:
-        """The state before the first word, for ``beams`` sentences a view."""
-        return self.decoder.start(memory, beams)
+    def start(self, memory: Memory) -> State:
+        """The state before the first word."""
+        return self.decoder.start(memory)
 
     def step(self, memory: Memory, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-        """Logits (N * beams, V) of the word after ``inputs`` (N * beams,), and the next state."""
+        """Logits (N, V) of the word after ``inputs`` (N,), and the next state; the memory is `Memory.seated`."""
         out, state = self.decoder.step(memory, self.embedding(inputs), state)
         return self.logits(out), state
 
     def logits(self, outputs: Tensor) -> Tensor:
         """Y = W_oh h + b_o (..., V); minus infinity for UNKNOWN and START, which are never written."""
-        y = F.linear(outputs, self.embedding.weight if self.output is None else self.output, self.bias)
-        y[..., UNKNOWN:FIRST] = -math.inf
-        return y
+        return F.linear(outputs, *self._reading())
+
+    def _reading(self) -> tuple[Tensor, Tensor]:
+        """W_oh and b_o, minus infinity for what is never written."""
+        barred = torch.zeros_like(self.bias, dtype=torch.bool)
+        barred[UNKNOWN:FIRST] = True
+        return self.embedding.weight if self.output is None else self.output, self.bias.masked_fill(barred, -math.inf)
+
+    def log_likelihoods(self, outputs: Tensor, words: Tensor, smoothing: float = 0.0) -> Tensor:
+        """Log y of one word (W,) after each of the outputs (W, E), less the share ``smoothing`` of it for the mean.
+
+        The mean is that of log y over all words that can be written; it needs no table of them: the mean of the logits
+        is a linear map of the output as well.
+        """
+        weight, bias = self._reading()
+        total = F.linear(outputs, weight, bias).float().logsumexp(-1)  # (W,)
+        found = (outputs * weight[words]).sum(-1) + bias[words]
+        if smoothing:
+            written = bias.isfinite()
+            mean = outputs @ weight[written].mean(0) + bias[written].mean()
+            found = (1 - smoothing) * found + smoothing * mean
+        return found.float() - total

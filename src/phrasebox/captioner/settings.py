@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -12,6 +14,8 @@ from phrasebox.io.settings import DERIVED, PRESET_NAMES, preset_table, settings,
 
 NAME = "captioner"
 "Default name of a captioner in a workspace."
+BUILT_IN = Path(str(resources.files("phrasebox") / "pretrained" / "captioner"))
+"Folder of the captioner that comes with the package."
 Decoder = Literal["rnn", "lstm", "gru"]
 Method = Literal["beam", "greedy", "sample"]
 
@@ -72,8 +76,8 @@ class TrainSettings:
     "Largest learning rate; it rises over the warm-up steps and falls as a cosine to a hundredth."
     batch: Annotated[int, Field(ge=1)] = 32
     "Images a step, of all processes together, with all their captions and phrases."
-    epochs: Annotated[int, Field(ge=1)] = 9
-    "Passes of cross-entropy over all sentences."
+    epochs: Annotated[int, Field(ge=0)] = 9
+    "Passes of cross-entropy over all sentences; 0 for self-critical training alone, of a model to start from."
     reward_epochs: Annotated[int, Field(ge=0)] = 1
     "Passes of self-critical training on CIDEr-D after them."
     reward_lr: Annotated[float, Field(gt=0)] = 1e-4
@@ -96,6 +100,8 @@ class TrainSettings:
     "Seed of everything random in training."
 
     def __post_init__(self) -> None:
+        if not self.epochs + self.reward_epochs:
+            raise SettingsError("epochs and reward_epochs are both 0; train for at least one")
         if self.reward_epochs and self.data == "regions":
             raise SettingsError("reward_epochs needs images with whole captions; set it to 0 with data 'regions'")
 

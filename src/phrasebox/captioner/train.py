@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from phrasebox.aligner.settings import WARMING
 from phrasebox.captioner.corpus import MAX_WORDS, Corpus
 from phrasebox.captioner.generate import generate
 from phrasebox.captioner.losses import Critic, cross_entropy, self_critical
@@ -62,8 +63,8 @@ class CaptionEpoch(Epoch):
 
     @property
     def figures(self) -> str:
-        """Validation CIDEr-D in percent, as tables give it, and what was trained on."""
-        known = {"val CIDEr-D": 100 * self.cider, "training CIDEr-D": 100 * self.reward}
+        """CIDEr-D on the validation images in percent, as tables give it, and of sampled training captions."""
+        known = {"CIDEr-D": 100 * self.cider, "training CIDEr-D": 100 * self.reward}
         parts = [f"{name} {value:.1f}" for name, value in known.items() if not math.isnan(value)]
         return ", ".join(parts + ([] if math.isnan(self.loss) else [f"loss {self.loss:.3f}"]))
 
@@ -84,6 +85,7 @@ def train(
     device: str = "cpu",
     report: Callable[[CaptionEpoch], object] = lambda epoch: None,
     execution: Execution = PLAIN,
+    begin: Begin | None = None,
 ) -> TrainedCaptioner:
     """Learn to describe views from sentences about them.
 
@@ -97,6 +99,8 @@ def train(
         As `phrasebox.training.loop.fit`.
     execution : Execution
         How it is computed.
+    begin : Begin, optional
+        What to train instead of random weights.
 
     Raises
     ------
@@ -105,9 +109,27 @@ def train(
     ModelError
         As `phrasebox.training.loop.fit`.
     """
-    task = CaptionTask(corpus, validation, model_settings, settings, device, execution)
+    task = CaptionTask(corpus, validation, model_settings, settings, device, execution, begin)
     trained = fit(task, folder, report)
     return TrainedCaptioner(trained.model, trained.history, trained.best, task.vocabulary)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Begin:
+    """A captioner to start from, which has all words that are to be learned.
+
+    Attributes
+    ----------
+    model : CaptionerModel
+        It is not changed.
+    vocabulary : Vocabulary
+    id : str
+        A hash of the weights.
+    """
+
+    model: CaptionerModel
+    vocabulary: Vocabulary
+    id: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,27 +181,38 @@ class CaptionTask(Task[CaptionerModel, CaptionEpoch, Batch, RegionBatch]):
         settings: TrainSettings,
         device: str = "cpu",
         execution: Execution = PLAIN,
+        begin: Begin | None = None,
     ) -> None:
         if not len(corpus):
             raise DataError("no training image has regions and a caption or a phrase; import some, then run regions")
-        self.vocabulary = corpus.vocabulary(settings.min_count)
+        self.vocabulary = begin.vocabulary if begin else corpus.vocabulary(settings.min_count)
         if not self.vocabulary.terms:
             raise DataError(f"no word of the training sentences occurs {settings.min_count} times; lower --min-count")
         self.corpus, self.settings, self.device, self.execution = corpus, settings, device, execution
+        steps = settings.epochs * math.ceil(len(corpus) / settings.batch)
         self.phases = (
-            Phase("words", settings.epochs, settings.lr, settings.warmup),
+            Phase("words", settings.epochs, settings.lr, min(settings.warmup, int(WARMING * steps))),
             Phase("reward", settings.reward_epochs, settings.reward_lr),
         )
         self._identity = json.dumps(
-            [asdict(model_settings), asdict(settings), fingerprint(corpus), *execution.identity]
+            [
+                asdict(model_settings),
+                asdict(settings),
+                fingerprint(corpus),
+                *execution.identity,
+                *([begin.id] if begin else []),
+            ]
         )
         torch.manual_seed(settings.seed)
         self.model = CaptionerModel(model_settings, len(self.vocabulary), settings.dropout)
-        _standardise(self.model, corpus)
+        if begin:
+            self.model.load_state_dict(begin.model.state_dict())
+        else:
+            _standardise(self.model, corpus)
         self.model.to(device)
         self.scaler = execution.scaler(device)
         self.critic = Critic(self.vocabulary, corpus.references()) if settings.reward_epochs else None
-        self._judge = _Judge(validation) if validation is not None and len(validation) else None
+        self._judge = Judge(validation) if validation is not None and len(validation) else None
         self._repeatable = torch.from_numpy(self.vocabulary.repeatable()).to(device)
         self._words = [self.vocabulary.encode(text) for text in corpus.texts]
         self._targets = count_targets(self._words, MAX_WORDS)
@@ -274,20 +307,21 @@ class CaptionTask(Task[CaptionerModel, CaptionEpoch, Batch, RegionBatch]):
         """Measure CIDEr-D on the validation images."""
         cider, warning = math.nan, ""
         if self._judge is not None:
-            cider, warning = self._judge(model, self.vocabulary, self._repeatable)
+            cider, warning = self._judge(model, self.vocabulary)
         loss, reward = figures
         return CaptionEpoch(**common, loss=loss, reward=reward, cider=cider, warning=warning)
 
 
-class _Judge:
+class Judge:
     """CIDEr-D of greedy sentences about validation images."""
 
     def __init__(self, corpus: Corpus) -> None:
         self.regions = corpus.regions
         self.scorer = CiderD([[ptb_tokens(text) for text in of_image] for of_image in corpus.references()])
 
-    def __call__(self, model: CaptionerModel, vocabulary: Vocabulary, repeatable: Tensor) -> tuple[float, str]:
+    def __call__(self, model: CaptionerModel, vocabulary: Vocabulary) -> tuple[float, str]:
         """The mean over images, and what is wrong with the sentences; blank if nothing is."""
+        repeatable = torch.from_numpy(vocabulary.repeatable()).to(model.bias.device)
         speech = SpeechSettings(method="greedy", max_length=MAX_WORDS)
         texts: list[str] = []
         own = torch.arange(len(self.regions))[distributed.share(len(self.regions))]

@@ -19,11 +19,12 @@ def caption(
     ws: WorkspacePath,
     /,
     *,
-    start: Start = START,
+    values: Start = START,
     model: Annotated[ModelSettings, MODEL] = _MODEL,
     training: Annotated[TrainSettings, TRAINING] = _TRAINING,
     speech: Annotated[SpeechSettings, SPEECH] = _SPEECH,
     execution: Annotated[Execution, COMPUTING] = PLAIN,
+    start: str | None = None,
     name: str = "captioner",
     fresh: bool = False,
     no_val: bool = False,
@@ -33,6 +34,9 @@ def caption(
 
     Parameters
     ----------
+    start
+        Captioner to start from: built-in, nothing (random weights), or a model's folder or hub id. By default the
+        built-in one where it fits the regions and the model settings; it learns the words of your captions.
     name
         Name of the model's folder in the workspace's folder "models".
     fresh
@@ -51,7 +55,7 @@ def caption(
     with together(ws, common) as (opened, common):
         done = job(
             opened.workspace, model, training, speech, name, opened.device, fresh, opened.report, report,
-            execution, no_val,
+            execution, no_val, start,
         )  # fmt: skip
     say(
         common,
@@ -60,6 +64,7 @@ def caption(
             "ingredients": done.ingredients,
             "epochs": done.epochs,
             "new_epochs": done.new,
+            "share": done.share,
             "best": done.best.to_json(),
         },
         f"{done.folder}: best epoch {done.best.epoch + 1} of {done.epochs} ({done.new} new)",

@@ -154,7 +154,7 @@ def _parse_boxes(text: str) -> list[list[float]]:
 
 
 def print_descriptions(described: list[Description]) -> None:
-    """Print one table per image."""
+    """Print one table per image; where the captioner is not sure, what is likely there in place of its sentence."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -164,13 +164,11 @@ def print_descriptions(described: list[Description]) -> None:
         table = Table(title=Text(d.key), title_justify="left")
         table.add_column("region", no_wrap=True)
         table.add_column("text", overflow="fold")
-        table.add_column("score", justify="right")
-        for i, text in enumerate(d.captions):
-            table.add_row("" if i else "whole image", Text(text), "" if i else f"{d.score:.2f}")
-        for region in d.regions:
-            place = " ".join(f"{x:.0f}" for x in region.box)
-            for i, text in enumerate(region.captions):
-                table.add_row("" if i else place, Text(text), "" if i else f"{region.score:.2f}")
+        table.add_column("confidence", justify="right")
+        for told, place in [(d, "whole image"), *((r, " ".join(f"{x:.0f}" for x in r.box)) for r in d.regions)]:
+            sure = "" if told.confidence is None else f"{told.confidence:.2f}"
+            for i, text in enumerate((told.shown, *told.captions[1:]) if told.sure else (told.shown,)):
+                table.add_row("" if i else place, Text(text), "" if i else sure)
         for one in d.seen:
             name = one.name if one.known else f"{one.name}, which the captioner has no word for"
             table.add_row("classifier", Text(name), f"{one.share:.2f}")

@@ -47,24 +47,23 @@ def draw_description(image: np.ndarray | Path, description: Description, *, widt
     -------
     PIL.Image.Image
         The photograph with one labelled box per region; under it the caption, then the phrases in the colours of their
-        boxes, each with its score.
+        boxes, each with its confidence. Where the captioner is not sure, what is likely there stands in their place.
 
     Raises
     ------
     DataError
         If the image is not the one that was described.
     """
-    text = description.caption
+    text = description.shown
     phrases = []
     for region in description.regions:
         text += " · " if phrases else " — "
-        phrases.append(
-            Phrase(region.text, (len(text), len(text) + len(region.text)), region.box, region.score, region.score)
-        )
-        text += region.text
+        shown = region.shown
+        phrases.append(Phrase(shown, (len(text), len(text) + len(shown)), region.box, region.score, region.certainty))
+        text += shown
     size = description.width, description.height
     whole = Regions(np.array([[0, 0, *size]], np.float32), np.ones(1, np.float32), *size)
-    facts = f"caption {number(description.score)}   {len(phrases)} regions"
+    facts = f"caption {number(description.certainty)}   {len(phrases)} regions"
     return draw_phrases(photograph(image, whole), text, tuple(phrases), facts, width)
 
 
@@ -88,10 +87,12 @@ def descriptions_page(described: Iterable[tuple[Path, Description]], out: Path) 
             jpeg = io.BytesIO()
             draw_description(path, description, width=_PAGE_WIDTH).save(jpeg, "JPEG", quality=85)
             code = base64.b64encode(jpeg.getvalue()).decode("ascii")
-            others = "".join(f"<p>{escape(text)}</p>" for text in description.captions[1:])
+            further = description.captions[1:] if description.sure else ()
+            others = "".join(f"<p>{escape(text)}</p>" for text in further)
+            shown = escape(description.shown)
             page.write(
-                f"<article><h2>{escape(description.key)}</h2><p>{escape(description.caption)}</p>{others}"
-                f'<img alt="{escape(description.caption)}" src="data:image/jpeg;base64,{code}"></article>\n'
+                f"<article><h2>{escape(description.key)}</h2><p>{shown}</p>{others}"
+                f'<img alt="{shown}" src="data:image/jpeg;base64,{code}"></article>\n'
             )
             count += 1
         page.write("</body></html>\n")

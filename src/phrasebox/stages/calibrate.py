@@ -82,7 +82,16 @@ def calibrate(ws: Workspace, aligner: Aligner) -> Calibration | None:
 
 
 def fit(features: np.ndarray, right: np.ndarray) -> Calibration:
-    """Logistic regression with a small ridge on standardised features (N, F), by Newton's method."""
+    """A calibration by `logistic` regression."""
+    weights, bias = logistic(features, right)
+    return Calibration(tuple(weights.tolist()), bias)
+
+
+def logistic(features: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, float]:
+    """Weights (F,) and bias of a logistic regression with a small ridge on standardised features (N, F).
+
+    By Newton's method.
+    """
     mean, spread = features.mean(0), features.std(0) + 1e-9
     x = np.c_[(features - mean) / spread, np.ones(len(features))]
     ridge = np.diag([*[_RIDGE] * features.shape[1], 0.0])
@@ -93,4 +102,4 @@ def fit(features: np.ndarray, right: np.ndarray) -> Calibration:
         curve = (x * (p * (1 - p))[:, None]).T @ x / len(x) + ridge
         w -= np.linalg.solve(curve + 1e-9 * np.eye(len(w)), slope)
     weights = w[:-1] / spread
-    return Calibration(tuple(weights.tolist()), float(w[-1] - weights @ mean))
+    return weights, float(w[-1] - weights @ mean)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from phrasebox.aligner.stored import NOTHING
 from phrasebox.captioner import CaptionEpoch, Captioner, Corpus, ModelSettings, SpeechSettings, TrainSettings
 from phrasebox.captioner.settings import NAME
 from phrasebox.captioner.train import train
@@ -19,6 +20,7 @@ from phrasebox.regions.settings import vector_parts
 from phrasebox.show import Panel
 from phrasebox.stages.models import computed, model_folder, write_history
 from phrasebox.stages.origin import origin
+from phrasebox.stages.start_captioner import kept, start_captioner
 from phrasebox.stages.training_data import corpus_source, forget
 from phrasebox.stages.validation_split import hold_out
 from phrasebox.text.words import words
@@ -36,13 +38,28 @@ STAGE = "caption"
 
 @dataclass(frozen=True, slots=True)
 class Captioned:
-    """Result of a training: the model's folder, the data, numbers of all and of ``new`` epochs, the best epoch."""
+    """Result of a training.
+
+    Attributes
+    ----------
+    folder : Path
+        The model's.
+    ingredients : str
+        What it was trained on.
+    epochs, new : int
+        Numbers of all epochs and of new ones.
+    best : CaptionEpoch
+        The record of what is kept.
+    share : float
+        Share of the trained weights in what is kept, beside those of the start; 1 without a start.
+    """
 
     folder: Path
     ingredients: str
     epochs: int
     new: int
     best: CaptionEpoch
+    share: float = 1.0
 
 
 @takes_workspace
@@ -58,8 +75,12 @@ def caption(
     report: Callable[[CaptionEpoch], object] = lambda epoch: None,
     execution: Execution = PLAIN,
     no_val: bool = False,
+    start: str | Path | None = None,
 ) -> Captioned:
     """Train on the ``train`` split, stop early by CIDEr-D of the captions of ``val``, and save.
+
+    A training that starts from a captioner keeps the best model between that one and the trained one, so the result is
+    never worse on the val split than it began.
 
     An interrupted training continues after the last finished epoch. ``history.json`` and ``curves.png`` are written
     beside the model. In distributed training every process calls this function with equal arguments; rank 0 writes.
@@ -70,6 +91,8 @@ def caption(
         Called with lines that describe the training data.
     no_val : bool
         Hold no train image out where there is no val split, see `phrasebox.stages.validation_split.hold_out`.
+    start : str or Path, optional
+        The captioner to start from, see `phrasebox.stages.start_captioner.start_captioner`.
 
     Raises
     ------
@@ -78,7 +101,7 @@ def caption(
     SettingsError
         If the name is no valid folder name.
     ModelError
-        If training fails (see `phrasebox.captioner.train.train`).
+        If training fails (see `phrasebox.captioner.train.train`), or cannot start from ``start``.
     """
     folder = model_folder(ws, name)
     held_out = hold_out(ws, told, no_val)
@@ -94,6 +117,7 @@ def caption(
     told(line)
     model = replace(model, vector_dim=corpus.regions.width)
     validation = load_corpus(ws, "val", replace(settings, data="images"), fits)
+    begun = start_captioner(ws, start, model, folder, corpus.vocabulary(settings.min_count), validation, device, told)
 
     def after(epoch: CaptionEpoch) -> None:
         history.append(epoch)
@@ -102,17 +126,25 @@ def caption(
     if fresh and distributed.first():  # only now, so that an error above does not lose the old model
         forget(folder)
     history: list[CaptionEpoch] = []
-    trained = train(corpus, validation, model, settings, folder, device, after, execution)
-    captioned = Captioned(folder, line, len(trained.history), len(history), trained.history[trained.best])
+    begin = begun.begin if begun else None
+    trained = train(corpus, validation, model, settings, folder, device, after, execution, begin)
+    network, best, share = kept(begun, trained, validation, told)
+    captioned = Captioned(folder, line, len(trained.history), len(history), best, share)
     if not distributed.first():
         return captioned
     write_history(folder, trained.history, _panels(trained.history))
     regions = workspace_regions(ws).of_first
-    captioner = Captioner(trained.model.to(device), trained.vocabulary, regions, speech, device=device)
-    captioner.about = _about(ws, line, settings, trained) | ({"held_out": held_out} if held_out else {})
+    captioner = Captioner(network.to(device), trained.vocabulary, regions, speech, device=device)
+    captioner.about = _about(ws, line, settings, trained, best) | ({"held_out": held_out} if held_out else {})
+    if begun:
+        captioner.about["start"] = begun.told(share)
     captioner.save(folder)
     made = {"model": asdict(model), "train": asdict(settings), "speech": asdict(speech)}
-    asked = {"name": name, **({"no_val": True} if no_val else {}), **computed(device, execution)}
+    given = {"no_val": no_val, "start_id": begun.begin.id if begun else ""}
+    asked = {
+        "name": name, "start": begun.name if begun else NOTHING, **{k: v for k, v in given.items() if v},
+        **computed(device, execution),
+    }  # fmt: skip
     run = Run(STAGE, asked, made, settings.seed, f"{ws.models.name}/{name}")
     ws.made(run, anew=bool(history))
     return captioned
@@ -187,7 +219,9 @@ def _pairs(ws: Workspace, split: str) -> int:
     return sum(len(row.captions) for batch in ws.images(split) for row in batch)
 
 
-def _about(ws: Workspace, line: str, settings: TrainSettings, trained: Trained[Any, CaptionEpoch]) -> dict[str, Any]:
+def _about(
+    ws: Workspace, line: str, settings: TrainSettings, trained: Trained[Any, CaptionEpoch], best: CaptionEpoch
+) -> dict[str, Any]:
     data, licence = origin(ws)
     about = {
         "data": data,
@@ -198,5 +232,4 @@ def _about(ws: Workspace, line: str, settings: TrainSettings, trained: Trained[A
         "reward_epochs": sum(e.phase == "reward" for e in trained.history),
         "versions": versions(),
     }
-    cider = trained.history[trained.best].cider
-    return about if math.isnan(cider) else about | {"validation": cider}
+    return about if math.isnan(best.cider) else about | {"validation": best.cider}

@@ -121,7 +121,7 @@ def full_images(
     with progress(f"captions, {split}", total=len(captions), quiet=quiet or not captions) as advance:
         for batch in ws.regions(keys=captions, batch=_IMAGES):
             for name, captioner in captioners.items():
-                generated[name] += [of_image[0][0][0] for of_image in captioner.say(batch)]
+                generated[name] += [of_image[0] for of_image in captioner.captions(batch)]
             references += [captions[r.key] for r in batch]
             looks += [_whole(r, width) for r in batch]
             advance(len(batch))

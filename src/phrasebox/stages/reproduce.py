@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from phrasebox.aligner.stored import BUILT_IN, NAME, NOTHING
+from phrasebox.captioner.settings import BUILT_IN as BUILT_IN_CAPTIONER
 from phrasebox.captioner.settings import NAME as CAPTIONER
 from phrasebox.errors import WorkspaceError
 from phrasebox.io.atomic import digest
@@ -150,7 +151,7 @@ def _trained(run: Run, target: Path) -> _Options:
         options += ["--finetune", str(blocks)]
     if run.arguments.get("no_val"):
         options.append("--no-val")
-    if run.stage == "align":
+    if run.stage in ("align", "caption"):
         options += ["--start", _model_in(target, run.arguments.get("start", NOTHING))]
     name = run.arguments["name"]
     notes += [f"{name}={value!r} was removed; this version cannot train that model" for name, value in gone.items()]
@@ -236,12 +237,13 @@ def _lost_model(run: Run, backbones: set[str], trained: set[str]) -> list[str]:
 def _other_start(run: Run) -> list[str]:
     """A note if the model that a training started from has other weights now; hub models are not fetched for it."""
     source, known = run.arguments.get("start", ""), run.arguments.get("start_id", "")
-    folder = BUILT_IN if source == BUILT_IN_NAME else Path(source)
+    built_in = BUILT_IN_CAPTIONER if run.stage == "caption" else BUILT_IN
+    folder = built_in if source == BUILT_IN_NAME else Path(source)
     if not known or source.startswith("models/") or not (source == BUILT_IN_NAME or folder.is_absolute()):
         return []
     if not folder.is_dir():
         return [f"{source}, from which it was trained, no longer exists"]
-    same = stored_id(model_folder(source, BUILT_IN)) == known
+    same = stored_id(model_folder(source, built_in)) == known
     return [] if same else [f"{source}, from which it was trained, has changed since"]
 
 

@@ -109,10 +109,10 @@ class Epoch:
 
     @property
     def line(self) -> str:
-        """Progress in one line: ``epoch 3 of 8, 2 min left, val R@1 31.2``."""
+        """Progress in one line: ``epoch 3 of 8, val R@1 31.2, 2 min left``."""
         remaining = self.epochs - self.epoch - 1
         left = f"{duration(remaining * self.seconds)} left" if remaining > 0 else f"{duration(self.seconds)}"
-        parts = (f"epoch {self.epoch + 1} of {self.epochs}", left, self.figures, self.warning)
+        parts = (f"epoch {self.epoch + 1} of {self.epochs}", self.figures, left, self.warning)
         return ", ".join(part for part in parts if part)
 
     def to_json(self) -> dict[str, Any]:

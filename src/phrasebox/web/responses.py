@@ -78,15 +78,6 @@ class GroundingResponse(BaseModel):
     regions: list[int] | None = None
 
 
-class RegionResponse(BaseModel):
-    """A described region."""
-
-    text: str
-    box: Corners
-    score: float
-    captions: list[str]
-
-
 class SeenResponse(BaseModel):
     """What a classifier sees in the image, and whether the captioner has a word for it."""
 
@@ -95,8 +86,21 @@ class SeenResponse(BaseModel):
     known: bool
 
 
+class RegionResponse(BaseModel):
+    """A described region; ``shown`` is the text, or what is likely there where it is not sure."""
+
+    text: str
+    box: Corners
+    score: float
+    captions: list[str]
+    confidence: float | None
+    sure: bool
+    shown: str
+    likely: list[SeenResponse]
+
+
 class DescriptionResponse(BaseModel):
-    """A described image."""
+    """A described image; ``shown`` is the caption, or what is likely there where it is not sure."""
 
     image: str
     width: int
@@ -104,6 +108,10 @@ class DescriptionResponse(BaseModel):
     caption: str
     score: float
     captions: list[str]
+    confidence: float | None
+    sure: bool
+    shown: str
+    likely: list[SeenResponse]
     regions: list[RegionResponse]
     seen: list[SeenResponse]
 

@@ -1,0 +1,138 @@
+"""The captioner that a training starts from, and what is kept of the training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from phrasebox.aligner.interpolation import BETWEEN, USUAL
+from phrasebox.aligner.stored import NOTHING
+from phrasebox.captioner import CaptionEpoch, Captioner, CaptionerModel, Corpus, ModelSettings, Vocabulary
+from phrasebox.captioner.growth import between, grown
+from phrasebox.captioner.train import Begin, Judge, TrainedCaptioner
+from phrasebox.errors import ModelError, SettingsError
+from phrasebox.io.model_folder import model_id
+from phrasebox.regions.compatibility import differences, workspace_regions
+from phrasebox.stages.ground import named_source
+from phrasebox.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Start:
+    """A captioner to start from.
+
+    Attributes
+    ----------
+    begin : Begin
+        With the words of the new captions.
+    new_words : int
+        How many it did not have.
+    name : str
+        ``built-in``, a path inside the workspace, a folder, or a hub id.
+    cider : float
+        Its CIDEr-D on the validation split; NaN without one.
+    about : dict
+        Its own data and licence.
+    """
+
+    begin: Begin
+    new_words: int
+    name: str
+    cider: float
+    about: dict[str, Any]
+
+    def told(self, share: float) -> dict[str, Any]:
+        """What a model that was trained from it says of it."""
+        known = {name: value for name in ("data", "licence") if (value := self.about.get(name))}
+        found = {} if math.isnan(self.cider) else {"validation": self.cider}
+        return {"model": self.name, "id": self.begin.id, "share": share, "new_words": self.new_words, **known, **found}
+
+
+def start_captioner(
+    ws: Workspace,
+    source: str | Path | None,
+    model: ModelSettings,
+    folder: Path,
+    further: Vocabulary,
+    validation: Corpus,
+    device: str = "cpu",
+    told: Callable[[str], object] = lambda line: None,
+) -> Start | None:
+    """The captioner to start from; None for random weights.
+
+    Parameters
+    ----------
+    source : str or Path, optional
+        ``built-in``, ``nothing``, or a folder or hub id as for `Captioner.load`. Without it, the built-in model where
+        it fits.
+    model : ModelSettings
+        The model to train.
+    folder : Path
+        Where the new model is saved.
+    further : Vocabulary
+        The words of the captions.
+    told : callable
+        Is given one line: the CIDEr-D of the start on the validation split, or why training starts from nothing.
+
+    Raises
+    ------
+    ModelError
+        If the model named cannot be loaded, or does not fit the regions of the workspace or the settings.
+    SettingsError
+        If the model named is the one to be trained.
+    """
+    if source == NOTHING or (source is None and not Captioner.built_in.is_dir()):
+        return None
+    if source is not None and Path(source).resolve() == folder.resolve():
+        raise SettingsError(f"{source} is the model that is trained; give the new one another --name")
+    captioner = Captioner.load(source, device)
+    apart = differences(workspace_regions(ws).of_first, captioner.region_settings.of_first)
+    asked, own = asdict(model), asdict(captioner.model.settings)
+    apart = apart or ", ".join(f"{k}={asked[k]!r} (model: {v!r})" for k, v in own.items() if asked[k] != v)
+    if apart and source is None:
+        told(f"training starts from nothing, as the built-in model does not fit: {apart}")
+        return None
+    if apart:
+        raise ModelError(f"training cannot start from {source}: {apart}; use --start nothing")
+    network, vocabulary = grown(captioner.model, captioner.vocabulary, further.terms)
+    new = len(vocabulary) - len(captioner.vocabulary)
+    cider = Judge(validation)(network, vocabulary)[0] if len(validation) else math.nan
+    begin = Begin(network, vocabulary, model_id(captioner.model))
+    found = Start(begin, new, named_source(ws, captioner.source), cider, captioner.about)
+    figure = "" if math.isnan(cider) else f", CIDEr-D {100 * cider:.1f}"
+    told(f"start: {found.name}, {new:,} new words{figure}")
+    return found
+
+
+def kept(
+    start: Start | None,
+    trained: TrainedCaptioner,
+    validation: Corpus,
+    told: Callable[[str], object] = lambda line: None,
+) -> tuple[CaptionerModel, CaptionEpoch, float]:
+    """The best captioner between the start and the trained one, its record, and its share of the trained weights.
+
+    Without a start it is the trained one. Without a validation split it is halfway (see
+    `phrasebox.aligner.interpolation`). Of equal ones that nearest the start is kept. ``told`` is given a line.
+    """
+    best = trained.history[trained.best]
+    if start is None:
+        return trained.model, best, 1.0
+    begun = start.begin.model
+    if not len(validation):
+        told(f"kept: {USUAL:g} of the trained weights and {1 - USUAL:g} of the start's, as there is no val split")
+        return between(begun, trained.model, USUAL), best, USUAL
+    judge = Judge(validation)
+    found = [(begun, start.cider, 0.0)]
+    for share in BETWEEN:
+        model = between(begun, trained.model, share)
+        found.append((model, judge(model, trained.vocabulary)[0], share))
+    found.append((trained.model, best.cider, 1.0))
+    model, cider, share = max(found, key=lambda one: one[1])
+    weights = f"{share:g} of the trained weights, {1 - share:g} of the start's"
+    what = weights if share else "the start, as nothing better was found on the val split"
+    told(f"kept: {what}, CIDEr-D {100 * cider:.1f}")
+    return model, replace(best, cider=cider), share
