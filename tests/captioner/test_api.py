@@ -53,7 +53,9 @@ def test_own_boxes_are_described_in_their_order(captioner):
     boxes = [(40, 10, 80, 60), (0, 0, 30, 30), (40, 10, 80, 60)]
     d = captioner.describe(PIXELS, boxes=boxes)
     assert [tuple(r.box) for r in d.regions] == boxes
-    assert d.regions[0] == d.regions[2]
+    assert d.regions[0].captions == d.regions[2].captions
+    assert d.regions[0].confidence == pytest.approx(d.regions[2].confidence, abs=1e-4)
+    assert all(0 <= told.confidence <= 1 for told in (d, *d.regions))
     assert captioner.describe(PIXELS, boxes=[]).regions == ()
 
 

@@ -15,7 +15,7 @@ from phrasebox.captioner.seen import Seen
 from phrasebox.regions.backbones.classifier import Classifier
 from phrasebox.types import Box, Regions
 
-NAMES = (("tabby cat",), ("coffee mug",), ("race car",))
+NAMES = (("tabby cat",), ("suspension bridge",), ("race car",))
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def regions(*logits):
 
 def test_what_is_seen_and_not_said_counts_against_a_sentence(assessor):
     image = regions([0, 9, 0], [9, 0, 0])
-    said = [("a cat sits", -1.0), ("a dog runs", -2.0), ("a mug", -1.5), ("a mug", -1.5)]
+    said = [("a cat sits", -1.0), ("a dog runs", -2.0), ("a bridge", -1.5), ("a bridge", -1.5)]
     (found,) = assessor.features([image], [[0, 0, 0, 1]], [said])
     assert found.shape == (4, len(FEATURES))
     generator, aligner, content, unsaid = found.T
@@ -38,7 +38,7 @@ def test_what_is_seen_and_not_said_counts_against_a_sentence(assessor):
     assert not aligner.any()
     assert not content.any()
     assert unsaid == pytest.approx([1, 1, 1, 1], abs=0.01), "one of the two things is never said"
-    (one,) = assessor.features([regions([0, 9, 0])], [[0, 0]], [[("a mug", -1.0), ("a dog", -1.0)]])
+    (one,) = assessor.features([regions([0, 9, 0])], [[0, 0]], [[("a bridge", -1.0), ("a dog", -1.0)]])
     assert one[0, 3] < 0.01 < 0.99 < one[1, 3]
 
 

@@ -43,7 +43,7 @@ def test_one_picture(describe, photographs):
     assert 1 <= len(done.json["regions"]) <= 3
     printed = describe(photographs / "coffee.png").out
     assert "whole image" in printed
-    assert done.json["caption"] in " ".join(printed.split())
+    assert done.json["shown"] in " ".join(printed.split())
 
 
 @pytest.mark.parametrize("name", ["out.png", "out.jpg", "out.html"])
