@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import csv
 import pickle
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -106,7 +106,7 @@ def collect(captioner: Captioner, given: argparse.Namespace) -> dict[str, list[S
     return found
 
 
-def captions(captioner: Captioner, regions: Iterable[Regions], references: dict[str, Sequence[str]]) -> list[Said]:
+def captions(captioner: Captioner, regions: Iterable[Regions], references: Mapping[str, Sequence[str]]) -> list[Said]:
     """Candidates for captions of images, `_BATCH` at a time."""
     found: list[Said] = []
     terms = frozenset(captioner.vocabulary.terms)

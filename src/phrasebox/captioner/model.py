@@ -57,9 +57,10 @@ class CaptionerModel(nn.Module):
             places, frame = views.places()
             tokens, focus = tokens + self.place.bias, focus + self.frame(frame)
             maps = attention.of_places(self.place.weight)
-        of_views = [part[:, :, 0] for part in attention.read(focus[:, None])]
-        attended = Attended(*attention.read(tokens), *of_views, views.visible(), views.image, places, maps)
-        return Memory(own, attended)
+        keys, values = attention.read(tokens)
+        own_keys, own_values = (part[:, :, 0] for part in attention.read(focus[:, None]))
+        found = Attended(keys, values, own_keys, own_values, views.visible(), views.image, places, maps)
+        return Memory(own, found)
 
     def _standard(self, vectors: Tensor) -> Tensor:
         return (vectors - self.shift) / self.scale
