@@ -1,10 +1,12 @@
-"""The language of captions, as far as their script or their small words tell it, for cards."""
+"""The code of the language of captions, as far as their script or their small words tell it, for cards."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Iterable
+
+from phrasebox.text.languages import languages
 
 _SMALL = {
     "en": "a an the is are of in on and with to his her their",
@@ -17,20 +19,19 @@ _SMALL = {
 }
 """Language -> words that are frequent in its captions."""
 _WORDS = {language: frozenset(words.split()) for language, words in _SMALL.items()}
-_SCRIPTS = {
-    "ja": re.compile(r"[\u3041-\u30ff]"),
-    "ko": re.compile(r"[\uac00-\ud7a3]"),
-    "zh": re.compile(r"[\u4e00-\u9fff]"),
-    "th": re.compile(r"[\u0e01-\u0e5b]"),
-    "el": re.compile(r"[\u0370-\u03ff]"),
-    "he": re.compile(r"[\u05d0-\u05ea]"),
-    "ar": re.compile(r"[\u0620-\u064a]"),
+_CODES = {
+    "Chinese": "zh",
+    "Japanese": "ja",
+    "Korean": "ko",
+    "Thai": "th",
+    "Arabic": "ar",
+    "Hebrew": "he",
+    "Greek": "el",
+    "Bengali": "bn",
 }
-"""Language -> letters of a script that hardly any other uses; Japanese before Chinese, as it uses both."""
+"""Language that `phrasebox.text.languages` tells by its script -> its ISO 639-1 code."""
 _NOT_ARABIC = re.compile(r"[\u067e\u0686\u0698\u06a9\u06af\u06cc]")  # letters of Persian and Urdu
 _ENOUGH = 3  # different words
-_SHARE = 0.5  # of words with letters of the script
-_SOME = 0.1  # of words with kana, between which Japanese has Chinese characters
 
 
 def language_of(words: Iterable[str]) -> str | None:
@@ -46,10 +47,8 @@ def language_of(words: Iterable[str]) -> str | None:
     ('zh', 'ja', 'ar')
     """
     found = {word.casefold() for word in words}
-    for language, letters in _SCRIPTS.items():
-        written = [word for word in found if letters.search(word)]
-        if written and len(written) >= (_SOME if language == "ja" else _SHARE) * len(found):
-            is_other = language == "ar" and any(map(_NOT_ARABIC.search, found))
-            return None if is_other else language
     (first, most), (_, second) = Counter({name: len(own & found) for name, own in _WORDS.items()}).most_common(2)
-    return first if most >= _ENOUGH and most > second else None
+    if most >= _ENOUGH and most > second:
+        return first
+    code = next((_CODES.get(name) for name in languages(found)), None)
+    return None if code == "ar" and any(map(_NOT_ARABIC.search, found)) else code
