@@ -164,7 +164,10 @@ def main() -> None:
             tables.append({"title": title, "rows": measure_large(Path(temporary).resolve(), asked.large)})
     if asked.record:
         times = " ".join(map(str, asked.times))
-        command = f"python benchmarks/memory.py --images {asked.images} --times {times} --large {asked.large} --record"
+        command = f"python benchmarks/memory.py --images {asked.images} --times {times} --large {asked.large}"
+        if asked.stages != [*STAGES]:
+            command += f" --stages {' '.join(map(repr, asked.stages))}"
+        command += " --record"
         record("memory", "Memory of the stages", ABOUT, command, tables)
 
 

@@ -53,7 +53,8 @@ def _read_line(line: dict[str, Any]) -> RawLine:
     pictures = [one.get("path") if isinstance(one, dict) else one for one in as_list(line.get("images"))]
     if len(pictures) != 1:
         raise DataError(f"the line has {len(pictures)} pictures; one of one picture can be read")
-    objects = line.get("objects") if isinstance(line.get("objects"), dict) else {}
+    objects = line.get("objects")
+    objects = objects if isinstance(objects, dict) else {}
     kind = objects.get("bbox_type") or "real"
     if kind not in _SIZES:
         raise DataError(f"its bbox_type is none of {', '.join(_SIZES)}")

@@ -110,7 +110,7 @@ def _loaded(
             return _decode(image, "the given image", max_pixels)
     _refuse_others(image)
     with _reasons(image), _opened(image) as opened:
-        is_deep = opened.mode in ("RGB", "RGBA") and any(";16" in str(tile[3]) for tile in opened.tile)
+        is_deep = opened.mode in ("RGB", "RGBA") and any(";16" in str(tile[3]) for tile in getattr(opened, "tile", ()))
         pixels, size = _decode(opened, image, max_pixels, at_least)
         # Pillow keeps the upper byte, in which a picture of 12 bits has 16 levels.
         if is_deep and pixels.max() < _HALF and (deep := _sixteen_bits(image)) is not None:
@@ -238,8 +238,8 @@ def _sixteen_bits(name: str | os.PathLike[str]) -> np.ndarray | None:
     deep = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     if deep is None or deep.dtype != np.uint16 or deep.ndim != 3:
         return None
-    colours = _eight_bits(deep[:, :, 2::-1])
-    return np.concatenate([colours, (deep[:, :, 3:] >> 8).astype(np.uint8)], axis=2)
+    values = deep.astype(np.uint16, copy=False)
+    return np.concatenate([_eight_bits(values[:, :, 2::-1]), (values[:, :, 3:] >> 8).astype(np.uint8)], axis=2)
 
 
 def _rgb(image: Image.Image) -> np.ndarray:
