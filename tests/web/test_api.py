@@ -299,3 +299,17 @@ def test_without_a_workspace_or_captioner(aligner, photograph, monkeypatch, tmp_
             404,
             "no workspace is open here; start with: phrasebox serve WS",
         )
+
+
+def test_a_full_disk_is_told_in_one_line(client, monkeypatch, ws):
+    phrase = client.get("/api/phrases", params={"limit": 1}).json()["phrases"][0]
+
+    def full(*_):
+        raise OSError(28, "No space left on device", str(ws.path / "decisions.jsonl"))
+
+    monkeypatch.setattr("phrasebox.workspace.decisions._write_line", full)
+    answer = client.post("/api/phrases/decide", json={"id": phrase["id"], "verdict": "accept", "who": "ann"})
+    assert (answer.status_code, "No space left" in answer.json()["error"]) == (507, True)
+    assert str(ws.path) not in answer.text
+    monkeypatch.undo()
+    assert client.get("/api/phrases/one", params={"id": phrase["id"]}).json() == phrase

@@ -30,6 +30,7 @@ _REASONS = {
     429: "Too many requests are waiting, or too many wrong tokens were sent.",
     503: "The request timed out while waiting for the models.",
     504: "The model timed out.",
+    507: "The workspace cannot be written to, as when the disk is full.",
 }
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": responses.ErrorResponse, "description": reason} for status, reason in _REASONS.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -21,6 +22,7 @@ from phrasebox.web.limits import RefusedError
 from phrasebox.web.public import public_message
 from phrasebox.web.service import Service
 
+_log = logging.getLogger("phrasebox.web")
 _STATUS = (
     (NotFoundError, 404),
     ((DataError, SettingsError), 422),
@@ -42,6 +44,14 @@ def add_error_handlers(app: FastAPI, service: Service) -> None:
         if isinstance(error, ChangedError):
             more = {"count": error.count, "phrase": error.phrase and error.phrase.to_json()}
         return JSONResponse({"error": public_message(str(error), hidden), **more}, status, headers)
+
+    @app.exception_handler(OSError)
+    async def on_full_disk(request: Request, error: OSError) -> Response:
+        _log.warning("%s %s: %s", request.method, request.url.path, error)
+        reason = (
+            f"the workspace cannot be read or written: {error.strerror or 'input or output failed'}; nothing was stored"
+        )
+        return JSONResponse({"error": reason}, 507)
 
 
 def _status(error: PhraseboxError) -> int:

@@ -68,6 +68,10 @@ class Service:
         self._versions: list[tuple[int, int]] | None = None
         self.events = Events(self._look)
         self.worker.on_change = self._tell_places
+        if workspace is not None:  # made here, so that all threads share one of each
+            self.pictures, self.review, self.maps  # noqa: B018
+            if not in_store(workspace.path):
+                self.jobs  # noqa: B018
 
     # State
 
