@@ -15,6 +15,8 @@ from skimage import data
 
 from phrasebox.errors import ModelError, SettingsError
 from phrasebox.regions.backbones import Backbone, load_backbone, packaged
+from phrasebox.regions.backbones.network import wrap
+from phrasebox.regions.backbones.runtime import make_engine
 
 TABBY_TO_EGYPTIAN_CAT = {281, 282, 285}  # ImageNet classes
 
@@ -95,6 +97,27 @@ def test_timm_models_agree_between_engines(name: str, size: int, classifier: boo
             mean, std = (torch.tensor(net.pretrained_cfg[key]).view(3, 1, 1) for key in ("mean", "std"))
             expected = net((torch.tensor(images).permute(0, 3, 1, 2) / 255 - mean) / std)
         torch.testing.assert_close(plain.logits(maps.mean((2, 3))).clone(), expected.clone(), rtol=1e-3, atol=1e-3)
+
+
+def test_rotary_positions_agree_between_engines() -> None:
+    torch.manual_seed(0)
+    net = timm.create_model("vit_small_patch16_dinov3", img_size=64, embed_dim=64, num_heads=2, depth=2)
+    network = wrap(net, "rotary", 64, (127.0,) * 3, (128.0,) * 3, layers=(1,))
+    fast, plain = (Backbone(network, make_engine(one, network.body, 64, "cpu", 1)) for one in ("openvino", "torch"))
+    assert plain.maps(cats(64)).shape == (2, 128, 4, 4)
+    torch.testing.assert_close(fast.maps(cats(64)), plain.maps(cats(64)).clone(), rtol=1e-3, atol=1e-3)
+    wide = np.random.default_rng(0).integers(0, 256, (1, *plain.shape_for(2, 1), 3), np.uint8)
+    assert plain.maps(wide).shape == (1, 128, 3, 6)
+
+
+def test_what_cannot_be_converted_runs_on_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(body: object, shape: object) -> None:
+        raise RuntimeError("no rule\nfor an operation")
+
+    monkeypatch.setattr("phrasebox.regions.backbones.runtime.convert", fail)
+    assert random_timm("test_resnet", "auto", 64).engine == "torch"
+    with pytest.raises(SettingsError, match="cannot run this backbone"):
+        random_timm("test_resnet", "openvino", 64)
 
 
 def test_vision_transformer_cells_lie_where_the_patches_are() -> None:

@@ -175,7 +175,8 @@ def load_backbone(
         from phrasebox.regions.backbones.converted import load_converted
 
         described, model = load_converted(name, input_size)
-        return Backbone(described, OpenVinoEngine(lambda shape: model, (described.input_size,) * 2, threads))
+        square = described.input_size, described.input_size
+        return Backbone(described, OpenVinoEngine(lambda shape: model, square, threads))
     network = load_network(name, input_size, pretrained=pretrained, layers=layers)
     if not network.converts:
         if engine == "openvino":

@@ -51,13 +51,14 @@ def load_hf(
     config = load_config(name)
     pixels = load_pixels(name)
     vision = getattr(config, "vision_config", config)
-    patch, count = getattr(vision, "patch_size", None), getattr(vision, "num_hidden_layers", 0)
-    plain = isinstance(patch, int) and isinstance(count, int)  # one grid from the first block to the last
-    blocks = chosen_blocks(name, count if plain else 0, layers)
+    patch, count = (getattr(vision, value, 0) for value in ("patch_size", "num_hidden_layers"))
+    if not (isinstance(patch, int) and isinstance(count, int)):  # no grid that stays from the first block to the last
+        patch = count = 0
+    blocks = chosen_blocks(name, count if patch else 0, layers)
     side = input_size or pixels.side or getattr(vision, "image_size", None)
     if not isinstance(side, int):
         raise ModelError(f"the files of {name} do not state an input size; give one with --size")
-    if plain and side % patch:
+    if patch and side % patch:
         raise ModelError(
             f"{name} has patches of {patch} pixels and takes no side of {side}; "
             f"give --size {max(1, side // patch) * patch}"
@@ -72,7 +73,7 @@ def load_hf(
         dim=dim,
         stride=round(side / height),
         fingerprint=fingerprint(name, side, body, layers),
-        step=patch if plain else 0,
+        step=patch if count else 0,
         shared=dim - len(layers) * vision.hidden_size if config.model_type in IMAGE_TEXT else 0,
         resample=pixels.resample,
         converts=config.model_type in _CONVERTED,

@@ -127,7 +127,8 @@ class TokenBody(Resizable):
         own = copy.deepcopy(self, shared)
         if (height, width) != tuple(own.net.patch_embed.img_size):
             own.net.set_input_size(img_size=(height, width))
-        if getattr(own.net, "dynamic_img_size", False):  # the table of positions need not be made in every pass
+        if getattr(own.net, "dynamic_img_size", False) and getattr(own.net, "rope", None) is None:
+            # The table of positions need not be made in every pass; rotary ones have none.
             own.net.dynamic_img_size, own.net.patch_embed.flatten = False, True
         return own.eval()
 

@@ -209,7 +209,8 @@ class PooledBody(OpenClipBody):
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
         self.patch, self.width = self.visual.trunk.patch_embed.patch_size[0], block_width(self.visual)
-        self.visual.trunk.dynamic_img_size = False
+        # The table of positions is made once for a shape, not in every pass.
+        self.visual.trunk.dynamic_img_size, self.visual.trunk.patch_embed.flatten = False, True
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """``(B, H, W, 3)`` uint8 -> one map ``(B, D, h, w)`` float32."""
@@ -247,14 +248,15 @@ def _kind(name: str, visual: Any) -> tuple[type[Any], int]:
     """The body that fits an image side, and its number of blocks."""
     from open_clip.timm_model import TimmModel
     from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
-    from timm.layers import AttentionPoolLatent
+    from timm.layers.attention_pool import AttentionPoolLatent
 
     if isinstance(visual, VisionTransformer) and visual.attn_pool is None:
         blocks = visual.transformer.resblocks
         if all(type(block) is ResidualAttentionBlock for block in blocks):
             return NativeBody, len(blocks)
     if isinstance(visual, TimmModel) and isinstance(getattr(visual.trunk, "attn_pool", None), AttentionPoolLatent):
-        return PooledBody, len(visual.trunk.blocks)
+        trunk: Any = visual.trunk
+        return PooledBody, len(trunk.blocks)
     raise ModelError(
         f"the image side of {name} is neither a vision transformer of CLIP nor of SigLIP; "
         "its patches cannot be brought into the space of its texts"

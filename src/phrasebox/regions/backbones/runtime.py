@@ -171,15 +171,22 @@ def make_engine(
     threads: int | None,
     precision: Precision = "fp32",
 ) -> Engine:
-    """Build the engine; ``auto`` is OpenVINO on the processor where it is installed, else torch.
+    """Build the engine; ``auto`` is OpenVINO on the processor where it is installed and can run the body, else torch.
 
     Raises
     ------
     SettingsError
-        As `runs_openvino`, or if torch has no such device.
+        As `runs_openvino`, or if OpenVINO was asked for and cannot run the body, or torch has no such device.
     """
     if runs_openvino(engine, device, precision):
-        return OpenVinoEngine(lambda shape: convert(body, shape), (input_size, input_size), threads)
+        try:
+            return OpenVinoEngine(lambda shape: convert(body, shape), (input_size, input_size), threads)
+        except Exception as error:  # its converter and torch's exporter raise many kinds
+            if engine == "openvino":
+                reason = " ".join(str(error).split())[-200:]
+                raise SettingsError(
+                    f"engine 'openvino' cannot run this backbone ({reason}); choose engine 'torch'"
+                ) from error
     return TorchEngine(body, device, precision)
 
 

@@ -91,7 +91,7 @@ def load_backbone_of(name: str, config: Any, stages: list[int], pretrained: bool
             f"{', '.join(IMAGE_TEXT)}, {', '.join(kinds)}"
         )
     source, options = where(name)
-    kind = WITH_MAPS[type(config)]
+    kind: Any = WITH_MAPS[type(config)]
     with reading(name):
         config.out_indices = stages
         return _loaded(kind, name, source, {**options, "config": config}) if pretrained else kind(config).eval()
