@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { asCurl, asPython, lines, literal, svg } from "../src/lib/drawn";
+import { asCurl, asPython, lines, literal, sheet, svg } from "../src/lib/drawn";
 
 const COLOURS = [{ fill: "#123456", text: "#fff" }];
 
@@ -34,4 +34,14 @@ test("Python asks the same", () => {
   expect(code).toContain('pb.Workspace("ws")');
   expect(code).toContain('"A cat", beta=0.1)');
   expect(asPython({ method: "POST", path: "/like", values: { k: 5 }, file: "my cat.jpg" }, "ws")).toContain('like("my cat.jpg", k=5)');
+});
+
+test("a sheet shows every result beside or below the others", () => {
+  const drawing = { width: 640, height: 480, boxes: [], caption: "a cup", phrases: [] };
+  const text = sheet(Array.from({ length: 5 }, (_, i) => ({ drawing, picture: "data:,", title: `<${i}>` })), COLOURS, 2);
+  const read = new DOMParser().parseFromString(text, "image/svg+xml");
+  expect(read.querySelector("parsererror")).toBeNull();
+  const places = [...read.querySelectorAll("svg > svg")].map((part) => [Number(part.getAttribute("x")), Number(part.getAttribute("y"))]);
+  expect(new Set(places.map(String)).size).toBe(5);
+  expect(Math.max(...places.map(([, y]) => y!))).toBeLessThan(Number(read.documentElement.getAttribute("height")));
 });

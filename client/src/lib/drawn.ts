@@ -40,8 +40,7 @@ export function lines<T extends { text: string }>(parts: readonly T[], most: num
 /** An SVG with the picture, given as a data URL, the boxes with their numbers, and the coloured sentence below. */
 export function svg(drawing: Drawing, picture: string, colours: Colours): string {
   const { width, height, boxes, caption, phrases, least = 0 } = drawing;
-  const size = Math.max(12, Math.round(Math.max(width, height) / 42)), pad = Math.round(size * 0.8), thick = size / 6;
-  const set = lines(pieces(caption, phrases), Math.floor((width - 2 * pad) / (size * 0.56)));
+  const { size, pad, set } = lettering(drawing), thick = size / 6;
   const text = set.map((line, n) => {
     const spans = line.map((piece) => {
       const colour = piece.p === undefined || phrases[piece.p]!.confidence < least ? undefined : colours[piece.p % colours.length];
@@ -56,10 +55,43 @@ export function svg(drawing: Drawing, picture: string, colours: Colours): string
       `<rect x="${x1}" y="${y1}" width="${side}" height="${side}" fill="${c.fill}"/>` +
       `<text x="${x1 + side / 2}" y="${y1 + side * 0.72}" text-anchor="middle" font-weight="700" fill="${c.text}">${escape(b.label)}</text>`;
   });
-  const tall = height + (caption ? 2 * pad + size * 1.5 * set.length : 0);
+  const tall = tallness(drawing);
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${tall}" width="${width}" height="${tall}" font-family="system-ui, sans-serif" font-size="${size}">` +
     `<rect width="${width}" height="${tall}" fill="#fff"/><image href="${escape(picture)}" width="${width}" height="${height}" preserveAspectRatio="none"/>` +
     `${marks.join("")}${caption ? text.join("") : ""}</svg>`;
+}
+
+/** Size of the letters, and the lines of the caption, of a drawing. */
+function lettering({ width, height, caption, phrases }: Drawing) {
+  const size = Math.max(12, Math.round(Math.max(width, height) / 42)), pad = Math.round(size * 0.8);
+  return { size, pad, set: lines(pieces(caption, phrases), Math.floor((width - 2 * pad) / (size * 0.56))) };
+}
+
+/** Height of a drawing with its caption. */
+function tallness(drawing: Drawing): number {
+  const { size, pad, set } = lettering(drawing);
+  return drawing.height + (drawing.caption ? 2 * pad + size * 1.5 * set.length : 0);
+}
+
+const COLUMN = 320; // width of a picture in a sheet, in pixels
+const GAP = 16;
+
+/** Several drawings with their pictures side by side, each scaled to a column, with a title of its own. */
+export function sheet(drawings: readonly { drawing: Drawing; picture: string; title: string }[], colours: Colours, columns = 4): string {
+  let y = GAP;
+  const parts: string[] = [];
+  for (let first = 0; first < drawings.length; first += columns) {
+    const row = drawings.slice(first, first + columns);
+    const heights = row.map(({ drawing }) => (COLUMN * tallness(drawing)) / drawing.width);
+    row.forEach(({ drawing, picture, title }, n) => {
+      const x = GAP + n * (COLUMN + GAP);
+      parts.push(`<text x="${x}" y="${y + 12}">${escape(title)}</text>`);
+      parts.push(svg(drawing, picture, colours).replace(/ width="[^"]*" height="[^"]*" font-family/, ` x="${x}" y="${y + 20}" width="${COLUMN}" height="${heights[n]}" font-family`));
+    });
+    y += 20 + Math.max(...heights) + GAP;
+  }
+  const wide = GAP + Math.min(columns, drawings.length) * (COLUMN + GAP);
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${wide} ${y}" width="${wide}" height="${y}" font-family="system-ui, sans-serif" font-size="13"><rect width="${wide}" height="${y}" fill="#fff"/>${parts.join("")}</svg>`;
 }
 
 /** Draw an SVG with a width of at least 1280 pixels into a PNG. */

@@ -6,6 +6,7 @@ import { percent } from "../lib/format";
 import { colour } from "../lib/grounding";
 import { usePicture } from "../lib/images";
 import { info } from "../lib/info";
+import { drawn as pictured } from "../lib/palette";
 import { patch, route } from "../lib/route";
 import type { Corners, Described, Description } from "../lib/types";
 import { Busy, Button, Empty, Failed, Heading, Slider } from "../parts/basic";
@@ -56,9 +57,9 @@ export default function Describe() {
               {found.seen.length > 0 && <Seen found={found} />}
               <PhraseList items={parts.map((part) => ({ text: part.text, confidence: part.score }))} chosen={about} onPick={(i) => select(i === about ? null : i)} says="likely" />
               {drawn.length > 0 && <Button look="quiet" onClick={() => patch({ boxes: null, part: null })}>Remove my boxes</Button>}
-              <Take name={chosen.name} json={() => ({ ...found, regions: parts })} src={chosen.src}
+              <Take name={chosen.name} json={() => ({ ...found, regions: parts })}
                 question={{ method: "POST", path: "/describe", values: { image: chosen.query.image, regions: REGIONS }, file: chosen.query.image ? undefined : chosen.name }}
-                drawing={() => ({ width: found.width, height: found.height, boxes, caption: [found.caption, ...parts.map((part, i) => `${i + 1} ${part.text}`)].join(" · "), phrases: [] })} />
+                svg={() => pictured({ width: found.width, height: found.height, boxes, caption: [found.caption, ...parts.map((part, i) => `${i + 1} ${part.text}`)].join(" · "), phrases: [] }, chosen.src)} />
             </section>
           )}
           {found && chosen && <Samples key={`${chosen.id} ${about} ${query.boxes}`} part={about === null ? null : parts[about]!} send={chosen.send} onWhole={() => select(null)} />}

@@ -6,6 +6,7 @@ import { number, percent } from "../lib/format";
 import { betaStops, boxes, chain, colour, columns } from "../lib/grounding";
 import { usePicture, type Picture } from "../lib/images";
 import { info } from "../lib/info";
+import { drawn } from "../lib/palette";
 import { patch, route } from "../lib/route";
 import { draft } from "../lib/store";
 import type { Grounding } from "../lib/types";
@@ -48,9 +49,9 @@ export default function Ground() {
               {!!found.unknown_words?.length && <Calm>The model knows no picture of {found.unknown_words.map((word) => `“${word}”`).join(", ")}: do not trust boxes of {found.unknown_words.length > 1 ? "these words" : "this word"}.</Calm>}
               <PhraseList items={found.phrases} least={least} />
               {found.phrases.length > 0 && <Threshold found={found} least={least} />}
-              <Take name={`${chosen.name} ${found.caption}`} json={() => found} src={chosen.src}
+              <Take name={`${chosen.name} ${found.caption}`} json={() => found}
                 question={{ method: "POST", path: "/ground", values: { image: chosen.query.image, sentence, beta: query.beta === undefined ? undefined : Number(query.beta) }, file: chosen.query.image ? undefined : chosen.name }}
-                drawing={() => ({ width: found.width, height: found.height, boxes: shown, caption: found.caption, phrases: found.phrases, least })} />
+                svg={() => drawn({ width: found.width, height: found.height, boxes: shown, caption: found.caption, phrases: found.phrases, least }, chosen.src)} />
             </section>
           )}
           {chosen && chosen.captions.length > 0 && <Suggestions captions={chosen.captions} sentence={sentence} />}

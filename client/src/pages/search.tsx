@@ -1,22 +1,25 @@
 /** Search: pictures or parts of them by sentence, and pictures like a picture. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { ask, postImage } from "../lib/api";
+import { ask, imageUrl, postImage } from "../lib/api";
 import { useAnswer } from "../lib/answer";
 import { useEndless, useNear } from "../lib/endless";
-import { many } from "../lib/format";
+import type { Drawing } from "../lib/drawn";
+import { many, number } from "../lib/format";
 import { ofUpload, usePicture, type Picture as Chosen } from "../lib/images";
 import { info } from "../lib/info";
 import { useKeys } from "../lib/keys";
+import { drawnSheet } from "../lib/palette";
 import { go, patch, route } from "../lib/route";
 import { draft, recentQueries } from "../lib/store";
 import type { Hit, ImagePage, SearchPage, SentenceHit, SimilarPage } from "../lib/types";
 import { Busy, Button, Calm, CopyButton, Empty, Failed, Heading, Link, save } from "../parts/basic";
 import { DropZone } from "../parts/dropzone";
-import { HitCard } from "../parts/hit";
+import { HitCard, hitBoxes } from "../parts/hit";
 import { Take } from "../parts/take";
 
 const PART = 24;
 const RECENT = 8;
+const SHEET = 24; // results in a picture of them
 
 export default function Search() {
   const { query } = route.value;
@@ -85,7 +88,8 @@ export default function Search() {
         <div ref={end} />
         {named && sentences.current.length > 0 && list.of === key && <Captions found={sentences.current} />}
         {list.items.length > 0 && (!named || like) && (
-          <Take name={like && named ? `like ${like.name}` : sentence} json={() => ({ ...(named ? { like: like?.name, sentences: sentences.current } : { sentence }), hits: list.items })}
+          <Take name={like && named ? `like ${like.name}` : sentence} svg={() => drawnSheet(list.items.slice(0, SHEET).map((hit) => ({ drawing: drawingOf(hit, named ? "" : sentence), src: imageUrl(hit.key, 640), title: `${hit.key}, score ${number(hit.score)}${hit.weak ? ", weak" : ""}` })))}
+            json={() => ({ ...(named ? { like: like?.name, sentences: sentences.current } : { sentence }), hits: list.items })}
             question={named && like ? { method: "POST", path: "/like", values: { image: like.query.image, k: most }, file: like.query.image ? undefined : like.name } : { method: "GET", path: "/search", values: { sentence, k: most, region: region || undefined } }} />
         )}
       </div>
@@ -95,6 +99,10 @@ export default function Search() {
 
 /** A hit's own name: a picture may be found by several boxes. */
 const idOf = (hit: Hit): string => (hit.box ? `${hit.key} ${hit.box.join(" ")}` : hit.key);
+
+const drawingOf = (hit: Hit, sentence: string): Drawing => ({
+  width: hit.width, height: hit.height, boxes: hitBoxes(hit, sentence), caption: hit.box ? "" : sentence, phrases: hit.phrases,
+});
 
 function Bar({ sentence, region }: { sentence: string; region: boolean }) {
   const [text, set] = useState(draft.get("query") ?? sentence);

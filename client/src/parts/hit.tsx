@@ -2,7 +2,7 @@
 import { useMemo } from "preact/hooks";
 import { imageUrl } from "../lib/api";
 import { number } from "../lib/format";
-import { boxes as boxesOf } from "../lib/grounding";
+import { boxes as boxesOf, type Box } from "../lib/grounding";
 import type { Hit } from "../lib/types";
 import { Link } from "./basic";
 import { Picture } from "./picture";
@@ -10,11 +10,14 @@ import { Sentence } from "./sentence";
 
 interface Props { hit: Hit; sentence: string; current: boolean; chosen: boolean; onChoose: () => void; onFocus: () => void }
 
+/** The found part of the picture, or the boxes of the query's phrases. */
+export function hitBoxes(hit: Hit, sentence: string): Box[] {
+  if (hit.box) return [{ id: "0", box: hit.box, k: 0, label: "", name: `${sentence}: found here` }];
+  return boxesOf(hit.phrases, hit.width, hit.height);
+}
+
 export function HitCard({ hit, sentence, current, chosen, onChoose, onFocus }: Props) {
-  const boxes = useMemo(() => {
-    if (hit.box) return [{ id: "0", box: hit.box, k: 0, label: "", name: `${sentence}: found here` }];
-    return boxesOf(hit.phrases, hit.width, hit.height);
-  }, [hit, sentence]);
+  const boxes = useMemo(() => hitBoxes(hit, sentence), [hit, sentence]);
   const query = { image: hit.key, sentence };
   return (
     <article class={`hit card${current ? " current" : ""}${hit.box ? " part" : ""}`} data-links aria-label={hit.key} tabindex={-1} onFocus={onFocus}>

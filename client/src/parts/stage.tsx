@@ -3,6 +3,7 @@ import type { ComponentProps } from "preact";
 import { useRef, useState } from "preact/hooks";
 import { ask, imageUrl, postImage, told } from "../lib/api";
 import { useAnswer } from "../lib/answer";
+import { changed } from "../lib/events";
 import { count } from "../lib/format";
 import { blobUrl, ofSample, ofUpload, ofWorkspace, sampleUrl, type Picture as Chosen } from "../lib/images";
 import { info } from "../lib/info";
@@ -107,7 +108,7 @@ function Uploaded({ chosen }: { chosen: Chosen | null }) {
 function FromWorkspace({ chosen }: { chosen: Chosen | null }) {
   const [offset, setOffset] = useState(0);
   const own = info.value?.has_workspace ?? false;
-  const page = useAnswer<ImagePage>(own ? `images ${offset}` : null, (stop) => ask("/images", { offset, limit: PAGE }, { signal: stop }));
+  const page = useAnswer<ImagePage>(own ? `images ${offset} ${changed.value}` : null, (stop) => ask("/images", { offset, limit: PAGE }, { signal: stop }));
   if (page.error) return <Failed>{page.error}</Failed>;
   if (own && !page.data) return null;
   if (page.data?.total) {
