@@ -75,6 +75,7 @@ function tallness(drawing: Drawing): number {
 
 const COLUMN = 320; // width of a picture in a sheet, in pixels
 const GAP = 16;
+const TITLE = 42; // characters
 
 /** Several drawings with their pictures side by side, each scaled to a column, with a title of its own. */
 export function sheet(drawings: readonly { drawing: Drawing; picture: string; title: string }[], colours: Colours, columns = 4): string {
@@ -85,7 +86,7 @@ export function sheet(drawings: readonly { drawing: Drawing; picture: string; ti
     const heights = row.map(({ drawing }) => (COLUMN * tallness(drawing)) / drawing.width);
     row.forEach(({ drawing, picture, title }, n) => {
       const x = GAP + n * (COLUMN + GAP);
-      parts.push(`<text x="${x}" y="${y + 12}">${escape(title)}</text>`);
+      parts.push(`<text x="${x}" y="${y + 12}">${escape(title.length > TITLE ? `${title.slice(0, TITLE)}…` : title)}</text>`);
       parts.push(svg(drawing, picture, colours).replace(/ width="[^"]*" height="[^"]*" font-family/, ` x="${x}" y="${y + 20}" width="${COLUMN}" height="${heights[n]}" font-family`));
     });
     y += 20 + Math.max(...heights) + GAP;

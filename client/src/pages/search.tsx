@@ -88,7 +88,7 @@ export default function Search() {
         <div ref={end} />
         {named && sentences.current.length > 0 && list.of === key && <Captions found={sentences.current} />}
         {list.items.length > 0 && (!named || like) && (
-          <Take name={like && named ? `like ${like.name}` : sentence} svg={() => drawnSheet(list.items.slice(0, SHEET).map((hit) => ({ drawing: drawingOf(hit, named ? "" : sentence), src: imageUrl(hit.key, 640), title: `${hit.key}, score ${number(hit.score)}${hit.weak ? ", weak" : ""}` })))}
+          <Take name={like && named ? `like ${like.name}` : sentence} svg={() => drawnSheet(list.items.slice(0, SHEET).map((hit) => ({ drawing: drawingOf(hit, named ? "" : sentence), src: imageUrl(hit.key, 640), title: `${number(hit.score)}${hit.weak ? ", weak" : ""}: ${hit.key}` })))}
             json={() => ({ ...(named ? { like: like?.name, sentences: sentences.current } : { sentence }), hits: list.items })}
             question={named && like ? { method: "POST", path: "/like", values: { image: like.query.image, k: most }, file: like.query.image ? undefined : like.name } : { method: "GET", path: "/search", values: { sentence, k: most, region: region || undefined } }} />
         )}
