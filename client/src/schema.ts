@@ -162,7 +162,7 @@ export interface components {
         };
         /**
          * DescriptionResponse
-         * @description A described image.
+         * @description A described image; ``shown`` is the caption, or what is likely there where it is not sure.
          */
         DescriptionResponse: {
             /** Image */
@@ -177,6 +177,14 @@ export interface components {
             score: number;
             /** Captions */
             captions: string[];
+            /** Confidence */
+            confidence: number | null;
+            /** Sure */
+            sure: boolean;
+            /** Shown */
+            shown: string;
+            /** Likely */
+            likely: components["schemas"]["SeenResponse"][];
             /** Regions */
             regions: components["schemas"]["RegionResponse"][];
             /** Seen */
@@ -593,10 +601,7 @@ export interface components {
             /** Total */
             total: number;
             /** Explained */
-            explained: [
-                number,
-                number
-            ];
+            explained: number[];
             /** Keys */
             keys: string[];
             /** Splits */
@@ -780,11 +785,11 @@ export interface components {
             /** Pace */
             pace: number;
             /** Minutes Left */
-            minutes_left: number | null;
+            minutes_left?: number | null;
         };
         /**
          * RegionResponse
-         * @description A described region.
+         * @description A described region; ``shown`` is the text, or what is likely there where it is not sure.
          */
         RegionResponse: {
             /** Text */
@@ -800,6 +805,14 @@ export interface components {
             score: number;
             /** Captions */
             captions: string[];
+            /** Confidence */
+            confidence: number | null;
+            /** Sure */
+            sure: boolean;
+            /** Shown */
+            shown: string;
+            /** Likely */
+            likely: components["schemas"]["SeenResponse"][];
         };
         /**
          * ResultsResponse
@@ -1039,7 +1052,7 @@ export interface components {
             /** Command */
             command: string;
             /** Job */
-            job: string | null;
+            job?: string | null;
         };
         /**
          * Stored

@@ -17,6 +17,7 @@ import { Take } from "../parts/take";
 const REGIONS = 8;
 const SAMPLES = 5;
 const CLICK_BOX = 0.3; // side of the box around a clicked point, as a fraction of the picture's smaller side
+const certainty = (part: Described): number => part.confidence ?? part.score;
 const corners = (text: string | undefined): Corners[] => (text ?? "").split(";").map((one) => one.split(",").map(Number)).filter((box): box is Corners => box.length === 4 && box.every(Number.isFinite));
 const written = (boxes: readonly Corners[]): string | null => boxes.map((box) => box.map((x) => Math.round(x)).join(",")).join(";") || null;
 
@@ -30,9 +31,10 @@ export default function Describe() {
   const own = useAnswer<Description>(key && drawn.length ? `${key} ${query.boxes}` : null, async (stop) => postImage("/describe", await chosen!.send(stop), { boxes: drawn }, stop));
   const found = answer.of === key ? answer.data : null;
   const parts: Described[] = found ? [...(own.data && drawn.length ? own.data.regions : []), ...found.regions] : [];
+  const rated = parts.some((part) => part.confidence !== null); // captioners of version 0.1 say only how likely their words are
   const about = query.part !== undefined && parts[Number(query.part)] ? Number(query.part) : null;
   const select = (part: number | null) => patch({ part }, true);
-  const boxes = useMemo(() => parts.map((part, i) => ({ id: String(i), box: part.box, k: colour(i), label: String(i + 1), name: `${part.text}, ${percent(part.score)} likely` })), [found, own.data, query.boxes]);
+  const boxes = useMemo(() => parts.map((part, i) => ({ id: String(i), box: part.box, k: colour(i), label: String(i + 1), name: `${part.shown}, ${percent(certainty(part))} ${rated ? "sure" : "likely"}` })), [found, own.data, query.boxes]);
   const add = (box: Corners) => patch({ boxes: written([box, ...drawn]), part: 0 });
   const pointed = (x: number, y: number) => {
     if (!found) return;
@@ -53,13 +55,15 @@ export default function Describe() {
           {(answer.error || own.error) && <Failed>{answer.error || own.error}</Failed>}
           {found && chosen && (
             <section class="card stack" aria-label="Description">
-              <p class="said caption" dir="auto">{found.caption}</p>
+              <p class="said caption" dir="auto">{found.shown}</p>
+              {found.sure ? found.confidence !== null && <p class="small soft">{percent(found.confidence)} sure</p>
+                : <p class="small soft">The captioner is not sure{found.confidence !== null && ` (${percent(found.confidence)})`}; its own sentence is “{found.caption}”.</p>}
               {found.seen.length > 0 && <Seen found={found} />}
-              <PhraseList items={parts.map((part) => ({ text: part.text, confidence: part.score }))} chosen={about} onPick={(i) => select(i === about ? null : i)} says="likely" />
+              <PhraseList items={parts.map((part) => ({ text: part.shown, confidence: certainty(part) }))} chosen={about} onPick={(i) => select(i === about ? null : i)} says={rated ? "sure" : "likely"} />
               {drawn.length > 0 && <Button look="quiet" onClick={() => patch({ boxes: null, part: null })}>Remove my boxes</Button>}
               <Take name={chosen.name} json={() => ({ ...found, regions: parts })}
                 question={{ method: "POST", path: "/describe", values: { image: chosen.query.image, regions: REGIONS }, file: chosen.query.image ? undefined : chosen.name }}
-                svg={() => pictured({ width: found.width, height: found.height, boxes, caption: [found.caption, ...parts.map((part, i) => `${i + 1} ${part.text}`)].join(" · "), phrases: [] }, chosen.src)} />
+                svg={() => pictured({ width: found.width, height: found.height, boxes, caption: [found.shown, ...parts.map((part, i) => `${i + 1} ${part.shown}`)].join(" · "), phrases: [] }, chosen.src)} />
             </section>
           )}
           {found && chosen && <Samples key={`${chosen.id} ${about} ${query.boxes}`} part={about === null ? null : parts[about]!} send={chosen.send} onWhole={() => select(null)} />}
@@ -97,7 +101,7 @@ function Samples({ part, send, onWhole }: { part: Described | null; send: (stop?
   };
   return (
     <section class="card stack">
-      <h3>More about {part ? `“${part.text}”` : "the whole picture"}</h3>
+      <h3>More about {part ? `“${part.shown}”` : "the whole picture"}</h3>
       <Slider label="Temperature" value={temperature} min={0.2} max={1.5} step={0.1} says={temperature.toFixed(1)} low="most likely words" high="more varied words" onMove={setTemperature} />
       <div class="row"><Button onClick={sample} disabled={said.busy}>Sample other sentences</Button>{part && <Button look="quiet" onClick={onWhole}>About the whole picture</Button>}</div>
       {said.busy && <Busy>Sampling</Busy>}

@@ -19,6 +19,7 @@ import { Take } from "../parts/take";
 
 const PART = 24;
 const RECENT = 8;
+const MOST_EXPORTED = 200; // pictures of one download
 const SHEET = 24; // results in a picture of them
 
 export default function Search() {
@@ -168,11 +169,13 @@ function Captions({ found }: { found: SentenceHit[] }) {
 
 function Selection({ hits, onNone }: { hits: Hit[]; onNone: () => void }) {
   const keys = useMemo(() => [...new Set(hits.map((hit) => hit.key))], [hits]);
+  const pairs = new URLSearchParams([["format", "odvg"], ...keys.slice(0, MOST_EXPORTED).map((key) => ["image", key])]).toString();
   const csv = () => ["key,score,x1,y1,x2,y2", ...hits.map((hit) => [`"${hit.key.replaceAll('"', '""')}"`, hit.score, ...(hit.box ?? ["", "", "", ""])].join(","))].join("\n");
   return (
     <div class="card row selection" role="status"><b>{many(hits.length, "result")} selected</b>
       <Button look="quiet small" onClick={() => save("selection.json", JSON.stringify(hits, null, 1), "application/json")}>JSON</Button>
       <Button look="quiet small" onClick={() => save("selection.csv", `${csv()}\n`, "text/csv")}>CSV</Button>
+      <a class="button quiet small" href={`/api/exports/download?${pairs}`} download>Phrases and boxes</a>
       <CopyButton what="the names of the selected pictures" label="Copy names" text={() => keys.join("\n")} />
       <Button look="quiet small" onClick={onNone}>Select none</Button></div>
   );
