@@ -22,6 +22,7 @@ import { Help, Panel, ProgressLine, type Acts } from "../review/panel";
 import { Regions, useRegions } from "../review/regions";
 
 const PART = 20;
+let visits = 0; // each visit reads anew what others may have changed
 
 export default function Review() {
   if (info.value && !info.value.has_workspace) return <><Heading title="Review" /><Empty title="No workspace is open" command="phrasebox serve WS">Start with a workspace to review its phrases:</Empty></>;
@@ -55,7 +56,7 @@ function useOthers(current: string | undefined): void {
 function Desk() {
   const { query } = route.value;
   const filter = filterOf(query), key = `review ${JSON.stringify(filter)} ${query.sort ?? ""}`;
-  const [run, again] = useState(0);
+  const [run, again] = useState(() => ++visits);
   const [unfolded, unfold] = useState<"" | "filter" | "export">("");
   const [help, setHelp] = useState(false);
   const loaded = useRef<PicturePhrases[]>([]);
@@ -84,7 +85,7 @@ function Desk() {
   useEffect(() => {
     if (!query.at && list.of) show(id); // an edit must not make another phrase the first open one
   }, [query.at, id, list.of]);
-  const restart = () => (again(run + 1), patch({ at: null }, true));
+  const restart = () => (again(++visits), patch({ at: null }, true));
   return (
     <div class="desk">
       <div class="desk-bar">

@@ -19,6 +19,8 @@ import { Take } from "../parts/take";
 
 const PART = 24;
 const RECENT = 8;
+/** Unknown words, and captions that fit the picture, by question. */
+const unknown = new Map<string, string[]>(), captions = new Map<string, SentenceHit[]>();
 const MOST_EXPORTED = 200; // pictures of one download
 const SHEET = 24; // results in a picture of them
 
@@ -27,16 +29,15 @@ export default function Search() {
   const sentence = query.q ?? "", region = query.kind === "regions";
   const named = query.image || query.sample || query.upload;
   const picture = usePicture(query), like = picture === "missing" ? null : picture;
-  const page = useRef<SearchPage | null>(null), sentences = useRef<SentenceHit[]>([]);
   const key = named ? like && `like ${like.id}` : sentence && `search ${region} ${sentence}`;
   const list = useEndless<Hit>(key || null, async (offset, stop) => {
     if (like && named) {
       const found = await postImage<SimilarPage>("/like", await like.send(stop), { k: PART, offset }, stop);
-      if (!offset) sentences.current = found.sentences;
+      if (!offset) captions.set(key as string, found.sentences);
       return { items: found.images, more: found.more };
     }
     const found = await ask<SearchPage>("/search", { sentence, k: PART, region, offset }, { signal: stop });
-    page.current = found;
+    unknown.set(key as string, found.unknown_words);
     return { items: found.hits, more: found.more };
   });
   const end = useNear(list.next);
@@ -59,6 +60,7 @@ export default function Search() {
     j: () => step(1), k: () => step(-1), "/": () => document.getElementById("query")?.focus(),
     x: () => list.items[at] && toggle(idOf(list.items[at]!)), Enter: () => list.items[at] && open(list.items[at]!),
   }, ["j", "k"]);
+  const strange = unknown.get(key || "") ?? [], fitting = captions.get(key || "") ?? [];
   const most = Math.min(list.items.length, info.value?.limits.hits ?? 100);
   const weak = list.items.findIndex((hit) => hit.weak);
   if (info.value && !info.value.has_workspace) {
@@ -71,7 +73,7 @@ export default function Search() {
       {named ? <Like picture={picture} /> : <DropZone main={false} label="Search with a picture" onTaken={(upload) => go("search", { upload: upload.id })} />}
       {!key && !named && <Ideas />}
       <div class="stack results-of-search">
-        {page.current?.unknown_words.length && !named && list.of === key ? <Calm>The model does not know {page.current.unknown_words.map((word) => `“${word}”`).join(", ")}.</Calm> : null}
+        {strange.length > 0 && list.of === key && <Calm>The model does not know {strange.map((word) => `“${word}”`).join(", ")}.</Calm>}
         {chosen.size > 0 && <Selection hits={list.items.filter((hit) => chosen.has(idOf(hit)))} onNone={() => setChosen(new Set())} />}
         {list.error && <Failed>{list.error}</Failed>}
         {weak === 0 && list.items.length > 0 && <WeakLine />}
@@ -87,10 +89,10 @@ export default function Search() {
         {key && list.of === key && !list.items.length && !list.busy && !list.error && <Empty title="No picture can be searched yet" command={`phrasebox regions ${info.value?.name ?? "WS"}`}>Search needs the regions of the pictures:</Empty>}
         {list.items.length > 0 && !list.more && !list.busy && <p class="soft small center-text">That is all: {many(list.items.length, region ? "part" : "picture")}.</p>}
         <div ref={end} />
-        {named && sentences.current.length > 0 && list.of === key && <Captions found={sentences.current} />}
+        {fitting.length > 0 && list.of === key && <Captions found={fitting} />}
         {list.items.length > 0 && (!named || like) && (
           <Take name={like && named ? `like ${like.name}` : sentence} svg={() => drawnSheet(list.items.slice(0, SHEET).map((hit) => ({ drawing: drawingOf(hit, named ? "" : sentence), src: imageUrl(hit.key, 640), title: `${number(hit.score)}${hit.weak ? ", weak" : ""}: ${hit.key}` })))}
-            json={() => ({ ...(named ? { like: like?.name, sentences: sentences.current } : { sentence }), hits: list.items })}
+            json={() => ({ ...(named ? { like: like?.name, sentences: fitting } : { sentence }), hits: list.items })}
             question={named && like ? { method: "POST", path: "/like", values: { image: like.query.image, k: most }, file: like.query.image ? undefined : like.name } : { method: "GET", path: "/search", values: { sentence, k: most, region: region || undefined } }} />
         )}
       </div>
