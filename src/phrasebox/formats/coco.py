@@ -134,8 +134,9 @@ def _captions(image: dict[str, Any], annotations: Sequence[dict[str, Any]]) -> I
 def _pixels(shares: Any, image: dict[str, Any]) -> Any:
     """A box of shares of the image in pixels; as it is, to be refused, if it is no box."""
     try:
-        return [share * image[side] for share, side in zip(shares, ("width", "height") * 2, strict=True)]
-    except (KeyError, TypeError, ValueError):
+        sides = float(image["width"]), float(image["height"])
+        return [float(share) * side for share, side in zip(shares, sides * 2, strict=True)]
+    except (KeyError, OverflowError, TypeError, ValueError):
         return shares
 
 

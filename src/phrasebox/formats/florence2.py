@@ -22,7 +22,7 @@ PICTURES = "named"
 
 _BINS = 1000
 _TASK = "<CAPTION_TO_PHRASE_GROUNDING>"
-_PHRASE = re.compile(r"([^<]+)((?:<loc_\d+>){4,})")
+_PHRASE = re.compile(r"([^<]+)((?:<loc_\d{1,4}>){4,})")
 
 
 def recognises(source: Path) -> bool:

@@ -56,7 +56,7 @@ def _read_line(line: dict[str, Any]) -> RawLine:
     objects = line.get("objects")
     objects = objects if isinstance(objects, dict) else {}
     kind = objects.get("bbox_type") or "real"
-    if kind not in _SIZES:
+    if not isinstance(kind, str) or kind not in _SIZES:
         raise DataError(f"its bbox_type is none of {', '.join(_SIZES)}")
     refs, boxes = iter(as_list(objects.get("ref"))), iter(as_list(objects.get("bbox")))
     text, phrases = "", []
