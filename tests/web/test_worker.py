@@ -195,3 +195,16 @@ def test_what_comes_first_is_done_first_and_its_errors_are_for_others(gate):
         worker.close()
 
     asyncio.run(main())
+
+
+def test_who_waits_for_models_that_load_is_told_so(gate):
+    async def main():
+        worker = Worker(queue=5, seconds=0.1)
+        worker.begin(gate)
+        await began(gate)
+        with pytest.raises(QueueTimeoutError, match="still being loaded"):
+            await worker.run(lambda: None)
+        gate.open.set()
+        worker.close()
+
+    asyncio.run(main())

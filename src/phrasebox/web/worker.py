@@ -53,6 +53,7 @@ class Worker:
         self._running: list[_Call] = []
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._is_preparing = False
 
     @property
     def waiting(self) -> int:
@@ -96,6 +97,8 @@ class Worker:
                 raise ModelTimeoutError(
                     f"this takes more than {self.seconds:g} seconds; try again or ask less"
                 ) from None
+            if self._is_preparing:
+                raise QueueTimeoutError("the models are still being loaded; try again in a moment") from None
             raise QueueTimeoutError(f"others kept the models busy for {self.seconds:g} seconds; try again") from None
         except asyncio.CancelledError:
             if self._closed and call.future.cancelled():
@@ -155,6 +158,7 @@ class Worker:
                 if self._closed:
                     return
                 background = self._first.popleft() if self._first else None
+                self._is_preparing = background is not None
                 if background is None:
                     self._running = self._next()
             if background is not None:
