@@ -58,7 +58,7 @@ export default function Describe() {
               <p class="said caption" dir="auto">{found.shown}</p>
               {found.sure ? found.confidence !== null && <p class="small soft">{percent(found.confidence)} sure</p>
                 : <p class="small soft">The captioner is not sure{found.confidence !== null && ` (${percent(found.confidence)})`}; its own sentence is “{found.caption}”.</p>}
-              {found.seen.length > 0 && <Seen found={found} />}
+              {found.sure && found.seen.length > 0 && <Seen found={found} />}
               <PhraseList items={parts.map((part) => ({ text: part.shown, confidence: certainty(part) }))} chosen={about} onPick={(i) => select(i === about ? null : i)} says={rated ? "sure" : "likely"} />
               {drawn.length > 0 && <Button look="quiet" onClick={() => patch({ boxes: null, part: null })}>Remove my boxes</Button>}
               <Take name={chosen.name} json={() => ({ ...found, regions: parts })}

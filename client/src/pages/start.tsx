@@ -24,7 +24,7 @@ export default function Start() {
           <Counts found={found} />
           {found.next.length > 0 && <Next found={found} />}
           <ReviewCard found={found} />
-          {found.confidence.some((bar) => bar.count) && <Bars title="How sure the model is" bars={found.confidence.map((bar) => ({ name: `${percent(bar.low)} to ${percent(bar.high)}`, short: String(Math.round(100 * bar.low)), count: bar.count, part: bar.count - bar.open, filter: bar.filter }))} note="The dark part of a bar is reviewed." />}
+          {found.confidence.some((bar) => bar.count) && <Bars title="How sure the model is" bars={found.confidence.map((bar) => ({ name: `${percent(bar.low)} to ${percent(bar.high)}`, short: String(Math.round(100 * bar.low)), count: bar.count, part: bar.count - bar.open, filter: bar.filter }))} note="The strong part of a bar is reviewed." />}
           {found.lengths.length > 0 && <Bars title="Words in a phrase" bars={found.lengths.map((bar) => ({ name: `${bar.words} words`, short: String(bar.words), count: bar.count, filter: bar.filter }))} />}
           {found.words.length > 0 && <Words found={found} />}
           {found.counts.regions > 0 && <section class="card stack tight wide"><h3>Map of the pictures</h3><PictureMap /></section>}
