@@ -38,7 +38,7 @@ FILES = {"en": "Flickr8k.token.txt", "zh": "Flickr8k.zh.token.txt", "ar": "Flick
 WAYS = ("image to sentence", "sentence to image")
 ABOUT = (
     "Flickr8k, dev split: 1,000 images at 224 x 224 pixels with five captions each in English and Chinese "
-    "(Flickr8k-CN), three in Arabic; aligners trained from random weights on the 5,996 train images with the default "
+    "(Flickr8k-CN), three in Arabic; aligners trained on the captions of the 5,996 train images with the default "
     "settings in bf16, regions included; calibrated with the query bank; one seed. The captions of the dev split chose "
     "the epoch."
 )
@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("language", choices=FILES)
     parser.add_argument("words", nargs="*", help="word encoders, each perhaps with +SEGMENTER")
+    parser.add_argument("--start", default=None, choices=["nothing"], help="default: the built-in model's regions")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--precision", default="bf16", choices=["fp32", "bf16"])
     parser.add_argument("--threads", type=int, default=2)
@@ -59,10 +60,10 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     ws = prepared(Workspace(given.workspace), given.flickr8k, given.folder / given.language, FILES[given.language])
     for each in given.words:
-        row = measured(ws, each, given.epochs, Execution(precision=given.precision))
+        row = measured(ws, each, given.start, given.epochs, Execution(precision=given.precision))
         row = {"language": LANGUAGES[given.language], **row}
         print(json.dumps(row), flush=True)
-        write_json(given.folder / f"{given.language}-{each.replace('/', '_')}.row.json", row)
+        write_json(given.folder / f"{given.language}-{name_of(each, given.start)}.row.json", row)
     if given.record:
         rows = [json.loads(path.read_text()) for path in sorted(given.folder.glob("*.row.json"))]
         rows.sort(key=lambda row: ([*LANGUAGES.values()].index(row["language"]), row[f"{WAYS[0]} R@1"]))
@@ -88,10 +89,15 @@ def prepared(source: Workspace, flickr8k: Path, folder: Path, file: str) -> Work
     return ws
 
 
-def measured(ws: Workspace, asked: str, epochs: int, execution: Execution) -> dict[str, Any]:
+def name_of(asked: str, start: str | None) -> str:
+    """The model's folder."""
+    return "-".join(filter(None, (asked.replace("/", "_").replace(":", "_").replace("+", "_"), start)))
+
+
+def measured(ws: Workspace, asked: str, start: str | None, epochs: int, execution: Execution) -> dict[str, Any]:
     """R@1, R@5 and R@10 both ways in percent, of an aligner that is trained if it is not there."""
     words, _, segmenter = asked.partition("+")
-    name = asked.replace("/", "_").replace(":", "_").replace("+", "_")
+    name = name_of(asked, start)
     before = time.process_time()
     if not (ws.models / name / "config.json").exists():
         model = replace(PRESETS["modern"].model, words=words, segmenter=segmenter or NONE)
@@ -100,7 +106,7 @@ def measured(ws: Workspace, asked: str, epochs: int, execution: Execution) -> di
             print(line, file=sys.stderr, flush=True)
 
         train = replace(PRESETS["modern"].train, epochs=epochs)
-        align(ws, model, train, name, quiet=True, report=lambda epoch: told(epoch.line), told=told, start="nothing",
+        align(ws, model, train, name, quiet=True, report=lambda epoch: told(epoch.line), told=told, start=start,
               execution=execution)  # fmt: skip
     minutes = (time.process_time() - before) / 60
     aligner = Aligner.load(ws.models / name)
@@ -108,8 +114,14 @@ def measured(ws: Workspace, asked: str, epochs: int, execution: Execution) -> di
     both = ranks_both_ways(all_scores(aligner.model, pairs, aligner.bank, prior=aligner.prior), pairs.owner)
     figures = {f"{way} R@{k}": round(getattr(found, f"recall_{k}"), 1)
                for way, found in zip(WAYS, both, strict=True) for k in (1, 5, 10)}  # fmt: skip
-    best = aligner.about["epochs"]
-    return {"words": words, "segmenter": segmenter or NONE, **figures, "epochs": best, "minutes": round(minutes, 1)}
+    return {
+        "words": words,
+        "segmenter": segmenter or NONE,
+        "start": start or "regions of the built-in model",
+        **figures,
+        "epochs": aligner.about["epochs"],
+        "minutes": round(minutes, 1),
+    }
 
 
 if __name__ == "__main__":
