@@ -68,7 +68,8 @@ class WordVectors:
         If the package is missing or its weights are not the published ones.
     """
 
-    width, numbers = DIM, np.float16
+    width = DIM
+    numbers: type[np.generic] = np.float16
     fingerprint, licence = _SHA256[:16], "Apache-2.0"
 
     def __init__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ def from_open_clip(rest: str, split: Split, device: str) -> AloneWords:
         import torch
 
         model_name, pretrained, card = _place(rest, open_clip.list_models())
-        network = open_clip.create_model(model_name, pretrained=pretrained, device=device, require_pretrained=True)
+        network: Any = open_clip.create_model(model_name, pretrained=pretrained, device=device, require_pretrained=True)
         tokenizer = open_clip.get_tokenizer(model_name)
         network.eval()
 

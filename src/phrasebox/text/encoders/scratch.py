@@ -41,7 +41,8 @@ class Scratch:
     """
 
     name, licence = NAME, "of the captions"
-    width, numbers = PARTS, np.int32
+    width = PARTS
+    numbers: type[np.generic] = np.int32
 
     def __init__(self, parts: Sequence[str], split: Split = words) -> None:
         self.parts = tuple(parts)

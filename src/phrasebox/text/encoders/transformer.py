@@ -33,7 +33,7 @@ class TransformerWords:
         Pieces that the network takes; a longer caption keeps its first words.
     """
 
-    numbers = np.float16
+    numbers: type[np.generic] = np.float16
 
     def __init__(
         self, name: str, network: Any, tokenizer: Any, most: int, licence: str, split: Split, device: str = "cpu"
@@ -113,7 +113,7 @@ class AloneWords:
         N words -> (N, D) float32.
     """
 
-    numbers = np.float16
+    numbers: type[np.generic] = np.float16
 
     def __init__(self, name: str, vectors: Any, fingerprint: str, licence: str, split: Split) -> None:
         self.name, self.fingerprint, self.licence = name, fingerprint, licence

@@ -44,7 +44,8 @@ class VectorFile:
         If the file cannot be read, or is in none of the layouts.
     """
 
-    numbers, licence = np.float16, NOT_STATED
+    numbers: type[np.generic] = np.float16
+    licence = NOT_STATED
 
     def __init__(self, path: str, split: Split) -> None:
         self.name = f"vectors:{path}"
