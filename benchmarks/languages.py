@@ -87,7 +87,7 @@ def prepared(source: Workspace, flickr8k: Path, folder: Path, file: str) -> Work
     if not ws.count("images"):
         import_source(ws, flickr8k / file, images=flickr8k / "images", quiet=True, licence="Flickr terms of use")
     known, there = ws.keys("images"), ws.keys("regions")
-    for batch in source.regions(None):
+    for batch in source.regions(None) if known - there else ():
         if new := [regions for regions in batch if regions.key in known - there]:
             ws.append_regions(new)
     ws.claim("regions", source.stages["regions"])
