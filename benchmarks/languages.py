@@ -53,7 +53,6 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("language", choices=FILES)
     parser.add_argument("words", nargs="*", help="word encoders, each perhaps with +SEGMENTER")
-    parser.add_argument("--start", default=None, choices=[NOTHING], help="default: the built-in model's regions")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--precision", default="bf16", choices=["fp32", "bf16"])
     parser.add_argument("--threads", type=int, default=2)
@@ -62,10 +61,10 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     ws = prepared(Workspace(given.workspace), given.flickr8k, given.folder / given.language, FILES[given.language])
     for each in given.words:
-        row = measured(ws, each, given.start, given.epochs, Execution(precision=given.precision))
+        row = measured(ws, each, NOTHING, given.epochs, Execution(precision=given.precision))
         row = {"language": LANGUAGES[given.language], **row}
         print(json.dumps(row), flush=True)
-        write_json(given.folder / f"{given.language}-{name_of(each, given.start)}.row.json", row)
+        write_json(given.folder / f"{given.language}-{name_of(each, NOTHING)}.row.json", row)
     if given.record:
         rows = [json.loads(path.read_text()) for path in sorted(given.folder.glob("*.row.json"))]
         rows.sort(key=lambda row: ([*LANGUAGES.values()].index(row["language"]), row[f"{WAYS[0]} R@1"]))
@@ -77,8 +76,7 @@ def command_of(row: Mapping[str, Any]) -> str:
     """The command line that measures a row."""
     code = next(code for code, language in LANGUAGES.items() if language == row["language"])
     asked = row["words"] + ("" if row["segmenter"] == NONE else f"+{row['segmenter']}")
-    start = " --start nothing" if row["start"] == NOTHING else ""
-    return f"python benchmarks/languages.py WORKSPACE FLICKR8K FOLDER {code} {asked}{start} --epochs {row['epochs']}"
+    return f"python benchmarks/languages.py WORKSPACE FLICKR8K FOLDER {code} {asked} --epochs {row['epochs']}"
 
 
 def prepared(source: Workspace, flickr8k: Path, folder: Path, file: str) -> Workspace:
@@ -94,12 +92,12 @@ def prepared(source: Workspace, flickr8k: Path, folder: Path, file: str) -> Work
     return ws
 
 
-def name_of(asked: str, start: str | None) -> str:
+def name_of(asked: str, start: str) -> str:
     """The model's folder."""
     return "-".join(filter(None, (asked.replace("/", "_").replace(":", "_").replace("+", "_"), start)))
 
 
-def measured(ws: Workspace, asked: str, start: str | None, epochs: int, execution: Execution) -> dict[str, Any]:
+def measured(ws: Workspace, asked: str, start: str, epochs: int, execution: Execution) -> dict[str, Any]:
     """R@1, R@5 and R@10 both ways in percent, of an aligner that is trained if it is not there."""
     words, _, segmenter = asked.partition("+")
     name = name_of(asked, start)
@@ -122,7 +120,7 @@ def measured(ws: Workspace, asked: str, start: str | None, epochs: int, executio
     return {
         "words": words,
         "segmenter": segmenter or NONE,
-        "start": start or "regions of the built-in model",
+        "start": start,
         **figures,
         "epochs": aligner.about["epochs"],
         "minutes": round(minutes, 1),

@@ -67,19 +67,6 @@ def test_nothing_where_other_settings_are_asked_for(options, why, at, call, buil
     assert "start" not in Aligner.load(ws / "models/aligner").about
 
 
-def test_with_other_words_what_is_known_of_regions_stays(at, call, built_in):
-    ws = at("regions")
-    done = call("align", ws, *QUICK, "--words", "scratch", "--lr", "1e-9")
-    assert done.code == 0
-    assert "start: what the built-in model knows of regions, as its words are others: words='scratch'" in done.err
-    learned, known = Aligner.load(ws / "models/aligner"), Aligner.load()
-    assert learned.about["start_of_regions"] == "built-in"
-    assert "start" not in learned.about
-    for name, value in known.model.state_dict().items():
-        if ".regions." in name:
-            assert torch.allclose(learned.model.state_dict()[name], value, atol=1e-3), name
-
-
 def test_nothing_where_the_regions_are_others(at, call):
     told = call("align", at("regions"), *QUICK).err
     assert "training starts from nothing, as the built-in model does not fit: " in told

@@ -22,7 +22,7 @@ from phrasebox.stages.choose_beta import BETAS, choose_beta
 from phrasebox.stages.finetune import MAPS, check_tunable, tune
 from phrasebox.stages.models import computed, model_folder, write_history
 from phrasebox.stages.origin import origin
-from phrasebox.stages.start_model import blended, known_regions, start_model
+from phrasebox.stages.start_model import blended, start_model
 from phrasebox.stages.training_data import VECTORS, forget, training_pairs
 from phrasebox.stages.validation_split import hold_out
 from phrasebox.stages.word_choice import choose_words, foreign_function_words
@@ -125,8 +125,7 @@ def align(
     if fresh and distributed.first():  # only now, so that an error above does not lose the old model
         forget(folder)
     history: list[AlignEpoch] = []
-    network = begin.begun(model, settings.dropout) if begin else known_regions(ws, start, model, settings, pairs)
-    reads_as = "built-in" if network and not begin else ""
+    network = begin.begun(model, settings.dropout) if begin else None
     fitting = settings.fitting(len(pairs), len(pairs.sentences))
     trained = train(pairs, validation, model, fitting, folder, device, after, execution, network)
     kept = blended(begin, trained, validation, told)
@@ -161,8 +160,6 @@ def align(
         aligner.about["finetuned_blocks"] = finetune
     if held_out:
         aligner.about["held_out"] = held_out
-    if reads_as:
-        aligner.about["start_of_regions"] = reads_as
     if begin:
         aligner.about["start"] = begin.about(kept.share)
     aligner.save(folder, card(aligner.about) if card else "")

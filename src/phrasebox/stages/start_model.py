@@ -8,11 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from phrasebox.aligner import AlignEpoch, Aligner, AlignerModel, ModelSettings, Pairs, TrainSettings
+from phrasebox.aligner import AlignEpoch, Aligner, AlignerModel, ModelSettings, Pairs
 from phrasebox.aligner.interpolation import USUAL, Blend, best_between, interpolated
-from phrasebox.aligner.latent import latent_vectors
 from phrasebox.aligner.stored import NOTHING
 from phrasebox.aligner.train import recalls
 from phrasebox.errors import ModelError, SettingsError
@@ -22,7 +19,6 @@ from phrasebox.stages.ground import named_model
 from phrasebox.training.loop import Trained
 from phrasebox.workspace.workspace import Workspace
 
-_OF_WORDS = ("words", "segmenter", "word_width", "vocabulary")  # settings that weights for words depend on
 _FREE = ("prior", "prior_from", "photographs")  # settings of a model that its weights do not depend on
 
 
@@ -98,9 +94,6 @@ def start_model(
     aligner = Aligner.load(source, device)
     own = replace(aligner.model.settings, **{name: getattr(model, name) for name in _FREE})
     apart = differences(workspace_regions(ws), aligner.region_settings) or _differing(model, own)
-    if apart and source is None and not _differing(model, _with_words_of(model, own)):
-        told(f"start: what the built-in model knows of regions, as its words are others: {apart}")
-        return None
     if apart and source is None:
         told(f"training starts from nothing, as the built-in model does not fit: {apart}")
         return None
@@ -109,32 +102,6 @@ def start_model(
     found = Start(aligner, named_model(ws, aligner), _measured(aligner.model, validation))
     told(", ".join(filter(None, (f"start: {found.name}", found.epoch.figures))))
     return found
-
-
-def known_regions(
-    ws: Workspace, source: str | Path | None, model: ModelSettings, settings: TrainSettings, pairs: Pairs
-) -> AlignerModel | None:
-    """A network to train that reads regions as the built-in model does, and whose words know nothing yet.
-
-    None where a start was named, and where the built-in model differs by more than its words.
-    """
-    if source is not None or not Aligner.built_in.is_dir():
-        return None
-    begun = Aligner.load()
-    own = replace(begun.model.settings, **{name: getattr(model, name) for name in _FREE})
-    if differences(workspace_regions(ws), begun.region_settings) or _differing(model, _with_words_of(model, own)):
-        return None
-    torch.manual_seed(settings.seed)
-    network = AlignerModel(model, settings.dropout)
-    known = {name: value for name, value in begun.model.state_dict().items() if ".words." not in name}
-    network.load_state_dict(known, strict=False)
-    if network.table is not None:
-        network.table.begin(latent_vectors(pairs.sentences, pairs.owner, *network.table.vectors.weight.shape))
-    return network
-
-
-def _with_words_of(model: ModelSettings, own: ModelSettings) -> ModelSettings:
-    return replace(own, **{name: getattr(model, name) for name in _OF_WORDS})
 
 
 def blended(
