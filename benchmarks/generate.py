@@ -26,7 +26,6 @@ from phrasebox.captioner.generate import generate
 from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.targets import Views
 from phrasebox.text.vocabulary import END, START
-from phrasebox.training.region_batch import collate
 
 BEAM, LONGEST = 5, 20
 
@@ -75,7 +74,7 @@ def photographs(captioner: Captioner, count: int) -> Views:
         picture = (data.astronaut(), data.chelsea())[i % 2]
         top, left = (int(rng.integers(0, side // 3)) for side in picture.shape[:2])
         pictures.append(picture[top : top + 200, left : left + 200])
-    return Views.whole(collate(captioner.regions_of(pictures))).to("cpu")
+    return captioner._wholes(captioner.regions_of(pictures))
 
 
 @torch.inference_mode()
