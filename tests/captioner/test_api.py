@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 
 from phrasebox.captioner import Captioner, CaptionerModel, Description, ModelSettings, SpeechSettings, Vocabulary
@@ -54,8 +55,7 @@ def test_own_boxes_are_described_in_their_order(captioner):
     d = captioner.describe(PIXELS, boxes=boxes)
     assert [tuple(r.box) for r in d.regions] == boxes
     assert d.regions[0].captions == d.regions[2].captions
-    assert d.regions[0].confidence == pytest.approx(d.regions[2].confidence, abs=1e-4)
-    assert all(0 <= told.confidence <= 1 for told in (d, *d.regions))
+    assert d.regions[0].score == pytest.approx(d.regions[2].score, abs=1e-4)
     assert captioner.describe(PIXELS, boxes=[]).regions == ()
 
 
@@ -173,3 +173,12 @@ def test_regions_of_several_images_with_boxes(captioner):
     boxes = [[(0, 0, 30, 30)], [{"box": {"xmin": 1, "ymin": 2, "xmax": 20, "ymax": 25}}]]
     found = captioner.regions_of([PIXELS, PIXELS], boxes)
     assert [tuple(r.box(len(r) - 1)) for r in found] == [(0, 0, 30, 30), (1, 2, 20, 25)]
+
+
+def test_the_built_in_captioner_says_that_it_does_not_know_what_it_was_not_trained_on(captioner):
+    d = Captioner.load().describe(skimage.data.coffee(), regions=2)
+    assert (d.sure, d.shown.startswith("not sure: ")) == (False, True)
+    assert d.likely
+    assert all(0 <= told.confidence <= 1 for told in (d, *d.regions))
+    assert captioner.describe(PIXELS, regions=2).confidence is None, "nothing was fitted for it"
+    assert captioner.aligner is None

@@ -26,7 +26,7 @@ from phrasebox.errors import DataError, SettingsError
 from phrasebox.io import arguments
 from phrasebox.io.detections import BoxesLike, as_boxes
 from phrasebox.io.images import load_image
-from phrasebox.models.saved_model import SavedModel
+from phrasebox.models.saved_model import BUILT_IN_NAME, SavedModel
 from phrasebox.regions.compatibility import differences
 from phrasebox.regions.extractor import ImageOrRegions as Image
 from phrasebox.regions.extractor import RegionExtractor, name_of, regions_of, with_width
@@ -155,8 +155,11 @@ class Captioner(SavedModel):
 
     @cached_property
     def aligner(self) -> Aligner | None:
-        """The built-in aligner, which says how well sentences fit; None where it reads other regions."""
-        if not Aligner.built_in.is_dir():
+        """The built-in aligner, by which the built-in captioner chooses and knows how sure it is.
+
+        None for other captioners, for which nothing was fitted, and where it reads other regions.
+        """
+        if self.source != BUILT_IN_NAME or not Aligner.built_in.is_dir():
             return None
         loaded = Aligner.load(None, self.device, self.workers)
         apart = differences(loaded.region_settings.of_first, self.region_settings.of_first)
@@ -282,7 +285,8 @@ class Captioner(SavedModel):
             found = [self._narrow(r) for r in found]
         terms, names = frozenset(self.vocabulary.terms), assessor.names
         sees = [() if names is None else seen(r, names, terms) for r in found]
-        captions = self._candidates(found, sees, speech)
+        fitted = assessor.aligner is not None
+        captions = self._candidates(found, sees, speech, fitted)
         said = self.say(found, views, speech)
         chosen = [list(choose(r, of_image)) for r, of_image in zip(found, said, strict=True)]
         regions = [[(of[i], own[i]) for i in took] for of, own, took in zip(views, said, chosen, strict=True)]
@@ -295,19 +299,20 @@ class Captioner(SavedModel):
             ],
         )
 
-        def likely(r: Regions, view: int, confidence: float) -> tuple[Seen, ...]:
-            least = SURE_PHRASE if view else SURE
-            return () if names is None or confidence >= least else seen(r, names, terms, view, LIKELY, FEW)
+        def likely(r: Regions, view: int, confidence: float | None) -> tuple[Seen, ...]:
+            sure = confidence is None or confidence >= (SURE_PHRASE if view else SURE)
+            return () if names is None or sure else seen(r, names, terms, view, LIKELY, FEW)
 
         described = []
         for r, own, of, there, known in zip(found, captions, regions, features, sees, strict=True):
-            if speech.method == "beam":
+            if fitted and speech.method == "beam":
                 order = np.argsort(-CHOICE(there[: len(own)]), kind="stable").tolist()
             else:
                 order = list(range(len(own)))
-            sure = float(CAPTION.probability(there[order[:1]])[0])
+            sure = float(CAPTION.probability(there[order[:1]])[0]) if fitted else None
             told = []
-            for (view, texts), c in zip(of, PHRASE.probability(there[len(own) :]).tolist(), strict=True):
+            for (view, texts), p in zip(of, PHRASE.probability(there[len(own) :]).tolist(), strict=True):
+                c = p if fitted else None
                 both = tuple(text for text, _ in texts)
                 score = math.exp(texts[0][1].score)
                 told.append(DescribedRegion(both[0], r.box(view), score, both, c, likely(r, view, c)))
@@ -320,10 +325,10 @@ class Captioner(SavedModel):
         return described
 
     def _candidates(
-        self, regions: Sequence[Regions], sees: Sequence[Sequence[Seen]], speech: SpeechSettings
+        self, regions: Sequence[Regions], sees: Sequence[Sequence[Seen]], speech: SpeechSettings, fitted: bool = True
     ) -> list[list[Written]]:
         """Captions of each image to choose from."""
-        if speech.method != "beam" or self._prompted is None:
+        if not fitted or speech.method != "beam" or self._prompted is None:
             return [of_image[0] for of_image in self.say(regions, speech=speech)]
         return self._prompted.candidates([self._narrow(r) for r in regions], sees, speech)
 

@@ -31,7 +31,7 @@ class DescribedRegion:
     captions : tuple of str
         All phrases that were asked for, the first is ``text``.
     confidence : float or None
-        How likely the phrase names the right thing, in [0, 1]; None for descriptions of version 0.1.
+        How likely the phrase names the right thing, in [0, 1]; None for captioners other than the built-in one.
     likely : tuple of Seen
         What the backbones' classifiers see in the region where the phrase is not `sure`.
     """
@@ -78,7 +78,7 @@ class Description(detections.Detected):
     seen : tuple of Seen
         What the backbones' classifiers see, from the likeliest; empty without a classifier that has names.
     confidence : float or None
-        How likely the caption names the right thing, in [0, 1]; None for descriptions of version 0.1.
+        How likely the caption names the right thing, in [0, 1]; None for captioners other than the built-in one.
     likely : tuple of Seen
         As ``seen``, with smaller shares too, where the caption is not `sure`.
     """
