@@ -28,6 +28,7 @@ from phrasebox.captioner.seen import seen
 from phrasebox.evaluate.caption_metrics import CiderD, bleu
 from phrasebox.evaluate.caption_nouns import names_any, names_right
 from phrasebox.io.images import load_image
+from phrasebox.models.saved_model import BUILT_IN_NAME
 from phrasebox.stages.calibrate import logistic
 from phrasebox.stages.choose_beta import with_regions
 from phrasebox.stages.evaluate_captions import chain_boxes
@@ -63,6 +64,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="file to keep what the networks say in, or to read it from")
     given = parser.parse_args()
     captioner = Captioner.load(given.model)
+    captioner.source = BUILT_IN_NAME  # so that the built-in aligner is asked
     if given.keep and given.keep.exists():
         found = pickle.loads(given.keep.read_bytes())
     else:

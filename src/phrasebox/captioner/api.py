@@ -15,7 +15,7 @@ import torch
 from phrasebox.aligner import Aligner
 from phrasebox.aligner.priors import ClassNames, load_class_names
 from phrasebox.captioner.candidates import Prompted, Written
-from phrasebox.captioner.confidence import CAPTION, CHOICE, PHRASE, SURE, SURE_PHRASE, Assessor
+from phrasebox.captioner.confidence import CAPTION, CHOICE, FEATURES, PHRASE, SURE, SURE_PHRASE, Assessor
 from phrasebox.captioner.description import DescribedRegion, Description, telling
 from phrasebox.captioner.generate import Sentence, generate
 from phrasebox.captioner.model import CaptionerModel
@@ -290,14 +290,15 @@ class Captioner(SavedModel):
         said = self.say(found, views, speech)
         chosen = [list(choose(r, of_image)) for r, of_image in zip(found, said, strict=True)]
         regions = [[(of[i], own[i]) for i in took] for of, own, took in zip(views, said, chosen, strict=True)]
-        features = assessor.features(
-            found,
-            [[0] * len(own) + [view for view, _ in of] for own, of in zip(captions, regions, strict=True)],
-            [
-                [(text, s.score) for text, s in (*own, *(texts[0] for _, texts in of))]
-                for own, of in zip(captions, regions, strict=True)
-            ],
-        )
+        about = [[0] * len(own) + [view for view, _ in of] for own, of in zip(captions, regions, strict=True)]
+        texts_of = [
+            [(text, s.score) for text, s in (*own, *(texts[0] for _, texts in of))]
+            for own, of in zip(captions, regions, strict=True)
+        ]
+        if fitted:
+            features = assessor.features(found, about, texts_of)
+        else:
+            features = [np.zeros((len(of_image), len(FEATURES))) for of_image in about]
 
         def likely(r: Regions, view: int, confidence: float | None) -> tuple[Seen, ...]:
             sure = confidence is None or confidence >= (SURE_PHRASE if view else SURE)
