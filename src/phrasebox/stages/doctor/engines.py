@@ -35,7 +35,7 @@ def engines() -> Finding:
         return Finding("note", "machine", "OpenVINO is not installed; torch is used instead", remedy)
     images = np.arange(2 * _SIDE * _SIDE * 3, dtype=np.uint8).reshape(2, _SIDE, _SIDE, 3)
     try:
-        ran = OpenVinoEngine(convert(Small().eval(), _SIDE), threads=1).run(images)[0]
+        ran = OpenVinoEngine(lambda shape: convert(Small().eval(), shape), (_SIDE, _SIDE), threads=1).run(images)[0]
     except Exception as error:  # a broken installation can raise any error
         line = " ".join(str(error).split())[:120]
         return Finding("broken", "machine", f"OpenVINO cannot run a network: {line}", "pip install -U openvino")
