@@ -69,9 +69,8 @@ class Service:
         self.events = Events(self._look)
         self.worker.on_change = self._tell_places
         if workspace is not None:  # made here, so that all threads share one of each
-            self.pictures, self.review, self.maps  # noqa: B018
-            if not in_store(workspace.path):
-                self.jobs  # noqa: B018
+            made = [self.pictures, self.review, self.maps]
+            made += [] if in_store(workspace.path) else [self.jobs]
 
     # State
 

@@ -33,9 +33,13 @@ class WordEncoder(Protocol):
 
     name: str
     width: int
-    numbers: type[np.generic]
     fingerprint: str
     licence: str
+
+    @property
+    def numbers(self) -> type[np.generic]:
+        """As above."""
+        ...
 
     def encode(self, captions: Sequence[str]) -> list[Sentence]:
         """The words of every caption with their numbers (T, width), in the order given."""
