@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -12,6 +13,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from phrasebox.aligner.score import pair_scores
 from phrasebox.aligner.settings import ModelSettings
+from phrasebox.text.encoders import AUTO, DEFAULT
 from phrasebox.text.encoders.scratch import PADDING, UNKNOWN
 
 if TYPE_CHECKING:
@@ -202,12 +204,12 @@ class AlignerModel(nn.Module):
     Where region vectors have several parts, from several networks, each part has a head with words of its own. The
     heads learn apart, since one network over all parts learns no more than over the first: it fits the training images
     before it needs the others. Their vectors one after the other are v_i and s_t, so that v_i . s_t is the mean of
-    what the heads think.
+    what the heads think. Where the settings leave the word encoder open, it is the default one.
     """
 
     def __init__(self, settings: ModelSettings, dropout: float = 0.0) -> None:
         super().__init__()
-        self.settings = settings
+        self.settings = settings = replace(settings, words=DEFAULT) if settings.words == AUTO else settings
         self.table = WordTable(settings.vocabulary, settings.word_width) if settings.vocabulary else None
         self.heads = nn.ModuleList(Head(settings.of_part(i), dropout) for i in range(len(settings.widths)))
         self.log_temperature = nn.Parameter(torch.tensor(math.log(_TEMPERATURE)), requires_grad=settings.normalise)

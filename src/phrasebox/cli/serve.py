@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import socket
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from phrasebox.cli.app import COMMON, Common
 from phrasebox.cli.shared import device
 from phrasebox.errors import MissingExtraError, SettingsError
 from phrasebox.io.paths import in_store, place
+
+_PATIENCE = 5.0  # seconds that the models have to end what they run
 
 
 def serve(
@@ -73,6 +76,9 @@ def serve(
             print("stopped", flush=True)
     finally:
         service.close()
+    if not service.worker.ended(_PATIENCE):
+        sys.stdout.flush()
+        os._exit(0)  # the interpreter's own end aborts while a thread is inside a network
 
 
 def _listen(host: str, port: int) -> socket.socket:

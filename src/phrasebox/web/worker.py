@@ -133,6 +133,12 @@ class Worker:
         for call in waiting:
             call.future.cancel()
 
+    def ended(self, seconds: float) -> bool:
+        """Wait so long for the running call after `close`; whether it ended."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+        return self._thread is None or not self._thread.is_alive()
+
     def _wake(self) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name="phrasebox-models", daemon=True)
