@@ -483,7 +483,7 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "running" | "finished" | "failed" | "stopped";
+            state: "running" | "finished" | "found" | "failed" | "stopped";
             /** Started */
             started: string;
             /** Ended */

@@ -36,6 +36,19 @@ test("Python asks the same", () => {
   expect(asPython({ method: "POST", path: "/like", values: { k: 5 }, file: "my cat.jpg" }, "ws")).toContain('like("my cat.jpg", k=5)');
 });
 
+test("a line of Arabic begins at the right, one of English at the left", () => {
+  const of = (caption: string) => new DOMParser().parseFromString(svg({ width: 640, height: 480, boxes: [], caption, phrases: [] }, "data:,", COLOURS), "image/svg+xml").querySelector("text")!;
+  const arabic = of("1. كوب على طاولة"), english = of("a cup كوب");
+  expect([arabic.getAttribute("direction"), english.getAttribute("direction")]).toEqual(["rtl", null]);
+  expect(Number(arabic.getAttribute("x"))).toBe(640 - Number(english.getAttribute("x")));
+});
+
+test("code that describes prints what is shown", () => {
+  const code = asPython({ method: "POST", path: "/describe", values: { image: "a.jpg", regions: 3 } }, "ws");
+  expect(code).toContain("print(found.shown)");
+  expect(code).not.toContain("found.caption");
+});
+
 test("a sheet shows every result beside or below the others", () => {
   const drawing = { width: 640, height: 480, boxes: [], caption: "a cup", phrases: [] };
   const text = sheet(Array.from({ length: 5 }, (_, i) => ({ drawing, picture: "data:,", title: `<${i}>` })), COLOURS, 2);

@@ -30,6 +30,11 @@ try:
     else:
         print("epoch 2 of 3, 2 s left, loss 1.250", file=sys.stderr)
         print(" ".join(arguments))
+    if arguments[0] == "doctor":
+        print("BROKEN workspace the folder", arguments[1], "has no pictures -> import some")
+        code = 1
+    if (folder / "fail").exists():
+        print("phrasebox: no space is left", file=sys.stderr)
 except KeyboardInterrupt:
     code = 130
 (folder / "code").write_text(str(code))
@@ -111,6 +116,23 @@ def test_why_it_failed_in_one_line(jobs, ws):
     let(ws, job)
     until(lambda: state(jobs, job) == "failed")
     assert jobs.get(job["id"]).error == "WS is damaged"
+
+
+def test_what_doctor_found_is_no_failure(jobs, ws):
+    job = jobs.start("doctor", {})
+    let(ws, job)
+    until(lambda: state(jobs, job) == "found")
+    told = jobs.to_json(jobs.get(job["id"]))
+    assert told["result"].endswith("BROKEN workspace the folder WS has no pictures -> import some")
+    assert told["error"] == ""
+
+
+def test_a_doctor_that_failed_says_so(jobs, ws):
+    job = jobs.start("doctor", {})
+    (ws.path / "jobs" / job["id"] / "fail").touch()
+    let(ws, job)
+    until(lambda: state(jobs, job) == "failed")
+    assert jobs.get(job["id"]).error == "no space is left"
 
 
 def test_another_process_finds_it_and_a_killed_one_is_stopped(jobs, ws):

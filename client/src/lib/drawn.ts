@@ -46,7 +46,8 @@ export function svg(drawing: Drawing, picture: string, colours: Colours): string
       const colour = piece.p === undefined || phrases[piece.p]!.confidence < least ? undefined : colours[piece.p % colours.length];
       return `<tspan${colour ? ` fill="${colour.fill}" font-weight="600"` : ""}>${escape(piece.text)}</tspan>`;
     });
-    return `<text x="${pad}" y="${height + pad + size * (1 + 1.5 * n)}" xml:space="preserve">${spans.join("")}</text>`;
+    const end = fromRight(line.map((piece) => piece.text).join("")) ? `${width - pad}" direction="rtl` : pad;
+    return `<text x="${end}" y="${height + pad + size * (1 + 1.5 * n)}" xml:space="preserve">${spans.join("")}</text>`;
   });
   const marks = boxes.map((b) => {
     const c = colours[b.k % colours.length]!, [x1, y1, x2, y2] = b.box, side = 1.5 * size;
@@ -60,6 +61,9 @@ export function svg(drawing: Drawing, picture: string, colours: Colours): string
     `<rect width="${width}" height="${tall}" fill="#fff"/><image href="${escape(picture)}" width="${width}" height="${height}" preserveAspectRatio="none"/>` +
     `${marks.join("")}${caption ? text.join("") : ""}</svg>`;
 }
+
+/** Whether the first letter of a text is of a script that is written from right to left. */
+const fromRight = (text: string): boolean => /^[^\p{L}]*[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u.test(text);
 
 /** Size of the letters, and the lines of the caption, of a drawing. */
 function lettering({ width, height, caption, phrases }: Drawing) {
@@ -157,7 +161,7 @@ export function asPython(question: Question, workspace: string): string {
     return `import phrasebox as pb\n\n${needs}found = pb.Aligner.load().ground(${picture}, ${of("sentence")}${beta})\nfor phrase in found.phrases:\n    print(phrase.text, phrase.box, phrase.confidence)\n`;
   }
   if (question.path === "/describe") {
-    return `import phrasebox as pb\n\n${needs}found = pb.Captioner.load().describe(${picture}, ${literal(values.regions ?? 8)})\nprint(found.caption)\nfor region in found.regions:\n    print(region.text, region.box)\n`;
+    return `import phrasebox as pb\n\n${needs}found = pb.Captioner.load().describe(${picture}, ${literal(values.regions ?? 8)})\nprint(found.shown)\nfor region in found.regions:\n    print(region.shown, region.box, region.certainty)\n`;
   }
   if (question.path === "/like") {
     return `import phrasebox as pb\n\n${open}found = pb.Searcher.open(ws).like(${picture}, k=${literal(values.k ?? 12)})\nfor hit in found.images:\n    print(hit.key, hit.score)\n`;

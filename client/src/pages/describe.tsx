@@ -55,11 +55,11 @@ export default function Describe() {
           {(answer.error || own.error) && <Failed>{answer.error || own.error}</Failed>}
           {found && chosen && (
             <section class="card stack" aria-label="Description">
-              <p class="said caption" dir="auto">{found.shown}</p>
+              <p class={`said caption${found.sure ? "" : " unsure"}`} dir="auto">{found.shown}</p>
               {found.sure ? found.confidence !== null && <p class="small soft">{percent(found.confidence)} sure</p>
-                : <p class="small soft">The captioner is not sure{found.confidence !== null && ` (${percent(found.confidence)})`}; its own sentence is “{found.caption}”.</p>}
+                : <p class="small soft">{found.confidence !== null && `${percent(found.confidence)} sure, `}too little for its own sentence: “<bdi>{found.caption}</bdi>”.</p>}
               {found.sure && found.seen.length > 0 && <Seen found={found} />}
-              <PhraseList items={parts.map((part) => ({ text: part.shown, confidence: certainty(part) }))} chosen={about} onPick={(i) => select(i === about ? null : i)} says={rated ? "sure" : "likely"} />
+              <PhraseList items={parts.map((part) => ({ text: part.shown, confidence: certainty(part), unsure: !part.sure }))} chosen={about} onPick={(i) => select(i === about ? null : i)} says={rated ? "sure" : "likely"} />
               {drawn.length > 0 && <Button look="quiet" onClick={() => patch({ boxes: null, part: null })}>Remove my boxes</Button>}
               <Take name={chosen.name} json={() => ({ ...found, regions: parts })}
                 question={{ method: "POST", path: "/describe", values: { image: chosen.query.image, regions: REGIONS }, file: chosen.query.image ? undefined : chosen.name }}
@@ -101,7 +101,7 @@ function Samples({ part, send, onWhole }: { part: Described | null; send: (stop?
   };
   return (
     <section class="card stack">
-      <h3>More about {part ? `“${part.shown}”` : "the whole picture"}</h3>
+      <h3>More about {part ? <bdi>“{part.text}”</bdi> : "the whole picture"}</h3>
       <Slider label="Temperature" value={temperature} min={0.2} max={1.5} step={0.1} says={temperature.toFixed(1)} low="most likely words" high="more varied words" onMove={setTemperature} />
       <div class="row"><Button onClick={sample} disabled={said.busy}>Sample other sentences</Button>{part && <Button look="quiet" onClick={onWhole}>About the whole picture</Button>}</div>
       {said.busy && <Busy>Sampling</Busy>}

@@ -100,7 +100,7 @@ function Suggestions({ captions, sentence }: { captions: string[]; sentence: str
   if (!others.length) return null;
   return (
     <section class="ideas"><h3>Captions of this picture</h3>
-      {others.map((caption) => <Button key={caption} look="idea" onClick={() => patch({ sentence: caption, beta: null })}>{caption}</Button>)}</section>
+      {others.map((caption) => <Button key={caption} look="idea" dir="auto" onClick={() => patch({ sentence: caption, beta: null })}>{caption}</Button>)}</section>
   );
 }
 

@@ -12,6 +12,8 @@ import type { Job, Jobs as Found, Option, Stage } from "../lib/types";
 import { Busy, Button, Choice, Command, Empty, Failed, Field, Heading, Link } from "../parts/basic";
 import { Chart } from "../parts/chart";
 
+const STATES: Record<Job["state"], string> = { running: "running", finished: "finished", found: "found problems", failed: "failed", stopped: "stopped" };
+
 export default function Jobs() {
   const own = info.value?.has_workspace ?? true;
   const [run, again] = useState(0);
@@ -33,7 +35,7 @@ export default function Jobs() {
             {jobs.length > 0 && (
               <section class="card stack tight"><h3>All jobs</h3>
                 <ul class="job-list">{jobs.map((one) => (
-                  <li key={one.id}><Link page="jobs" query={{ job: one.id }} class="work-item" current={one.id === shown?.id}><b>{one.stage}</b><span class={`state ${one.state}`}>{one.state}</span><small class="soft num">{one.started.slice(0, 16).replace("T", " ")}, {duration(one.seconds)}</small></Link></li>
+                  <li key={one.id}><Link page="jobs" query={{ job: one.id }} class="work-item" current={one.id === shown?.id}><b>{one.stage}</b><span class={`state ${one.state}`}>{STATES[one.state]}</span><small class="soft num">{one.started.slice(0, 16).replace("T", " ")}, {duration(one.seconds)}</small></Link></li>
                 ))}</ul></section>
             )}
           </div>
@@ -59,8 +61,8 @@ function Watch({ job, onChange }: { job: Job; onChange: (id: string) => void }) 
   const curves = panels(job.curve).filter((panel) => panel.lines.some((line) => line.values.length > 1));
   return (
     <section class="card stack" aria-label={`Job ${job.stage}`}>
-      <div class="spread"><h3>{job.stage} <span class={`state ${job.state}`}>{job.state}</span></h3>
-        {running ? <Button look="no-way" onClick={() => act("stop")}>Stop</Button> : job.state !== "finished" && <Button onClick={() => act("continue")}>Go on</Button>}</div>
+      <div class="spread"><h3>{job.stage} <span class={`state ${job.state}`}>{STATES[job.state]}</span></h3>
+        {running ? <Button look="no-way" onClick={() => act("stop")}>Stop</Button> : (job.state === "failed" || job.state === "stopped") && <Button onClick={() => act("continue")}>Go on</Button>}</div>
       {running && (
         <div class="stack tight" role="status">
           {at ? <progress max={at.total ?? undefined} value={at.total === null ? undefined : at.done} aria-label={at.what} /> : <progress aria-label="Running" />}
@@ -70,7 +72,7 @@ function Watch({ job, onChange }: { job: Job; onChange: (id: string) => void }) 
       {(error || job.error) && <Failed>{error || job.error}</Failed>}
       <Command text={job.command} />
       {curves.length > 0 && <div class="charts">{curves.map((panel) => <Chart key={panel.title} {...panel} />)}</div>}
-      {job.result && <details class="more"><summary>Result</summary><pre class="log">{JSON.stringify(job.result, null, 1)}</pre></details>}
+      {job.result && <details class="more" open={job.state === "found" || job.stage === "doctor"}><summary>{job.state === "found" ? "What it found" : "Result"}</summary><pre class="log" tabindex={0}>{job.result}</pre></details>}
       <Log job={job} />
       {job.state === "finished" && ["evaluate", "align", "caption"].includes(job.stage) && <Link page="results" class="button quiet">See the results</Link>}
     </section>

@@ -139,11 +139,11 @@ function Ideas() {
     <div class="two idea-lists">
       {recentQueries.value.length > 0 && (
         <section class="ideas"><div class="spread"><h3>Your last queries</h3><Button look="quiet small" onClick={() => (recentQueries.value = [])}>Forget them</Button></div>
-          {recentQueries.value.map((q) => <Link key={q} page="search" query={{ q }} class="button idea">{q}</Link>)}</section>
+          {recentQueries.value.map((q) => <Link key={q} page="search" query={{ q }} class="button idea" dir="auto">{q}</Link>)}</section>
       )}
       {examples.length > 0 && (
         <section class="ideas"><h3>Captions of this workspace, as examples</h3>
-          {examples.map((q) => <Link key={q} page="search" query={{ q }} class="button idea">{q}</Link>)}</section>
+          {examples.map((q) => <Link key={q} page="search" query={{ q }} class="button idea" dir="auto">{q}</Link>)}</section>
       )}
     </div>
   );

@@ -5,7 +5,7 @@ import { loading, queue } from "../lib/events";
 import { duration } from "../lib/format";
 import { go, href, type Changes, type PageName } from "../lib/route";
 
-interface Linked { page: PageName; query?: Changes; class?: string; children: ComponentChildren; title?: string; current?: boolean; label?: string }
+interface Linked { page: PageName; query?: Changes; class?: string; children: ComponentChildren; title?: string; current?: boolean; label?: string; dir?: "auto" }
 
 /** A link to a view of this page: opened without loading it anew, and in a new tab by whoever wants. */
 export function Link({ page, query, children, current, label, ...rest }: Linked) {

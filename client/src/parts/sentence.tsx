@@ -18,7 +18,7 @@ export function Sentence({ caption, phrases, least = 0, small = false, chosen }:
   );
 }
 
-interface Listed { text: string; confidence: number; unknown?: boolean }
+interface Listed { text: string; confidence: number; unknown?: boolean; unsure?: boolean }
 
 export function PhraseList({ items, least = 0, chosen, onPick, says = "sure" }: { items: readonly Listed[]; least?: number; chosen?: number | null; onPick?: (i: number) => void; says?: string }) {
   return (
@@ -26,7 +26,7 @@ export function PhraseList({ items, least = 0, chosen, onPick, says = "sure" }: 
       {items.map((item, i) => (item.confidence < least ? null : (
         <li key={i}><button type="button" class={`pair k${colour(i)}`} data-p={i} aria-pressed={onPick ? i === chosen : undefined} onClick={() => onPick?.(i)}
           aria-label={says === "sure" ? `${item.text}, ${sureness(item)}` : `${item.text}, ${percent(item.confidence)} ${says}`}>
-          <span class="no" aria-hidden="true">{i + 1}</span><span dir="auto">{item.text}{item.unknown && <em class="unknown"> no word known</em>}</span>
+          <span class="no" aria-hidden="true">{i + 1}</span><span dir="auto" class={item.unsure ? "unsure" : undefined}>{item.text}{item.unknown && <em class="unknown"> no word known</em>}</span>
           <span class="bar" aria-hidden="true"><i style={{ "--share": item.confidence }} /></span><small>{percent(item.confidence)} {says}</small></button></li>
       )))}
     </ul>

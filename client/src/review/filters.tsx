@@ -30,7 +30,7 @@ export function Filters({ filter, onDone }: { filter: Filter; onDone: () => void
         <Late label="to" value={query.max_words ?? ""} onText={(max_words) => set({ max_words })} type="number" min={1} /></div>
       {bars.data && <Histogram bars={bars.data.bars} low={low} high={high} onChoose={(a, b) => set({ min_confidence: a ? a / 100 : null, max_confidence: b < 100 ? b / 100 : null })} />}
       <div class="row wide">
-        {query.word && <Button look="quiet small" onClick={() => set({ word: null })}>word “{query.word}” ×</Button>}
+        {query.word && <Button look="quiet small" onClick={() => set({ word: null })}>word “<bdi>{query.word}</bdi>” ×</Button>}
         {query.image && <Button look="quiet small" onClick={() => set({ image: null })}>picture {query.image} ×</Button>}
         {Object.keys(filter).length > 0 && <Button look="quiet" onClick={() => set(Object.fromEntries(NAMES.map((name) => [name, null])))}>Show all phrases</Button>}
         <AcceptAll filter={filter} onDone={onDone} />

@@ -56,7 +56,7 @@ def demo(ws: Path = Path("demo"), /, *, common: Common = COMMON) -> None:
     print("\nCaptions by the built-in captioner, which was trained on people, dogs and sports only:")
     width = max(len(d.key) for d in described)
     for d in described:
-        print(f"  {d.key:{width}}  {d.score:.2f}  {d.caption}")
+        print(f"  {d.key:{width}}  {d.certainty:.2f}  {d.shown}")
     print(f"\nLook at   {ws / 'out' / 'gallery.html'}: phrases and boxes")
     print(f"          {ws / 'out' / 'described.html'}: captions of photographs and regions")
     print("Exported  " + ", ".join(f for f in files if not f.endswith(".html")))

@@ -12,8 +12,6 @@ from cyclopts import Parameter
 
 from phrasebox.cli.app import COMMON, Common
 
-_MARKS = {"ok": "ok    ", "note": "note  ", "broken": "BROKEN"}
-
 
 def doctor(
     ws: Annotated[Path | None, Parameter(help="The workspace folder; without it, only the machine is checked.")] = None,
@@ -22,14 +20,14 @@ def doctor(
     common: Common = COMMON,
 ) -> None:
     """Check the machine and a workspace; print one line per finding. The exit code is 1 if something is broken."""
-    from phrasebox.stages.doctor import examine
+    from phrasebox.stages.doctor import MARKS, examine
 
     found = []
     for finding in examine(ws, common.device, common.workers):
         found.append(finding)
         if not common.silent:
             remedy = f" -> {finding.remedy}" if finding.remedy else ""
-            print(f"{_MARKS[finding.level]} {finding.area:9} {finding.what}{remedy}", flush=True)
+            print(f"{MARKS[finding.level]} {finding.area:9} {finding.what}{remedy}", flush=True)
     healthy = all(finding.level != "broken" for finding in found)
     if common.json:
         print(json.dumps({"healthy": healthy, "findings": [asdict(finding) for finding in found]}, ensure_ascii=False))

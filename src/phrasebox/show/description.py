@@ -28,7 +28,8 @@ body { margin: 0 auto; max-width: 760px; padding: 24px 18px 60px; background: #f
   font: 16px/1.5 system-ui, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
 article { background: #fff; border: 1px solid #dfe3e8; border-radius: 12px; padding: 16px 18px; margin: 0 0 22px; }
 h2 { font: 600 .8rem/1.3 ui-monospace, Menlo, Consolas, monospace; margin: 0 0 8px; color: #59636e; }
-p { margin: 0 0 10px; font-size: 1.15rem; } img { width: 100%; height: auto; }
+p { margin: 0 0 10px; font-size: 1.15rem; } small { display: block; margin: -6px 0 10px; color: #59636e; }
+.unsure { border-inline-start: 4px dashed #59636e; padding-inline-start: 10px; } img { width: 100%; height: auto; }
 </style></head><body>
 """
 
@@ -59,7 +60,8 @@ def draw_description(image: np.ndarray | Path, description: Description, *, widt
     for region in description.regions:
         text += " · " if phrases else " — "
         shown = region.shown
-        phrases.append(Phrase(shown, (len(text), len(text) + len(shown)), region.box, region.score, region.certainty))
+        span = len(text), len(text) + len(shown)
+        phrases.append(Phrase(shown, span, region.box, region.certainty, region.certainty))
         text += shown
     size = description.width, description.height
     whole = Regions(np.array([[0, 0, *size]], np.float32), np.ones(1, np.float32), *size)
@@ -88,12 +90,23 @@ def descriptions_page(described: Iterable[tuple[Path, Description]], out: Path) 
             draw_description(path, description, width=_PAGE_WIDTH).save(jpeg, "JPEG", quality=85)
             code = base64.b64encode(jpeg.getvalue()).decode("ascii")
             further = description.captions[1:] if description.sure else ()
-            others = "".join(f"<p>{escape(text)}</p>" for text in further)
-            shown = escape(description.shown)
+            others = "".join(f'<p dir="auto">{escape(text)}</p>' for text in further)
+            shown, kind = escape(description.shown), "" if description.sure else ' class="unsure"'
             page.write(
-                f"<article><h2>{escape(description.key)}</h2><p>{shown}</p>{others}"
-                f'<img alt="{shown}" src="data:image/jpeg;base64,{code}"></article>\n'
+                f'<article><h2>{escape(description.key)}</h2><p dir="auto"{kind}>{shown}</p>{_certainty(description)}'
+                f'{others}<img alt="{shown}" src="data:image/jpeg;base64,{code}"></article>\n'
             )
             count += 1
         page.write("</body></html>\n")
     return count
+
+
+def _certainty(description: Description) -> str:
+    """How sure the captioner is, and its own sentence where that is not shown; nothing if it does not know."""
+    if description.confidence is None:
+        return ""
+    sure = f"{100 * description.confidence:.0f} % sure"
+    own = (
+        "" if description.sure else f", too little for its own sentence: <q dir=auto>{escape(description.caption)}</q>"
+    )
+    return f"<small>{sure}{own}</small>"

@@ -12,6 +12,7 @@ from phrasebox.aligner import settings as aligner
 from phrasebox.captioner import settings as captioner
 from phrasebox.errors import NotFoundError, SettingsError
 from phrasebox.io.settings import PRESET_NAMES
+from phrasebox.stages.doctor import MARKS
 from phrasebox.types import SPLITS
 
 Value = int | float | bool | str
@@ -52,11 +53,19 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A command that can be started as a job."""
+    """A command that can be started as a job.
+
+    Attributes
+    ----------
+    problem : str
+        How a line of its result begins that tells a problem. The command ends with code 1 when there is one, though it
+        has not failed. Empty: code 1 is a failure.
+    """
 
     name: str
     help: str
     options: tuple[Option, ...] = ()
+    problem: str = ""
 
     def checked(self, options: Mapping[str, Value]) -> dict[str, Value]:
         """The options; raises `SettingsError` for one that the job does not take."""
@@ -125,7 +134,7 @@ STAGES = {
         ),
         Stage("evaluate", "Measure retrieval, captions and grounding.", (_SPLIT, _MODEL)),
         Stage("index", "Embed and index the images for search.", (_MODEL, _FRESH)),
-        Stage("doctor", "Check the machine and the workspace."),
+        Stage("doctor", "Check the machine and the workspace.", problem=MARKS["broken"]),
     )
 }
 """Name of the command -> how it is started."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -33,6 +34,8 @@ _LOG_BYTES = 64 << 10  # of one answer
 _TAIL = 256 << 10  # bytes of the log that progress and curve are read from
 _PATIENCE = 10.0  # seconds until a job that was stopped is stopped harder
 _STOPPED = 130  # exit code of a command after Ctrl-C
+_FAILED = re.compile(r"^(phrasebox: |Traceback )", re.M)  # in the log of a command that did not come to its end
+State = Literal["running", "finished", "found", "failed", "stopped"]
 _RUN = [sys.executable, "-m", "phrasebox.stages.job_process"]
 
 
@@ -48,6 +51,8 @@ class Job:
         Process group of the job.
     started, ended : str
         Times in ISO 8601; ``ended`` is empty while it runs.
+    state : {"running", "finished", "found", "failed", "stopped"}
+        ``found``: finished, and its result tells of problems.
     """
 
     id: str
@@ -56,7 +61,7 @@ class Job:
     pid: int = 0
     started: str = ""
     ended: str = ""
-    state: Literal["running", "finished", "failed", "stopped"] = "running"
+    state: State = "running"
     error: str = ""
 
 
@@ -178,8 +183,10 @@ class Jobs:
             code = int((folder / CODE).read_text())
         except (OSError, ValueError):
             code = _STOPPED  # killed
-        state = "finished" if code == 0 else "stopped" if code == _STOPPED else "failed"
+        state: State = "finished" if code == 0 else "stopped" if code == _STOPPED else "failed"
         error = ""
+        if code == 1 and _found_problems(folder, job.stage):
+            state = "found"
         if state == "failed":
             lines = [line for line in _text(folder / "log.txt", _TAIL).splitlines() if line.strip()]
             error = self._public(lines[-1].removeprefix("phrasebox: ")) if lines else f"it ended with code {code}"
@@ -272,6 +279,13 @@ class Jobs:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _found_problems(folder: Path, stage: str) -> bool:
+    """Whether a command that ended with code 1 did what it had to, and its result tells of problems."""
+    mark = stage_of(stage).problem
+    told = any(line.startswith(mark) for line in _text(folder / "out.txt", _LOG_BYTES).splitlines())
+    return bool(mark) and told and not _FAILED.search(_text(folder / "log.txt", _TAIL))
 
 
 def _write(folder: Path, job: Job) -> None:

@@ -221,7 +221,7 @@ class JobResponse(BaseModel):
     stage: str
     options: dict[str, int | float | bool | str]
     command: str
-    state: Literal["running", "finished", "failed", "stopped"]
+    state: Literal["running", "finished", "found", "failed", "stopped"]
     started: str
     ended: str | None
     seconds: float

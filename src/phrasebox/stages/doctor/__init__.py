@@ -7,7 +7,7 @@ from pathlib import Path
 
 from phrasebox.errors import WorkspaceError
 from phrasebox.stages.doctor.captions import captions
-from phrasebox.stages.doctor.finding import Finding
+from phrasebox.stages.doctor.finding import MARKS, Finding
 from phrasebox.stages.doctor.machine import machine
 from phrasebox.stages.doctor.models import models
 from phrasebox.stages.doctor.pending import Step, next_steps
@@ -15,7 +15,7 @@ from phrasebox.stages.doctor.tables import tables
 from phrasebox.stages.doctor.twins import twins
 from phrasebox.workspace.workspace import Workspace
 
-__all__ = ["Finding", "Step", "examine", "next_steps"]
+__all__ = ["MARKS", "Finding", "Step", "examine", "next_steps"]
 
 
 def examine(ws: Path | None = None, device: str = "cpu", workers: int = 2) -> Iterator[Finding]:

@@ -7,6 +7,8 @@ from typing import Literal
 
 Level = Literal["ok", "note", "broken"]
 Area = Literal["machine", "workspace", "data"]
+MARKS: dict[Level, str] = {"ok": "ok    ", "note": "note  ", "broken": "BROKEN"}
+"""How the line of a finding begins."""
 
 
 @dataclass(frozen=True, slots=True)
