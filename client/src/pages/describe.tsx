@@ -59,7 +59,7 @@ export default function Describe() {
               {found.sure ? found.confidence !== null && <p class="small soft">{percent(found.confidence)} sure</p>
                 : <p class="small soft">{found.confidence !== null && `${percent(found.confidence)} sure, `}too little for its own sentence: “<bdi>{found.caption}</bdi>”.</p>}
               {found.sure && found.seen.length > 0 && <Seen found={found} />}
-              <PhraseList items={parts.map((part) => ({ text: part.shown, confidence: certainty(part), unsure: !part.sure }))} chosen={about} onPick={(i) => select(i === about ? null : i)} says={rated ? "sure" : "likely"} />
+              <PhraseList items={parts.map((part) => ({ text: part.shown, confidence: certainty(part), unsure: part.sure ? undefined : part.text }))} chosen={about} onPick={(i) => select(i === about ? null : i)} says={rated ? "sure" : "likely"} />
               {drawn.length > 0 && <Button look="quiet" onClick={() => patch({ boxes: null, part: null })}>Remove my boxes</Button>}
               <Take name={chosen.name} json={() => ({ ...found, regions: parts })}
                 question={{ method: "POST", path: "/describe", values: { image: chosen.query.image, regions: REGIONS }, file: chosen.query.image ? undefined : chosen.name }}

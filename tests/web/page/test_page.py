@@ -92,6 +92,36 @@ def test_the_numbered_boxes_are_what_the_api_answers(visit, server, expect):
     assert boxes == sum(1 if p["whole_image"] else len(p["boxes"]) for p in answer["phrases"])
 
 
+def test_what_the_captioner_is_not_sure_of_is_marked_and_says_what_is_likely(visit, server, expect):
+    page = visit(server.url, "/describe?image=coffee.png")
+    page.locator(".caption").wait_for()
+    expect(page.locator(".caption.unsure")).to_have_text(re.compile(r"^not sure: espresso \d+ %"))
+    answer = asked(server, "/describe", {"image": "coffee.png", "regions": 8})
+    names = page.locator(".pair").evaluate_all("es => es.map(e => e.getAttribute('aria-label'))")
+    assert any(not region["sure"] for region in answer["regions"])
+    for name, region in zip(names, answer["regions"], strict=True):
+        sure = f"{100 * region['confidence']:.0f} % sure"
+        wanted = f"{region['text']}, {sure}" if region["sure"] else f"{region['shown']}; {sure} of “{region['text']}”"
+        assert name == wanted
+    expect(page.locator(".pair.unsure")).to_have_count(sum(not region["sure"] for region in answer["regions"]))
+
+
+def test_arabic_is_read_and_typed_from_the_right(visit, server, expect):
+    sentence = "كوب على طاولة"
+    page = visit(server.url, f"/ground?{urlencode({'image': 'coffee.png', 'sentence': sentence})}")
+    page.locator(".said").first.wait_for()
+    for place in ("#sentence", ".said"):
+        expect(page.locator(place).first).to_have_css("direction", "rtl")
+    expect(page.locator(".idea").first).to_have_css("direction", "ltr")
+    page.goto(f"{server.url}/search")
+    page.locator("#query").fill(sentence)
+    expect(page.locator("#query")).to_have_css("direction", "rtl")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("q="))
+    page.goto(f"{server.url}/search")
+    expect(page.locator(".idea", has_text=sentence)).to_have_css("direction", "rtl")
+
+
 def asked(server, path: str, body: dict) -> dict:
     """What the API answers."""
     headers = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
