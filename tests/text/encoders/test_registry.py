@@ -12,11 +12,16 @@ import pytest
 from phrasebox.errors import ModelError, SettingsError
 from phrasebox.text.encoders import load_encoder, prefix, valid_name
 from phrasebox.text.encoders.registry import ENCODERS
-
-from .conftest import MADE
+from tiny_words import MADE, made
 
 CAPTIONS = ["A dog runs .", "女人 dog", "", "dog " * 30, "كلب, b-b"]
 SPELLED = [["A", "dog", "runs"], ["女", "人", "dog"], []]
+
+
+@pytest.fixture
+def tiny(made_once):
+    """Gives the name of a tiny encoder by its family in `MADE`."""
+    return lambda family: made(family, made_once)
 
 
 @pytest.fixture

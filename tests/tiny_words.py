@@ -1,7 +1,8 @@
-"""Tiny encoders of each family with random weights, saved in the layouts of their libraries."""
+"""Tiny word encoders of every family with random weights, saved as the hub and the libraries lay them out."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def tokenizer():
     )  # fmt: skip
 
 
-def bert(folder: Path) -> Path:
+def bert(folder: Path) -> None:
     import torch
     from transformers import BertConfig, BertModel
 
@@ -35,10 +36,9 @@ def bert(folder: Path) -> Path:
                          intermediate_size=8, max_position_embeddings=16)).save_pretrained(folder)  # fmt: skip
     tokenizer().save_pretrained(folder)
     (folder / "README.md").write_text("---\nlicense: mit\n---\n# Tiny\n")
-    return folder
 
 
-def t5(folder: Path) -> Path:
+def t5(folder: Path) -> None:
     import torch
     from transformers import T5Config, T5Model
 
@@ -46,10 +46,9 @@ def t5(folder: Path) -> Path:
     T5Model(T5Config(vocab_size=len(PIECES), d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2,
                      decoder_start_token_id=0)).save_pretrained(folder)  # fmt: skip
     tokenizer().save_pretrained(folder)
-    return folder
 
 
-def clip(folder: Path) -> Path:
+def clip(folder: Path) -> None:
     import torch
     from transformers import CLIPConfig, CLIPModel
 
@@ -60,28 +59,27 @@ def clip(folder: Path) -> Path:
               "image_size": 16, "patch_size": 8}  # fmt: skip
     CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=4)).save_pretrained(folder)
     tokenizer().save_pretrained(folder)
-    return folder
 
 
-def sentence_transformer(folder: Path) -> Path:
+def sentence_transformer(folder: Path) -> None:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 
-    network = Transformer(str(bert(folder / "network")))
-    SentenceTransformer(modules=[network, Pooling(8)], device="cpu").save(str(folder / "whole"))
-    return folder / "whole"
+    inner = folder.with_name(f"{folder.name}-network")
+    bert(inner)
+    network = Transformer(str(inner))
+    SentenceTransformer(modules=[network, Pooling(8)], device="cpu").save(str(folder))
 
 
-def static_sentence_transformer(folder: Path) -> Path:
+def static_sentence_transformer(folder: Path) -> None:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
     module = StaticEmbedding(tokenizer().backend_tokenizer, embedding_dim=6)
-    SentenceTransformer(modules=[module], device="cpu").save(str(folder / "static"))
-    return folder / "static"
+    SentenceTransformer(modules=[module], device="cpu").save(str(folder))
 
 
-def open_clip_folder(folder: Path) -> Path:
+def open_clip_folder(folder: Path) -> None:
     import json
 
     import open_clip
@@ -94,30 +92,23 @@ def open_clip_folder(folder: Path) -> Path:
         "vision_cfg": {"image_size": 16, "layers": 1, "width": 16, "head_width": 8, "patch_size": 8},
         "text_cfg": {"context_length": 8, "vocab_size": 49408, "width": 8, "heads": 2, "layers": 1},
     }
-    folder.mkdir(parents=True)
     (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": {}}))
     save_file(open_clip.model.CLIP(**config).state_dict(), folder / "open_clip_model.safetensors")
-    return folder
 
 
 MADE = {
     "hf bert": ("hf", bert), "hf t5": ("hf", t5), "hf clip": ("hf", clip), "st": ("st", sentence_transformer),
     "st static": ("st", static_sentence_transformer), "open_clip": ("open_clip", open_clip_folder),
 }  # fmt: skip
-NEEDS = {"st": "sentence_transformers", "st static": "sentence_transformers", "open_clip": "open_clip"}
+"""Family -> prefix of the name, and what fills a folder with an encoder."""
+
+_NEEDS = {"st": "sentence_transformers", "st static": "sentence_transformers", "open_clip": "open_clip"}
 
 
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory):
-    """Gives the name of a tiny encoder by its family in `MADE`; skips where its library is missing."""
-    names: dict[str, str] = {}
-
-    def name(family: str) -> str:
-        if family in NEEDS:
-            pytest.importorskip(NEEDS[family])
-        if family not in names:
-            kind, make = MADE[family]
-            names[family] = f"{kind}:{make(tmp_path_factory.mktemp('encoders') / family.replace(' ', '-'))}"
-        return names[family]
-
-    return name
+def made(family: str, made_once: Callable[[str, Callable[[Path], None]], Path]) -> str:
+    """The name of a tiny encoder, in a folder that is made once a run of the tests; skips if its library is missing."""
+    if family in _NEEDS:
+        pytest.importorskip(_NEEDS[family])
+    kind, fill = MADE[family]
+    own = family.replace(" ", "-")
+    return f"{kind}:{made_once(f'words-{own}', fill)}"
