@@ -107,14 +107,16 @@ def test_a_folder_is_gone_on_with(describe, photographs, tmp_path):
         (("COFFEE", "--beam", "0"), "beam must be at least 1"),
         (("COFFEE", "--method", "greedy", "--count", "2"), "greedy finds one sentence"),
         (("EMPTY", "-o", "out.jsonl"), "no image in it"),
+        (("WORKSPACE", "-o", "out.jsonl"), "is a workspace; give the folder of its pictures"),
         (("FOLDER", "-o", "OTHER"), "is not a description; give another file"),
     ],
 )
-def test_what_it_refuses(arguments, reason, describe, photographs, tmp_path, monkeypatch):
+def test_what_it_refuses(arguments, reason, describe, photographs, stages, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "other.jsonl").write_text('{"a": 1}\n')
     places = {"COFFEE": photographs / "coffee.png", "FOLDER": photographs, "EMPTY": "empty", "OTHER": "other.jsonl"}
+    places["WORKSPACE"] = stages / "imported"
     assert reason in describe(*(places.get(a, a) for a in arguments)).reason
 
 

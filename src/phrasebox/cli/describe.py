@@ -107,7 +107,10 @@ def _folder(
     """Describe a folder into JSON lines, and write a page from them if ``out`` is one."""
     from phrasebox.stages.describe import describe_folder, page_of
     from phrasebox.types import Skipped
+    from phrasebox.workspace.manifest import NAME as MANIFEST
 
+    if (folder / MANIFEST).exists():
+        raise SettingsError(f"{folder} is a workspace; give the folder of its pictures")
     if out is None:
         raise SettingsError(f"{folder} is a folder; name a file for its descriptions: -o out.jsonl or -o out.html")
     bad: list[Skipped] = []
