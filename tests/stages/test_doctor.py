@@ -228,6 +228,15 @@ class TestCaptions:
         line = only(told(captions(ws), "note"), "language of the captions: English and Chinese and Devanagari script")
         assert "phrasebox align --words scratch --segmenter jieba" in line
 
+    def test_a_model_that_reads_the_language_needs_no_advice(self, captioned):
+        ws = captioned(["一只狗在跑"])
+        config = ws.models / "aligner" / "config.json"
+        config.parent.mkdir(parents=True)
+        config.write_text('{"model": {"words": "scratch"}}')
+        assert only(told(captions(ws), "ok"), "language of the captions: Chinese").endswith("-> ")
+        config.write_text('{"model": {"words": "minilm:static"}}')
+        assert "--words scratch" in only(told(captions(ws), "note"), "language of the captions: Chinese")
+
     def test_latin_letters_with_marks_are_latin(self, captioned):
         ws = captioned(*[["Ein grüner Käfer läuft", "À l'école, 3 élèves"]] * 10)
         assert only(told(captions(ws), "note"), "language of the captions: Latin script but not English")

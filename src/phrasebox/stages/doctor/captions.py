@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from phrasebox.aligner.stored import NAME
 from phrasebox.stages.doctor.finding import Finding, counted
+from phrasebox.text.encoders import DEFAULT, prefix
 from phrasebox.text.languages import advice, languages_of
 from phrasebox.text.words import words
 from phrasebox.types import SPLITS
@@ -41,7 +44,7 @@ def captions(ws: Workspace) -> Iterator[Finding]:
     yield _sizes(ws, splits)
     yield from _likeness(splits)
     yield from _coverage(splits)
-    yield from _languages(splits)
+    yield from _languages(ws, splits)
     yield from _boxes(ws)
 
 
@@ -119,17 +122,27 @@ def _coverage(splits: dict[str, _Split]) -> Iterator[Finding]:
             yield Finding("ok", "data", what)
 
 
-def _languages(splits: dict[str, _Split]) -> Iterator[Finding]:
-    """Name the languages of the captions, and the word encoder that suits them."""
+def _languages(ws: Workspace, splits: dict[str, _Split]) -> Iterator[Finding]:
+    """Name the languages of the captions, and the word encoder that suits them if the workspace's model has none."""
     counted = sum((split.words for split in splits.values()), Counter())
     found = languages_of(counted)
     if not found:
         return
     what = f"language of the captions: {' and '.join(found)}"
-    if suits := advice(found):
+    suits = advice(found)
+    if suits and not _read_by_another_encoder(ws):
         yield Finding("note", "data", what, f"the default word encoder knows English alone; phrasebox align {suits}")
     else:
         yield Finding("ok", "data", what)
+
+
+def _read_by_another_encoder(ws: Workspace) -> bool:
+    """Whether the workspace has an aligner with another word encoder than the default; whether it loads is not told."""
+    try:
+        name = json.loads((ws.models / NAME / "config.json").read_text(encoding="utf-8"))["model"]["words"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return prefix(str(name)) != DEFAULT
 
 
 def _boxes(ws: Workspace) -> Iterator[Finding]:
