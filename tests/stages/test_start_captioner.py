@@ -11,10 +11,13 @@ import torch
 
 from phrasebox.captioner import Captioner, ModelSettings, TrainSettings
 from phrasebox.captioner.train import Judge
+from phrasebox.io import sample
 from phrasebox.stages import start_captioner
 from phrasebox.stages.caption import load_corpus
 from phrasebox.stages.reproduce import reproduce
 from phrasebox.workspace.workspace import Workspace
+
+from .conftest import SMALL as REGIONS
 
 MODEL = ModelSettings(dim=16, embed=16)
 SMALL = ("--dim", "16", "--embed", "16", "--data", "images", "--min-count", "1", "--batch", "2")
@@ -90,6 +93,18 @@ def test_nothing_where_other_settings_are_asked_for(options, why, at, call, buil
     assert Workspace(ws).runs[-1].arguments["start"] == "nothing"
     refused = call("caption", ws, *QUICK, *options, "--name", "other", "--start", built_in)
     assert (refused.code, f"{why}; use --start nothing" in refused.err) == (1, True)
+
+
+def test_nothing_where_no_caption_is_english(at, call, built_in, karpathy):
+    chinese = {name: ["一个女孩在草地上跑"] * 2 for name in sample.CAPTIONS}
+    ws = at("regions").with_name("chinese")
+    assert call("import", karpathy(chinese), ws, "--quiet").code == 0
+    assert call("regions", ws, *REGIONS, "--quiet").code == 0
+    done = call("caption", ws, *QUICK)
+    assert "training starts from nothing, as the built-in model speaks English, not Chinese" in done.err
+    own = Captioner.load(ws / "models/captioner").vocabulary
+    assert not any(term.isascii() for term in own.terms)
+    assert own.sentence(own.encode("女孩在跑")) == "女孩在跑"
 
 
 def test_the_model_that_is_trained_is_refused(at, call, begun):

@@ -16,6 +16,7 @@ from phrasebox.captioner.train import Begin, Judge, TrainedCaptioner
 from phrasebox.errors import ModelError, SettingsError
 from phrasebox.io.model_folder import model_id
 from phrasebox.regions.compatibility import differences, workspace_regions
+from phrasebox.stages.caption_languages import others_than_english
 from phrasebox.stages.ground import named_source
 from phrasebox.workspace.workspace import Workspace
 
@@ -67,7 +68,7 @@ def start_captioner(
     ----------
     source : str or Path, optional
         ``built-in``, ``nothing``, or a folder or hub id as for `Captioner.load`. Without it, the built-in model where
-        it fits.
+        it fits and some of the captions are English.
     model : ModelSettings
         The model to train.
     folder : Path
@@ -88,6 +89,9 @@ def start_captioner(
         return None
     if source is not None and Path(source).resolve() == folder.resolve():
         raise SettingsError(f"{source} is the model that is trained; give the new one another --name")
+    if source is None and (spoken := others_than_english(ws)):
+        told(f"training starts from nothing, as the built-in model speaks English, not {' or '.join(spoken)}")
+        return None
     captioner = Captioner.load(source, device)
     apart = differences(workspace_regions(ws).of_first, captioner.region_settings.of_first)
     asked, own = asdict(model), asdict(captioner.model.settings)
