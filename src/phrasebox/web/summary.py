@@ -155,7 +155,7 @@ def principal(vectors: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
     Examples
     --------
     >>> points, explained = principal(np.array([[1.0, 0, 0], [0, 1, 0], [1, 0.1, 0], [0.1, 1, 0]]))
-    >>> (points[0, 0] > 0) == (points[2, 0] > 0) != (points[1, 0] > 0), round(sum(explained), 6)
+    >>> bool((points[0, 0] > 0) == (points[2, 0] > 0) != (points[1, 0] > 0)), round(float(sum(explained)), 6)
     (True, 1.0)
     """
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
