@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from phrasebox.aligner.interpolation import BETWEEN, USUAL
-from phrasebox.aligner.stored import NOTHING
 from phrasebox.captioner import CaptionEpoch, Captioner, CaptionerModel, Corpus, ModelSettings, Vocabulary
 from phrasebox.captioner.growth import between, grown
 from phrasebox.captioner.train import Begin, Judge, TrainedCaptioner
-from phrasebox.errors import ModelError, SettingsError
 from phrasebox.io.model_folder import model_id
 from phrasebox.regions.compatibility import differences, workspace_regions
 from phrasebox.stages.caption_languages import others_than_english
+from phrasebox.stages.fitting_start import differing, fits, is_nothing
 from phrasebox.stages.ground import named_source
 from phrasebox.workspace.workspace import Workspace
 
@@ -85,22 +84,16 @@ def start_captioner(
     SettingsError
         If the model named is the one to be trained.
     """
-    if source == NOTHING or (source is None and not Captioner.built_in.is_dir()):
+    if is_nothing(source, Captioner.built_in, folder):
         return None
-    if source is not None and Path(source).resolve() == folder.resolve():
-        raise SettingsError(f"{source} is the model that is trained; give the new one another --name")
     if source is None and (spoken := others_than_english(ws)):
         told(f"training starts from nothing, as the built-in model speaks English, not {' or '.join(spoken)}")
         return None
     captioner = Captioner.load(source, device)
     apart = differences(workspace_regions(ws).of_first, captioner.region_settings.of_first)
-    asked, own = asdict(model), asdict(captioner.model.settings)
-    apart = apart or ", ".join(f"{k}={asked[k]!r} (model: {v!r})" for k, v in own.items() if asked[k] != v)
-    if apart and source is None:
-        told(f"training starts from nothing, as the built-in model does not fit: {apart}")
+    apart = apart or differing(asdict(model), asdict(captioner.model.settings))
+    if not fits(source, apart, told):
         return None
-    if apart:
-        raise ModelError(f"training cannot start from {source}: {apart}; use --start nothing")
     network, vocabulary = grown(captioner.model, captioner.vocabulary, further.terms)
     new = len(vocabulary) - len(captioner.vocabulary)
     cider = Judge(validation)(network, vocabulary)[0] if len(validation) else math.nan

@@ -10,11 +10,10 @@ from typing import Any
 
 from phrasebox.aligner import AlignEpoch, Aligner, AlignerModel, ModelSettings, Pairs
 from phrasebox.aligner.interpolation import USUAL, Blend, best_between, interpolated
-from phrasebox.aligner.stored import NOTHING
 from phrasebox.aligner.train import recalls
-from phrasebox.errors import ModelError, SettingsError
 from phrasebox.io.model_folder import model_id
 from phrasebox.regions.compatibility import differences, workspace_regions
+from phrasebox.stages.fitting_start import differing, fits, is_nothing
 from phrasebox.stages.ground import named_model
 from phrasebox.training.loop import Trained
 from phrasebox.workspace.workspace import Workspace
@@ -87,18 +86,13 @@ def start_model(
     SettingsError
         If the model named is the one to be trained.
     """
-    if source == NOTHING or (source is None and not Aligner.built_in.is_dir()):
+    if is_nothing(source, Aligner.built_in, folder):
         return None
-    if source is not None and Path(source).resolve() == folder.resolve():
-        raise SettingsError(f"{source} is the model that is trained; give the new one another --name")
     aligner = Aligner.load(source, device)
     own = replace(aligner.model.settings, **{name: getattr(model, name) for name in _FREE})
-    apart = differences(workspace_regions(ws), aligner.region_settings) or _differing(model, own)
-    if apart and source is None:
-        told(f"training starts from nothing, as the built-in model does not fit: {apart}")
+    apart = differences(workspace_regions(ws), aligner.region_settings) or differing(asdict(model), asdict(own))
+    if not fits(source, apart, told):
         return None
-    if apart:
-        raise ModelError(f"training cannot start from {source}: {apart}; use --start nothing")
     found = Start(aligner, named_model(ws, aligner), _measured(aligner.model, validation))
     told(", ".join(filter(None, (f"start: {found.name}", found.epoch.figures))))
     return found
@@ -126,12 +120,6 @@ def blended(
     what = weights if kept.share else "the start, as nothing better was found on the val split"
     told(f"kept: {what}, {replace(kept.epoch, loss=math.nan).figures}")
     return kept
-
-
-def _differing(model: ModelSettings, own: ModelSettings) -> str:
-    asked = asdict(model)
-    return ", ".join(f"{name}={asked[name]!r} (model: {value!r})" for name, value in asdict(own).items()
-                     if asked[name] != value)  # fmt: skip
 
 
 def _measured(model: AlignerModel, validation: Pairs) -> AlignEpoch:
