@@ -69,8 +69,9 @@ class Service:
         self.events = Events(self._look)
         self.worker.on_change = self._tell_places
         if workspace is not None:  # made here, so that all threads share one of each
-            made = [self.pictures, self.review, self.maps]
-            made += [] if in_store(workspace.path) else [self.jobs]
+            _ = self.pictures, self.review, self.maps
+            if not in_store(workspace.path):
+                _ = self.jobs
 
     # State
 
