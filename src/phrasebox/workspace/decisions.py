@@ -18,6 +18,7 @@ from uuid import uuid4
 from phrasebox.errors import DataError, WorkspaceError
 from phrasebox.io.paths import in_store, reaching
 from phrasebox.types import Box, Span
+from phrasebox.workspace.run_log import timestamp
 
 NAME = "decisions.jsonl"
 LOCK = "decisions.lock"
@@ -57,7 +58,7 @@ class Decision:
     size: tuple[int, int]
     who: str
     whole_image: bool = False
-    when: str = field(default_factory=lambda: _now())
+    when: str = field(default_factory=timestamp)
     id: str = field(default_factory=lambda: uuid4().hex)
 
     def __post_init__(self) -> None:
@@ -295,7 +296,7 @@ class Decisions:
                     return None
                 made = tuple(make())
                 made = (replace(made[0], id=id),) if len(made) == 1 else made
-                done.append(Action(id, who, _now(), made))
+                done.append(Action(id, who, timestamp(), made))
                 return done[0].to_json() if made else None
 
             self._append(line)
@@ -336,7 +337,7 @@ class Decisions:
                     found.extend([action for action in among().values() if action.who == who][-1:])
                 if not found or found[0].id not in among():
                     return None
-                return {"id": uuid4().hex, "when": _now(), "who": who, verb: found[0].id}
+                return {"id": uuid4().hex, "when": timestamp(), "who": who, verb: found[0].id}
 
             self._append(line)
             return found[0] if found else None
@@ -355,10 +356,6 @@ class Decisions:
         except Timeout:
             raise WorkspaceError("another process keeps the decisions locked; stop it and try again") from None
         self.refresh()
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _write_line(file: Path, line: str) -> None:

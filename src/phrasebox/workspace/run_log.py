@@ -48,7 +48,8 @@ def versions() -> dict[str, str]:
     return dict(_versions())
 
 
-def _now() -> str:
+def timestamp() -> str:
+    """The time, as run logs and decisions record it: ISO 8601, UTC, whole seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -87,7 +88,7 @@ class Run:
     makes: str = ""
     first: dict[str, int] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=versions)
-    started: str = field(default_factory=_now)
+    started: str = field(default_factory=timestamp)
     finished: bool = False
     argv: tuple[str, ...] = field(default_factory=lambda: COMMAND_LINE.get())
 
