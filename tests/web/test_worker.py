@@ -105,7 +105,7 @@ def test_errors_of_the_work_and_the_end():
 
     async def main():
         worker = Worker(queue=0, seconds=60)
-        for _ in range(3):
+        for _ in range(100):  # each finds the place of the one before it free
             with pytest.raises(DataError, match="no picture"):
                 await worker.run(fail)
         worker.close()

@@ -175,7 +175,8 @@ def image_entries(aligner: Aligner, regions: Sequence[Regions]) -> Iterator[Entr
     with torch.inference_mode():
         prior = aligner.bank.image_prior(aligner.model, v, mask).tolist() if aligner.bank else [0.0] * len(regions)
     for r, vectors, own in zip(regions, finite(v), prior, strict=True):
-        yield Entry(r.key, to_planes(vectors[: len(r)]), own, r.boxes, (r.width, r.height))
+        boxes = r.boxes.copy()  # a view of a stored row would keep the row's vectors in memory
+        yield Entry(r.key, to_planes(vectors[: len(r)]), own, boxes, (r.width, r.height))
 
 
 def finite(vectors: Tensor) -> np.ndarray:

@@ -171,9 +171,10 @@ class Worker:
                 _ignoring_errors(background)
                 continue
             self.on_change()
-            _perform(self._running)
-            with self._change:
+            tell = _perform(self._running)
+            with self._change:  # before the callers are told, so that their next calls find the place free
                 self._running = []
+            tell()
             self.on_change()
 
     def _next(self) -> list[_Call]:
@@ -205,20 +206,24 @@ def _ignoring_errors(work: Callable[[], object]) -> None:
         return
 
 
-def _perform(calls: Sequence[_Call]) -> None:
-    """Run calls for the same work, but those whose callers have gone."""
+def _perform(calls: Sequence[_Call]) -> Callable[[], None]:
+    """Run calls for the same work, but those whose callers have gone; return what tells the others their results."""
     live = [call for call in calls if call.future.set_running_or_notify_cancel()]
-    if not live:
-        return
     try:
-        if live[0].together:
+        if not live:
+            results = []
+        elif live[0].together:
             results = live[0].work([call.arguments[0] for call in live])
         else:
             results = [live[0].work(*live[0].arguments)]
     except BaseException as error:
         results = [error] * len(live)
-    for call, result in zip(live, results, strict=True):
-        if isinstance(result, BaseException):
-            call.future.set_exception(result)
-        else:
-            call.future.set_result(result)
+
+    def tell() -> None:
+        for call, result in zip(live, results, strict=True):
+            if isinstance(result, BaseException):
+                call.future.set_exception(result)
+            else:
+                call.future.set_result(result)
+
+    return tell
