@@ -31,6 +31,7 @@ from phrasebox.search.vector_files import Collection, Shard
 from phrasebox.workspace.lance_tables import LANCE_ERRORS, cause
 
 COMPONENTS = 64
+_ROWS_AT_A_TIME = 4096  # regions whose vectors are in memory as floats
 _SAMPLE = 50_000  # regions sampled for the principal components
 _ROWS_OF_A_LIST = 4096  # approximate number of regions in a list of the index
 _ROUNDS, _SAMPLED = 10, 64  # iterations of k-means, and its sample size for each list
@@ -166,10 +167,11 @@ def principal(images: Collection) -> np.ndarray:
     step = max(1, images.vectors // _SAMPLE)
     total = 0.0
     for shard in images.shards:
-        places = np.arange(0, len(shard.high), step)
-        steps = np.repeat(shard.step, shard.counts)[places]
-        sample = from_planes(shard.high.numpy()[places], shard.low.numpy()[places], steps)
-        total = total + sample.T.astype(np.float64) @ sample
+        steps = np.repeat(shard.step, shard.counts)
+        for start in range(0, len(steps), step * _ROWS_AT_A_TIME):
+            part = slice(start, start + step * _ROWS_AT_A_TIME, step)
+            sample = from_planes(shard.high[part].numpy(), shard.low[part].numpy(), steps[part])
+            total = total + sample.T.astype(np.float64) @ sample
     _, directions = np.linalg.eigh(total)  # ascending
     return np.ascontiguousarray(directions[:, ::-1][:, :COMPONENTS], dtype=np.float32)
 
@@ -177,8 +179,8 @@ def principal(images: Collection) -> np.ndarray:
 def _rows(name: int, shard: Shard, basis: np.ndarray) -> Iterator[pa.RecordBatch]:
     """One row a region, some thousands at a time."""
     owner = np.repeat(np.arange(len(shard)), shard.counts)
-    for start in range(0, len(owner), _ROWS_OF_A_LIST):
-        part = slice(start, start + _ROWS_OF_A_LIST)
+    for start in range(0, len(owner), _ROWS_AT_A_TIME):
+        part = slice(start, start + _ROWS_AT_A_TIME)
         own = owner[part]
         vectors = from_planes(shard.high[part].numpy(), shard.low[part].numpy(), shard.step[own])
         short = np.concatenate([vectors @ basis, shard.prior[own, None]], axis=1)
