@@ -34,7 +34,7 @@ from phrasebox.evaluate.recall import ranks_both_ways
 from phrasebox.io.atomic import write_json
 from phrasebox.regions.compatibility import workspace_regions
 from phrasebox.regions.settings import vector_parts
-from phrasebox.stages.start_model import blended, start_model
+from phrasebox.stages.start_model import kept, start_model
 from phrasebox.stages.validation_split import LEAST, SHARE
 from phrasebox.text.word_vectors import Sentence, WordVectors
 from phrasebox.text.words import words
@@ -132,10 +132,10 @@ def trained(ws: Workspace, keys: list[str], start: str, seed: int) -> tuple[Alig
     begin = start_model(ws, start, model, ws.models / "measured", validation)
     network = begin.begun(model, settings.dropout) if begin else None
     result = train(own, validation, model, settings.fitting(len(own), len(own.sentences)), start=network)
-    kept = blended(begin, result, validation)
+    blend = kept(begin, result, validation)
     minutes = (time.process_time() - before) / 60
-    aligner = Aligner(kept.model, regions, bank=Bank.draw(kept.model, own, seed))
-    return aligner, {"images": len(keys), "minutes": round(minutes, 1), "share": kept.share}
+    aligner = Aligner(blend.model, regions, bank=Bank.draw(blend.model, own, seed))
+    return aligner, {"images": len(keys), "minutes": round(minutes, 1), "share": blend.share}
 
 
 def recalls_of(aligner: Aligner, test: Pairs) -> dict[str, float]:

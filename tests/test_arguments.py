@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import pkgutil
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,15 @@ import torch
 from PIL import Image
 
 from phrasebox.aligner import Aligner, AlignerModel, ModelSettings
+from phrasebox.aligner.loss import contrastive_loss, margin_loss
+from phrasebox.aligner.score import best_regions, pair_scores
+from phrasebox.boxes import iou
 from phrasebox.captioner import Captioner
+from phrasebox.captioner.generate import generate
 from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.settings import ModelSettings as CaptionerSettings
+from phrasebox.captioner.settings import SpeechSettings
+from phrasebox.captioner.targets import Views
 from phrasebox.errors import PhraseboxError
 from phrasebox.evaluate import (
     GroundingCase,
@@ -26,15 +34,30 @@ from phrasebox.evaluate.caption_metrics import bleu, cider_d, rouge_l
 from phrasebox.evaluate.captions import caption_scores
 from phrasebox.evaluate.categories import category_forms, with_category_phrases
 from phrasebox.formats import detect, read_source, write_target
+from phrasebox.grounding.confidence import confidence, posterior
+from phrasebox.grounding.decode import decode, decode_batch, energy, segments
+from phrasebox.grounding.heatmap import HeatMap
+from phrasebox.grounding.localise import fuse, localise, several
+from phrasebox.grounding.phrases import chain_phrases, clean_phrases, phrase_spans
 from phrasebox.io.images import load_image
+from phrasebox.regions.backbones import load_backbone
+from phrasebox.regions.contrast import contrast
+from phrasebox.regions.proposers import Given, make_proposer
+from phrasebox.regions.roi_align import pool
 from phrasebox.regions.settings import REGION_PRESETS
+from phrasebox.regions.straddling import straddling
 from phrasebox.search import Searcher
+from phrasebox.text.encoders.scratch import Scratch
+from phrasebox.text.noun_phrases import noun_phrases
 from phrasebox.text.vocabulary import Vocabulary
+from phrasebox.text.words import words
+from phrasebox.training.region_batch import RegionBatch
 from phrasebox.types import Box, Caption, Example, GroundedImage, Regions, TruePhrase
 from phrasebox.workspace.workspace import Workspace
 
 PIXELS = np.zeros((6, 8, 3), np.uint8)
 URL = "https://example.com/a.jpg"
+REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 
 
 @pytest.fixture(scope="module")
@@ -263,3 +286,104 @@ def test_captions_and_categories(value):
         assert "tokens" in refused(metric, ["a dog"], [["a dog"]])
     if not isinstance(value, str):
         assert "give one string" in refused(with_category_phrases, value, {}, category_forms(["dog"]))
+
+
+WORDS = words("A dog runs")
+V, S = torch.zeros(2, 2, 3), torch.zeros(3, 3)
+OWNER = torch.tensor([0, 1])
+MERIT, CORNERS = np.ones(2), np.array([[0, 0, 8, 6], [1, 1, 4, 4]], np.float32)
+SCORES, PATH = np.zeros((3, 2)), np.zeros(3, np.int64)
+TWO = Regions(CORNERS, np.ones(2, np.float32), 8, 6)
+SPEAKER = CaptionerModel(CaptionerSettings(dim=8), len(Vocabulary(("a", "dog")))).eval()
+VIEWS = Views.whole(RegionBatch(torch.zeros(1, 2, 1280), torch.zeros(1, 2, 5), None))
+ANY = torch.ones(len(Vocabulary(("a", "dog"))), dtype=torch.bool)
+DOORS = {  # functions of arrays, tensors and words in the reference, with arguments that are right
+    pair_scores: {"regions": V, "words": S, "lengths": torch.tensor([2, 1]), "mask": torch.ones(2, 2).bool()},
+    best_regions: {"regions": V, "words": S, "mask": torch.ones(2, 2).bool()},
+    margin_loss: {"scores": torch.eye(2), "owner": OWNER, "margin": 1.0},
+    contrastive_loss: {"scores": torch.eye(2), "owner": OWNER},
+    energy: {"scores": SCORES, "assignment": PATH, "beta": 1.0},
+    decode: {"scores": SCORES, "beta": 1.0},
+    decode_batch: {"scores": [SCORES], "beta": 1.0},
+    segments: {"assignment": PATH},
+    clean_phrases: {
+        "caption": "A dog runs", "words": WORDS, "scores": SCORES, "assignment": PATH, "regions": TWO,
+        "temperature": 1.0,
+    },
+    phrase_spans: {"caption": "A dog runs", "words": WORDS, "assignment": PATH, "boxes": CORNERS},
+    chain_phrases: {"caption": "A dog runs", "words": WORDS, "assignment": PATH, "boxes": CORNERS},
+    noun_phrases: {"caption": "A dog runs", "words": WORDS},
+    words: {"text": "A dog runs"},
+    confidence: {"weights": MERIT, "overlap": np.ones(2), "fit": 1.0},
+    posterior: {"scores": MERIT, "temperature": 1.0},
+    iou: {"box": CORNERS[0], "boxes": CORNERS},
+    localise: {
+        "caption": "A dog runs", "words": WORDS, "scores": SCORES, "regions": TWO, "spans": [(0, 5)],
+        "temperature": 1.0, "norms": np.ones(2),
+    },
+    fuse: {"merit": MERIT, "boxes": CORNERS},
+    several: {"merit": MERIT, "heat_map": HeatMap(TWO), "boxes": CORNERS, "count": 2},
+    HeatMap: {"regions": TWO, "norms": np.ones(2)},
+    contrast: {"image_map": torch.rand(3, 4, 4), "shares": CORNERS / 8, "logits": torch.rand(16, 5), "bins": 3},
+    straddling: {"image": np.zeros((20, 20, 3), np.uint8), "boxes": CORNERS},
+    pool: {"maps": torch.rand(1, 3, 4, 4), "boxes": [CORNERS / 8], "bins": 3},
+    generate: {"model": SPEAKER, "views": VIEWS, "speech": SpeechSettings(), "repeatable": ANY},
+    make_proposer: {"name": "grid"},
+    Scratch(()).encode: {"captions": ["a dog"]},
+    make_proposer("grid").propose: {"image": PIXELS},
+    make_proposer("selective_search").propose: {"image": PIXELS},
+    Given(np.array([[0, 0, 8, 6]])).propose: {"image": PIXELS},
+    Given: {"boxes": CORNERS},
+}  # fmt: skip
+WRONG = [
+    None, "a dog", b"1", 3, 0.5, {"a": 1}, [None], [3], ["a dog"], [["a"]], (0.0, 5.0), PIXELS, PIXELS[0] / 255.0,
+    np.zeros((2, 2, 2, 2)), np.array(["a"]), np.zeros((0, 5)), torch.zeros(5, 5, 5, 5, 5),
+    torch.zeros(4, dtype=torch.bool), torch.zeros(7),
+]  # fmt: skip
+"""What is no argument of the functions above, or of some of them only."""
+
+
+@pytest.mark.parametrize("function", DOORS, ids=lambda function: getattr(function, "__qualname__", str(function)))
+def test_functions_of_arrays(function):
+    right = DOORS[function]
+    function(**right)
+    for name, value in right.items():
+        refusals = 0
+        for wrong in WRONG:
+            try:
+                function(**right | {name: wrong})
+            except PhraseboxError as error:
+                message = str(error)
+                refusals += 1
+                assert "give" in message or "choose" in message, message
+                assert "\n" not in message
+                assert len(message) < 400
+        assert refusals >= len(WRONG) - 4, f"{name} of {value!r}"
+
+
+def test_sides_that_do_not_agree():
+    assert "T = 3 as in scores" in refused(energy, SCORES, np.zeros(2, int), 1.0)
+    assert "R = 2 as in weights" in refused(confidence, MERIT, np.ones(3))
+    assert "B = 2 as in regions" in refused(best_regions, V, S, torch.ones(3, 2).bool())
+    assert "2 arrays of boxes" in refused(pool, torch.rand(1, 3, 4, 4), [CORNERS / 8] * 2)
+
+
+@pytest.mark.parametrize("value", [None, 3, b"a", ["grid"], PIXELS, Path("a")])
+def test_names(value):
+    for name, device in ((value, "cpu"), ("efficientnet-lite0", value)):
+        assert "give one string" in refused(load_backbone, name, device=device)
+
+
+ELSEWHERE = {  # functions of the reference whose arguments the tests above, or of their own module, cover
+    "retrieval", "grounding_report", "grounding_tables", "category_forms", "with_category_phrases",
+    "segmentation_report", "caption_scores", "combine", "read_source", "write_target", "detect", "load_image",
+    "as_boxes", "load_backbone", "import_source", "make_regions", "align", "ground", "evaluate", "export",
+}  # fmt: skip
+
+
+def test_every_function_of_the_reference_is_here():
+    lines = (line for page in REFERENCE.glob("*.md") for line in page.read_text(encoding="utf-8").splitlines())
+    symbols = (pkgutil.resolve_name(line[4:].strip()) for line in lines if line.startswith("::: phrasebox."))
+    functions = {f for f in symbols if inspect.isfunction(f) and inspect.signature(f).parameters}
+    assert len(functions) > 30
+    assert {f.__name__ for f in functions - set(DOORS)} - ELSEWHERE == set()

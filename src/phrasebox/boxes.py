@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from phrasebox.io.arguments import checked
 from phrasebox.types import Box
 
 WHOLE_IMAGE_SHARE = 0.9
@@ -23,6 +24,7 @@ def area(boxes: np.ndarray) -> np.ndarray:
     return np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
 
 
+@checked(box="(4,)", boxes="(R, 4)")
 def iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Intersection over union (R,) of one ``xyxy`` box (4,) with each of many (R, 4).
 
@@ -31,6 +33,11 @@ def iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     >>> iou(np.array([0, 0, 2, 2]), np.array([[0, 0, 2, 2], [1, 0, 3, 2], [5, 5, 6, 6]])).round(3)
     array([1.   , 0.333, 0.   ])
     """
+    return _iou(box, boxes)
+
+
+def _iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """`iou` for loops over boxes, whose arguments are not checked."""
     shared = intersection(box, boxes)
     return shared / (np.prod(box[2:] - box[:2]) + area(boxes) - shared)
 
@@ -138,7 +145,7 @@ def soft_suppress(boxes: np.ndarray, scores: np.ndarray, sigma: float) -> tuple[
         best, left = int(left[at]), np.delete(left, at)
         order.append(best)
         chosen.append(float(scores[best]))
-        scores[left] *= np.exp(-(iou(boxes[best], boxes[left]) ** 2) / sigma)
+        scores[left] *= np.exp(-(_iou(boxes[best], boxes[left]) ** 2) / sigma)
     return np.array(order, np.int64), np.array(chosen)
 
 

@@ -24,7 +24,7 @@ REGIONS = Regions(BOXES, np.ones(3, np.float32), 100, 100, np.eye(3, 2, dtype=np
 @pytest.fixture(autouse=True)
 def classes(monkeypatch):
     names = ClassNames([Classifier(lambda vectors: 4 * vectors, len(NAMES), NAMES)])
-    monkeypatch.setattr("phrasebox.aligner.api.load_prior", lambda settings, source: names)
+    monkeypatch.setattr("phrasebox.aligner.stored_aligner.load_prior", lambda settings, source: names)
     return names
 
 

@@ -24,7 +24,7 @@ SENTENCES = ["a dog beside a cat", "pizza", "the man rides his bike"]
 @pytest.fixture(autouse=True)
 def classes(monkeypatch):
     known = ClassNames([Classifier(lambda vectors: 4 * vectors, len(NAMES), NAMES)])
-    monkeypatch.setattr("phrasebox.aligner.api.load_prior", lambda settings, source: known)
+    monkeypatch.setattr("phrasebox.aligner.stored_aligner.load_prior", lambda settings, source: known)
     return known
 
 
@@ -116,6 +116,6 @@ def test_names_alone_are_an_aligner(classes):
 
 
 def test_names_need_a_classifier(monkeypatch):
-    monkeypatch.setattr("phrasebox.aligner.api.load_prior", lambda settings, source: None)
+    monkeypatch.setattr("phrasebox.aligner.stored_aligner.load_prior", lambda settings, source: None)
     with pytest.raises(ModelError, match="no classifier with names"):
         Aligner.load("names")

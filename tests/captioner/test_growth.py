@@ -1,11 +1,11 @@
-"""A captioner that learns new words, and what lies between two captioners."""
+"""A captioner that learns new words."""
 
 from __future__ import annotations
 
 import torch
 
 from phrasebox.captioner import CaptionerModel, ModelSettings, Vocabulary
-from phrasebox.captioner.growth import between, grown, mapped
+from phrasebox.captioner.growth import grown, mapped
 from phrasebox.text.vocabulary import FIRST
 
 
@@ -41,11 +41,3 @@ def test_a_map_of_vectors_is_found_again():
     unknown = torch.randn(4, 5, generator=generator)
     found = mapped(known, known @ weights + 2, unknown)
     assert torch.nn.functional.cosine_similarity(found - 2, unknown @ weights).min() > 0.99
-
-
-def test_between_two():
-    settings = ModelSettings(vector_dim=6, dim=8, embed=8)
-    start, end = (CaptionerModel(settings, 5) for _ in range(2))
-    found = between(start, end, 0.25)
-    torch.testing.assert_close(found.bias, 0.75 * start.bias + 0.25 * end.bias)
-    assert not found.training

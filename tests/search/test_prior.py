@@ -22,7 +22,7 @@ NAMES = (("dog",), ("snow",), ("bicycle",), ("ball",))
 def classes(monkeypatch):
     head = torch.randn(WIDTH, len(NAMES), generator=torch.Generator().manual_seed(0))
     known = ClassNames([Classifier(lambda vectors: vectors @ head, WIDTH, NAMES)])
-    monkeypatch.setattr("phrasebox.aligner.api.load_prior", lambda settings, source: known)
+    monkeypatch.setattr("phrasebox.aligner.stored_aligner.load_prior", lambda settings, source: known)
 
 
 def test_images_are_ranked_by_the_aligner_s_own_score(ws, aligner):

@@ -95,7 +95,7 @@ def test_what_does_not_fit_is_one_line(at, call, made_once):
 def test_a_picture_is_enough(data, made_once, monkeypatch):
     own = {"proposer": "grid", "density": 27, "regions": 27, "nms": 1.0, "runtime": "torch"}
     small = RegionSettings(backbone="efficientnet-lite0", size=96, **own)
-    monkeypatch.setattr("phrasebox.aligner.api.REGION_PRESETS", {"modern": small})
+    monkeypatch.setattr("phrasebox.aligner.stored_aligner.REGION_PRESETS", {"modern": small})
     aligner = Aligner.load(made("open_clip:native", made_once))
     found = aligner.ground(data / "images" / "chelsea.png", "a cat with green eyes")
     assert [phrase.text for phrase in found.phrases] == ["a cat", "green eyes"]

@@ -70,10 +70,11 @@ def test_the_start_is_kept_where_nothing_is_better(at, begun, monkeypatch):
     network = found.begin.model
     trained = type("T", (), {"model": network, "vocabulary": found.begin.vocabulary, "best": 0, "history": [Epoch()]})
     lines = []
-    model, best, share = start_captioner.kept(worse, trained, corpus, lines.append)
-    assert (model, best.cider, share) == (network, 9.0, 0.0)
+    found = start_captioner.kept(worse, trained, corpus, lines.append)
+    assert (found.model, found.epoch.cider, found.share) == (network, 9.0, 0.0)
     assert "the start, as nothing better" in lines[0]
-    assert start_captioner.kept(None, trained, corpus) == (network, trained.history[0], 1.0)
+    found = start_captioner.kept(None, trained, corpus)
+    assert (found.model, found.epoch, found.share) == (network, trained.history[0], 1.0)
 
 
 def Epoch():  # noqa: N802
@@ -130,9 +131,9 @@ def test_without_a_val_split_half_of_the_way(at, begun):
     found = start_captioner.start_captioner(ws, begun, MODEL, ws.models / "x", Captioner.load(begun).vocabulary, corpus)
     end = type(found.begin.model)(MODEL_OF(found), len(found.begin.vocabulary))
     trained = type("T", (), {"model": end, "vocabulary": found.begin.vocabulary, "best": 0, "history": [Epoch()]})
-    model, _, share = start_captioner.kept(found, trained, load_nothing(corpus))
-    assert share == 0.5
-    torch.testing.assert_close(model.bias, (end.bias + found.begin.model.bias) / 2)
+    kept = start_captioner.kept(found, trained, load_nothing(corpus))
+    assert kept.share == 0.5
+    torch.testing.assert_close(kept.model.bias, (end.bias + found.begin.model.bias) / 2)
 
 
 def MODEL_OF(found):  # noqa: N802

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from phrasebox.aligner import Aligner, AlignerModel, ModelSettings, TrainSettings
-from phrasebox.aligner.interpolation import USUAL, interpolated
 from phrasebox.aligner.train import recalls
 from phrasebox.stages.align import align
 from phrasebox.stages.reproduce import reproduce
 from phrasebox.stages.training_data import load_pairs
+from phrasebox.training.interpolation import USUAL, interpolated
 from phrasebox.workspace.workspace import Workspace
 
 SMALL = ("--backbone", "efficientnet-lite0", "--size", "96", "--proposer", "grid", "--density", "27", "--regions", "27")

@@ -7,8 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from phrasebox.aligner.settings import Objective
+from phrasebox.io.arguments import checked
 
 
+@checked(scores="Tensor (B, L)", owner="Tensor (L,) int", margin=float)
 def margin_loss(scores: Tensor, owner: Tensor, margin: float = 1.0, hardest: bool = False) -> Tensor:
     """Structured max-margin ranking both ways.
 
@@ -46,6 +48,7 @@ def margin_loss(scores: Tensor, owner: Tensor, margin: float = 1.0, hardest: boo
     return total / len(owner)
 
 
+@checked(scores="Tensor (B, L)", owner="Tensor (L,) int")
 def contrastive_loss(scores: Tensor, owner: Tensor) -> Tensor:
     """InfoNCE: cross-entropy over the batch both ways.
 

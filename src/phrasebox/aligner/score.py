@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import Function, FunctionCtx
 
+from phrasebox.io.arguments import checked
+
 # Numbers in the (images, regions, words) table that may exist at one time: 64 MB in single precision.
 _TABLE = 16_000_000
 
@@ -59,6 +61,7 @@ class _BestRegion(Function):
         return to_regions.view_as(regions), to_words, None
 
 
+@checked(regions="Tensor (B, R, h)", words="Tensor (T, h)", mask="Tensor (B, R) bool")
 def best_regions(regions: Tensor, words: Tensor, mask: Tensor | None = None) -> Tensor:
     """Max over regions i of v_i . s_t, for every image and every word.
 
@@ -85,6 +88,7 @@ def best_regions(regions: Tensor, words: Tensor, mask: Tensor | None = None) -> 
         return _BestRegion.apply(regions.to(low), words.to(low), mask).float()  # type: ignore[no-any-return]
 
 
+@checked(lengths="Tensor (L,) int")
 def pair_scores(
     regions: Tensor, words: Tensor, lengths: Tensor, mask: Tensor | None = None, mean: bool = False
 ) -> Tensor:

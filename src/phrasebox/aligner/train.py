@@ -63,12 +63,16 @@ class AlignEpoch(Epoch):
         return sum(self.image_to_sentence + self.sentence_to_image) / 6
 
     @property
+    def validation(self) -> str:
+        """R@1 both ways."""
+        forth, back = self.image_to_sentence[0], self.sentence_to_image[0]
+        return "" if math.isnan(self.score) else f"val R@1 {forth:.1f} to sentences, {back:.1f} to images"
+
+    @property
     def figures(self) -> str:
         """Validation R@1 both ways and the loss, as far as they are known."""
-        forth, back = self.image_to_sentence[0], self.sentence_to_image[0]
-        recall = "" if math.isnan(self.score) else f"val R@1 {forth:.1f} to sentences, {back:.1f} to images"
         loss = "" if math.isnan(self.loss) else f"loss {self.loss:.3f}"
-        return ", ".join(filter(None, (recall, loss)))
+        return ", ".join(filter(None, (self.validation, loss)))
 
     @property
     def recalls(self) -> dict[str, tuple[float, float, float]]:

@@ -20,8 +20,37 @@ _OVERLAP = 0.4  # IoU above which two regions show the same thing
 _COMMON = 0.5  # share of content words above which two phrases say the same thing
 
 
+class _Assessed:
+    """A written text with its score and confidence."""
+
+    __slots__ = ()
+    score: float
+    confidence: float | None
+    likely: tuple[Seen, ...]
+
+    @property
+    def _assessed(self) -> tuple[str, float]:
+        """The text, and the confidence from which it is sure."""
+        raise NotImplementedError
+
+    @property
+    def sure(self) -> bool:
+        """Whether the confidence is at least `phrasebox.captioner.confidence.SURE`, or `SURE_PHRASE` of a region."""
+        return self.confidence is None or self.confidence >= self._assessed[1]
+
+    @property
+    def certainty(self) -> float:
+        """The confidence; the score where there is none."""
+        return self.score if self.confidence is None else self.confidence
+
+    @property
+    def shown(self) -> str:
+        """The text, or what is likely there."""
+        return self._assessed[0] if self.sure else in_words(self.likely)
+
+
 @dataclass(frozen=True, slots=True)
-class DescribedRegion:
+class DescribedRegion(_Assessed):
     """A region and its phrase.
 
     Attributes
@@ -44,23 +73,12 @@ class DescribedRegion:
     likely: tuple[Seen, ...] = ()
 
     @property
-    def sure(self) -> bool:
-        """Whether the confidence is at least `phrasebox.captioner.confidence.SURE_PHRASE`."""
-        return self.confidence is None or self.confidence >= SURE_PHRASE
-
-    @property
-    def certainty(self) -> float:
-        """The confidence; the score where there is none."""
-        return self.score if self.confidence is None else self.confidence
-
-    @property
-    def shown(self) -> str:
-        """The phrase, or what is likely there."""
-        return self.text if self.sure else in_words(self.likely)
+    def _assessed(self) -> tuple[str, float]:
+        return self.text, SURE_PHRASE
 
 
 @dataclass(frozen=True, slots=True)
-class Description(detections.Detected):
+class Description(_Assessed, detections.Detected):
     """An image in words.
 
     Attributes
@@ -95,19 +113,8 @@ class Description(detections.Detected):
     likely: tuple[Seen, ...] = ()
 
     @property
-    def sure(self) -> bool:
-        """Whether the confidence is at least `phrasebox.captioner.confidence.SURE`."""
-        return self.confidence is None or self.confidence >= SURE
-
-    @property
-    def certainty(self) -> float:
-        """The confidence; the score where there is none."""
-        return self.score if self.confidence is None else self.confidence
-
-    @property
-    def shown(self) -> str:
-        """The caption, or what is likely there."""
-        return self.caption if self.sure else in_words(self.likely)
+    def _assessed(self) -> tuple[str, float]:
+        return self.caption, SURE
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``json.dumps``."""
@@ -165,7 +172,7 @@ class Description(detections.Detected):
         )  # fmt: skip
 
 
-def _certainty(told: Description | DescribedRegion) -> dict[str, Any]:
+def _certainty(told: _Assessed) -> dict[str, Any]:
     confidence = None if told.confidence is None else round(told.confidence, 4)
     return {"confidence": confidence, "sure": told.sure, "shown": told.shown, "likely": _rows(told.likely)}
 

@@ -13,6 +13,8 @@ from phrasebox.captioner.decoders import Memory, select
 from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.settings import SpeechSettings
 from phrasebox.captioner.targets import Views
+from phrasebox.errors import DataError
+from phrasebox.io.arguments import checked
 from phrasebox.text.vocabulary import END, START
 
 _REPEATS = ((1, 0), (2, 0), (3, 0), (4, 0), (2, 1), (3, 1), (4, 1))
@@ -44,6 +46,10 @@ class Sentence:
         return self.log_probability / (len(self.words) + 1)
 
 
+@checked(
+    model=CaptionerModel, views=Views, speech=SpeechSettings, repeatable="Tensor (V,) bool", wanted="Tensor (N, K) int",
+    silent="Tensor (V,) bool",
+)  # fmt: skip
 @torch.inference_mode()
 def generate(
     model: CaptionerModel,
@@ -74,6 +80,8 @@ def generate(
     list of list of Sentence
         None is longer than ``speech.max_length`` words, holds an unknown word, or says a phrase twice in a row.
     """
+    if len(repeatable) != len(model.bias):
+        raise DataError(f"repeatable has {len(repeatable)} words; give the {len(model.bias)} of the model's vocabulary")
     memory = model.remember(views)
     if speech.method == "beam":
         return _beam(

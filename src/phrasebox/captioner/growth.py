@@ -1,4 +1,4 @@
-"""A captioner with more words than it was trained with, and captioners between two with the same words.
+"""A captioner with more words than it was trained with.
 
 The row of a new word in the word embedding is a linear map of its pretrained word vector. The map is fitted, by ridge
 regression, to the words that the captioner knows (Mikolov, Le and Sutskever, *Exploiting similarities among languages
@@ -70,16 +70,6 @@ def mapped(known: Tensor, rows: Tensor, unknown: Tensor) -> Tensor:
         x.T @ x + (ridge + 1e-9) * torch.eye(x.shape[1], device=x.device), x.T @ (rows - middle)
     )
     return middle + (unknown - mean) @ weights
-
-
-@torch.no_grad()
-def between(start: CaptionerModel, end: CaptionerModel, share: float) -> CaptionerModel:
-    """A captioner with the weights (1 - share) * start + share * end, of the same words, in evaluation mode."""
-    model = CaptionerModel(end.settings, len(end.bias))
-    theirs = start.state_dict()
-    state = {name: theirs[name].to(value.device).lerp(value, share) for name, value in end.state_dict().items()}
-    model.load_state_dict(state, assign=True)
-    return model.eval()
 
 
 def _vectors(terms: Sequence[str]) -> Tensor:

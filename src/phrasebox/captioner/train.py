@@ -62,11 +62,16 @@ class CaptionEpoch(Epoch):
         return self.cider
 
     @property
+    def validation(self) -> str:
+        """CIDEr-D on the validation images in percent, as tables give it."""
+        return "" if math.isnan(self.cider) else f"CIDEr-D {100 * self.cider:.1f}"
+
+    @property
     def figures(self) -> str:
-        """CIDEr-D on the validation images in percent, as tables give it, and of sampled training captions."""
-        known = {"CIDEr-D": 100 * self.cider, "training CIDEr-D": 100 * self.reward}
-        parts = [f"{name} {value:.1f}" for name, value in known.items() if not math.isnan(value)]
-        return ", ".join(parts + ([] if math.isnan(self.loss) else [f"loss {self.loss:.3f}"]))
+        """CIDEr-D on the validation images and of sampled training captions in percent, and the loss."""
+        reward = "" if math.isnan(self.reward) else f"training CIDEr-D {100 * self.reward:.1f}"
+        loss = "" if math.isnan(self.loss) else f"loss {self.loss:.3f}"
+        return ", ".join(filter(None, (self.validation, reward, loss)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,14 @@ from typing import Any
 
 import numpy as np
 
+from phrasebox.io.arguments import checked
 from phrasebox.types import Regions
 
 POWER = 8  # of a region's merit, in the fusion of its box and in the confidence
 AGREEMENT_IOU = 0.5  # least IoU with the box of a region that agrees with it
 
 
+@checked(weights="(R,)", overlap="(R,)", fit=float)
 def confidence(weights: np.ndarray, overlap: np.ndarray, fit: float = 1.0) -> float:
     """Fraction of the total weight held by regions whose IoU with the box is at least `AGREEMENT_IOU`, times ``fit``.
 
@@ -58,6 +60,7 @@ def confidence(weights: np.ndarray, overlap: np.ndarray, fit: float = 1.0) -> fl
     return float(min(1.0, share) * np.clip(fit, 0, 1))  # rounding can make the share exceed 1
 
 
+@checked(scores="(R,)", temperature=float)
 def posterior(scores: np.ndarray, temperature: float) -> np.ndarray:
     """Softmax (R,) over regions of temperature * score, up to a constant factor."""
     return np.exp(temperature * (scores - scores.max()))

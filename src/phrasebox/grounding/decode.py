@@ -9,11 +9,13 @@ from typing import overload
 import numpy as np
 
 from phrasebox.errors import SettingsError
+from phrasebox.io.arguments import a_list, a_number, checked
 
 # Scores decoded at a time: 4 MB in single precision, enough to hide the overhead of calls and within a cache.
 _TABLE = 1_000_000
 
 
+@checked(scores="(T, R)", assignment="(T,) int", beta=float)
 def energy(scores: np.ndarray, assignment: np.ndarray, beta: float) -> float:
     """E(a) = sum_t v_{a_t} . s_t + beta * sum_{t<n} 1[a_t = a_{t+1}] (PAPER: section 6).
 
@@ -35,6 +37,7 @@ def energy(scores: np.ndarray, assignment: np.ndarray, beta: float) -> float:
     return float(unary + beta * np.count_nonzero(assignment[1:] == assignment[:-1]))
 
 
+@checked(scores="(T, R)", beta=float)
 def decode(scores: np.ndarray, beta: float) -> np.ndarray:
     """Maximise E(a) exactly for one sentence; see `decode_batch`.
 
@@ -77,11 +80,15 @@ def decode_batch(scores: Sequence[np.ndarray] | np.ndarray, beta: float) -> list
     SettingsError
         If beta is negative or NaN, a score is not finite, or a sentence has words but no region.
     """
-    beta = float(beta)
+    beta = float(a_number(beta, "beta"))
     if not beta >= 0:
         raise SettingsError(f"beta must be at least 0, got {beta}")
     if isinstance(scores, np.ndarray):
         return _decode_equal(scores, beta)
+    a_list(scores, "scores", "arrays (T, R)")
+    if not all(isinstance(one, np.ndarray) and one.ndim == 2 for one in scores):
+        for one in scores:
+            _one_sentence(one)
     lengths = np.fromiter(map(len, scores), np.int64, len(scores))
     widths = np.fromiter((s.shape[1] for s in scores), np.int64, len(scores))
     found: list[np.ndarray] = [np.zeros(0, np.int64)] * len(scores)
@@ -97,6 +104,12 @@ def decode_batch(scores: Sequence[np.ndarray] | np.ndarray, beta: float) -> list
     return found
 
 
+@checked(scores="(T, R)")
+def _one_sentence(scores: np.ndarray) -> None:
+    """Refuse what is no table of one sentence."""
+
+
+@checked(scores="(N, T, R)")
 def _decode_equal(scores: np.ndarray, beta: float) -> np.ndarray:
     """The (N, T, R) case, without padding."""
     n, t, r = scores.shape
@@ -174,6 +187,7 @@ def _viterbi(table: np.ndarray, lengths: np.ndarray, beta: float) -> np.ndarray:
     return paths.T.astype(np.int64, order="C")
 
 
+@checked(assignment="(T,) int")
 def segments(assignment: np.ndarray) -> list[tuple[int, int, int]]:
     """Text segments of an assignment (T,): maximal runs ``(first word, last word + 1, region)`` of equal a_t.
 

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from phrasebox.io.arguments import checked
 from phrasebox.types import Regions
 
 GRID = 28  # cells of the heat map each way
@@ -62,6 +63,7 @@ class HeatMap:
         Multiply the heat by `centre_prior`.
     """
 
+    @checked(regions=Regions, norms="(R,)")
     def __init__(self, regions: Regions, norms: np.ndarray | None = None, photograph: bool = True) -> None:
         self.norms = norms
         self.photograph = photograph

@@ -10,6 +10,8 @@ from phrasebox.boxes import covers_image, iou, suppress
 from phrasebox.errors import DataError
 from phrasebox.grounding.confidence import POWER, Evidence, confidence, features
 from phrasebox.grounding.heatmap import GRID, HeatMap
+from phrasebox.io.arguments import checked
+from phrasebox.io.arguments import spans as pairs_of_characters
 from phrasebox.text.english import has_content, things
 from phrasebox.types import Box, Phrase, Regions, Span, Word
 
@@ -21,6 +23,15 @@ LEAST, LEAST_OF_NUMBER = 0.3, 0.1  # least merit of a further box, as a share of
 MOST = 5  # boxes of a plural without a number
 
 
+@checked(
+    caption=str,
+    words=[Word],
+    scores="(T, R)",
+    regions=Regions,
+    spans=pairs_of_characters,
+    temperature=float,
+    norms="(R,)",
+)
 def localise(
     caption: str,
     words: Sequence[Word],
@@ -127,6 +138,7 @@ def content_words(caption: str, words: Sequence[Word], span: Span) -> list[int]:
     return [t for t in inside if has_content(words[t])] or inside
 
 
+@checked(merit="(R,)", heat_map=HeatMap, boxes="(R, 4)", count=int)
 def several(merit: np.ndarray, heat_map: HeatMap, boxes: np.ndarray, count: int | None) -> list[int]:
     """Regions of the things that one phrase names, from the best; none if it names one thing.
 
@@ -151,6 +163,7 @@ def several(merit: np.ndarray, heat_map: HeatMap, boxes: np.ndarray, count: int 
     return [i for i in order if good[i] >= least][: count or MOST]
 
 
+@checked(merit="(R,)", boxes="(R, 4)")
 def fuse(merit: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Weighted box fusion: mean corners (4,) of the best box and those of an IoU of `FUSION_IOU` with it.
 

@@ -10,6 +10,7 @@ import regex
 from phrasebox.boxes import covers_image, iou
 from phrasebox.grounding.confidence import confidence, posterior
 from phrasebox.grounding.decode import segments
+from phrasebox.io.arguments import checked
 from phrasebox.text.english import DETERMINERS, has_content, is_verb_in_ing, links
 from phrasebox.text.noun_phrases import noun_phrases
 from phrasebox.types import Phrase, Regions, Span, Word
@@ -44,6 +45,7 @@ def trim(words: Sequence[Word], start: int, end: int) -> tuple[int, int]:
     return first, end
 
 
+@checked(caption=str, words=[Word], scores="(T, R)", assignment="(T,) int", regions=Regions, temperature=float)
 def clean_phrases(
     caption: str,
     words: Sequence[Word],
@@ -99,6 +101,7 @@ def assigned(words: Sequence[Word], phrases: Sequence[Phrase], decoded: np.ndarr
     return found
 
 
+@checked(caption=str, words=[Word], assignment="(T,) int", boxes="(R, 4)")
 def phrase_spans(
     caption: str, words: Sequence[Word], assignment: np.ndarray, boxes: np.ndarray, verbs: bool = False
 ) -> list[Span]:
@@ -134,6 +137,7 @@ def phrase_spans(
     return chain_phrases(caption, words, assignment, boxes) if found is None else found
 
 
+@checked(caption=str, words=[Word], assignment="(T,) int", boxes="(R, 4)")
 def chain_phrases(caption: str, words: Sequence[Word], assignment: np.ndarray, boxes: np.ndarray) -> list[Span]:
     """Phrases cut from the decoded chain, finer than its segments.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from phrasebox.io.arguments import checked
 from phrasebox.regions.roi_align import cell_weights
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ SURROUNDINGS = 1.6  # side of the surrounding box with the same centre, in sides
 CLASSES = 100  # classes with the highest logit in any cell of the image; the others are ignored
 
 
+@checked(image_map="Tensor (D, h, w)", shares="(N, 4)", logits="Tensor (cells, classes)", bins=int)
 def contrast(image_map: Tensor, shares: np.ndarray, logits: Tensor | None, bins: int = 3) -> np.ndarray:
     """Objectness score of boxes; larger is better.
 

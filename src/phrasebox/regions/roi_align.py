@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from phrasebox.errors import DataError
+from phrasebox.io.arguments import a_list, checked
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -42,12 +45,17 @@ def pool(maps: Tensor | Sequence[Tensor], boxes: Sequence[np.ndarray], bins: int
     [tensor([[0.5000],
             [2.5000]])]
     """
-    vectors = []
-    for image_map, image_boxes in zip(maps, boxes, strict=True):
-        dim, height, width = image_map.shape
-        weights = cell_weights(image_boxes, bins, height, width).to(image_map)  # (N, h*w)
-        vectors.append(weights @ image_map.permute(1, 2, 0).reshape(height * width, dim))  # (N, D)
-    return vectors
+    a_list(maps, "maps", "Tensors (D, h, w)")
+    if len(a_list(boxes, "boxes", "arrays (N, 4), one a map")) != len(maps):
+        raise DataError(f"there are {len(maps)} maps and {len(boxes)} arrays of boxes; give one array (N, 4) a map")
+    return [_pooled(*pair, bins) for pair in zip(maps, boxes, strict=True)]
+
+
+@checked(image_map="Tensor (D, h, w)", boxes="(N, 4)", bins=int)
+def _pooled(image_map: Tensor, boxes: np.ndarray, bins: int) -> Tensor:
+    dim, height, width = image_map.shape
+    weights = cell_weights(boxes, bins, height, width).to(image_map)  # (N, h*w)
+    return weights @ image_map.permute(1, 2, 0).reshape(height * width, dim)  # (N, D)
 
 
 def pool_regions(maps: Tensor | Sequence[Tensor], boxes: Sequence[np.ndarray], bins: int = 3) -> list[Tensor]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from phrasebox.io.arguments import checked
+
 SIDE = 96  # width and height in pixels of the copy that is segmented
 SIGMA, SCALE, SMALLEST = 0.5, 300.0, 50  # of the graph segmentation (Felzenszwalb & Huttenlocher, 2004), in its pixels
 
 
+@checked(image="(H, W, 3) int", boxes="(R, 4)")
 def straddling(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Straddling score of each box: 1 - sum over superpixels s of min(|s in b|, |s outside b|) / |b|.
 

@@ -22,7 +22,7 @@ from phrasebox.stages.choose_beta import BETAS, choose_beta
 from phrasebox.stages.finetune import MAPS, check_tunable, tune
 from phrasebox.stages.models import computed, model_folder, write_history
 from phrasebox.stages.origin import origin
-from phrasebox.stages.start_model import blended, start_model
+from phrasebox.stages.start_model import kept, start_model
 from phrasebox.stages.training_data import VECTORS, forget, training_pairs
 from phrasebox.stages.validation_split import hold_out
 from phrasebox.stages.word_choice import choose_words, foreign_function_words
@@ -128,16 +128,16 @@ def align(
     network = begin.begun(model, settings.dropout) if begin else None
     fitting = settings.fitting(len(pairs), len(pairs.sentences))
     trained = train(pairs, validation, model, fitting, folder, device, after, execution, network)
-    kept = blended(begin, trained, validation, told)
-    trained, best = replace(trained, model=kept.model), kept.epoch
+    blend = kept(begin, trained, validation, told)
+    trained, best = replace(trained, model=blend.model), blend.epoch
     if not distributed.first():
-        return Aligned(folder, len(trained.history), len(history), best, math.nan, kept.share)
+        return Aligned(folder, len(trained.history), len(history), best, math.nan, blend.share)
     write_history(folder, trained.history, _panels(trained.history))
     aligner = Aligner(trained.model.to(device), workspace_regions(ws), device=device)
     aligner.parts = encoder.parts if isinstance(encoder, Scratch) else ()
     aligner.function_words = foreign_function_words(ws, model.segmenter)
     aligner.vocabulary = vocabulary.terms if begin is None else _both(vocabulary, begin.aligner)
-    aligner.beta = choose_beta(ws, aligner, BETAS) if kept.share or not begin else begin.aligner.beta
+    aligner.beta = choose_beta(ws, aligner, BETAS) if blend.share or not begin else begin.aligner.beta
     reads: AlignerModel = aligner.model
     if finetune:
         pairs = replace(pairs, views=())
@@ -161,7 +161,7 @@ def align(
     if held_out:
         aligner.about["held_out"] = held_out
     if begin:
-        aligner.about["start"] = begin.about(kept.share)
+        aligner.about["start"] = begin.about(blend.share)
     aligner.save(folder, card(aligner.about) if card else "")
     made = {"model": asdict(model), "train": asdict(settings)}
     for scratch in (VECTORS, MAPS):
@@ -172,7 +172,7 @@ def align(
         **computed(device, execution),
     }  # fmt: skip
     ws.made(Run(STAGE, asked, made, settings.seed, f"{ws.models.name}/{name}"), anew=bool(history))
-    return Aligned(folder, len(trained.history), len(history), best, aligner.beta, kept.share)
+    return Aligned(folder, len(trained.history), len(history), best, aligner.beta, blend.share)
 
 
 def _both(own: Vocabulary, begun: Aligner) -> tuple[str, ...] | None:

@@ -128,13 +128,14 @@ def caption(
     history: list[CaptionEpoch] = []
     begin = begun.begin if begun else None
     trained = train(corpus, validation, model, settings, folder, device, after, execution, begin)
-    network, best, share = kept(begun, trained, validation, told)
+    blend = kept(begun, trained, validation, told)
+    best, share = blend.epoch, blend.share
     captioned = Captioned(folder, line, len(trained.history), len(history), best, share)
     if not distributed.first():
         return captioned
     write_history(folder, trained.history, _panels(trained.history))
     regions = workspace_regions(ws).of_first
-    captioner = Captioner(network.to(device), trained.vocabulary, regions, speech, device=device)
+    captioner = Captioner(blend.model.to(device), trained.vocabulary, regions, speech, device=device)
     captioner.about = _about(ws, line, settings, trained, best) | ({"held_out": held_out} if held_out else {})
     if begun:
         captioner.about["start"] = begun.told(share)

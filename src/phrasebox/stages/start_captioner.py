@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from phrasebox.aligner.interpolation import BETWEEN, USUAL
 from phrasebox.captioner import CaptionEpoch, Captioner, CaptionerModel, Corpus, ModelSettings, Vocabulary
-from phrasebox.captioner.growth import between, grown
+from phrasebox.captioner.growth import grown
 from phrasebox.captioner.train import Begin, Judge, TrainedCaptioner
 from phrasebox.io.model_folder import model_id
 from phrasebox.regions.compatibility import differences, workspace_regions
 from phrasebox.stages.caption_languages import others_than_english
 from phrasebox.stages.fitting_start import differing, fits, is_nothing
 from phrasebox.stages.ground import named_source
+from phrasebox.training.interpolation import Blend, best_between
 from phrasebox.workspace.workspace import Workspace
 
 
@@ -109,27 +109,20 @@ def kept(
     trained: TrainedCaptioner,
     validation: Corpus,
     told: Callable[[str], object] = lambda line: None,
-) -> tuple[CaptionerModel, CaptionEpoch, float]:
-    """The best captioner between the start and the trained one, its record, and its share of the trained weights.
+) -> Blend[CaptionerModel, CaptionEpoch]:
+    """What is kept of a training: the best captioner between its start and its best epoch; that epoch without a start.
 
-    Without a start it is the trained one. Without a validation split it is halfway (see
-    `phrasebox.aligner.interpolation`). Of equal ones that nearest the start is kept. ``told`` is given a line.
+    See `phrasebox.training.interpolation`. ``told`` is given a line that says what is kept.
     """
     best = trained.history[trained.best]
+    end = Blend(trained.model, 1.0, best)
     if start is None:
-        return trained.model, best, 1.0
-    begun = start.begin.model
-    if not len(validation):
-        told(f"kept: {USUAL:g} of the trained weights and {1 - USUAL:g} of the start's, as there is no val split")
-        return between(begun, trained.model, USUAL), best, USUAL
-    judge = Judge(validation)
-    found = [(begun, start.cider, 0.0)]
-    for share in BETWEEN:
-        model = between(begun, trained.model, share)
-        found.append((model, judge(model, trained.vocabulary)[0], share))
-    found.append((trained.model, best.cider, 1.0))
-    model, cider, share = max(found, key=lambda one: one[1])
-    weights = f"{share:g} of the trained weights, {1 - share:g} of the start's"
-    what = weights if share else "the start, as nothing better was found on the val split"
-    told(f"kept: {what}, CIDEr-D {100 * cider:.1f}")
-    return model, replace(best, cider=cider), share
+        return end
+    judge = Judge(validation) if len(validation) else None
+
+    def measured(model: CaptionerModel) -> CaptionEpoch:
+        assert judge is not None
+        return replace(best, cider=judge(model, trained.vocabulary)[0])
+
+    begun = Blend(start.begin.model, 0.0, replace(best, cider=start.cider))
+    return best_between(begun, end, measured if judge else None, told)

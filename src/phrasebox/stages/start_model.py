@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from phrasebox.aligner import AlignEpoch, Aligner, AlignerModel, ModelSettings, Pairs
-from phrasebox.aligner.interpolation import USUAL, Blend, best_between, interpolated
 from phrasebox.aligner.train import recalls
 from phrasebox.io.model_folder import model_id
 from phrasebox.regions.compatibility import differences, workspace_regions
 from phrasebox.stages.fitting_start import differing, fits, is_nothing
 from phrasebox.stages.ground import named_model
+from phrasebox.training.interpolation import Blend, best_between, interpolated
 from phrasebox.training.loop import Trained
 from phrasebox.workspace.workspace import Workspace
 
@@ -98,28 +99,23 @@ def start_model(
     return found
 
 
-def blended(
+def kept(
     start: Start | None,
     trained: Trained[AlignerModel, AlignEpoch],
     validation: Pairs,
     told: Callable[[str], object] = lambda line: None,
-) -> Blend:
+) -> Blend[AlignerModel, AlignEpoch]:
     """What is kept of a training: the best model between its start and its best epoch; that epoch without a start.
 
-    See `phrasebox.aligner.interpolation`. ``told`` is given a line that says what is kept.
+    See `phrasebox.training.interpolation`. ``told`` is given a line that says what is kept.
     """
     best = trained.history[trained.best]
+    end = Blend(trained.model, 1.0, best)
     if start is None:
-        return Blend(trained.model, 1.0, best)
+        return end
     before = interpolated(start.aligner.model, trained.model, 0.0)  # the start with the settings asked for
-    if not len(validation):
-        told(f"kept: {USUAL:g} of the trained weights and {1 - USUAL:g} of the start's, as there is no val split")
-        return Blend(interpolated(before, trained.model, USUAL), USUAL, best)
-    kept = best_between(before, start.epoch, trained.model, best, validation)
-    weights = f"{kept.share:g} of the trained weights, {1 - kept.share:g} of the start's"
-    what = weights if kept.share else "the start, as nothing better was found on the val split"
-    told(f"kept: {what}, {replace(kept.epoch, loss=math.nan).figures}")
-    return kept
+    measured = partial(_with_recalls, best, validation=validation) if len(validation) else None
+    return best_between(Blend(before, 0.0, start.epoch), end, measured, told)
 
 
 def _measured(model: AlignerModel, validation: Pairs) -> AlignEpoch:
@@ -128,7 +124,9 @@ def _measured(model: AlignerModel, validation: Pairs) -> AlignEpoch:
         epoch=-1, epochs=0, phase="start", loss=math.nan, lr=0.0, seconds=0.0,
         temperature=float(model.temperature.detach()),
     )  # fmt: skip
-    if not len(validation):
-        return record
+    return _with_recalls(record, model, validation) if len(validation) else record
+
+
+def _with_recalls(record: AlignEpoch, model: AlignerModel, validation: Pairs) -> AlignEpoch:
     forth, back = recalls(model, validation)
     return replace(record, image_to_sentence=forth, sentence_to_image=back)

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from phrasebox.io.arguments import checked
 from phrasebox.text.english import is_content
 from phrasebox.text.words import words as split
 from phrasebox.types import Caption, Span, Word
@@ -26,6 +27,7 @@ _L1, _L2, _LEAST, _ITERATIONS = 1.0, 0.01, 3, 100  # penalties, least count of a
 _BEGIN, _INSIDE, _OUTSIDE = "B", "I", "O"
 
 
+@checked(caption=str, words=[Word])
 def noun_phrases(caption: str, words: Sequence[Word]) -> list[Span] | None:
     """Noun phrases of an English caption; None for a caption that is not English.
 

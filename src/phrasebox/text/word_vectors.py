@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from phrasebox.errors import ModelError
+from phrasebox.io.arguments import checked, texts
 from phrasebox.text.words import words
 from phrasebox.types import Word
 
@@ -82,6 +83,7 @@ class WordVectors:
         self._tokenizer, weights = _minilm()
         self._weights = {name: tensor.to(device) for name, tensor in weights.items()}  # shared with others on cpu
 
+    @checked(captions=texts, batch=int)
     def encode(self, captions: Sequence[str], batch: int = 256) -> list[Sentence]:
         """Vectors of every word of every caption, in the order given.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import regex
 
+from phrasebox.io.arguments import checked
 from phrasebox.types import Word
 
 # A word is, in this order of preference: one ideograph or kana with its marks (scripts written without spaces carry
@@ -17,6 +18,7 @@ _WORD = regex.compile(
 )
 
 
+@checked(text=str)
 def words(text: str) -> tuple[Word, ...]:
     """Split a caption into words; punctuation and white space belong to none.
 

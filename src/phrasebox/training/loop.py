@@ -103,6 +103,11 @@ class Epoch:
         return math.nan
 
     @property
+    def validation(self) -> str:
+        """The figures of the validation split as a line shows them; empty without one."""
+        return ""
+
+    @property
     def figures(self) -> str:
         """The results as a line shows them."""
         return f"loss {self.loss:.3f}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from phrasebox.errors import ModelError, SettingsError
+from phrasebox.io.arguments import checked
 from phrasebox.regions.backbone_names import HF, OPEN_CLIP, TIMM
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ class Backbone:
             return self._head(vectors)
 
 
+@checked(name=str, device=str, input_size=int, threads=int)
 def load_backbone(
     name: str = "efficientnet-lite2",
     engine: EngineName = "auto",

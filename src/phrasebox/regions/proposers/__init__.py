@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from phrasebox.errors import SettingsError
+from phrasebox.io.arguments import checked
 from phrasebox.regions.proposers.base import Proposals, Proposer
 from phrasebox.regions.proposers.detector import Detector
 from phrasebox.regions.proposers.given import Given
@@ -24,6 +25,7 @@ PROPOSERS: dict[str, Callable[..., Proposer]] = {
 }
 
 
+@checked(name=str)
 def make_proposer(name: str, **settings: object) -> Proposer:
     """Build the proposer of this name with its own settings.
 

@@ -9,6 +9,9 @@ import numpy as np
 
 from phrasebox.errors import DataError
 
+AN_IMAGE = "(H, W, 3) int"
+"""What proposers take."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Proposals:

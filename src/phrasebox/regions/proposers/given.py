@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from phrasebox.errors import DataError
-from phrasebox.regions.proposers.base import Proposals
+from phrasebox.io.arguments import an_array, checked
+from phrasebox.regions.proposers.base import AN_IMAGE, Proposals
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +29,7 @@ class Given:
     boxes: np.ndarray
 
     def __post_init__(self) -> None:
-        boxes = np.asarray(self.boxes, dtype=np.float64)
+        boxes = an_array(self.boxes, "given boxes", "(N, 4)").astype(np.float64)
         if boxes.size and (boxes.ndim != 2 or boxes.shape[1] != 4):
             raise DataError(f"given boxes need the shape (N, 4) xyxy pixels, got {boxes.shape}")
         object.__setattr__(self, "boxes", boxes.reshape(-1, 4))
@@ -38,6 +39,7 @@ class Given:
         """``given``."""
         return "given"
 
+    @checked(image=AN_IMAGE)
     def propose(self, image: np.ndarray) -> Proposals:
         """Return the boxes, clipped to the image, each with score 1.
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from phrasebox.errors import SettingsError
-from phrasebox.regions.proposers.base import Proposals, by_area
+from phrasebox.io.arguments import checked
+from phrasebox.regions.proposers.base import AN_IMAGE, Proposals, by_area
 
 # Anchors of one size: width and height as shares of the image, number of columns, number of rows.
 Level = tuple[float, float, int, int]
@@ -84,6 +85,7 @@ class Grid:
         """``grid-<density>``."""
         return f"grid-{self.density}"
 
+    @checked(image=AN_IMAGE)
     def propose(self, image: np.ndarray) -> Proposals:
         """``density - 1`` boxes of an ``(H, W, 3)`` image."""
         height, width = image.shape[:2]

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from phrasebox.errors import SettingsError
-from phrasebox.regions.proposers.base import Proposals, by_area
+from phrasebox.io.arguments import checked
+from phrasebox.regions.proposers.base import AN_IMAGE, Proposals, by_area
 
 SMALLEST_SIDE = 16  # pixels after resizing; thinner images cannot be segmented
 SIGMA, SCALE = 0.8, 100  # of the graph segmentation that merging starts from; SCALE is its smallest segment, too
@@ -50,6 +51,7 @@ class SelectiveSearch:
         """``selective_search-<scale>-<short side>-<smallest side>``."""
         return f"selective_search-{SCALE}-{self.short_side}-{self.min_side:g}"
 
+    @checked(image=AN_IMAGE)
     def propose(self, image: np.ndarray) -> Proposals:
         """Boxes of an ``(H, W, 3)`` uint8 RGB image; none for an image under 16 pixels wide or high."""
         import cv2

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import regex
 
+from phrasebox.io.arguments import checked, texts
 from phrasebox.text.encoders.base import Split, each_word
 from phrasebox.text.word_vectors import Sentence
 from phrasebox.text.words import words
@@ -51,6 +52,7 @@ class Scratch:
         self._known: dict[str, np.ndarray] = {}
         self.fingerprint = hashlib.sha256("\n".join(self.parts).encode()).hexdigest()[:16]
 
+    @checked(captions=texts)
     def encode(self, captions: Sequence[str]) -> list[Sentence]:
         """Every word with the numbers of its parts (T, `PARTS`) int32, padded with `PADDING`; the word's own first."""
         return each_word(captions, self._split, self._row, self.width, self.numbers)

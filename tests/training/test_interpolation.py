@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from phrasebox.aligner import AlignEpoch, AlignerModel, ModelSettings, Pairs
-from phrasebox.aligner.interpolation import BETWEEN, best_between, interpolated
 from phrasebox.aligner.train import recalls
+from phrasebox.training.interpolation import BETWEEN, USUAL, Blend, best_between, interpolated
 from phrasebox.training.region_batch import RegionBatch, geometry
 
 SETTINGS = ModelSettings(vector_dim=6, dim=8, hidden=8)
@@ -50,20 +50,34 @@ def test_every_weight_is_that_far_from_the_start(share):
 def test_the_best_of_all_shares_is_kept(seeds):
     start, end = map(network, seeds)
     validation = pairs()
+    lines = []
     found = best_between(
-        start, measured(start, "start", validation), end, measured(end, "align", validation), validation
-    )
+        Blend(start, 0.0, measured(start, "start", validation)), Blend(end, 1.0, measured(end, "align", validation)),
+        lambda model: measured(model, "align", validation), lines.append,
+    )  # fmt: skip
     scores = {share: measured(interpolated(start, end, share), "", validation).score for share in (0.0, *BETWEEN, 1.0)}
     assert found.epoch.score == max(scores.values())
     assert found.share == min(share for share, score in scores.items() if score == max(scores.values()))
     assert measured(found.model, "", validation).score == found.epoch.score
+    assert f"{found.share:g} of the trained weights" in lines[0] or not found.share
+    assert lines[0].endswith(found.epoch.validation)
 
 
 def test_of_equal_models_the_start_is_kept():
     start, validation = network(0), pairs()
     first, last = (measured(start, name, validation) for name in ("start", "align"))
-    found = best_between(start, first, network(0), last, validation)
+    end = Blend(network(0), 1.0, last)
+    found = best_between(Blend(start, 0.0, first), end, lambda model: measured(model, "align", validation))
     assert (found.share, found.epoch) == (0.0, first)
+
+
+def test_without_a_validation_split_half_of_the_way():
+    lines, start, end = [], network(0), network(1)
+    record = measured(end, "align", pairs())
+    found = best_between(Blend(start, 0.0, record), Blend(end, 1.0, record), None, lines.append)
+    assert (found.share, found.epoch) == (USUAL, record)
+    assert "no val split" in lines[0]
+    torch.testing.assert_close(found.model.state_dict(), interpolated(start, end, USUAL).state_dict())
 
 
 def test_a_start_that_was_not_measured_tells_no_recall():
