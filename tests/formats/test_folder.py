@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 
 import pytest
 
@@ -45,6 +46,8 @@ def test_pictures_at_any_depth_with_their_captions(tmp_path, sort_out):
         ("validation/x/a.jpg", "val"),
         ("dev/a.jpg", "val"),
         ("test/a.jpg", "test"),
+        ("Training/a.jpg", "train"),
+        ("testing/a.jpg", "test"),
         pytest.param("birds/test/a.jpg", "train", id="only the first folder counts"),
         pytest.param("test.jpg", "train", id="a file is not a folder"),
     ],
@@ -85,3 +88,28 @@ def test_labels_of_yolo_beside_the_folder_of_the_pictures_are_named(tmp_path, so
     assert got.examples["train/images/a.jpg"].captions == ()
     assert "export the data set as COCO" in got.skipped["train/labels/a.txt"]
     assert "data.yaml" in got.skipped
+
+
+@pytest.mark.parametrize(
+    ("picture", "beside"),
+    [
+        pytest.param(
+            unicodedata.normalize("NFD", "café.jpg"), unicodedata.normalize("NFC", "café.txt"), id="composition"
+        ),
+        pytest.param("IMG_1.JPG", "img_1.txt", id="case"),
+        pytest.param("img.jpg", "Img.Caption", id="case of stem and suffix"),
+        pytest.param("IMG_1.JPG", "img_1.jpg.txt", id="whole name"),
+    ],
+)
+def test_caption_files_whose_names_differ_in_case_or_composition(tmp_path, sort_out, picture, beside):
+    fill(tmp_path, {picture: b"", beside: b"a mill"})
+    got = sort_out(folder.read(tmp_path))
+    assert [caption.text for caption in got.examples[picture].captions] == ["a mill"]
+    assert not got.skipped
+
+
+def test_a_caption_file_that_two_pictures_could_have_is_left_out(tmp_path, sort_out):
+    fill(tmp_path, {"img.jpg": b"", "IMG.png": b"", "Img.txt": b"a mill"})
+    got = sort_out(folder.read(tmp_path))
+    assert [example.captions for example in got.examples.values()] == [(), ()]
+    assert list(got.skipped) == ["Img.txt"]

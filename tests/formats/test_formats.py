@@ -54,6 +54,10 @@ def test_files_are_told_by_what_they_hold(tmp_path):
         ("empty.json", "", "the file is empty"),
         ("a.heic", "heic", ".heic is not read; give a folder of .jpg"),
         ("a.docx", "docx", "a .docx; give a folder of pictures"),
+        ("a.zip", "zip", "a .zip; unpack it"),
+        ("captions.json.gz", "gz", "a .gz; unpack it"),
+        ("a.xlsx", "xlsx", "save the table as .csv"),
+        ("data-00000-of-00001.arrow", "arrow", "to_parquet"),
     ],
 )
 def test_what_a_file_has_and_what_to_write_is_said(tmp_path, name, text, reason):

@@ -55,6 +55,19 @@ def test_what_others_write(tmp_path, sort_out, name, content, captions):
         )
 
 
+def test_names_without_a_suffix(tmp_path, sort_out):
+    (tmp_path / "a.png").touch()
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "b.webp").touch()
+    about = {"a": {"caption": "A ball", "tags": "red"}, "in/b": {"caption": "A cup"}}
+    (tmp_path / "meta_cap.json").write_text(json.dumps({"info": {"description": "x"}} | about))
+    got = sort_out(read_source(tmp_path / "meta_cap.json"))
+    assert {key: [caption.text for caption in example.captions] for key, example in got.examples.items()} == {
+        "a.png": ["A ball"],
+        "in/b.webp": ["A cup"],
+    }
+
+
 def test_utf16_and_a_mark(tmp_path, sort_out):
     for encoding in ("utf-16", "utf-8-sig"):
         (tmp_path / "a.json").write_text('[{"image": "a.jpg", "caption": "犬"}]', encoding=encoding)
@@ -76,6 +89,7 @@ def test_keys_that_are_named(tmp_path, sort_out):
     "text",
     [
         '{"name": "x", "version": "1"}',
+        '{"features": {"caption": {"dtype": "string"}}}',
         "[1, 2]",
         '{"caption": "A ball", "key": "000000001", "sha256": "0a"}',
         "[]",

@@ -32,6 +32,7 @@ def test_text_that_is_not_utf8():
         ("Flickr_8k.devImages.txt", "val"),
         ("flickr30k_test.txt", "test"),
         ("val.txt", "val"),
+        ("my_training.txt", "train"),
     ],
 )
 def test_lists_beside_the_captions_are_found(tmp_path, name, split):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 
 from phrasebox.io.images import load_image, size_and_orientation
 from phrasebox.stages.import_ import import_source
-from phrasebox.stages.upright_boxes import is_unsure, upright
+from phrasebox.stages.upright_boxes import doubt, is_unsure, upright
 from phrasebox.types import Box, Caption, Example, TruePhrase
 from phrasebox.workspace.workspace import Workspace
 
@@ -98,3 +99,34 @@ def test_import_tells_of_it(stored, tmp_path):
     assert [
         remark for remark in found.remarked() if "turned by EXIF" in remark and "taken to be of the upright" in remark
     ]
+
+
+@pytest.mark.parametrize(
+    ("box", "size", "told"),
+    [
+        (Box(0.1, 0.1, 0.5, 0.9), None, "all from 0 to 1"),
+        (Box(0, 0, 1, 1), (1, 1), "all from 0 to 1"),
+        (Box(5, 5, 25, 9), None, "reach beyond"),
+        (Box(5, 5, 20.3, 10.2), None, ""),
+        (Box(0, 0, 20, 10), (20, 10), ""),
+    ],
+)
+def test_boxes_that_may_be_something_else_are_told(box, size, told):
+    given = example(Path("a.png"), size, box)
+    found = doubt(given, upright(given, (20, 10), 1), (20, 10), 1)
+    assert told in found
+    assert bool(told) == bool(found)
+
+
+def test_true_boxes_are_of_the_size_that_is_stated():
+    given = replace(example(Path("a.png"), (200, 100), Box(0, 0, 150, 90)), boxes=())
+    assert doubt(given, given, (20, 10), 1) == ""
+    assert "reach beyond" in doubt(replace(given, size=None), replace(given, size=None), (20, 10), 1)
+
+
+def test_an_import_tells_of_such_boxes(tmp_path, call):
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    image = {"id": 1, "file_name": "a.png", "width": 64, "height": 48}
+    note = {"id": 1, "image_id": 1, "caption": "A dog", "category_id": 1, "bbox": [30, 30, 60, 46]}
+    (tmp_path / "coco.json").write_text(json.dumps({"images": [image], "annotations": [note]}))
+    assert "COCO: x, y, width, height" in " ".join(call("import", tmp_path / "coco.json", tmp_path / "ws").err.split())

@@ -10,12 +10,18 @@ from pathlib import Path
 from phrasebox.errors import DataError
 from phrasebox.formats._columns import listed
 from phrasebox.formats._lines import head, head_text
-from phrasebox.formats._reading import OTHER_IMAGE_SUFFIXES
+from phrasebox.formats._reading import IMAGE_SUFFIXES, OTHER_IMAGE_SUFFIXES
 from phrasebox.formats._tables import SUFFIXES, columns, layout
 from phrasebox.formats.json_records import keys_of
 
 _FILES = 10_000  # number of files of a folder that are looked at
 _HELP = "formats: phrasebox import --help"
+_UNPACK = "unpack it, and give the folder or the file with the captions"
+_REMEDIES = {
+    **dict.fromkeys((".zip", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"), _UNPACK),
+    **dict.fromkeys((".xls", ".xlsx", ".ods"), "save the table as .csv"),
+    ".arrow": "write it as Parquet: datasets.load_from_disk(FOLDER).to_parquet(FILE)",
+}
 
 
 def unknown(source: Path) -> DataError:
@@ -49,6 +55,10 @@ def _file(source: Path) -> str:
         return f"its columns are {listed(names)}; {hint}"
     if suffix in OTHER_IMAGE_SUFFIXES:
         return f"{suffix} is not read; give a folder of .jpg or .png files"
+    if suffix in IMAGE_SUFFIXES:
+        return "it is one picture; give its folder"
+    if remedy := _REMEDIES.get(suffix):
+        return f"a {suffix}; {remedy}"
     kind = suffix or "file without a suffix"
     return f"a {kind}; give a folder of pictures, or a table of file names and captions ({_HELP})"
 
@@ -59,6 +69,8 @@ def _folder(source: Path) -> str:
     if not suffixes:
         return "the folder is empty"
     held = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(5))
+    if remedy := next((remedy for suffix, remedy in _REMEDIES.items() if suffix in suffixes), None):
+        return f"no picture in the folder ({held}); {remedy}"
     if OTHER_IMAGE_SUFFIXES & suffixes.keys():
         return f"no picture in the folder that can be read ({held}); convert them to .jpg or .png"
     return f"no picture in the folder ({held}); give the file with the captions itself, and --images FOLDER ({_HELP})"

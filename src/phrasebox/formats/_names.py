@@ -102,7 +102,11 @@ class PictureNames:
         try:
             return self.find(name)
         except (DataError, ValueError) as error:  # ValueError: a null character
-            shown = name.encode("utf-8", "backslashreplace").decode() if isinstance(name, str) else place or repr(name)
+            shown = (
+                name.encode("utf-8", "backslashreplace").decode()
+                if isinstance(name, str) and name.strip()
+                else place or repr(name)
+            )
             return Skipped(shown, str(error))
 
     def remarks(self) -> Iterator[Remark]:
@@ -251,27 +255,28 @@ class _Listing:
             names = []
         for name, is_folder in names:
             if is_folder:
-                _put(self._folders, _plain(name), name)
+                _put(self._folders, folded(name), name)
             elif is_picture(name):
-                _put(self._files, _plain(name), name)
-                _put(self._stems, os.path.splitext(_plain(name))[0], name)
+                _put(self._files, folded(name), name)
+                _put(self._stems, os.path.splitext(folded(name))[0], name)
 
     def folder(self, name: str) -> str | None:
-        return self._folders.get(_plain(name))
+        return self._folders.get(folded(name))
 
     def file(self, name: str) -> str | None:
-        plain = _plain(name)
-        if found := self._files.get(plain):
+        wanted = folded(name)
+        if found := self._files.get(wanted):
             return found
-        if found := self._stems.get(os.path.splitext(plain)[0] if is_picture(plain) else plain):
+        if found := self._stems.get(os.path.splitext(wanted)[0] if is_picture(wanted) else wanted):
             return found
-        if number := _NUMBER.fullmatch(plain):
+        if number := _NUMBER.fullmatch(wanted):
             found = (self._stems.get(way.format(number[1]).casefold()) for way in _NUMBERED)
             return next(filter(None, found), None)
         return None
 
 
-def _plain(name: str) -> str:
+def folded(name: str) -> str:
+    """A name without its case and Unicode composition."""
     return unicodedata.normalize("NFC", name).casefold()
 
 

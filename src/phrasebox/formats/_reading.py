@@ -29,14 +29,16 @@ OTHER_IMAGE_SUFFIXES = frozenset({
 
 _SPLIT_NAMES = {
     "train": "train",
+    "training": "train",
     "restval": "train",
     "dev": "val",
     "val": "val",
     "valid": "val",
     "validation": "val",
     "test": "test",
+    "testing": "test",
 }
-_SPLIT_LIST = re.compile(r"(?:^|[._-])(train|dev|val|valid|validation|test)(?:[_-]?images)?\.txt", re.IGNORECASE)
+_SPLIT_LIST = re.compile(rf"(?:^|[._-])({'|'.join(_SPLIT_NAMES)})(?:[_-]?images)?\.txt", re.IGNORECASE)
 
 
 def is_picture(name: str) -> bool:
@@ -154,9 +156,7 @@ def split_named(name: str) -> str | None:
     return _SPLIT_NAMES.get(name.lower())
 
 
-_SPLIT_PART = re.compile(
-    r"(?:^|[._-])(train|restval|dev|val|valid|validation|test)(?:20\d\d)?(?=[._-]|$)", re.IGNORECASE
-)
+_SPLIT_PART = re.compile(rf"(?:^|[._-])({'|'.join(_SPLIT_NAMES)})(?:20\d\d)?(?=[._-]|$)", re.IGNORECASE)
 
 
 def split_in_name(name: str) -> str | None:
@@ -183,7 +183,7 @@ def chosen_split(named: object, otherwise: str | None) -> str:
         return otherwise or "train"
     split = split_named(str(named))
     if split is None:
-        raise DataError(f"split {named!r} is none of train, restval, val, test")
+        raise DataError(f"split {named!r} is none of train, val, test")
     return split
 
 

@@ -31,5 +31,7 @@ def with_unnamed(items: Iterable[Example | Skipped | Remark], source: Path) -> I
                 if is_picture(name) and not name.startswith(".") and os.path.abspath(path) not in named:
                     first, count = first or os.path.relpath(path, source), count + 1
         if count:
-            reason = "no caption or box names these pictures; to import them without: --format folder"
+            reason = (
+                "no caption or box names these pictures; --format folder imports all, with the text files beside them"
+            )
             yield Skipped(first.encode("utf-8", "backslashreplace").decode(), reason, count=count)

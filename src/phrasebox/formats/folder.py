@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from phrasebox.errors import DataError
 from phrasebox.formats._assembling import RawCaption, assemble
 from phrasebox.formats._columns import captions_of, choose
 from phrasebox.formats._lines import decoded
-from phrasebox.formats._names import Picture
+from phrasebox.formats._names import Picture, folded
 from phrasebox.formats._reading import OTHER_IMAGE_SUFFIXES, is_picture, read_whole, split_named, storable
 from phrasebox.types import Example, Remark, Skipped
 
@@ -34,9 +36,10 @@ def read(source: Path) -> Iterator[Example | Skipped | Remark]:
     """Read all images of a folder and its subfolders, folder by folder in sorted order.
 
     The key is the path relative to ``source``. The captions are the non-blank lines of ``<stem>.txt``, or of
-    ``<stem>.caption`` (kohya), ``<name>.txt``, or the caption in ``<stem>.json`` (img2dataset). Files whose lines are
-    boxes or numbers are labels, no captions. The split is the first folder's name if that is train, val, valid,
-    validation, dev or test, else ``train``. Links are followed, each real folder is read once, and names that begin
+    ``<stem>.caption`` (kohya), ``<name>.txt``, or the caption in ``<stem>.json`` (img2dataset); these names may differ
+    from the picture's in case and Unicode composition. Files whose lines are boxes or numbers are labels, no captions.
+    The split is the first folder's name if that is train, training, val, valid, validation, dev, test or testing, else
+    ``train``. Links are followed, each real folder is read once, and names that begin
     with a dot are ignored. All other files are counted, each kind in a `Skipped`.
 
     Raises
@@ -73,6 +76,19 @@ class _Folder:
     path: str
     pictures: list[str] = field(default_factory=list)
     others: set[str] = field(default_factory=set)
+
+    @cached_property
+    def others_alike(self) -> dict[str, list[str]]:
+        """The other files by their names without case and Unicode composition."""
+        found: dict[str, list[str]] = {}
+        for name in sorted(self.others):
+            found.setdefault(folded(name), []).append(name)
+        return found
+
+    @cached_property
+    def stems(self) -> Counter[str]:
+        """How many pictures have a name, without suffix, case and Unicode composition."""
+        return Counter(os.path.splitext(folded(name))[0] for name in self.pictures)
 
 
 def _folders(source: Path, unreadable: list[OSError]) -> Iterator[_Folder]:
@@ -111,11 +127,17 @@ def _picture(folder: _Folder, name: str, source: Path) -> Iterator[Example | Ski
 
 
 def _beside(folder: _Folder, name: str) -> list[str]:
-    """The files with captions of a picture, which are taken off the folder's others."""
+    """The files with captions of a picture, which are taken off the folder's others.
+
+    Their names may differ from the picture's in case and Unicode composition, if no other picture's does too.
+    """
     stem = os.path.splitext(name)[0]
     wanted = [f"{part}{suffix}" for part in (stem, name) for suffix in (*_TEXTS, ".json")]
     wanted += [f"{stem}{suffix.upper()}" for suffix in (*_TEXTS, ".json")]
     found = [beside for beside in wanted if beside in folder.others]
+    if not found and folder.stems[os.path.splitext(folded(name))[0]] == 1:
+        alike = (beside for way in dict.fromkeys(map(folded, wanted)) for beside in folder.others_alike.get(way, ()))
+        found = [beside for beside in alike if beside in folder.others]
     folder.others.difference_update(found)
     return found
 

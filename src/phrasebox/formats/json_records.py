@@ -113,9 +113,13 @@ def _records(file: Path) -> Iterator[tuple[str, Mapping[str, Any] | None] | Skip
         for number, (name, value) in enumerate(members(file)):
             if name in _ARRAYS:
                 yield f"{file.name}: {name}[{number}]", _record(value)
-            elif is_picture(name) or _ID.search(name):
+            elif is_picture(name) or _ID.search(name) or _is_about_a_picture(value):
                 about = dict(value) if isinstance(value, dict) else {"caption": value}
                 yield f"{file.name}: {name[:60]}", about | {"image": name}
+
+
+def _is_about_a_picture(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("caption"), str | list)
 
 
 def _has_lines(file: Path) -> bool:

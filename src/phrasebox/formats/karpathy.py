@@ -109,7 +109,7 @@ def _entry(picture: Picture, entry: Mapping[str, Any]) -> Iterator[Example | Ski
     named = str(entry.get("split", "train"))
     split = "train" if named == "restval" else split_named(named)
     if split is None:
-        yield Skipped(key, f"split {named!r} is none of train, restval, val, test")
+        yield Skipped(key, f"split {named!r} is none of train, val, test")
         return
     sentences = entry.get("sentences") or []
     if not isinstance(sentences, list):

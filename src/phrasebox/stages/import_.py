@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -20,28 +21,24 @@ from phrasebox.pipeline.progress import progress
 from phrasebox.stages.account import Account, Imported
 from phrasebox.stages.additions import Additions
 from phrasebox.stages.review import Reviews
-from phrasebox.stages.upright_boxes import is_unsure, upright
+from phrasebox.stages.upright_boxes import doubt, upright
 from phrasebox.types import Example, Remark, Skipped
 from phrasebox.workspace.arguments import takes_workspace
 from phrasebox.workspace.workspace import Workspace
 
 _BATCH = 1024
 _SKIPPED = 10_000  # number of skipped items in memory before they are stored
-_UNSURE = (
-    "pictures with boxes are turned by EXIF in a way that the numbers of the boxes do not show, such as a half turn: "
-    "their boxes are taken to be of the upright picture; if they are of the stored one, turn the files upright first"
-)
 _ELSEWHERE = "; give the folder of the image files with --images"
 STAGE = "import"
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """An image of the source; ``there`` if the workspace has it, ``unsure`` as `is_unsure`."""
+    """An image of the source; ``there`` if the workspace has it, ``doubt`` about its boxes as `doubt` says."""
 
     example: Example
     there: bool
-    unsure: bool = False
+    doubt: str = ""
 
     @property
     def key(self) -> str:
@@ -111,8 +108,8 @@ def import_source(
                 there.append(item.example)
             else:
                 new[item.key] = item.example, size
-        if unsure := sum(item.unsure for item, _ in batch):
-            account.remark(Remark(_UNSURE, unsure))
+        for text, count in Counter(item.doubt for item, _ in batch if item.doubt).items():
+            account.remark(Remark(text, count))
         added = [example for example, _ in new.values()]
         ws.append_images(added, [size for _, size in new.values()])
         for example in added:
@@ -192,8 +189,8 @@ def _measured(item: _Wanted) -> tuple[_Wanted, tuple[int, int]]:
         raise DataError(f"no such file; looked in {folders}; give the folder of the image files with --images")
     try:
         size, orientation = size_and_orientation(example.image)
-        unsure = is_unsure(example, size, orientation)
-        return replace(item, example=upright(example, size, orientation), unsure=unsure), size
+        turned = upright(example, size, orientation)
+        return replace(item, example=turned, doubt=doubt(example, turned, size, orientation)), size
     except DataError as error:
         if item.there:  # its file may be elsewhere; the workspace knows where
             return item, (0, 0)

@@ -8,6 +8,19 @@ from dataclasses import replace
 from phrasebox.io.images import SIDEWAYS
 from phrasebox.types import Box, Caption, Example
 
+_UNSURE = (
+    "pictures with boxes are turned by EXIF in a way that the numbers of the boxes do not show, such as a half turn: "
+    "their boxes are taken to be of the upright picture; if they are of the stored one, turn the files upright first"
+)
+_SHARES = (
+    "images whose boxes are all from 0 to 1: boxes are pixels; multiply shares by the width and height of the image"
+)
+_BEYOND = (
+    "images with boxes that reach beyond them and are cut: are the numbers in the order of the format (COCO: x, y, "
+    "width, height), and of this size of the pictures?"
+)
+_ROUNDING = 1.02  # share of the image that boxes may reach to
+
 
 def upright(example: Example, size: tuple[int, int], orientation: int) -> Example:
     """The example with its boxes in the upright image.
@@ -49,6 +62,24 @@ def is_unsure(example: Example, size: tuple[int, int], orientation: int) -> bool
     if orientation not in SIDEWAYS or size[0] == size[1]:
         return True
     return example.size is None and not _is_of_stored(example, size) and _all_inside(example, (size[1], size[0]))
+
+
+def doubt(given: Example, turned: Example, size: tuple[int, int], orientation: int) -> str:
+    """What to say of an image whose boxes may not be what they are taken for; empty if there is nothing to say.
+
+    Parameters
+    ----------
+    given, turned : Example
+        Before and after `upright`.
+    """
+    if is_unsure(given, size, orientation):
+        return _UNSURE
+    true_size = turned.size or size
+    boxes = [(box, size) for box in turned.boxes] + [(box, true_size) for box in _true_boxes(turned.captions)]
+    if boxes and all(max(box) <= 1 for box, _ in boxes):
+        return _SHARES
+    is_beyond = any(box.x2 > _ROUNDING * width + 1 or box.y2 > _ROUNDING * height + 1 for box, (width, height) in boxes)
+    return _BEYOND if is_beyond else ""
 
 
 def turn(box: Box, orientation: int, size: tuple[int, int]) -> Box:
