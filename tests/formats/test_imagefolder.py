@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from phrasebox.errors import DataError
-from phrasebox.formats import detect, imagefolder
+from phrasebox.formats import detect, imagefolder, read_source
 from phrasebox.formats._writing import Written
 from phrasebox.types import Box
 
@@ -98,3 +98,15 @@ def test_metadata_in_parquet(tmp_path, sort_out):
     assert [caption.text for caption in example.captions] == ["a dog", "an animal"]
     assert example.captions[0].phrases[0].boxes == (Box(1, 2, 4, 6),)
     assert examples["validation/gone.jpg"].sought
+
+
+@pytest.mark.parametrize("name", ["metadata.jsonl", "pairs.jsonl", "metadata.csv"])
+def test_pictures_that_are_elsewhere(tmp_path, sort_out, name):
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (9, 8)).save(tmp_path / "photos" / "a.jpg")
+    (tmp_path / "in").mkdir()
+    file = tmp_path / "in" / name
+    text = "file_name,text\na.jpg,a dog\n" if name.endswith("csv") else '{"file_name": "a.jpg", "text": "a dog"}\n'
+    file.write_text(text)
+    (example,) = sort_out(read_source(file, images=tmp_path / "photos")).examples.values()
+    assert (example.key, example.image) == ("a.jpg", tmp_path / "photos" / "a.jpg")

@@ -142,7 +142,8 @@ class Description(_Assessed, detections.Detected):
     def _detections(self) -> Iterator[detections.Detection]:
         for region in self.regions:
             x1, y1, x2, y2 = region.box
-            yield detections.Detection(region.shown, (x1, y1, x2, y2), region.certainty, {})
+            more = {"text": region.text, "score": region.score, "sure": region.sure}
+            yield detections.Detection(region.shown, (x1, y1, x2, y2), region.certainty, more)
 
     def _frame(self) -> tuple[str, int, int]:
         return self.shown, self.width, self.height

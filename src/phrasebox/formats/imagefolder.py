@@ -81,7 +81,7 @@ def recognises(source: Path, columns: str | None = None) -> bool:
     return bool(_files(source, columns))
 
 
-def read(source: Path, columns: str | None = None) -> Iterator[Example | Skipped | Remark]:
+def read(source: Path, images: Path | None = None, columns: str | None = None) -> Iterator[Example | Skipped | Remark]:
     """Read captions with their phrases and boxes; boxes without phrases are the user's own regions.
 
     The key is ``key`` where a line has one, else the path of the picture from ``source``. Lines of one picture are one
@@ -93,6 +93,8 @@ def read(source: Path, columns: str | None = None) -> Iterator[Example | Skipped
     source : Path
         A folder with ``metadata.jsonl``, ``metadata.csv`` or ``metadata.parquet`` in it or in its folders, or such a
         file.
+    images : Path, optional
+        Folder of the image files, if they are not beside the metadata.
     columns : str, optional
         Names of the columns of file names and of captions, with commas between.
 
@@ -108,7 +110,7 @@ def read(source: Path, columns: str | None = None) -> Iterator[Example | Skipped
     with RowReader() as reader:
         for file in files:
             inside = file.parent.relative_to(root).parts
-            names = PictureNames(None, file.parent, root=root)
+            names = PictureNames(images, file.parent, root=root)
             rows = _rows(file, columns)
             yield from reader.gather(file, rows, names, split_named(inside[0]) if inside else None, columns, _OWN)
         yield from reader.examples(source)
