@@ -54,7 +54,13 @@ def test_files_are_told_by_what_they_hold(tmp_path):
         ("empty.json", "", "the file is empty"),
         ("a.heic", "heic", ".heic is not read; give a folder of .jpg"),
         ("a.docx", "docx", "a .docx; give a folder of pictures"),
+        ("frame.json", '{"image": {"0": "a.jpg"}, "caption": {"0": "A ball"}}', "a table by columns"),
+        ("lists.json", '{"image": ["a.jpg"], "caption": ["A ball"]}', "a table by columns"),
+        ("single.json", '{"image": "a.jpg", "caption": "A ball"}', "write a list of"),
+        ("broken.json", '[{"image": "a.jpg", "caption": }]', "broken.json:1: not valid JSON"),
+        ("broken.jsonl", '{"image": "a.jpg", "caption": }', "broken.jsonl:1: not valid JSON"),
         ("a.zip", "zip", "a .zip; unpack it"),
+        ("pairs", "PAR1", "a name that ends in .parquet"),
         ("captions.json.gz", "gz", "a .gz; unpack it"),
         ("a.xlsx", "xlsx", "save the table as .csv"),
         ("data-00000-of-00001.arrow", "arrow", "to_parquet"),
@@ -69,6 +75,12 @@ def test_what_a_file_has_and_what_to_write_is_said(tmp_path, name, text, reason)
         assert len(str(refused.value).removeprefix(str(source))) < 300
         if source == tmp_path / name:
             assert reason in str(refused.value)
+
+
+def test_json_in_another_encoding(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes('{"image": "a.jpg", "caption": "A dög"}\n'.encode("cp1252"))
+    with pytest.raises(DataError, match=r"a\.jsonl is not UTF-8: it looks like cp1252"):
+        detect(tmp_path / "a.jsonl")
 
 
 def test_an_empty_folder(tmp_path):

@@ -31,6 +31,8 @@ def lines(*rows):
         ("pairs.jsonl", lines({"image": "a.jpg", "caption": "A ball"}), ["A ball"]),
         ("pairs.json", lines({"image": "a.jpg", "text": "one"}, {"image": "a.jpg", "text": "two"}), ["one", "two"]),
         ("pairs.ndjson", lines({"img": "a.jpg", "sentences": [{"raw": "one"}, {"raw": "two"}]}), ["one", "two"]),
+        ("referring.json", [{"image": "a.jpg", "sentences": [{"sent": "one"}, {"sent": "two"}]}], ["one", "two"]),
+        ("docci.jsonlines", lines({"image_file": "a.jpg", "description": "A ball"}), ["A ball"]),
         ("lists.json", [["a.jpg", "A ball"]], ["A ball"]),
         ("lists.jsonl", lines(["a.jpg", "one"], ["a.jpg", "two"]), ["one", "two"]),
         ("mapped.json", {"a.jpg": "A ball"}, ["A ball"]),

@@ -25,7 +25,7 @@ CAPTIONS = (
 )  # fmt: skip
 """Names of columns of captions; of several the earliest counts, with all that are numbered."""
 _LIST_TOKEN = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
-_PARTS = ("raw", "caption", "text", "sentence", "value")
+_PARTS = ("raw", "caption", "text", "sentence", "value", "sent")
 
 
 @dataclass(frozen=True, slots=True)

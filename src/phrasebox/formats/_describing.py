@@ -8,11 +8,11 @@ from itertools import islice
 from pathlib import Path
 
 from phrasebox.errors import DataError
+from phrasebox.formats import json_records
 from phrasebox.formats._columns import listed
-from phrasebox.formats._lines import head, head_text
+from phrasebox.formats._lines import encoding_of, head, head_text
 from phrasebox.formats._reading import IMAGE_SUFFIXES, OTHER_IMAGE_SUFFIXES
 from phrasebox.formats._tables import SUFFIXES, columns, layout
-from phrasebox.formats.json_records import keys_of
 
 _FILES = 10_000  # number of files of a folder that are looked at
 _HELP = "formats: phrasebox import --help"
@@ -41,10 +41,8 @@ def _file(source: Path) -> str:
         return (
             f"its first line is {head_text(source).splitlines()[0][:80]!r}; write a first line such as: image,caption"
         )
-    if suffix in (".json", ".jsonl", ".ndjson"):
-        if keys := keys_of(source):
-            return f"its records have the keys {keys}; name those of file names and captions: --columns IMAGE,CAPTION"
-        return 'it has no records of pictures; write a list of {"image": "a.jpg", "caption": "..."}'
+    if suffix in json_records.SUFFIXES:
+        return _json(source)
     if suffix == ".parquet":
         from phrasebox.formats._parquet_rows import column_names
 
@@ -59,8 +57,24 @@ def _file(source: Path) -> str:
         return "it is one picture; give its folder"
     if remedy := _REMEDIES.get(suffix):
         return f"a {suffix}; {remedy}"
+    if head(source).startswith(b"PAR1"):
+        return "it is Parquet; give it a name that ends in .parquet"
     kind = suffix or "file without a suffix"
     return f"a {kind}; give a folder of pictures, or a table of file names and captions ({_HELP})"
+
+
+def _json(source: Path) -> str:
+    if keys := json_records.keys_of(source):
+        return f"its records have the keys {keys}; name those of file names and captions: --columns IMAGE,CAPTION"
+    try:
+        encoding_of(source)
+    except DataError as error:
+        return str(error)
+    if reason := json_records.fault(source):
+        return reason
+    if json_records.is_by_columns(source):
+        return "it is a table by columns; write it by rows: DataFrame.to_json(FILE, orient='records')"
+    return 'it has no records of pictures; write a list of {"image": "a.jpg", "caption": "..."}'
 
 
 def _folder(source: Path) -> str:

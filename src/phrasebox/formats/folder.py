@@ -21,7 +21,7 @@ from phrasebox.types import Example, Remark, Skipped
 
 LAYOUT = "images in a folder and its subfolders, captions in <stem>.txt (or .caption) beside them"
 _TEXTS = (".txt", ".caption")
-_TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".tar", ".yaml", ".yml")
+_TABLES = (".csv", ".tsv", ".json", ".jsonl", ".jsonlines", ".ndjson", ".parquet", ".tar", ".yaml", ".yml")
 _LABELS = "labels"  # the folder of YOLO's label files, beside that of the pictures
 _TOKEN = re.compile(r"[\s,;:]+")
 _NUMBERS_AT_LEAST = 4  # of a box, so that a line with a class name and them is a label

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from phrasebox.formats._rows import RowReader
 from phrasebox.types import Example, Remark, Skipped
 
 LAYOUT = "*.json, *.jsonl or *.ndjson: records of a picture and its caption or captions (image, caption; --columns)"
-_SUFFIXES = (".json", ".jsonl", ".ndjson")
+SUFFIXES = (".json", ".jsonl", ".jsonlines", ".ndjson")
 _ARRAYS = ("data", "images", "annotations", "rows", "samples", "items", "captions", "records", "imgblobs")
+_LOOKED_AT = 10_000  # elements of a file
 _TURNS = ("conversations", "messages", "conversation")
 _ID = re.compile(r"^\d+$|\d{5}")  # of pictures that are named without a suffix; sha256 is none
 _MANY_TURNS = "conversations of several turns: the first answer is taken as the caption"
@@ -175,6 +177,28 @@ def sample(file: Path) -> Mapping[str, Any] | None:
     return None
 
 
+def fault(file: Path) -> str:
+    """Why the first record of a file cannot be read; empty if it can, or there is none."""
+    try:
+        first = next(_records(file), None)
+    except DataError as error:
+        return str(error).removeprefix(f"{file}: ")
+    return f"{first.key}: {first.reason}" if isinstance(first, Skipped) else ""
+
+
+def is_by_columns(file: Path) -> bool:
+    """Whether a file is an object of columns of names and captions, as pandas writes tables."""
+    first = first_item(file)
+    if first is None or not isinstance(first[1], list | dict):
+        return False
+    try:
+        columns = {name for name, value in islice(members(file), _LOOKED_AT) if not isinstance(value, list)}
+    except DataError:
+        return False
+    chosen = choose(sorted(columns))
+    return bool(chosen.image and chosen.captions)
+
+
 def keys_of(file: Path) -> str:
     """The keys of a file's first record, or of its top level, for a message; empty if it has none."""
     if (first := sample(file)) is not None:
@@ -187,7 +211,7 @@ def _files(source: Path, columns: str | None = None) -> list[Path]:
     return [
         file
         for file in candidates
-        if file.suffix.lower() in _SUFFIXES and file.is_file() and (columns or _looks_right(file))
+        if file.suffix.lower() in SUFFIXES and file.is_file() and (columns or _looks_right(file))
     ]
 
 
