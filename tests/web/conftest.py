@@ -166,3 +166,16 @@ def serving(ws, aligner_folder, captioner_folder):
     models = ("--model", str(aligner_folder), "--captioner", str(captioner_folder))
     with server_process.serving(ws.path, *models) as process:
         yield process
+
+
+@pytest.fixture
+def api(ws, aligner):
+    """Asks the API inside the security middleware, on a workspace of the test's own."""
+    from starlette.testclient import TestClient
+
+    from phrasebox.web import Service
+    from phrasebox.web.app import build
+
+    service = Service(ws, aligner)
+    yield TestClient(build(service, page=False), base_url="http://localhost")
+    service.close()
