@@ -60,6 +60,17 @@ export interface components {
              */
             split: "train" | "val" | "test";
         };
+        /** Body_jpeg_jpeg_post */
+        Body_jpeg_jpeg_post: {
+            /** Image */
+            image: string;
+            /**
+             * Side
+             * @description Most pixels of a side.
+             * @default 2048
+             */
+            side: number;
+        };
         /**
          * ChangedResponse
          * @description What was shown has changed: the phrase as it is now, or the number of phrases that match now.

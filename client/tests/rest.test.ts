@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { ask, away, url } from "../src/lib/api";
 import { panels, ticks } from "../src/lib/curves";
-import { duration, many, number } from "../src/lib/format";
+import { duration, many, named, number } from "../src/lib/format";
 import { fitted, isPicture, weakHash } from "../src/lib/uploads";
 
 test("numbers have a real minus, and there is none before zero", () => {
@@ -43,6 +43,12 @@ test("a busy server is asked again after the time it gives; another error is sai
   await vi.advanceTimersByTimeAsync(200);
   expect(await answer).toBe("no such image");
   vi.useRealTimers();
+});
+
+test("commands name the workspace that is open, quoted where a shell needs it", () => {
+  expect(named("phrasebox evaluate WS --split val", "photos")).toBe("phrasebox evaluate photos --split val");
+  expect(named("phrasebox evaluate WS", "Ann's $& photos")).toBe("phrasebox evaluate 'Ann'\\''s $& photos'");
+  expect(named("phrasebox serve WS", "")).toBe("phrasebox serve WS");
 });
 
 test("a picture of 48 megapixels is shrunk, a small one is left", () => {

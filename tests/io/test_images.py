@@ -257,3 +257,23 @@ def test_colours_of_16_bits_keep_their_upper_byte(tmp_path):
     path = tmp_path / "deep.png"
     assert cv2.imwrite(str(path), np.full((2, 3, 3), (0x1234, 0x8000, 0xFFFF), np.uint16))
     assert load_image(path)[0, 0].tolist() == [0xFF, 0x80, 0x12]
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(1, (40, 24)), (6, (24, 40))])
+def test_heic_is_read_upright(tmp_path, orientation, size):
+    heif = pytest.importorskip("pillow_heif")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    heif.from_pillow(corner()).save(tmp_path / "a.heic", quality=95, exif=exif.tobytes())
+    (tmp_path / "a.heic").rename(tmp_path / "a.jpg")  # told by its content
+    pixels = load_image(tmp_path / "a.jpg")
+    assert (pixels.shape, image_size(tmp_path / "a.jpg")) == ((size[1], size[0], 3), size)
+    assert pixels[2, 2 if orientation == 1 else -3, 0] > 200
+
+
+def test_heic_without_its_library_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setattr("phrasebox.io.images._heic_opens", lambda: False)
+    monkeypatch.setattr("PIL.Image.ID", [kind for kind in Image.ID if kind != "HEIF"])
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    with pytest.raises(DataError, match=r"a\.heic: HEIC; .*pip install 'phrasebox\[heic\]'"):
+        load_image(tmp_path / "a.heic")

@@ -56,7 +56,7 @@ export function untilBack(): Promise<void> {
 const BUSY = new Set([429, 503]);
 const TRIES = 6;
 
-/** Send a request and read its JSON. A request that did not reach the server is sent again when it is back. */
+/** Send a request and read its JSON, or a picture as a blob. A request that did not reach the server is sent again when it is back. */
 export async function ask<T>(path: string, query?: Values, init: RequestInit = {}): Promise<T> {
   const headers = { "X-Client": CLIENT, ...(init.headers as Record<string, string> | undefined) };
   for (let n = 1; ; n++) {
@@ -68,6 +68,7 @@ export async function ask<T>(path: string, query?: Values, init: RequestInit = {
       await Promise.race([untilBack(), new Promise((_, fail) => init.signal?.addEventListener("abort", () => fail(init.signal?.reason)))]);
       continue;
     }
+    if (answer.ok && answer.headers.get("content-type")?.startsWith("image/")) return (await answer.blob()) as T;
     const body = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
     if (answer.ok) return body as T;
     if (answer.status === 401) away.value = "signed out";

@@ -29,3 +29,9 @@ export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)}
 
 /** First letter in upper case. */
 export const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
+
+/** A command with the name of a workspace in place of WS; unchanged if there is none. */
+export function named(command: string, workspace: string): string {
+  const word = /^[\w./-]+$/.test(workspace) ? workspace : `'${workspace.replaceAll("'", "'\\''")}'`;
+  return workspace ? command.replace(/\bWS\b/g, () => word) : command;
+}

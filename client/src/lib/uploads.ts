@@ -1,5 +1,6 @@
 /** Uploaded pictures: turned upright, shrunk and converted here, kept in this browser, sent again when needed. */
 import { signal } from "@preact/signals";
+import { postImage, told } from "./api";
 
 export interface Upload { id: string; name: string; blob: Blob; width: number; height: number; when: number }
 
@@ -23,14 +24,7 @@ export const isPicture = (file: { name: string; type: string }): boolean =>
 
 /** A file as an upright JPEG of at most `SIDE` pixels, without metadata. */
 export async function convert(file: File): Promise<Upload> {
-  let bitmap: ImageBitmap;
-  try {
-    bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
-  } catch {
-    const heic = /\.hei[cf]$/i.test(file.name) || /hei[cf]/.test(file.type);
-    const way = heic ? "only Safari reads HEIC; save it as JPEG" : "save it as JPEG or PNG";
-    throw new Error(`${file.name} cannot be read by this browser: ${way}`);
-  }
+  const bitmap = await decoded(file);
   const [width, height] = fitted(bitmap.width, bitmap.height);
   const canvas = document.createElement("canvas");
   canvas.width = width;
@@ -44,6 +38,19 @@ export async function convert(file: File): Promise<Upload> {
   const blob = await new Promise<Blob | null>((done) => canvas.toBlob(done, "image/jpeg", 0.92));
   if (!blob) throw new Error(`${file.name} is too large for this browser: make it smaller`);
   return { id: await hash(blob), name: file.name, blob, width, height, when: Date.now() };
+}
+
+/** The pixels of a file; what this browser cannot read, such as HEIC, the server turns into a JPEG. */
+async function decoded(file: File): Promise<ImageBitmap> {
+  try {
+    return await createImageBitmap(file, { imageOrientation: "from-image" });
+  } catch {
+    try {
+      return await createImageBitmap(await postImage<Blob>("/jpeg", file, { side: SIDE }));
+    } catch (error) {
+      throw new Error(`${file.name} cannot be read: ${told(error)}`);
+    }
+  }
 }
 
 async function hash(blob: Blob): Promise<string> {

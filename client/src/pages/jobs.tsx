@@ -57,7 +57,7 @@ function Watch({ job, onChange }: { job: Job; onChange: (id: string) => void }) 
       setError(told(problem));
     }
   };
-  const running = job.state === "running", at = job.progress;
+  const running = job.state === "running", at = job.progress, seconds = useSeconds(job);
   const curves = panels(job.curve).filter((panel) => panel.lines.some((line) => line.values.length > 1));
   return (
     <section class="card stack" aria-label={`Job ${job.stage}`}>
@@ -66,7 +66,7 @@ function Watch({ job, onChange }: { job: Job; onChange: (id: string) => void }) 
       {running && (
         <div class="stack tight" role="status">
           {at ? <progress max={at.total ?? undefined} value={at.total === null ? undefined : at.done} aria-label={at.what} /> : <progress aria-label="Running" />}
-          <p class="num small">{at ? `${at.what}: ${count(at.done)}${at.total === null ? "" : ` of ${count(at.total)}`}${at.rate ? `, ${at.rate.toPrecision(3)} a second` : ""}${at.left === null ? "" : `, ${duration(at.left)} left`}` : `Running for ${duration(job.seconds)}`}</p>
+          <p class="num small">{at ? `${at.what}: ${count(at.done)}${at.total === null ? "" : ` of ${count(at.total)}`}${at.rate ? `, ${at.rate.toPrecision(3)} a second` : ""}${at.left === null ? "" : `, ${duration(at.left)} left`}` : `Running for ${duration(seconds)}`}</p>
         </div>
       )}
       {(error || job.error) && <Failed>{error || job.error}</Failed>}
@@ -77,6 +77,19 @@ function Watch({ job, onChange }: { job: Job; onChange: (id: string) => void }) 
       {job.state === "finished" && ["evaluate", "align", "caption"].includes(job.stage) && <Link page="results" class="button quiet">See the results</Link>}
     </section>
   );
+}
+
+/** How long a job has been running: what the server said last, and the time since. */
+function useSeconds(job: Job): number {
+  const [seconds, set] = useState(job.seconds);
+  useEffect(() => {
+    set(job.seconds);
+    if (job.state !== "running") return;
+    const since = performance.now();
+    const timer = setInterval(() => set(job.seconds + (performance.now() - since) / 1000), 1000);
+    return () => clearInterval(timer);
+  }, [job.id, job.state, job.seconds]);
+  return seconds;
 }
 
 /** The log, read on while the job runs. */
@@ -148,8 +161,10 @@ function parsed(option: Option | undefined, text: string): unknown {
 function OptionField({ option, value, onChange }: { option: Option; value: string; onChange: (value: string) => void }) {
   const usual = option.default === null || option.default === undefined ? "" : String(option.default);
   const label = option.name.replaceAll("_", "-");
-  const field = option.kind === "bool" ? <Choice label={label} value={value} options={[["", `default (${usual || "no"})`], ["true", "yes"], ["false", "no"]]} onChoose={onChange} />
-    : option.kind === "choice" ? <Choice label={label} value={value} options={[["", usual ? `default (${usual})` : "default"], ...(option.values ?? []).map((one): [string, string] => [one, one])]} onChoose={onChange} />
+  if (option.kind === "bool") {
+    return <div><label class="tick"><input type="checkbox" checked={value === "true"} onChange={(event) => onChange(event.currentTarget.checked ? "true" : "")} />{label}</label><p class="soft small">{option.help}</p></div>;
+  }
+  const field = option.kind === "choice" ? <Choice label={label} value={value} options={[["", usual ? `default (${usual})` : "default"], ...(option.values ?? []).map((one): [string, string] => [one, one])]} onChoose={onChange} />
     : <Field label={label} value={value} placeholder={usual} onText={onChange} type={option.kind === "text" ? "text" : "number"} step={option.kind === "float" ? "any" : undefined} />;
   return <div>{field}<p class="soft small">{option.help}</p></div>;
 }

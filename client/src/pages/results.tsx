@@ -20,7 +20,7 @@ export default function Results() {
       {!own && <Empty title="No workspace is open" command="phrasebox serve WS">Start with a workspace to see its results:</Empty>}
       {answer.busy && !found && <Busy>Reading</Busy>}
       {answer.error && <Failed>{answer.error}</Failed>}
-      {found?.empty && <div class="empty"><h3>No results yet</h3><p>{found.empty.what}</p><Command text={found.empty.command} /></div>}
+      {found?.empty && <div class="empty"><h3>No results yet</h3><p>{capital(found.empty.what)}.</p><Command text={found.empty.command} /></div>}
       <div class="stack wide-gap">
         {found?.measures.map((measure) => <section key={measure.measure} class="card"><Sheet measure={measure} /></section>)}
         {found && Object.entries(found.trainings).map(([name, epochs]) => (

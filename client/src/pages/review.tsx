@@ -101,7 +101,7 @@ function Desk() {
       {list.busy && !list.items.length && <Busy>Loading phrases</Busy>}
       {!list.busy && !list.error && list.of && !pictures.length && (Object.keys(filter).length
         ? <div class="empty"><h3>No phrase fits</h3><p>No phrase of the workspace matches the filters.</p><Button onClick={() => patch({ ...Object.fromEntries(Object.keys(filter).map((name) => [name, null])), at: null })}>Show all phrases</Button></div>
-        : <Empty title="No phrases" command={`phrasebox ground ${info.value?.name ?? "WS"}`}>Ground the captions of the workspace, then open this page again:</Empty>)}
+        : <Empty title="No phrases" command="phrasebox ground WS">Ground the captions of the workspace, then open this page again:</Empty>)}
       {picture && current && (
         <div class="review">
           <Shelf pictures={list.items} current={picture.image} total={total.current.pictures} onShow={show} onEnd={list.next} />

@@ -86,7 +86,7 @@ export default function Search() {
           ))}
         </div>
         {list.busy && key && <Busy>{list.items.length ? "Reading on" : "Searching"}</Busy>}
-        {key && list.of === key && !list.items.length && !list.busy && !list.error && <Empty title="No picture can be searched yet" command={`phrasebox regions ${info.value?.name ?? "WS"}`}>Search needs the regions of the pictures:</Empty>}
+        {key && list.of === key && !list.items.length && !list.busy && !list.error && <Empty title="No picture can be searched yet" command="phrasebox regions WS">Search needs the regions of the pictures:</Empty>}
         {list.items.length > 0 && !list.more && !list.busy && <p class="soft small center-text">That is all: {many(list.items.length, region ? "part" : "picture")}.</p>}
         <div ref={end} />
         {fitting.length > 0 && list.of === key && <Captions found={fitting} />}

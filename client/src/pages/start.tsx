@@ -2,7 +2,7 @@
 import { ask } from "../lib/api";
 import { useAnswer } from "../lib/answer";
 import { changed, decided } from "../lib/events";
-import { count, percent } from "../lib/format";
+import { capital, count, percent } from "../lib/format";
 import { info } from "../lib/info";
 import type { Filter, Summary } from "../lib/types";
 import { Busy, Command, Failed, Heading, Link } from "../parts/basic";
@@ -64,7 +64,7 @@ function Next({ found }: { found: Summary }) {
   return (
     <section class="card stack tight"><h3>What to do next</h3>
       <ul class="next">{found.next.map((one, i) => (
-        <li key={i}><p>{one.what}</p><div class="row">{one.job && <Link page="jobs" query={{ stage: one.job }} class="button plain small">Start it here</Link>}{one.command && <Command text={one.command} />}</div></li>
+        <li key={i}><p>{capital(one.what)}</p><div class="row">{one.job && <Link page="jobs" query={{ stage: one.job }} class="button plain small">Start it here</Link>}{one.command && <Command text={one.command} />}</div></li>
       ))}</ul></section>
   );
 }

@@ -2,7 +2,8 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { loading, queue } from "../lib/events";
-import { duration } from "../lib/format";
+import { duration, named } from "../lib/format";
+import { info } from "../lib/info";
 import { go, href, type Changes, type PageName } from "../lib/route";
 
 interface Linked { page: PageName; query?: Changes; class?: string; children: ComponentChildren; title?: string; current?: boolean; label?: string; dir?: "auto" }
@@ -31,8 +32,9 @@ export function Empty({ title, command, children }: { title: string; command?: s
   return <div class="empty"><h3>{title}</h3>{children && <p>{children}</p>}{command && <Command text={command} />}</div>;
 }
 
-/** A command to copy. */
-export function Command({ text }: { text: string }) {
+/** A command to copy, on the workspace that is open. */
+export function Command({ text: given }: { text: string }) {
+  const text = named(given, info.value?.name ?? "");
   return <p class="command"><code>{text}</code> <CopyButton what="the command" text={() => text} /></p>;
 }
 
@@ -77,7 +79,7 @@ export function Busy({ children }: { children: ComponentChildren }) {
 }
 
 export function Failed({ children }: { children: string }) {
-  const parts = children.split(/(phrasebox [a-z]+ [^;,"]*)/);
+  const parts = named(children, info.value?.name ?? "").split(/(phrasebox [a-z]+ [^;,"]*)/);
   return <p class="notice" role="alert"><span>{parts.map((part, i) => (i % 2 ? <code key={i}>{part.trim()}</code> : part))}</span></p>;
 }
 

@@ -3,7 +3,6 @@ import { useState } from "preact/hooks";
 import { ask, url } from "../lib/api";
 import { useAnswer } from "../lib/answer";
 import { count, many, percent } from "../lib/format";
-import { info } from "../lib/info";
 import type { ExportCount, ExportFormat } from "../lib/types";
 import { Choice, Command, Failed, Slider } from "../parts/basic";
 
@@ -14,8 +13,7 @@ export function Export() {
   const query = { split, min_confidence: least / 100, parts_only: parts, reviewed };
   const found = useAnswer<ExportCount>(`export ${JSON.stringify(query)}`, (stop) => ask("/exports/count", query, { signal: stop }), true, 200);
   const chosen = formats.data?.formats.find((one) => one.name === format) ?? formats.data?.formats[0];
-  const name = info.value?.name || "WS";
-  const command = chosen && `phrasebox export ${name} exported --format ${chosen.name}${split ? ` --split ${split}` : ""}${least ? ` --min-confidence ${least / 100}` : ""}${parts ? " --parts-only" : ""}${reviewed ? " --reviewed" : ""}`;
+  const command = chosen && `phrasebox export WS exported --format ${chosen.name}${split ? ` --split ${split}` : ""}${least ? ` --min-confidence ${least / 100}` : ""}${parts ? " --parts-only" : ""}${reviewed ? " --reviewed" : ""}`;
   return (
     <section class="card stack tight" aria-label="Export">
       {(formats.error || found.error) && <Failed>{formats.error || found.error}</Failed>}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -44,6 +45,14 @@ _TURNS = dict(
 )  # EXIF orientation -> what turns the stored image upright
 _REDUCED_BY = (8, 4, 2)  # JPEG can be decoded at these parts of its size
 _HALF = 1 << 7  # of the range of 8 bits
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+
+
+class HeicError(UnidentifiedImageError):
+    """HEIC, which Pillow does not read by itself."""
+
+    def __init__(self) -> None:
+        super().__init__("HEIC; to read it run: pip install 'phrasebox[heic]'")
 
 
 def load_image(image: ImageSource, max_pixels: int = 178_956_970) -> np.ndarray:
@@ -172,9 +181,8 @@ def _reasons(name: object) -> Iterator[None]:
     except UnidentifiedImageError as error:
         there = place(name) if isinstance(name, str | os.PathLike) else name
         empty = hasattr(there, "stat") and there.stat().st_size == 0  # type: ignore[union-attr]
-        raise DataError(
-            f"{name}: {'the file is empty' if empty else 'not an image, or of an unknown format'}"
-        ) from error
+        reason = str(error) if isinstance(error, HeicError) else "not an image, or of an unknown format"
+        raise DataError(f"{name}: {'the file is empty' if empty else reason}") from error
     except FileNotFoundError as error:
         raise DataError(f"{name}: no such file") from error
     except Exception as error:  # Pillow's decoders can raise any error on damaged files
@@ -188,10 +196,56 @@ def _opened(path: str | os.PathLike[str], header: bool = False) -> Image.Image:
         store, name = file_system(there)
         with reaching(there):
             data = store.cat_file(name, start=0, end=_HEADER) if header else store.cat_file(name)
-        return _of_allowed_format(Image.open(BytesIO(data)), path)
+        return _of_allowed_format(open_picture(BytesIO(data)), path)
     if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would block
         raise DataError(f"{path}: a directory, a pipe or a device, not a file")
-    return _of_allowed_format(Image.open(path), path)
+    return _of_allowed_format(open_picture(path), path)
+
+
+def open_picture(file: str | os.PathLike[str] | BytesIO, formats: Collection[str] | None = None) -> Image.Image:
+    """As Pillow's ``open``, and HEIC where pillow-heif is installed.
+
+    Raises
+    ------
+    HeicError
+        If it is HEIC, and pillow-heif is not installed.
+    UnidentifiedImageError, OSError
+        As Pillow's ``open``.
+    """
+    try:
+        return Image.open(file, formats=_registered(formats))
+    except UnidentifiedImageError:
+        if not is_heic(file):
+            raise
+        if not _heic_opens():
+            raise HeicError from None
+        return Image.open(file, formats=_registered(formats))
+
+
+def _registered(formats: Collection[str] | None) -> list[str] | None:
+    """Those of the formats that Pillow knows; it fails at others."""
+    return None if formats is None else [kind for kind in formats if kind in Image.OPEN]
+
+
+def is_heic(file: str | os.PathLike[str] | BytesIO) -> bool:
+    """Whether a file begins as HEIC does."""
+    if isinstance(file, BytesIO):
+        head = bytes(file.getbuffer()[:12])
+    else:
+        with open(file, "rb") as opened:
+            head = opened.read(12)
+    return head[4:8] == b"ftyp" and head[8:] in _HEIC_BRANDS
+
+
+@functools.cache
+def _heic_opens() -> bool:
+    """Let Pillow open HEIC; whether pillow-heif is installed."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener()
+    return True
 
 
 def _of_allowed_format(image: Image.Image, name: object) -> Image.Image:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from asyncio import to_thread
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Form, Query, UploadFile
 from starlette.responses import Response
 
 from phrasebox.web import responses, schemas
-from phrasebox.web.pictures import MEDIA_TYPE
+from phrasebox.web.pictures import MEDIA_TYPE, to_jpeg
 from phrasebox.web.schemas import DescribeBody, GroundBody, SimilarBody, openapi_body
 from phrasebox.web.service import Service
 
@@ -105,6 +105,14 @@ def router(service: Service) -> APIRouter:
         found, more = await service.like(image, body.k, body.offset)
         images = await to_thread(_hits, service, found.images)
         return {"images": images, "sentences": [one.to_json() for one in found.sentences], "more": more}
+
+    @api.post("/jpeg", response_class=Response, responses=PICTURE, tags=["service"])
+    async def jpeg(
+        image: UploadFile,
+        side: Annotated[int, Form(ge=1, le=1 << 13, description="Most pixels of a side.")] = 2048,
+    ) -> Response:
+        """An uploaded image as an upright JPEG, for browsers that cannot show it themselves; nothing is stored."""
+        return Response(await to_thread(to_jpeg, await image.read(), limits, side), media_type=MEDIA_TYPE)
 
     @api.get("/images/{key:path}", response_class=Response, responses=PICTURE, tags=["workspace"])
     def image(

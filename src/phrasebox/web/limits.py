@@ -39,8 +39,8 @@ class Limits:
         Longest pause between two pieces of a body, in seconds.
     """
 
-    bytes: int = 20 << 20
-    pixels: int = 40_000_000
+    bytes: int = 32 << 20
+    pixels: int = 50_000_000
     seconds: float = 60.0
     queue: int = 64
     sentence: int = 1000

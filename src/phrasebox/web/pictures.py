@@ -14,7 +14,7 @@ from cachetools import LRUCache
 from PIL import Image, UnidentifiedImageError
 
 from phrasebox.errors import DataError, NotFoundError, StoreError
-from phrasebox.io.images import load_image
+from phrasebox.io.images import HeicError, load_image, open_picture
 from phrasebox.io.paths import in_store, reaching
 from phrasebox.web.limits import BusyError, Limits, TooLargeError, UnsupportedFormatError
 from phrasebox.workspace import schema as rows
@@ -23,14 +23,14 @@ from phrasebox.workspace.workspace import Workspace
 
 ImageArgument = bytes | str
 """An image: the bytes of an upload, or the key of an image of the workspace."""
-KINDS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+KINDS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 """Accepted formats by Pillow's names: raster formats whose decoders run no code and read no other file."""
 MEDIA_TYPE = "image/jpeg"
 """Media type of all images in responses."""
 WIDTHS = (160, 320, 640, 1280)
 """Widths of thumbnails in pixels; requests are rounded up to one of these."""
 
-_MAX_DECODERS = 4  # images decoded at a time
+_DECODERS = threading.BoundedSemaphore(4)  # images decoded at a time by requests
 _DECODER_TIMEOUT = 20.0  # seconds to wait for a decoder
 _CACHE_BYTES = 64 << 20  # bytes of cached thumbnails
 _QUALITY = 88
@@ -52,6 +52,14 @@ def decode(data: bytes, limits: Limits) -> np.ndarray:
         return load_image(image, limits.pixels)
 
 
+def to_jpeg(data: bytes, limits: Limits, side: int) -> bytes:
+    """An upload as an upright JPEG whose sides have at most ``side`` pixels. Raises as `decode`."""
+    with _decoder():
+        made = Image.fromarray(decode(data, limits))
+        made.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        return encode(np.asarray(made))
+
+
 def encode(pixels: np.ndarray) -> bytes:
     """JPEG of an (H, W, 3) uint8 array, without metadata."""
     out = io.BytesIO()
@@ -65,7 +73,6 @@ class Pictures:
     def __init__(self, workspace: Workspace, limits: Limits) -> None:
         self._ws, self._limits = workspace, limits
         self._guard = threading.Lock()
-        self._decoders = threading.BoundedSemaphore(_MAX_DECODERS)
         self._version: tuple[int, int] | None = None
         self._rows_by_key: dict[str, int] = {}
         self._splits: list[str] = []
@@ -112,7 +119,7 @@ class Pictures:
         """
         row = self.row(key)
         file = picture_file(row)
-        with self._decoder(), _open_image(file, f"the picture of {key}", self._limits) as image:
+        with _decoder(), _open_image(file, f"the picture of {key}", self._limits) as image:
             if width is not None:
                 image.draft("RGB", (width, width))
             pixels = load_image(image, self._limits.pixels)
@@ -150,14 +157,16 @@ class Pictures:
                 self._version = version
             return self._rows_by_key
 
-    @contextmanager
-    def _decoder(self) -> Iterator[None]:
-        if not self._decoders.acquire(timeout=_DECODER_TIMEOUT):
-            raise BusyError("too many pictures are being read; try again in a moment")
-        try:
-            yield
-        finally:
-            self._decoders.release()
+
+@contextmanager
+def _decoder() -> Iterator[None]:
+    """One of the places to decode in, which bound the memory."""
+    if not _DECODERS.acquire(timeout=_DECODER_TIMEOUT):
+        raise BusyError("too many pictures are being read; try again in a moment")
+    try:
+        yield
+    finally:
+        _DECODERS.release()
 
 
 def picture_file(row: ImageRow) -> Path:
@@ -194,11 +203,13 @@ def _open_image(source: Path | io.BytesIO, name: str, limits: Limits) -> Iterato
                 elif not source.is_file():  # opening a pipe would block
                     raise FileNotFoundError
             Image.init()  # otherwise Pillow has registered only some formats
-            opened = Image.open(source, formats=KINDS)
+            opened = open_picture(source, KINDS)
     except FileNotFoundError:
         raise NotFoundError(f"{name} is missing") from None
     except Image.DecompressionBombError:
         raise TooLargeError(f"{name} has more than {limits.pixels:,} pixels; make it smaller") from None
+    except HeicError as error:
+        raise UnsupportedFormatError(f"{name} is {error}") from None
     except UnidentifiedImageError:
         known = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF"
         raise UnsupportedFormatError(f"{name} is not in a supported image format; send {known}") from None

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 from dataclasses import dataclass
 from pathlib import PurePath
 
 from phrasebox.errors import NotFoundError, WorkspaceError
 from phrasebox.io.atomic import write_whole
+from phrasebox.io.images import is_heic
 from phrasebox.io.paths import in_store
 from phrasebox.types import Caption, Example
 from phrasebox.web.limits import Limits
-from phrasebox.web.pictures import Pictures, decode
+from phrasebox.web.pictures import Pictures, decode, encode
 from phrasebox.workspace.schema import ImageRow
 from phrasebox.workspace.workspace import Workspace
 
@@ -46,7 +48,10 @@ def add_image(
     """
     if in_store(ws.path):
         raise WorkspaceError("images cannot be added to an object store from here; use phrasebox import")
-    height, width = decode(data, limits).shape[:2]
+    pixels = decode(data, limits)
+    height, width = pixels.shape[:2]
+    if is_heic(io.BytesIO(data)):  # the workspace is read where pillow-heif is not installed too
+        data = encode(pixels)
     key = f"uploads/{_file_name(name, data)}"
     with ws.lock():
         try:
