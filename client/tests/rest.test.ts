@@ -63,7 +63,7 @@ test("pictures are known by type, and by name where the system gives no type", (
 });
 
 test("curves are the numeric columns; recalls share a panel, and take the first of a list", () => {
-  const found = panels([{ epoch: 0, loss: 2, warning: "", image_to_sentence: [10, 20] }, { epoch: 1, loss: null, warning: "", sentence_to_image: [12, 30] }]);
+  const found = panels([{ epoch: 0, epochs: 2, loss: 2, warning: "", image_to_sentence: [10, 20] }, { epoch: 1, loss: null, warning: "", sentence_to_image: [12, 30] }]);
   expect(found.map((panel) => panel.title)).toEqual(["Loss", "Recall@1 (%)"]);
   expect(found[1]!.lines.map((line) => line.values)).toEqual([[10, null], [null, 12]]);
 });

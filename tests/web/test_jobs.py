@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 
 import pytest
 
+from phrasebox.aligner.train import AlignEpoch
+from phrasebox.captioner.train import CaptionEpoch
 from phrasebox.errors import NotFoundError, SettingsError, WorkspaceError
 from phrasebox.web import jobs as module
+from phrasebox.web.job_log import curve_in, progress_in
 from phrasebox.web.job_stages import STAGES, stage_of
 from phrasebox.web.jobs import Jobs
 from phrasebox.workspace.workspace import Workspace
@@ -21,14 +25,14 @@ folder, arguments = Path(sys.argv[1]), sys.argv[2:]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 code = 0
 try:
-    print("epoch 1 of 3, 4 s left, loss 1.500", file=sys.stderr, flush=True)
+    print("epoch 1 of 3, loss 1.500, 4 s left", file=sys.stderr, flush=True)
     while not (folder / "let").exists():
         time.sleep(0.01)
     if "--fresh" in arguments:
         print(f"phrasebox: {arguments[1]} is damaged", file=sys.stderr)
         code = 1
     else:
-        print("epoch 2 of 3, 2 s left, loss 1.250", file=sys.stderr)
+        print("epoch 2 of 3, loss 1.250, 2 s left", file=sys.stderr)
         print(" ".join(arguments))
     if arguments[0] == "doctor":
         print("BROKEN workspace the folder", arguments[1], "has no pictures -> import some")
@@ -95,7 +99,7 @@ def test_a_job_is_watched_to_its_end(jobs, ws, told):
     assert ([one["loss"] for one in end["curve"]], end["progress"]) == ([1.5, 1.25], None)
     assert jobs.ended_for_test == [1]
     first = jobs.log(job["id"], 0)
-    assert first["text"].splitlines()[0] == "epoch 1 of 3, 4 s left, loss 1.500"
+    assert first["text"].splitlines()[0] == "epoch 1 of 3, loss 1.500, 4 s left"
     assert (first["ended"], jobs.log(job["id"], first["offset"])["text"]) == (True, "")
 
 
@@ -191,3 +195,14 @@ def test_every_option_is_one_of_the_command(name):
     command, bound, _ = cli.app.parse_args(stage.arguments("ws", options), print_error=False, exit_on_error=False)
     assert command.__name__ == name
     assert bound.args or bound.kwargs
+
+
+def test_the_lines_of_both_trainings_are_understood():
+    common = {"epochs": 3, "phase": "all", "loss": 1.5, "lr": 0.1, "seconds": 90.0, "warning": "1,000 words are alike"}
+    recalls = {"image_to_sentence": (31.2, 50.0, 60.0), "sentence_to_image": (29.5, 50.0, 60.0), "temperature": 1.0}
+    aligned = [AlignEpoch(epoch=n, **common, **recalls).line for n in (0, 1, 2)]
+    told = {"val R@1 to sentences": 31.2, "val R@1 to images": 29.5, "loss": 1.5}
+    assert curve_in(aligned) == [{"epoch": n, **told} for n in (1, 2, 3)]
+    assert [progress_in(aligned[:n])["left"] for n in (1, 2, 3)] == [180.0, 120.0, None]
+    spoken = CaptionEpoch(epoch=0, **common, cider=0.566, reward=math.nan).line
+    assert curve_in([spoken]) == [{"epoch": 1, "CIDEr-D": 56.6, "loss": 1.5}]

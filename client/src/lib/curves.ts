@@ -3,9 +3,9 @@
 export interface Line { name: string; k: number; values: (number | null)[] }
 export interface Panel { title: string; lines: Line[] }
 
-const HIDDEN = new Set(["epoch", "seconds", "part"]);
+const HIDDEN = new Set(["epoch", "epochs", "seconds", "part"]);
 const TITLES: Record<string, string> = {
-  loss: "Loss", lr: "Learning rate", temperature: "Temperature of the score", image_to_sentence: "image to sentence", sentence_to_image: "sentence to image",
+  loss: "Loss", cider: "CIDEr-D", reward: "CIDEr-D of sampled training captions", lr: "Learning rate", temperature: "Temperature of the score", image_to_sentence: "image to sentence", sentence_to_image: "sentence to image",
 };
 const RECALL = "Recall@1 (%)";
 

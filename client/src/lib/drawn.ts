@@ -153,15 +153,15 @@ export function literal(value: string | number | boolean): string {
 /** Python that grounds, describes or searches with the library itself, without a server. */
 export function asPython(question: Question, workspace: string): string {
   const values = Object.fromEntries(given(question)), of = (name: string) => literal(values[name] ?? "");
-  const picture = question.file ? literal(question.file) : `next(iter(ws.images(keys=[${of("image")}])))[0].path`;
+  const picture = question.file ? literal(question.file) : `next(row.path for row in ws.images() if row.key == ${of("image")})`;
   const open = workspace ? `ws = pb.Workspace(${literal(workspace)})\n` : "";
-  const needs = question.file ? "" : open;
+  const model = (name: string) => (workspace ? `pb.${name}.for_workspace(ws)` : `pb.${name}.load()`);
   if (question.path === "/ground") {
     const beta = values.beta === undefined ? "" : `, beta=${literal(values.beta)}`;
-    return `import phrasebox as pb\n\n${needs}found = pb.Aligner.load().ground(${picture}, ${of("sentence")}${beta})\nfor phrase in found.phrases:\n    print(phrase.text, phrase.box, phrase.confidence)\n`;
+    return `import phrasebox as pb\n\n${open}found = ${model("Aligner")}.ground(${picture}, ${of("sentence")}${beta})\nfor phrase in found.phrases:\n    print(phrase.text, phrase.box, phrase.confidence)\n`;
   }
   if (question.path === "/describe") {
-    return `import phrasebox as pb\n\n${needs}found = pb.Captioner.load().describe(${picture}, ${literal(values.regions ?? 8)})\nprint(found.shown)\nfor region in found.regions:\n    print(region.shown, region.box, region.certainty)\n`;
+    return `import phrasebox as pb\n\n${open}found = ${model("Captioner")}.describe(${picture}, ${literal(values.regions ?? 8)})\nprint(found.shown)\nfor region in found.regions:\n    print(region.shown, region.box, region.certainty)\n`;
   }
   if (question.path === "/like") {
     return `import phrasebox as pb\n\n${open}found = pb.Searcher.open(ws).like(${picture}, k=${literal(values.k ?? 12)})\nfor hit in found.images:\n    print(hit.key, hit.score)\n`;

@@ -71,7 +71,7 @@ function Watch({ job, onChange }: { job: Job; onChange: (id: string) => void }) 
       )}
       {(error || job.error) && <Failed>{error || job.error}</Failed>}
       <Command text={job.command} />
-      {curves.length > 0 && <div class="charts">{curves.map((panel) => <Chart key={panel.title} {...panel} />)}</div>}
+      {curves.length > 0 && <div class="charts">{curves.map((panel) => <Chart key={panel.title} {...panel} first={job.curve[0]?.epoch} />)}</div>}
       {job.result && <details class="more" open={job.state === "found" || job.stage === "doctor"}><summary>{job.state === "found" ? "What it found" : "Result"}</summary><pre class="log" tabindex={0}>{job.result}</pre></details>}
       <Log job={job} />
       {job.state === "finished" && ["evaluate", "align", "caption"].includes(job.stage) && <Link page="results" class="button quiet">See the results</Link>}

@@ -5,7 +5,7 @@ import { ticks, type Line } from "../lib/curves";
 const PAD = { left: 46, right: 12, top: 10, bottom: 30 };
 const HIGH = 220;
 
-export function Chart({ title, lines, unit = "epoch" }: { title: string; lines: readonly Line[]; unit?: string }) {
+export function Chart({ title, lines, unit = "epoch", first = 1 }: { title: string; lines: readonly Line[]; unit?: string; first?: number }) {
   const svg = useRef<SVGSVGElement>(null);
   const [wide, setWide] = useState(480);
   const [at, setAt] = useState<number | null>(null);
@@ -40,14 +40,14 @@ export function Chart({ title, lines, unit = "epoch" }: { title: string; lines: 
       <figcaption><b>{title}</b>{lines.length > 1 && lines.map((line) => <span key={line.name} class={`key k${line.k}`}><i />{line.name}</span>)}</figcaption>
       <svg ref={svg} viewBox={`0 0 ${wide} ${HIGH}`} role="img" aria-label={`${title} by ${unit}. ${told}`} onPointerMove={seek} onPointerLeave={() => setAt(null)}>
         <g class="grid">{marks.map((t) => <g key={t}><line x1={PAD.left} x2={wide - PAD.right} y1={y(t)} y2={y(t)} /><text x={PAD.left - 8} y={y(t)} class="end">{short(t)}</text></g>)}
-          {Array.from({ length }, (_, e) => e).filter((e) => e % every === 0).map((e) => <text key={e} x={x(e)} y={HIGH - 10} class="mid">{e + 1}</text>)}</g>
+          {Array.from({ length }, (_, e) => e).filter((e) => e % every === 0).map((e) => <text key={e} x={x(e)} y={HIGH - 10} class="mid">{e + first}</text>)}</g>
         {lines.map((line) => (
           <g key={line.name} class={`k${line.k}`}><path class="line" d={path(line.values)} />
             {line.values.map((v, e) => v !== null && (length < 30 || e === at) && <circle key={e} class="dot" cx={x(e)} cy={y(v)} r={e === at ? 4.5 : 2.5} />)}</g>
         ))}
         {at !== null && <line class="cursor" x1={x(at)} x2={x(at)} y1={PAD.top} y2={HIGH - PAD.bottom} />}
       </svg>
-      <p class="reading" aria-hidden="true">{at === null ? `${length} ${unit}${length === 1 ? "" : "s"}` : `${unit} ${at + 1}: ${lines.map((line) => `${line.name} ${short(line.values[at])}`).join(", ")}`}</p>
+      <p class="reading" aria-hidden="true">{at === null ? `${length} ${unit}${length === 1 ? "" : "s"}` : `${unit} ${at + first}: ${lines.map((line) => `${line.name} ${short(line.values[at])}`).join(", ")}`}</p>
     </figure>
   );
 }
