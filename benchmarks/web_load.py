@@ -2,11 +2,11 @@
 
     python benchmarks/web_load.py [--clients 20] [--seconds 60] [--record]
 
-serves a workspace of the sample's five photographs with the built-in models. Each client reads lists and pictures,
-decides and undoes, grounds new sentences in pictures of the workspace and in its own, and searches, one request after
-the other in its own order. Then 30 clients ground a sentence at the same moment. Afterwards every acknowledged decision
-must be in the log, and no response may have a status of 500 or more except 503. ``--record`` writes the table to
-``docs/results/web-load.json``.
+serves a workspace of the sample's five photographs with the built-in models, and opens a page while they are being
+loaded. Then each client reads lists and pictures, decides and undoes, grounds new sentences in pictures of the
+workspace and in its own, and searches, one request after the other in its own order. At the end 30 clients ground a
+sentence at the same moment. Afterwards every acknowledged decision must be in the log, and no response may have a
+status of 500 or more except 503. ``--record`` writes the tables to ``docs/results/web-load.json``.
 """
 
 from __future__ import annotations
@@ -37,9 +37,12 @@ from recording import record
 
 TOKEN = "a-token-of-the-benchmark"
 BUSY = (429, 503)
+FIRST_PAGE = ("/", "api/workspace", "api/summary", "api/map", "api/images")
 AT_ONCE = 30  # sentences to ground that are sent at the same moment
 WHAT = (
-    "{clients} clients at once for {seconds} s, each one request after the other: seconds until the answer. A "
+    "{clients} clients at once for {seconds} s, each one request after the other: seconds until the answer. "
+    "Start: seconds until the address is printed, from then until a first page has all its answers while the models "
+    "are being loaded, and from the start until they are there. A "
     "workspace of five photographs, the built-in models, {cores} cores, load {load:.0f} with other work when it "
     "began. Busy: refused with 429 or 503 and the time to try again."
 )
@@ -137,15 +140,25 @@ class Client:
             self.random.choices(asks, weights)[0]()
 
 
-def serve(ws: Path) -> tuple[subprocess.Popen[str], str]:
-    """Start the service and wait until its models are loaded."""
+def serve(ws: Path) -> tuple[subprocess.Popen[str], str, dict[str, float]]:
+    """Start the service, open a page at once, wait until the models are loaded; with seconds since the start.
+
+    ``first page`` is from the printed address on until all that the first page asks has been answered.
+    """
+    began = time.monotonic()
     command = [sys.executable, "-m", "phrasebox", "serve", str(ws), "--port", "0", "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PHRASEBOX_TOKEN": TOKEN})
     assert process.stdout is not None
     url = json.loads(process.stdout.readline())["url"]
-    while httpx.get(f"{url}healthz").status_code != 200:
-        time.sleep(0.5)
-    return process, url
+    seconds = {"address printed": time.monotonic() - began}
+    with httpx.Client(base_url=url, headers={"authorization": f"Bearer {TOKEN}"}, timeout=120) as page:
+        for path in FIRST_PAGE:
+            page.get(path).raise_for_status()
+        seconds["first page"] = time.monotonic() - began - seconds["address printed"]
+        while page.get("healthz").status_code != 200:
+            time.sleep(0.1)
+    seconds["models loaded"] = time.monotonic() - began
+    return process, url, {name: round(value, 1) for name, value in seconds.items()}
 
 
 def undone_or_there(ws: Path, decisions: set[str]) -> int:
@@ -164,7 +177,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         ws = Path(folder) / "ws"
         subprocess.run([sys.executable, "-m", "phrasebox", "demo", str(ws), "--quiet"], check=True)
-        process, url = serve(ws)
+        process, url, seconds = serve(ws)
         try:
             tally = Tally()
             clients = [Client(n, url, tally) for n in range(given.clients)]
@@ -197,14 +210,20 @@ def main() -> None:
     shown = Table(*rows[0])
     for row in rows:
         shown.add_row(*map(str, row.values()))
-    Console().print(shown, f"{there} of {len(tally.decisions)} acknowledged decisions are in the log")
+    Console().print(seconds, shown, f"{there} of {len(tally.decisions)} acknowledged decisions are in the log")
     if there < len(tally.decisions) or any(row["failed"] for row in rows):
         sys.exit("decisions were lost, or requests failed")
     if given.record:
         about = WHAT.format(clients=given.clients, seconds=f"{given.seconds:g}", cores=os.cpu_count(), load=load)
         kept = [{"title": "decisions", "rows": [{"acknowledged": len(tally.decisions), "in the log": there}]}]
         title, command = "Load of the web service", "python benchmarks/web_load.py --record"
-        record("web-load", title, about, command, [{"title": "requests", "rows": rows}, *kept])
+        record(
+            "web-load",
+            title,
+            about,
+            command,
+            [{"title": "start", "rows": [seconds]}, {"title": "requests", "rows": rows}, *kept],
+        )
 
 
 if __name__ == "__main__":

@@ -64,10 +64,11 @@ def test_a_command_imports_itself_alone() -> None:
     assert imported(["reproduce", "--help"]) & commands == {"phrasebox.cli.reproduce"}
 
 
-def test_point_imports_torch_and_no_more(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [["point", "PICTURE", "A dog"], ["describe", "PICTURE"]])
+def test_a_model_imports_torch_and_no_more(arguments: list[str], tmp_path: Path) -> None:
     """The networks come converted from the cache, the sentence encoder and the proposer run in torch."""
     picture = tmp_path / "picture.png"
     Image.fromarray(np.arange(64 * 64 * 3, dtype=np.uint8).reshape(64, 64, 3)).save(picture)
-    arguments = ["point", str(picture), "A dog"]
+    arguments = [str(picture) if word == "PICTURE" else word for word in arguments]
     imported(arguments)  # converts the networks, where that was never done
     assert not imported(arguments) & {"timm", "transformers", "torchvision", "torch._dynamo", "matplotlib"}

@@ -7,8 +7,8 @@ import { readSoFar, remember } from "./route";
 export interface Part<T> { items: T[]; more: boolean }
 export interface Endless<T> { items: T[]; more: boolean; busy: boolean; error: string; next: () => void; of: string | null }
 
-/** Items of a question; null asks nothing. `load` reads the part that begins at an offset. */
-export function useEndless<T>(key: string | null, load: (offset: number, stop: AbortSignal) => Promise<Part<T>>): Endless<T> {
+/** Items of a question; null asks nothing. `load` reads a part that begins at an offset; more than a usual one if that many are wanted. */
+export function useEndless<T>(key: string | null, load: (offset: number, stop: AbortSignal, wanted: number) => Promise<Part<T>>): Endless<T> {
   const empty = { items: [] as T[], more: false, busy: key !== null, error: "", of: null as string | null };
   const [state, set] = useState(() => (key !== null && known<Part<T>>(`list ${key}`) ? { ...empty, ...known<Part<T>>(`list ${key}`)!, busy: false, of: key as string | null } : empty));
   const now = useRef(state);
@@ -22,7 +22,7 @@ export function useEndless<T>(key: string | null, load: (offset: number, stop: A
     let items = from;
     try {
       for (let more = true; more && (items === from || items.length < until); ) {
-        const part = await load(items.length, own.signal);
+        const part = await load(items.length, own.signal, Math.max(0, until - items.length));
         if (own.signal.aborted) return;
         items = [...items, ...part.items];
         more = part.more && part.items.length > 0;

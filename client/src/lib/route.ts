@@ -45,6 +45,7 @@ export const readSoFar = (): number => kept().read ?? 0;
 /** Go to a page: a new entry in the history, or the same one if `replace`. */
 export function go(page: PageName, query: Changes = {}, replace = false): void {
   const address = href(page, query);
+  if (!replace) stopScrolling?.();
   if (address === location.pathname + location.search) return;
   const other = page !== route.value.page;
   if (replace) history.replaceState(kept(), "", address);
@@ -61,15 +62,24 @@ export function patch(change: Changes, replace = false): void {
   go(route.value.page, { ...route.value.query, ...change }, replace);
 }
 
-/** Scroll to a place as soon as the page is long enough, for at most two seconds. */
+const OWN = ["wheel", "touchstart", "pointerdown", "keydown"];
+let stopScrolling: (() => void) | null = null;
+
+/** Scroll to a place as soon as the page is long enough: until then as far as it goes, unless the person moves it. */
 function scrollBack(y: number): void {
-  const until = performance.now() + 2000;
-  const step = () => {
+  stopScrolling?.();
+  const watch = new ResizeObserver(() => {
     const room = document.documentElement.scrollHeight - innerHeight;
     window.scrollTo(0, Math.min(y, room));
-    if (room < y && performance.now() < until) requestAnimationFrame(step);
-  };
-  step();
+    if (room >= y) stop();
+  });
+  const stop = (stopScrolling = () => {
+    watch.disconnect();
+    for (const kind of OWN) removeEventListener(kind, stop);
+    stopScrolling = null;
+  });
+  for (const kind of OWN) addEventListener(kind, stop, { passive: true });
+  watch.observe(document.body);
 }
 
 export function listen(): void {
@@ -77,7 +87,7 @@ export function listen(): void {
   let later = 0;
   addEventListener("scroll", () => {
     clearTimeout(later);
-    later = window.setTimeout(() => remember({ y: scrollY }), 150);
+    if (!stopScrolling) later = window.setTimeout(() => remember({ y: scrollY }), 150);
   }, { passive: true });
   addEventListener("popstate", () => {
     clearTimeout(later);

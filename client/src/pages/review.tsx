@@ -22,6 +22,7 @@ import { Help, Panel, ProgressLine, type Acts } from "../review/panel";
 import { Regions, useRegions } from "../review/regions";
 
 const PART = 20;
+const MOST = 200; // of one answer
 let visits = 0; // each visit reads anew what others may have changed
 
 export default function Review() {
@@ -61,9 +62,9 @@ function Desk() {
   const [help, setHelp] = useState(false);
   const loaded = useRef<PicturePhrases[]>([]);
   const total = useRef({ pictures: 0, phrases: 0 });
-  const list = useEndless<PicturePhrases>(`${key} ${run}`, async (offset, stop) => {
+  const list = useEndless<PicturePhrases>(`${key} ${run}`, async (offset, stop, wanted) => {
     const from = offset ? stillMatching(loaded.current, query.state, now) : 0;
-    const page = await ask<PicturePage>("/phrases/pictures", { ...filter, sort: query.sort, offset: from, limit: PART }, { signal: stop });
+    const page = await ask<PicturePage>("/phrases/pictures", { ...filter, sort: query.sort, offset: from, limit: Math.min(Math.max(PART, wanted), MOST) }, { signal: stop });
     if (!offset) total.current = { pictures: page.total, phrases: page.phrases };
     const known = new Set(offset ? loaded.current.map((picture) => picture.image) : []);
     return { items: page.pictures.filter((picture) => !known.has(picture.image)), more: page.offset + page.pictures.length < page.total };

@@ -30,13 +30,14 @@ export default function Search() {
   const named = query.image || query.sample || query.upload;
   const picture = usePicture(query), like = picture === "missing" ? null : picture;
   const key = named ? like && `like ${like.id}` : sentence && `search ${region} ${sentence}`;
-  const list = useEndless<Hit>(key || null, async (offset, stop) => {
+  const list = useEndless<Hit>(key || null, async (offset, stop, wanted) => {
+    const k = Math.min(Math.max(PART, wanted), info.value?.limits.hits ?? PART);
     if (like && named) {
-      const found = await postImage<SimilarPage>("/like", await like.send(stop), { k: PART, offset }, stop);
+      const found = await postImage<SimilarPage>("/like", await like.send(stop), { k, offset }, stop);
       if (!offset) captions.set(key as string, found.sentences);
       return { items: found.images, more: found.more };
     }
-    const found = await ask<SearchPage>("/search", { sentence, k: PART, region, offset }, { signal: stop });
+    const found = await ask<SearchPage>("/search", { sentence, k, region, offset }, { signal: stop });
     unknown.set(key as string, found.unknown_words);
     return { items: found.hits, more: found.more };
   });

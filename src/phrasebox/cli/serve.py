@@ -66,6 +66,8 @@ def serve(
     listening = _listen(host, port)
     service = Service(workspace, model, captioner, device=device(common), workers=common.workers)
     app = build(service, access)
+    if workspace is not None:  # LanceDB is slow to import, and the first page needs it as the models do
+        workspace.count("images")
     service.warm()
     _quiet()
     _print_addresses(listening, host, token, common)

@@ -241,7 +241,7 @@ def is_heic(file: str | os.PathLike[str] | BytesIO) -> bool:
 def _heic_opens() -> bool:
     """Let Pillow open HEIC; whether pillow-heif is installed."""
     try:
-        import pillow_heif
+        import pillow_heif  # type: ignore[import-not-found]
     except ImportError:
         return False
     pillow_heif.register_heif_opener()

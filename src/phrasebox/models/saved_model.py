@@ -12,6 +12,7 @@ from phrasebox.errors import ModelError
 from phrasebox.io.arguments import is_url, shown
 from phrasebox.io.model_folder import CONFIG, find_model, read_config, read_weights, write_model
 from phrasebox.models.cards import model_card
+from phrasebox.models.skipping import without_init
 from phrasebox.models.upload import upload
 from phrasebox.regions.compatibility import check_regions, networks_here
 from phrasebox.regions.settings import RegionSettings, settings_inside, settings_with
@@ -116,7 +117,8 @@ class SavedModel(ABC):
             about = config.get("about", {})
             if not isinstance(about, dict):
                 raise ValueError("about is no table")
-            with torch.device("meta"):  # whatever size the config asks for, nothing is allocated before the file agrees
+            # Whatever size the config asks for, nothing is allocated before the file agrees.
+            with torch.device("meta"), without_init():
                 loaded = cls._from_config(config, settings_inside(folder, config["regions"]), about)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError) as error:
             noun = f"{'an' if cls.name[0] in 'aeiou' else 'a'} {cls.name}"

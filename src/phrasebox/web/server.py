@@ -14,10 +14,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _GRACE = 3  # seconds that open connections have to end
 _HEADER_SECONDS = 10.0  # until the headers of a request have to be there
+_IDLE_SECONDS = 75  # that a connection is kept between requests: longer than clients and proxies keep it, who else may
+# send a request just as it is closed
 
 
 class _Connection(H11Protocol):
-    """A connection that is closed if a request does not begin, or its headers do not end, in time."""
+    """A connection that is closed if its first request does not begin, or the headers of one do not end, in time."""
 
     _deadline: asyncio.TimerHandle | None = None
 
@@ -27,10 +29,6 @@ class _Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        self._expect()
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
         self._expect()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -78,6 +76,7 @@ def run(app: FastAPI, listening: socket.socket, ending: Callable[[], Any]) -> No
         log_level="warning",
         access_log=False,  # it would contain the token
         server_header=False,
+        timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_GRACE,
     )
     _Server(config, ending).run(sockets=[listening])

@@ -128,6 +128,12 @@ def _leaves(address: str, home: str) -> bool:
 
 
 @pytest.fixture
+def expect():
+    """Assertions about a page that wait until they hold."""
+    return pytest.importorskip("playwright.sync_api").expect
+
+
+@pytest.fixture
 def shoot(request):
     """Leave a screenshot for people to look at."""
 

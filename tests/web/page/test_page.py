@@ -23,11 +23,6 @@ PAGES = {
 pytestmark = pytest.mark.xdist_group("page")
 
 
-@pytest.fixture
-def expect():
-    return pytest.importorskip("playwright.sync_api").expect
-
-
 def violations(page) -> list[str]:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     found = axe.run(page).response["violations"]
@@ -146,6 +141,44 @@ def test_wheel_drag_and_keys_look_closely(visit, server, expect):
     expect(inner).to_have_attribute("style", re.compile("width: 100%"))
     page.keyboard.press("b")
     expect(page.locator(".stage .box").first).to_be_hidden()
+
+
+@pytest.mark.parametrize("view", ["/ground?" + urlencode(CAT), "/review?image=chelsea.png"])
+def test_two_fingers_look_closely_and_one_moves_the_picture(visit, server, expect, view):
+    page = visit(server.url, view, width=390, height=844, name="Ann")
+    inner = page.locator(".pic.zooms .pic-in")
+    page.locator(".pic.zooms .box").first.wait_for()
+    fingers = page.context.new_cdp_session(page)
+    box = page.locator(".pic.zooms").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        touches = [{"x": x + dx, "y": y + dy, "id": n} for n, (dx, dy) in enumerate(points)]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+    touch("touchStart", (-20, 0))
+    touch("touchStart", (-20, 0), (20, 0))
+    for far in range(25, 65, 5):
+        touch("touchMove", (-far, 0), (far, 0))
+    touch("touchEnd")
+    expect(inner).not_to_have_attribute("style", re.compile(r"width: 100%"))
+    assert width_of(inner) == pytest.approx(300, abs=15)
+    assert page.evaluate("visualViewport.scale") == 1  # the picture alone
+    before = inner.bounding_box()
+    touch("touchStart", (0, 0))
+    for far in range(5, 45, 5):
+        touch("touchMove", (far, far))
+    touch("touchEnd")
+    after = inner.bounding_box()
+    assert (after["x"] - before["x"], after["y"] - before["y"]) == pytest.approx((40, 40), abs=6)
+    assert page.evaluate("scrollY") == 0
+    page.get_by_role("button", name="Whole picture", exact=True).click()
+    expect(inner).to_have_attribute("style", re.compile("width: 100%"))
+
+
+def width_of(inner) -> float:
+    """Per cent of the frame."""
+    return float(re.search(r"width: ([\d.]+)%", inner.get_attribute("style"))[1])
 
 
 def test_nothing_in_a_caption_is_html(visit, server, expect):

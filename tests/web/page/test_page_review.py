@@ -12,11 +12,6 @@ from server_process import TOKEN
 pytestmark = pytest.mark.xdist_group("page")
 
 
-@pytest.fixture
-def expect():
-    return pytest.importorskip("playwright.sync_api").expect
-
-
 def phrases(server, **query: str) -> list[dict]:
     """Phrases as the API tells them."""
     return call(server, "/phrases?" + "&".join(f"{name}={value}" for name, value in query.items()))["phrases"]
