@@ -177,7 +177,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         ws = Path(folder) / "ws"
         subprocess.run([sys.executable, "-m", "phrasebox", "demo", str(ws), "--quiet"], check=True)
-        process, url, seconds = serve(ws)
+        process, url, began = serve(ws)
         try:
             tally = Tally()
             clients = [Client(n, url, tally) for n in range(given.clients)]
@@ -210,20 +210,15 @@ def main() -> None:
     shown = Table(*rows[0])
     for row in rows:
         shown.add_row(*map(str, row.values()))
-    Console().print(seconds, shown, f"{there} of {len(tally.decisions)} acknowledged decisions are in the log")
+    Console().print(began, shown, f"{there} of {len(tally.decisions)} acknowledged decisions are in the log")
     if there < len(tally.decisions) or any(row["failed"] for row in rows):
         sys.exit("decisions were lost, or requests failed")
     if given.record:
         about = WHAT.format(clients=given.clients, seconds=f"{given.seconds:g}", cores=os.cpu_count(), load=load)
         kept = [{"title": "decisions", "rows": [{"acknowledged": len(tally.decisions), "in the log": there}]}]
         title, command = "Load of the web service", "python benchmarks/web_load.py --record"
-        record(
-            "web-load",
-            title,
-            about,
-            command,
-            [{"title": "start", "rows": [seconds]}, {"title": "requests", "rows": rows}, *kept],
-        )
+        tables = [{"title": "start", "rows": [began]}, {"title": "requests", "rows": rows}, *kept]
+        record("web-load", title, about, command, tables)
 
 
 if __name__ == "__main__":
