@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from phrasebox.aligner.score import best_of_equal_runs, best_regions, maxsim, pair_scores
+from phrasebox.aligner.score import best_of_equal_runs, best_regions, explained, maxsim, pair_scores
 from phrasebox.search.int8 import to_planes
 
 
@@ -57,6 +57,19 @@ def test_scores_and_gradients_equal_the_plain_version(problem, table):
         found = with_gradients(pair_scores, *arguments, weights=weights)
     for ours, theirs in zip(found, with_gradients(plain, *arguments, weights=weights), strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+@given(problems(), st.sampled_from([1, 30, 16_000_000]))
+def test_explained_is_the_mean_over_regions_of_their_best_words(problem, table):
+    regions, words, lengths, mask, *_ = problem
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(import_module("phrasebox.aligner.score"), "_TABLE", table)
+        found = explained(regions, words, lengths, mask)
+    for k, of_image in enumerate(regions):
+        own = of_image if mask is None else of_image[mask[k]]
+        for sentence, score in zip(words.split(lengths.tolist()), found[k].tolist(), strict=True):
+            expected = sum(max(float(v @ s) for s in sentence) for v in own) / len(own) if len(sentence) else 0.0
+            assert score == pytest.approx(expected)
 
 
 def test_gradients_against_finite_differences():

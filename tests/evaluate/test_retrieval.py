@@ -14,6 +14,13 @@ def test_directions_are_not_mixed_up():
     assert report.sentence_to_image == RankSummary.of(np.array([1, 2, 2]))
 
 
+def test_sentences_can_be_ranked_for_images_by_scores_of_their_own():
+    scores = np.array([[0.9, 0.1], [0.8, 0.2]])
+    report = retrieval(scores, np.arange(2), for_images=np.eye(2))
+    assert report.image_to_sentence == RankSummary.of(np.array([1, 1]))
+    assert report.sentence_to_image == retrieval(scores, np.arange(2)).sentence_to_image
+
+
 def test_bad_scores_are_refused():
     with pytest.raises(DataError, match="NaN"):
         retrieval(np.array([[1.0, np.nan]]), np.array([0, 0]))

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from small_images import CAPTIONS, add_images, make_aligner, regions_of
 
+from phrasebox.aligner.score import EXPLAINED, explained
 from phrasebox.errors import DataError, ModelError, SettingsError, WorkspaceError
 from phrasebox.grounding import heatmap
 from phrasebox.search import Searcher
@@ -117,7 +118,10 @@ def test_a_picture_finds_itself_and_the_sentences_that_fit_it_best(ws, aligner):
     assert found.images[0].key == "image 007"
     assert found.images[0].score == pytest.approx(1, abs=1e-3)
     texts = [(row.key, i, text) for batch in ws.images() for row in batch for i, text in enumerate(row.captions)]
-    scores = aligner.score([regions_of(7)], [text for _, _, text in texts], calibrated=True)[0]
+    sentences = [text for _, _, text in texts]
+    v, mask = aligner.embed_regions([regions_of(7)])
+    told = explained(v, *aligner.embed_words(aligner.words.encode(sentences)), mask)[0].numpy()
+    scores = aligner.score([regions_of(7)], sentences, calibrated=True)[0] + EXPLAINED * told
     best = sorted(zip(scores.tolist(), texts, strict=True), key=lambda pair: -pair[0])[:9]
     assert sorted(hit.text for hit in found.sentences) == sorted(text for _, (_, _, text) in best)
     assert np.diff([hit.score for hit in found.sentences]) == pytest.approx(np.diff([s for s, _ in best]), abs=1e-4)

@@ -18,6 +18,9 @@ from torch.autograd.function import Function, FunctionCtx
 
 from phrasebox.io.arguments import checked
 
+EXPLAINED = 0.3
+"""Weight of `explained` beside S_kl where the sentences of an image are ranked."""
+
 # Numbers in the (images, regions, words) table that may exist at one time: 64 MB in single precision.
 _TABLE = 16_000_000
 
@@ -122,6 +125,47 @@ def pair_scores(
     owner = torch.repeat_interleave(torch.arange(len(lengths), device=best.device), lengths)
     total = best.new_zeros(len(regions), len(lengths)).index_add(1, owner, best)
     return total / lengths.clamp(min=1) if mean else total
+
+
+def explained(regions: Tensor, words: Tensor, lengths: Tensor, mask: Tensor | None = None) -> Tensor:
+    """How much of an image a sentence explains: mean over regions i of max over its words t of v_i . s_t.
+
+    `pair_scores` asks whether every word finds a region, so that a short sentence about one thing scores well with any
+    image that has the thing. This asks whether every region finds a word (the two directions of Lee et al., *Stacked
+    Cross Attention for Image-Text Matching*, ECCV 2018).
+
+    Parameters
+    ----------
+    regions, words, lengths, mask
+        As in `pair_scores`.
+
+    Returns
+    -------
+    (B, L)
+        A sentence without words explains 0. Memory is bounded however many words there are.
+
+    Examples
+    --------
+    >>> v = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
+    >>> s = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    >>> explained(v, s, torch.tensor([2, 1]))
+    tensor([[1.0000, 0.5000]])
+    """
+    images, count, dim = regions.shape
+    flat, starts = regions.reshape(images * count, dim), lengths.cumsum(0) - lengths
+    found = regions.new_zeros(images, len(lengths))
+    for length in lengths.unique().tolist() if images else ():  # equally long sentences need no padding
+        alike = (lengths == length).nonzero()[:, 0]
+        for some in alike.split(max(1, _TABLE // max(1, images * count * length))) if length else ():
+            places = starts[some, None] + torch.arange(length, device=starts.device)
+            table = flat @ words[places.flatten()].T
+            best = table.view(images, count, len(some), length).amax(3)
+            if mask is None:
+                found[:, some] = best.mean(1)
+            else:
+                total = best.masked_fill(~mask[:, :, None], 0).sum(1)
+                found[:, some] = total / mask.sum(1, keepdim=True)
+    return found
 
 
 def best_of_equal_runs(table: Tensor, regions: int) -> Tensor:

@@ -20,6 +20,7 @@ from phrasebox.aligner.loss import objective
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.priors import Weighted
 from phrasebox.aligner.querybank import Bank
+from phrasebox.aligner.score import explained
 from phrasebox.aligner.settings import ModelSettings, TrainSettings
 from phrasebox.aligner.step import Batches, Gradient, Plan, Read, kept_regions
 from phrasebox.errors import DataError
@@ -220,19 +221,21 @@ def all_scores(
     bank: Bank | None = None,
     images: slice | None = None,
     prior: Weighted | None = None,
+    weight: float = 0.0,
 ) -> np.ndarray:
     """S_kl (N, L) float32 of every image, or those of ``images``, and every sentence; calibrated with a query bank.
 
-    A prior is added to v_i . s_t; it reads ``pairs.words``. If the vectors are read from disk, embeddings are computed
-    a block of images at a time.
+    A prior is added to v_i . s_t; it reads ``pairs.words``. What a sentence explains of an image
+    (`phrasebox.aligner.score.explained`) is added with a ``weight``. If the vectors are read from disk, embeddings are
+    computed a block of images at a time.
     """
     wanted = torch.arange(len(pairs))[images or slice(None)]
     blocks = wanted.split(max(1, len(wanted)) if pairs.in_memory else _IMAGES)
-    return np.concatenate([_block_scores(model, pairs, bank, rows, prior) for rows in blocks])
+    return np.concatenate([_block_scores(model, pairs, bank, rows, prior, weight) for rows in blocks])
 
 
 def _block_scores(
-    model: AlignerModel, pairs: Pairs, bank: Bank | None, images: Tensor, prior: Weighted | None
+    model: AlignerModel, pairs: Pairs, bank: Bank | None, images: Tensor, prior: Weighted | None, weight: float
 ) -> np.ndarray:
     embedded = [_embedded(model, pairs.regions[rows], prior) for rows in images.split(_IMAGES)]
     v = torch.cat([part for part, _ in embedded])
@@ -248,6 +251,8 @@ def _block_scores(
         table = model.scores(v, s, lengths, mask)
         if bank and own is not None:
             table = bank.calibrated(model, table, own, s, lengths)
+        if weight:
+            table = table + weight * explained(v, s, lengths, mask)
         scores[:, part] = table.cpu().numpy()
     return scores
 

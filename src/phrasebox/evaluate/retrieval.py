@@ -36,7 +36,7 @@ class RetrievalReport:
         return ResultTable("retrieval", split, (seed,), ("direction",), ("queries",), columns, tuple(rows))
 
 
-def retrieval(scores: np.ndarray, owner: np.ndarray) -> RetrievalReport:
+def retrieval(scores: np.ndarray, owner: np.ndarray, for_images: np.ndarray | None = None) -> RetrievalReport:
     """Rank all sentences for every image and all images for every sentence, as `ranks_both_ways` does.
 
     Parameters
@@ -45,10 +45,13 @@ def retrieval(scores: np.ndarray, owner: np.ndarray) -> RetrievalReport:
         S_kl of every image k with every sentence l (PAPER: section 4); larger is better.
     owner : (L,) int
         Row of the image that each sentence belongs to.
+    for_images : (K, L) float, optional
+        Scores by which sentences are ranked for an image, where those are others than ``scores``.
 
     Raises
     ------
     DataError
         If shapes disagree, an owner is not a row of ``scores``, or a score is NaN.
     """
-    return RetrievalReport(*ranks_both_ways(scores, owner))
+    forth, back = ranks_both_ways(scores, owner)
+    return RetrievalReport(forth if for_images is None else ranks_both_ways(for_images, owner)[0], back)

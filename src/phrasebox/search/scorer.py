@@ -24,7 +24,7 @@ from torch import Tensor
 
 from phrasebox.aligner import Aligner
 from phrasebox.aligner.querybank import SHARE
-from phrasebox.aligner.score import best_of_equal_runs, best_of_runs, over_words
+from phrasebox.aligner.score import EXPLAINED, best_of_equal_runs, best_of_runs
 from phrasebox.search.int8 import byte_products, from_planes, int8_is_exact, to_planes
 from phrasebox.search.vector_files import Collection, Shard
 
@@ -57,6 +57,11 @@ class Query:
 def share_of(aligner: Aligner) -> float:
     """Share of the query bank's scores that is subtracted for ranking."""
     return SHARE if aligner.bank else 0.0
+
+
+def explained_of(aligner: Aligner) -> float:
+    """Weight of what a sentence explains of an image, where sentences are ranked; 0 without a query bank."""
+    return EXPLAINED if aligner.bank else 0.0
 
 
 def learned_alone(vectors: np.ndarray, aligner: Aligner) -> np.ndarray:
@@ -252,9 +257,9 @@ def scan_shard(shard: Shard, query: Query, planes: QueryPlanes | None = None) ->
 
 
 def best_sentences(
-    sentences: Collection, regions: np.ndarray, k: int, mean: bool, share: float
+    sentences: Collection, regions: np.ndarray, k: int, mean: bool, share: float, weight: float
 ) -> list[tuple[str, int, float]]:
-    """The k stored sentences with the highest S_kl for one image: image key, caption index and score of each.
+    """The k stored sentences that describe one image best: image key, caption index and score of each.
 
     Parameters
     ----------
@@ -263,17 +268,26 @@ def best_sentences(
     mean : bool
         S_kl is the mean over the words instead of the sum.
     share : float
-        Share of a sentence's score with the query bank that is subtracted.
+        Share of a sentence's score with the query bank that is subtracted from S_kl.
+    weight : float
+        Weight of what the sentence explains of the image (`phrasebox.aligner.score.explained`), which is added.
     """
     parts = []
     for shard in sentences.shards:
-        best = np.empty(len(shard.high), np.float32)
-        steps = np.repeat(shard.step, shard.counts)
-        for start in range(0, len(best), _WORDS):
-            part = slice(start, start + _WORDS)
-            words = from_planes(shard.high[part].numpy(), shard.low[part].numpy(), steps[part])
-            best[part] = (words @ regions.T).max(1)  # one image: a dense table is faster than runs
-        parts.append(over_words(best, shard.counts, mean) - np.float32(share) * shard.prior)
+        total = np.empty(len(shard), np.float32)
+        for first, last, count in shard.runs:
+            step = max(1, _WORDS // count)
+            for start in range(first, last, step):
+                stop = min(start + step, last)
+                part = slice(int(shard.ends[start]) - count, int(shard.ends[stop - 1]))
+                steps = np.repeat(shard.step[start:stop], count)
+                words = from_planes(shard.high[part].numpy(), shard.low[part].numpy(), steps)
+                table = (words @ regions.T).reshape(stop - start, count, len(regions))
+                best = table.max(2)
+                total[start:stop] = best.mean(1) if mean else best.sum(1)
+                if weight:
+                    total[start:stop] += np.float32(weight) * table.max(1).mean(1)
+        parts.append(total - np.float32(share) * shard.prior)
     if not parts:
         return []
     rows, scores = best_of(np.arange(len(sentences)), np.concatenate(parts), k)

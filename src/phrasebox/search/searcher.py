@@ -16,7 +16,7 @@ from phrasebox.io import arguments
 from phrasebox.search.backends import Backend, check_backend, open_backend
 from phrasebox.search.hits import Hit, SentenceHit, Similar, WordHit
 from phrasebox.search.int8 import from_planes
-from phrasebox.search.scorer import Query, best_sentences, learned_alone, scan_all, score, share_of
+from phrasebox.search.scorer import Query, best_sentences, explained_of, learned_alone, scan_all, score, share_of
 from phrasebox.search.store import Store, finite
 from phrasebox.search.vector_files import Collection, Entry
 from phrasebox.search.weak import Strangers
@@ -197,7 +197,8 @@ class Searcher:
             if min_score is None or s >= min_score
         )
         sentences = self.store.sentences()
-        best = best_sentences(sentences, vectors, k, self.aligner.model.settings.mean, share_of(self.aligner))
+        how = (self.aligner.model.settings.mean, share_of(self.aligner), explained_of(self.aligner))
+        best = best_sentences(sentences, vectors, k, *how)
         return Similar(images, self._texts(best))
 
     def knows(self, text: str) -> list[tuple[str, bool]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from phrasebox.aligner import Aligner, Pairs
+from phrasebox.aligner.score import EXPLAINED
 from phrasebox.aligner.train import all_scores
 from phrasebox.errors import DataError, WorkspaceError
 from phrasebox.evaluate import (
@@ -127,14 +128,16 @@ def evaluate(
 def _retrieval_tables(
     ws: Workspace, aligner: Aligner, split: str, seed: int, pairs: Pairs, quiet: bool
 ) -> list[ResultTable]:
-    """Retrieval by the model, with and without its query bank, and by the baseline if there are others to fit it on."""
-    scores = all_scores(aligner.model, pairs, aligner.bank, prior=aligner.prior)
-    tables = [retrieval(scores, pairs.owner).table(split, seed)]
-    if aligner.bank:
-        plain = retrieval(all_scores(aligner.model, pairs, prior=aligner.prior), pairs.owner).table(split, seed)
+    """Retrieval by the model, as it ranks and by S_kl alone, and by the baseline if there are others to fit it on."""
+    prior, owner = aligner.prior, pairs.owner
+    tables = [retrieval(all_scores(aligner.model, pairs, prior=prior), owner).table(split, seed)]
+    if bank := aligner.bank:
+        scores = all_scores(aligner.model, pairs, bank, prior=prior)
+        explaining = all_scores(aligner.model, pairs, bank, prior=prior, weight=EXPLAINED)
         tables = [
-            tables[0].named("retrieval, calibrated with the query bank"),
-            plain.named("retrieval, plain S_kl"),
+            retrieval(scores, owner).table(split, seed).named("retrieval, calibrated with the query bank"),
+            retrieval(scores, owner, explaining).table(split, seed).named("retrieval, also by what sentences explain"),
+            tables[0].named("retrieval, plain S_kl"),
         ]
 
     def training() -> Pairs:
