@@ -1,4 +1,8 @@
-"""Penn-Treebank-like tokens of a caption, as the COCO caption evaluation compares them, without Java."""
+"""Penn-Treebank-like tokens of a caption, as the COCO caption evaluation compares them, without Java.
+
+That evaluation is for English. Where a script has no spaces it would take a sentence for one word, so an ideograph and
+a kana are a token each here, as in `phrasebox.text.words`.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,9 @@ _TOKEN = regex.compile(
     r"(?:\p{L}\.){2,}|[\p{Sc}#]?\d+(?:[.,:]\d+)*(?:\p{L}[\p{L}\p{M}\p{N}]*|%)?(?:-[\p{L}\p{N}]+)*"
     r"|[\p{L}\p{N}][\p{L}\p{M}\p{N}]*(?:[-'’_.@](?=[\p{L}\p{N}])[\p{L}\p{M}\p{N}]+)*|['’](?:s|m|d|ll|re|ve)\b|\S"
 )
+_IDEOGRAPH = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}][\p{M}ー]*")
 _BRACKETS = {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-"}  # kept as words
-_PUNCTUATION = frozenset("'' ' `` ` . ? ! , : - -- ... ; ’ “ ” \"".split())  # noqa: SIM905
+_PUNCTUATION = frozenset("'' ' `` ` . ? ! , : - -- ... ; ’ “ ” \" 。 、 ， ！ ？ ： ；".split())  # noqa: SIM905
 
 
 def ptb_tokens(text: str) -> list[str]:
@@ -24,9 +29,11 @@ def ptb_tokens(text: str) -> list[str]:
     --------
     >>> ptb_tokens("A dog's t-shirt, isn't it?")
     ['a', 'dog', "'s", 't-shirt', 'is', "n't", 'it']
+    >>> ptb_tokens("红色的狗。")
+    ['红', '色', '的', '狗']
     """
     found: list[str] = []
-    for token in _TOKEN.findall(text.lower()):
+    for token in _TOKEN.findall(_IDEOGRAPH.sub(r" \g<0> ", text.lower())):
         clitics = []
         while split := _CLITIC.search(token):
             clitics.insert(0, split.group())
