@@ -292,3 +292,10 @@ def test_split_lists_as_documented(tmp_path, take):
 def test_addresses_are_no_pictures(tmp_path, call):
     fill(tmp_path, {"a.csv": "url,caption\nhttps://example.com/a.jpg,A ball\n"})
     assert "img2dataset" in call("import", tmp_path / "a.csv", tmp_path / "ws", "--json").reason
+
+
+def test_one_is_one(tmp_path, call):
+    Image.new("RGB", (8, 6)).save(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text("A ball\n")
+    assert "1 image with 1 caption imported" in call("import", tmp_path, tmp_path / "ws").out
+    assert "0 images with 0 captions imported, already there: 1 image" in call("import", tmp_path, tmp_path / "ws").out

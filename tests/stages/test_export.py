@@ -224,3 +224,13 @@ def test_turned_pictures_are_counted_where_they_are_only_named(own_pictures, pho
         for format in ("odvg", "fiftyone", "yolo", "imagefolder")
     }
     assert counts == {"odvg": 1, "fiftyone": 1, "yolo": 0, "imagefolder": 0}
+
+
+@pytest.mark.parametrize("format", ["coco-detection", "yolo", "fiftyone"])
+def test_classes_that_leave_out_all(format, at, call, tmp_path):
+    ws = at("ground")
+    count = len(all_phrases(ws))
+    (tmp_path / "none.txt").write_text("zebra\n")
+    done = call("export", ws, tmp_path / "out", "--format", format, "--classes", tmp_path / "none.txt")
+    assert done.code == 0
+    assert f"0 captions; omitted: {count} phrases of no class" in done.out

@@ -12,6 +12,7 @@ from cyclopts.validators import Number
 from phrasebox.cli.app import COMMON, Common, Split, WorkspacePath
 from phrasebox.cli.shared import left_out, say, session, warn
 from phrasebox.errors import SettingsError
+from phrasebox.io.wording import counted
 
 
 def export(
@@ -116,16 +117,18 @@ def export(
     say(
         common,
         {"file": str(out), **asdict(written)},
-        f"{out}: {f'{written.phrases} phrases of ' if written.phrases else ''}{written.captions} captions"
-        + (f", {written.dropped} that the format cannot hold are omitted" if written.dropped else "")
-        + (f", {written.unclassed} phrases of no class are omitted" if written.unclassed else ""),
-        *([f"{written.empty} images without phrases are left out; --empty writes them"] if written.empty else []),
-        *([f"{written.turned} images are {_TURNED}"] if written.turned else []),
+        f"{out}: "
+        + (f"{counted(written.phrases, 'phrase')} of " if written.phrases else "")
+        + counted(written.captions, "caption")
+        + (f"; omitted: {written.dropped} that the format cannot hold" if written.dropped else "")
+        + (f"; omitted: {counted(written.unclassed, 'phrase')} of no class" if written.unclassed else ""),
+        *([f"{counted(written.empty, 'image')} without phrases; --empty writes them"] if written.empty else []),
+        *([f"{_TURNED} ({counted(written.turned, 'image')})"] if written.turned else []),
     )
     warn(common, told)
 
 
-_TURNED = "turned by EXIF, boxes are of the upright picture; for readers that ignore EXIF choose a format that copies"
+_TURNED = "EXIF turns pictures, boxes are of the upright ones; for readers that ignore EXIF choose a format that copies"
 
 
 def _to_hub(ws: Path, folder: Path, model: str | None, min_confidence: float, parts_only: bool, common: Common) -> None:

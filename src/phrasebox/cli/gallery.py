@@ -7,6 +7,7 @@ from pathlib import Path
 
 from phrasebox.cli.app import COMMON, Common, Split, WorkspacePath
 from phrasebox.cli.shared import check_target, left_out, say, session, warn
+from phrasebox.io.wording import counted
 
 
 def gallery(
@@ -38,5 +39,9 @@ def gallery(
     with session(ws, common, writes=False) as opened:
         shown, lacking = gallery_of(opened.workspace, opened.aligner(model), out, images, split)
         told = left_out(opened.workspace, lacking)
-    say(common, {"file": str(out), "images": shown, "left_out": [*map(asdict, lacking)]}, f"{out}: {shown} images")
+    say(
+        common,
+        {"file": str(out), "images": shown, "left_out": [*map(asdict, lacking)]},
+        f"{out}: {counted(shown, 'image')}",
+    )
     warn(common, told)

@@ -13,6 +13,7 @@ from phrasebox.cli.app import COMMON, Common, Split
 from phrasebox.cli.shared import say
 from phrasebox.errors import DataError, PhraseboxError
 from phrasebox.io.paths import place, reaching, remove
+from phrasebox.io.wording import counted
 
 
 def import_(
@@ -87,12 +88,12 @@ def import_(
     say(
         common,
         asdict(found),
-        f"{found.images} images with {added} captions imported"
-        + (f", {found.added} captions of images that were already there" if found.added else "")
+        f"{counted(found.images, 'image')} with {counted(added, 'caption')} imported"
+        + (f", {counted(found.added, 'caption')} of images that were already there" if found.added else "")
         + (f", {found.truth} with ground truth" if found.truth else "")
         + (f", {found.own} with user boxes" if found.own else "")
-        + (f", {found.reviewed} reviewed captions" if found.reviewed else "")
-        + (f", {found.present} images were already there" if found.present else ""),
+        + (f", {counted(found.reviewed, 'reviewed caption')}" if found.reviewed else "")
+        + (f", already there: {counted(found.present, 'image')}" if found.present else ""),
         *told,
         *([language] if language else []),
     )

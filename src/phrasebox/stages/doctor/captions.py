@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from phrasebox.aligner.stored import NAME
-from phrasebox.stages.doctor.finding import Finding, counted
+from phrasebox.io.wording import counted
+from phrasebox.stages.doctor.finding import Finding
 from phrasebox.text.encoders import DEFAULT, prefix
 from phrasebox.text.languages import advice, languages_of
 from phrasebox.text.words import words

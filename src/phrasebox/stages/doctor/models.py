@@ -11,11 +11,12 @@ from phrasebox.aligner.stored import NAME
 from phrasebox.errors import DataError, ModelError, PhraseboxError
 from phrasebox.io.images import load_image
 from phrasebox.io.model_folder import model_id
+from phrasebox.io.wording import counted
 from phrasebox.regions.backbones.finetuned import shown
 from phrasebox.regions.backbones.licences import licence_of
 from phrasebox.regions.compatibility import workspace_regions
 from phrasebox.regions.extractor import RegionExtractor
-from phrasebox.stages.doctor.finding import Finding, counted
+from phrasebox.stages.doctor.finding import Finding
 from phrasebox.stages.ground import STAGE as GROUND
 from phrasebox.stages.own_vectors import BACKBONE as OWN_VECTORS
 from phrasebox.types import Regions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from phrasebox.stages.doctor.finding import counted
+from phrasebox.io.wording import counted
 from phrasebox.workspace.workspace import Workspace
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from phrasebox.errors import WorkspaceError
-from phrasebox.stages.doctor.finding import Finding, counted
+from phrasebox.io.wording import counted
+from phrasebox.stages.doctor.finding import Finding
 from phrasebox.stages.doctor.pending import pending_stages
 from phrasebox.workspace.picture_files import CHANGED, GONE, fault_of, remedies
 from phrasebox.workspace.run_log import versions

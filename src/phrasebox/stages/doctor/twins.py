@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from phrasebox.io.wording import counted
 from phrasebox.pipeline.prefetch import ahead
-from phrasebox.stages.doctor.finding import Finding, counted
+from phrasebox.stages.doctor.finding import Finding
 from phrasebox.types import SPLITS
 from phrasebox.workspace.workspace import Workspace
 
