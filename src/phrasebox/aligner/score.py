@@ -127,6 +127,7 @@ def pair_scores(
     return total / lengths.clamp(min=1) if mean else total
 
 
+@checked(regions="Tensor (B, R, h)", words="Tensor (T, h)", lengths="Tensor (L,) int", mask="Tensor (B, R) bool")
 def explained(regions: Tensor, words: Tensor, lengths: Tensor, mask: Tensor | None = None) -> Tensor:
     """How much of an image a sentence explains: mean over regions i of max over its words t of v_i . s_t.
 
