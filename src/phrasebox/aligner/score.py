@@ -159,13 +159,13 @@ def explained(regions: Tensor, words: Tensor, lengths: Tensor, mask: Tensor | No
         alike = (lengths == length).nonzero()[:, 0]
         for some in alike.split(max(1, _TABLE // max(1, images * count * length))) if length else ():
             places = starts[some, None] + torch.arange(length, device=starts.device)
-            table = flat @ words[places.flatten()].T
-            best = table.view(images, count, len(some), length).amax(3)
+            table = words[places.flatten()] @ flat.T
+            best = table.view(len(some), length, images, count).amax(1)  # (l, B, R)
             if mask is None:
-                found[:, some] = best.mean(1)
+                found[:, some] = best.mean(2).T
             else:
-                total = best.masked_fill(~mask[:, :, None], 0).sum(1)
-                found[:, some] = total / mask.sum(1, keepdim=True)
+                total = best.masked_fill(~mask, 0).sum(2)
+                found[:, some] = (total / mask.sum(1)).T
     return found
 
 
