@@ -10,7 +10,7 @@ from transformers.models.kosmos2.processing_kosmos2 import (
     coordinate_to_patch_index,
 )
 
-from phrasebox.formats import kosmos
+from phrasebox.formats import detect, kosmos
 from phrasebox.formats._writing import Written
 from phrasebox.formats.kosmos import grounded_text, patch_indices
 from phrasebox.types import Box, GroundedCaption, Phrase
@@ -62,6 +62,28 @@ def test_rows_of_grit(records, tmp_path):
     assert bare["noun_chunks"] == []
     assert bare["grounded"] == "<grounding> nothing found here"
     assert second["noun_chunks"] == [[0, 5, 0.1, 0.1, 0.9, 0.95, 0.25]]
+
+
+def test_lines_that_cannot_be_read_and_referring_expressions(tmp_path, sort_out):
+    line = {"file_name": "a.jpg", "width": 40, "height": 20, "caption": "a dog by a tree", "noun_chunks": []}
+    rows = [
+        line | {"noun_chunks": [[0.0, 5.0, 0, 0, 0.5, 1, 0.9]], "ref_exps": [[0, 15, 0, 0, 0.5, 0.5, 0.9]]},
+        line | {"file_name": "b.jpg", "width": None},
+        line | {"file_name": "c.jpg", "noun_chunks": [[0, 5, 0, 0, 0.5], "dog", {"a": 1}, [0, 5, "x", 0, 1, 1, 1]]},
+        line | {"file_name": "d.jpg", "noun_chunks": [[0, 99, 0, 0, 0.5, 1, 0.9]]},
+    ]
+    (tmp_path / "grit_val.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert detect(tmp_path) == "kosmos"
+    got = sort_out(kosmos.read(tmp_path))
+    first = got.examples["a.jpg"]
+    assert (first.split, first.size) == ("val", (40, 20))
+    assert [(phrase.text, phrase.boxes) for phrase in first.captions[0].phrases] == [
+        ("a dog", (Box(0, 0, 20, 20),)),
+        ("a dog by a tree", (Box(0, 0, 20, 10),)),
+    ]
+    assert [got.examples[key].captions[0].phrases for key in ("c.jpg", "d.jpg")] == [(), ()]
+    assert got.skipped.keys() == {"grit_val.jsonl:2", "c.jpg#0", "d.jpg#0"}
+    assert "no width and height" in got.skipped["grit_val.jsonl:2"]
 
 
 @pytest.mark.parametrize(

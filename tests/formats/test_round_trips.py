@@ -187,6 +187,18 @@ def test_ms_swift(records):
 
 
 @SETTINGS
+@given(records=images(grain=100))
+@pytest.mark.parametrize("name", ["kosmos.jsonl", "kosmos"])
+def test_kosmos(name, records):
+    records = [record for record in records if record.captions]
+    with written(records, "kosmos", name) as source:
+        assert not records or detect(source) == "kosmos"
+        got = examples(source, "kosmos") if records else {}
+    assert_same_captions(got, records)
+    assert_same_phrases(got, records)
+
+
+@SETTINGS
 @given(records=images())
 @pytest.mark.parametrize("name", ["qwen", "qwen-1000", "florence2"])
 def test_labels(name, records):

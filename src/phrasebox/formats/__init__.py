@@ -49,6 +49,7 @@ READERS = {
     "florence2": "florence2",
     "qwen": "qwen",
     "qwen-1000": "qwen_1000",
+    "kosmos": "kosmos",
     "imagefolder": "imagefolder",
     "webdataset": "webdataset",
     "parquet": "parquet",
@@ -80,9 +81,10 @@ WRITERS = {
     "odvg": "odvg",
     "parquet": "parquet",
 }
-_OF_NAMES = frozenset(
-    {"coco", "csv", "florence2", "imagefolder", "json", "karpathy", "ms-swift", "odvg", "qwen", "qwen-1000", "sa-co"}
-)
+_OF_NAMES = frozenset({
+    "coco", "csv", "florence2", "imagefolder", "json", "karpathy", "kosmos", "ms-swift", "odvg", "qwen", "qwen-1000",
+    "sa-co",
+})  # fmt: skip
 """Formats that name their pictures: of a folder, the pictures that they do not name are counted."""
 CAPTIONS_ONLY = frozenset({"coco", "coco-results", "karpathy"})
 """Writers of captions without phrases."""

@@ -4,17 +4,80 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from phrasebox.errors import DataError
+from phrasebox.formats._assembling import RawCaption, RawPhrase, as_list
+from phrasebox.formats._caption_lines import RawLine, read_lines
+from phrasebox.formats._reading import files_like, only_file
 from phrasebox.formats._writing import CaptionLine, Written, without_overlap, write_caption_lines
-from phrasebox.types import Box, GroundedCaption, GroundedImage, Phrase
+from phrasebox.types import Box, Example, GroundedCaption, GroundedImage, Phrase, Remark, Skipped
 
+LAYOUT = '*.jsonl with lines of "file_name", "width", "height", "caption" and "noun_chunks" (Kosmos-2, GrIT)'
 COORDINATES = "grounded: corner cells of a grid of 32 x 32; noun_chunks: xyxy as shares of the picture"
 PICTURES = "named"
 _CELLS = 32  # on each side of the grid
 _TAG = re.compile(r"</?(?:grounding|phrase|object|delimiter_of_multi_objects/|patch_index_\d+)>")
+
+
+def recognises(source: Path) -> bool:
+    """Whether ``source`` is such a file, or a folder that holds one."""
+    return bool(_files(source))
+
+
+def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped | Remark]:
+    """Read captions with their phrases and boxes, of ``noun_chunks`` and ``ref_exps``.
+
+    Lines of one ``file_name`` are one image; they may be anywhere and are grouped on disk. ``grounded``, whose boxes
+    are coarser, is not read. The split is taken from the file's name, else it is ``train``.
+
+    Parameters
+    ----------
+    source : Path
+        The JSONL file, or a folder with one.
+    images : Path, optional
+        Folder of the image files; by default ``images/`` beside the file, else the file's folder.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+    """
+    return read_lines(only_file(source, _files(source), LAYOUT), images, _read_line)
+
+
+def _read_line(line: dict[str, Any]) -> RawLine:
+    width, height = (line.get(side, 0) for side in ("width", "height"))
+    if not all(isinstance(side, int | float) and side > 0 for side in (width, height)):
+        raise DataError("the line has no width and height, which its boxes are shares of")
+    chunks = [chunk for name in ("noun_chunks", "ref_exps") for chunk in as_list(line.get(name))]
+    phrases = [_phrase(chunk, width, height) for chunk in chunks]
+    return RawLine(line.get("file_name"), RawCaption(line.get("caption"), phrases), (width, height))
+
+
+def _phrase(chunk: Any, width: float, height: float) -> RawPhrase:
+    """A phrase with its box in pixels, to 1/100; what is no chunk becomes a phrase that is refused.
+
+    >>> _phrase([0, 5, 0.1, 0.2, 0.5, 1, 0.9], width=40, height=30)
+    RawPhrase(text=None, spans=[[0, 5]], boxes=[[4.0, 6.0, 20.0, 30.0]])
+    """
+    try:
+        start, end, *shares = as_list(chunk)[:6]
+        sides = (width, height, width, height)
+        box = [round(float(share) * side, 2) for share, side in zip(shares, sides, strict=True)]
+    except (TypeError, ValueError, OverflowError):
+        return RawPhrase([chunk])
+    return RawPhrase(None, [[start, end]], [box])
+
+
+def _files(source: Path) -> list[Path]:
+    return files_like(source, "*.jsonl", (".jsonl", ".json", ""), _looks_right)
+
+
+def _looks_right(start: bytes) -> bool:
+    return all(name in start for name in (b'"file_name"', b'"caption"', b'"noun_chunks"'))
 
 
 def write(path: Path, records: Iterable[GroundedImage]) -> Written:
