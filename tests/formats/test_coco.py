@@ -62,6 +62,32 @@ def test_captions_and_boxes_wherever_they_stand(write_json, sort_out, tmp_path):
     assert all(part in got.skipped[key] for key, part in expected.items())
 
 
+@pytest.mark.parametrize("folders", [("", ""), ("train2017/", "val2017/")], ids=["one folder", "folders of COCO"])
+def test_images_named_by_their_address_alone(write_json, sort_out, tmp_path, folders):
+    train, val = (folder + name for folder, name in zip(folders, ("000000000001.jpg", "000000000002.jpg"), strict=True))
+    for name in (train, val):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "photos" / name).touch()
+    data = {
+        "images": [
+            {"id": 1, "coco_url": "http://images.cocodataset.org/train2017/000000000001.jpg", "flickr_url": "x/y.jpg"},
+            {"id": 2, "file_name": None, "flickr_url": "http://images.cocodataset.org/val2017/000000000002.jpg?size=z"},
+            {"id": 3, "coco_url": "http://images.cocodataset.org/"},
+            {"id": 4, "coco_url": "http://images.cocodataset.org/val2017/000000000004.jpg"},
+        ],
+        "categories": [{"id": 1, "name": "dog"}, {"id": 2, "name": ["no name"]}],
+        "annotations": [{"id": n, "image_id": n, "bbox": [n, 2, 3, 4], "category_id": 1} for n in (1, 2)],
+    }
+    file = write_json(data, "lvis_v1_val.json")
+    assert detect(file) == "coco"
+    got = sort_out(coco.read(file, images=tmp_path / "photos"))
+    assert list(got.examples) == [train, val, "000000000004.jpg"]
+    assert [example.boxes for example in got.examples.values()] == [(Box(1, 2, 4, 6),), (Box(2, 2, 5, 6),), ()]
+    assert [bool(example.sought) for example in got.examples.values()] == [False, False, True]
+    assert got.skipped == {"image 3": "it has no file_name"}
+    assert list(coco_detection.read_boxes(file, {train, val}).images) == [train, val]
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

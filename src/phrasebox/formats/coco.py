@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
+from urllib.parse import unquote
 
 from phrasebox.formats._assembling import RawCaption, RawPhrase, about_box, assemble
 from phrasebox.formats._disk_grouping import GroupedOnDisk
 from phrasebox.formats._json_stream import arrays
-from phrasebox.formats._names import PictureNames
+from phrasebox.formats._names import Picture, PictureNames
 from phrasebox.formats._reading import files_like, only_file, split_in_name, split_named
 from phrasebox.formats._writing import JsonArray
 from phrasebox.io.atomic import replacing_text
 from phrasebox.types import Example, GroundedImage, Remark, Skipped
 
-LAYOUT = '*.json with "images" (file_name, id) and "annotations" (image_id and caption or bbox), as COCO has them'
+LAYOUT = '*.json with "images" (id, file_name or coco_url) and "annotations" (image_id, caption or bbox) (COCO)'
 _ROBOFLOW = "_annotations.coco.json"
+_ADDRESSES = "coco_url", "flickr_url"
 
 
 def recognises(source: Path) -> bool:
@@ -33,7 +36,7 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
     Every ``bbox`` (absolute ``xywh``) is one of the user's own regions; with a ``caption`` beside it, that is a caption
     of the image too, which is about this box. Where the image entries carry captions (MDETR, GoldG), boxes belong
     to the phrases at ``tokens_positive``, and are no regions of the user; where they carry a noun phrase (SA-Co), that
-    is a caption, if it has boxes. Entries of one ``file_name`` are one image.
+    is a caption, if it has boxes. Entries of one ``file_name`` are one image; without one, `file_names` tells it.
     The split is taken from the file's name (``captions_val2017.json``), else from that of its folder, else it is
     ``train``.
 
@@ -78,7 +81,9 @@ def _read(file: Path, images: Path | None, root: Path | None) -> Iterator[Exampl
                 which = f"{len(named)} images have this id" if named else "no image has this id"
                 reason = f"{which}; {len(annotations)} annotations are left out"
                 yield Skipped(f"image_id {image_id}", reason, "picture" if named else "row", max(len(named), 1))
-            elif isinstance(picture := names.seek(named[0]["file_name"]), Skipped):
+                continue
+            named[0]["file_name"] = _there(names, named[0]["file_name"])
+            if isinstance(picture := names.seek(named[0]["file_name"]), Skipped):
                 yield picture
             else:
                 by_name.add(picture.key, (named[0], annotations))
@@ -109,10 +114,34 @@ def _gather(file: Path, by_id: GroupedOnDisk) -> Iterator[Skipped]:
         if not isinstance(image_id, int | str):
             which = "picture" if kind == "images" else "row"
             yield Skipped(f"{file.name}: entry {number}, in {kind}", f"it has no {wanted[kind][0]}", which)
-        elif kind == "images" and not isinstance(entry.get("file_name"), str):
+        elif kind == "images" and not file_names(entry):
             yield Skipped(f"image {image_id}", "it has no file_name")
         else:
-            by_id.add(str(image_id), (kind, {name: entry[name] for name in wanted[kind][1:] if name in entry}))
+            told = {name: entry[name] for name in wanted[kind][1:] if name in entry}
+            by_id.add(str(image_id), (kind, told | {"file_name": file_names(entry)} if kind == "images" else told))
+
+
+def file_names(image: Mapping[str, Any]) -> Sequence[str]:
+    """The ``file_name`` of an image entry, else those that its address tells, without and with a folder; none if none.
+
+    Examples
+    --------
+    >>> file_names({"coco_url": "http://images.cocodataset.org/train2017/000000391895.jpg"})  # as LVIS has them
+    ('000000391895.jpg', 'train2017/000000391895.jpg')
+    """
+    if isinstance(image.get("file_name"), str):
+        return (image["file_name"],)
+    for address in map(image.get, _ADDRESSES):
+        parts = unquote(re.split("[?#]", address)[0]).split("/") if isinstance(address, str) else [""]
+        if parts[-1]:
+            return parts[-1], "/".join(parts[-2:])
+    return ()
+
+
+def _there(names: PictureNames, told: Sequence[str]) -> str:
+    """The first of the names that a file has, else the first."""
+    found = ((name, names.seek(name)) for name in told)
+    return next((name for name, one in found if isinstance(one, Picture) and not one.sought), told[0])
 
 
 def _captions(image: dict[str, Any], annotations: Sequence[dict[str, Any]]) -> Iterator[RawCaption]:
@@ -200,4 +229,5 @@ def _chosen(files: Sequence[Path]) -> list[Path]:
 
 
 def _looks_right(start: bytes) -> bool:
-    return (b'"images"' in start and b'"file_name"' in start) or (b'"annotations"' in start and b'"image_id"' in start)
+    named = any(f'"{name}"'.encode() in start for name in ("file_name", *_ADDRESSES))
+    return (b'"images"' in start and named) or (b'"annotations"' in start and b'"image_id"' in start)

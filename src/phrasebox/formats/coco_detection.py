@@ -14,7 +14,7 @@ from phrasebox.formats._assembling import pixel_box
 from phrasebox.formats._classes import Classes, ClassIndex
 from phrasebox.formats._json_stream import arrays
 from phrasebox.formats._writing import FittedRecords, JsonArray, Written, xywh
-from phrasebox.formats.coco import image_entry, writing
+from phrasebox.formats.coco import file_names, image_entry, writing
 from phrasebox.types import MOST_PIXELS, Box, GroundedImage
 
 COORDINATES = "xywh pixels, left top corner and size"
@@ -38,7 +38,7 @@ class Detections:
     categories : tuple of str
         Names of all categories of the file.
     images : mapping of str to ImageBoxes
-        By ``file_name``, also images without boxes.
+        By ``file_name`` (`file_names`), also images without boxes.
     left_out : int
         Number of annotations without a box of positive size, or of an unknown image or category.
     """
@@ -65,7 +65,10 @@ def read_boxes(path: Path, wanted: Collection[str]) -> Detections:
     for kind, entry in arrays(path, ("images", "categories")):
         if not isinstance(entry, dict):
             continue
-        number, name = str(entry.get("id")), entry.get("file_name" if kind == "images" else "name")
+        number, name = str(entry.get("id")), entry.get("name")
+        if kind == "images":
+            told = file_names(entry)
+            name = next((one for one in told if one in wanted), told[0] if told else None)
         if not isinstance(name, str):
             continue
         if kind == "categories":
