@@ -6,7 +6,8 @@ import unicodedata
 import pytest
 
 from phrasebox.errors import DataError
-from phrasebox.formats import folder
+from phrasebox.formats import folder, read_source
+from phrasebox.types import Skipped
 
 
 def fill(root, files: dict[str, bytes]) -> None:
@@ -113,3 +114,22 @@ def test_a_caption_file_that_two_pictures_could_have_is_left_out(tmp_path, sort_
     got = sort_out(folder.read(tmp_path))
     assert [example.captions for example in got.examples.values()] == [(), ()]
     assert list(got.skipped) == ["Img.txt"]
+
+
+@pytest.mark.parametrize(
+    ("table", "text", "format"),
+    [
+        pytest.param("meta_cap.json", '{"a": {"caption": "A ball"}}', "json", id="kohya"),
+        pytest.param("captions.csv", "image,caption\na.jpg,A ball\n", "csv", id="table"),
+    ],
+)
+def test_captions_beside_pictures_that_the_table_of_the_folder_does_not_name(tmp_path, sort_out, table, text, format):
+    fill(tmp_path, dict.fromkeys(("a.jpg", "b.jpg", "c.jpg", "d.jpg", "in/e.jpg", "f.jpg"), b""))
+    beside = {"a.txt": b"A red ball", "b.txt": b"A cup", "c.txt": b"0 0.5 0.5 0.2 0.1", "in/e.caption": b"A mill"}
+    fill(tmp_path, beside | {"f.txt": b"\n", table: text.encode()})
+    items = list(read_source(tmp_path))
+    assert list(sort_out(items).examples) == ["a.jpg"]
+    told = [(item.key, item.count, item.reason) for item in items if isinstance(item, Skipped)]
+    assert [(key, count) for key, count, _ in told] == [("b.jpg", 2), ("c.jpg", 3)]
+    assert f"was not read because the {format} file was; import again with --format folder" in told[0][2]
+    assert "no caption or box names these" in told[1][2]

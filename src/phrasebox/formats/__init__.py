@@ -165,7 +165,7 @@ def read_source(
     if "unpack_to" in taken:
         options["unpack_to"] = None if unpack_to is None else place(unpack_to)
     items = read(source, **options)
-    return with_unnamed(items, source) if format in _OF_NAMES and source.is_dir() else items
+    return with_unnamed(items, source, format) if format in _OF_NAMES and source.is_dir() else items
 
 
 def write_target(

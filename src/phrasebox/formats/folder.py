@@ -55,7 +55,7 @@ def read(source: Path) -> Iterator[Example | Skipped | Remark]:
     for folder in _folders(source, unreadable):
         for name in folder.pictures:
             empty = False
-            yield from _picture(folder, name, source)
+            yield from read_picture(folder, name, source)
         for name in sorted(folder.others):
             inside = os.path.relpath(os.path.join(folder.path, name), source)
             suffix = os.path.splitext(name)[1].lower()
@@ -70,7 +70,7 @@ def read(source: Path) -> Iterator[Example | Skipped | Remark]:
 
 
 @dataclass
-class _Folder:
+class Folder:
     """A folder with its pictures, and its other files that belong to none of them."""
 
     path: str
@@ -91,7 +91,7 @@ class _Folder:
         return Counter(os.path.splitext(folded(name))[0] for name in self.pictures)
 
 
-def _folders(source: Path, unreadable: list[OSError]) -> Iterator[_Folder]:
+def _folders(source: Path, unreadable: list[OSError]) -> Iterator[Folder]:
     seen: set[str] = set()
     for path, folders, files in os.walk(source, followlinks=True, onerror=unreadable.append):
         real = os.path.realpath(path)
@@ -102,10 +102,11 @@ def _folders(source: Path, unreadable: list[OSError]) -> Iterator[_Folder]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         named = sorted(name for name in files if not name.startswith("."))
         pictures = [name for name in named if is_picture(name)]
-        yield _Folder(path, pictures, {*named}.difference(pictures))
+        yield Folder(path, pictures, {*named}.difference(pictures))
 
 
-def _picture(folder: _Folder, name: str, source: Path) -> Iterator[Example | Skipped | Remark]:
+def read_picture(folder: Folder, name: str, source: Path) -> Iterator[Example | Skipped | Remark]:
+    """Read a picture of a folder with the captions beside it, whose files are taken off the folder's others."""
     path = Path(folder.path, name)
     key = path.relative_to(source)
     split = (split_named(key.parts[0]) if len(key.parts) > 1 else None) or "train"
@@ -126,7 +127,7 @@ def _picture(folder: _Folder, name: str, source: Path) -> Iterator[Example | Ski
     yield from assemble(picture, map(RawCaption, captions), split)
 
 
-def _beside(folder: _Folder, name: str) -> list[str]:
+def _beside(folder: Folder, name: str) -> list[str]:
     """The files with captions of a picture, which are taken off the folder's others.
 
     Their names may differ from the picture's in case and Unicode composition, if no other picture's does too.
