@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { ask, away, url } from "../src/lib/api";
+import { inPairs } from "../src/lib/bars";
 import { panels, ticks } from "../src/lib/curves";
 import { duration, many, named, number } from "../src/lib/format";
 import { fitted, isPicture, weakHash } from "../src/lib/uploads";
@@ -74,4 +75,10 @@ test("an axis holds all values and has round marks, also if they are all equal",
   expect(high).toBeGreaterThanOrEqual(0.93);
   expect(marks.length).toBeGreaterThan(1);
   expect(ticks([{ name: "x", k: 0, values: [5, 5] }]).marks.length).toBeGreaterThan(0);
+});
+
+test("two bars become one whose filter finds what both count", () => {
+  const bar = (low: number, high: number, count: number) => ({ low, high, count, open: 1, filter: { min_confidence: low, max_confidence: high } });
+  const found = inPairs([bar(0, 0.3, 4), bar(0.3, 0.6, 5), bar(0.6, 1, 6)] as unknown as Parameters<typeof inPairs>[0]);
+  expect(found.map((one) => [one.low, one.high, one.count, one.open, one.filter.min_confidence, one.filter.max_confidence])).toEqual([[0, 0.6, 9, 2, 0, 0.6], [0.6, 1, 6, 1, 0.6, 1]]);
 });

@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pyarrow as pa
 import pytest
+
+from phrasebox.workspace.lance_tables import Tables
 
 PROGRAM = """
 import sys, threading
@@ -47,3 +50,25 @@ def test_wide_rows_are_merged_a_few_at_a_time(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 300
+
+
+def test_the_version_is_that_of_the_table_whoever_wrote_it(tmp_path):
+    ours, others = Tables(tmp_path), Tables(tmp_path)
+    rows = pa.table({"key": ["a", "b"]})
+
+    assert ours.version("images") == (0, 0)
+    for write in (
+        lambda: others.append("images", rows),
+        lambda: others.append("images", rows),
+        lambda: others.put("images", rows, ["key"]),
+        lambda: others.delete("images", "key", ["a"]),
+        lambda: others.optimize("images"),
+        lambda: (others.drop("images"), others.append("images", rows)),
+        lambda: ours.append("images", rows),
+    ):
+        before = ours.version("images")
+        write()
+        assert ours.version("images") != before
+        assert ours.version("images")[0] == others.open("images").version
+    ours.drop("images")
+    assert ours.version("images") == others.version("images") == (0, 0)

@@ -1,8 +1,10 @@
 /** The start page: what the workspace holds, what to do next, and a map of its pictures. */
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { ask } from "../lib/api";
 import { useAnswer } from "../lib/answer";
 import { changed, decided } from "../lib/events";
 import { capital, count, percent } from "../lib/format";
+import { inPairs } from "../lib/bars";
 import { info } from "../lib/info";
 import type { Filter, Summary } from "../lib/types";
 import { Busy, Command, Failed, Heading, Link } from "../parts/basic";
@@ -12,7 +14,7 @@ import { Stage } from "../parts/stage";
 export default function Start() {
   const own = info.value?.has_workspace;
   const answer = useAnswer<Summary>(own ? `summary ${changed.value} ${decided.value?.decision ?? ""}` : null, (stop) => ask("/summary", undefined, { signal: stop }), true);
-  const found = answer.data;
+  const found = answer.data, narrow = useNarrow();
   if (info.value && !own) return <Welcome />;
   return (
     <>
@@ -24,7 +26,7 @@ export default function Start() {
           <Counts found={found} />
           {found.next.length > 0 && <Next found={found} />}
           <ReviewCard found={found} />
-          {found.confidence.some((bar) => bar.count) && <Bars title="How sure the model is" bars={found.confidence.map((bar) => ({ name: `${percent(bar.low)} to ${percent(bar.high)}`, short: String(Math.round(100 * bar.low)), count: bar.count, part: bar.count - bar.open, filter: bar.filter }))} note="The strong part of a bar is reviewed." />}
+          {found.confidence.some((bar) => bar.count) && <Bars title="How sure the model is" bars={(narrow ? inPairs(found.confidence) : found.confidence).map((bar) => ({ name: `${percent(bar.low)} to ${percent(bar.high)}`, short: String(Math.round(100 * bar.low)), count: bar.count, part: bar.count - bar.open, filter: bar.filter }))} note="The strong part of a bar is reviewed." />}
           {found.lengths.length > 0 && <Bars title="Words in a phrase" bars={found.lengths.map((bar) => ({ name: `${bar.words} words`, short: String(bar.words), count: bar.count, filter: bar.filter }))} />}
           {found.words.length > 0 && <Words found={found} />}
           {found.counts.regions > 0 && <section class="card stack tight wide"><h3>Map of the pictures</h3><PictureMap /></section>}
@@ -32,6 +34,18 @@ export default function Start() {
       )}
     </>
   );
+}
+
+/** Whether the window is that of a phone, where bars have to be wide enough for a finger. */
+function useNarrow(): boolean {
+  const query = useMemo(() => matchMedia("(max-width: 520px)"), []);
+  const [narrow, set] = useState(query.matches);
+  useEffect(() => {
+    const change = () => set(query.matches);
+    query.addEventListener("change", change);
+    return () => query.removeEventListener("change", change);
+  }, [query]);
+  return narrow;
 }
 
 /** Without a workspace: a picture to begin with. */
@@ -100,7 +114,7 @@ function Words({ found }: { found: Summary }) {
   return (
     <section class="card stack tight"><h3>Commonest words of the phrases</h3>
       <ul class="word-bars">{found.words.map((word) => (
-        <li key={word.text}><Link page="review" query={word.filter as Record<string, string | number>} label={`${word.text}: ${count(word.count)} phrases`}><i style={{ "--share": word.count / most }} /><span dir="auto">{word.text}</span><small class="num">{count(word.count)}</small></Link></li>
+        <li key={word.text}><Link page="review" query={word.filter as Record<string, string | number>} label={`${word.text} ${count(word.count)} phrases`}><i style={{ "--share": word.count / most }} /><span dir="auto">{word.text}</span>{" "}<small class="num">{count(word.count)}</small></Link></li>
       ))}</ul></section>
   );
 }

@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, ask, imageUrl } from "../lib/api";
 import { useAnswer } from "../lib/answer";
+import { useNear } from "../lib/endless";
 import { count, percent } from "../lib/format";
 import { WHOLE, panned, zoomed, type View } from "../lib/geometry";
 import { go } from "../lib/route";
@@ -12,7 +13,14 @@ const MARGIN = 0.04;
 const REACH = 22; // pixels on the screen around a point
 const PICTURES = 80; // thumbnails drawn when so few points are in view
 
+/** Read when it comes near the window: its pictures are most of what the start page loads. */
 export function PictureMap() {
+  const [near, set] = useState(false);
+  const place = useNear(() => set(true));
+  return near ? <Loaded /> : <div ref={place} class="map" />;
+}
+
+function Loaded() {
   const answer = useAnswer<MapOfPictures | null>("map", async (stop) => {
     try {
       return await ask<MapOfPictures>("/map", undefined, { signal: stop });
@@ -30,6 +38,8 @@ function Points({ map }: { map: MapOfPictures }) {
   const frame = useRef<HTMLDivElement>(null);
   const [view, set] = useState<View>(WHOLE);
   const [at, setAt] = useState(-1);
+  const now = useRef(view);
+  now.current = view;
   const drag = useRef<{ x: number; y: number; moved: boolean } | null>(null);
   const place = (i: number): [number, number] => {
     const along = (v: number) => MARGIN + ((1 - 2 * MARGIN) * (v + 1)) / 2;
@@ -51,8 +61,9 @@ function Points({ map }: { map: MapOfPictures }) {
   };
   useEffect(() => {
     const wheel = (event: WheelEvent) => {
+      if (event.deltaY > 0 && now.current.z === 1) return; // then the page scrolls
       event.preventDefault();
-      set((was) => (event.deltaY > 0 && was.z === 1 ? was : zoomed(was, 2 ** (-event.deltaY / 300), ...share(event))));
+      set((was) => zoomed(was, 2 ** (-event.deltaY / 300), ...share(event)));
     };
     frame.current!.addEventListener("wheel", wheel, { passive: false });
     return () => frame.current?.removeEventListener("wheel", wheel);

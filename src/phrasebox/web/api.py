@@ -128,5 +128,5 @@ def router(service: Service) -> APIRouter:
 
 def _hits(service: Service, hits: Sequence[Hit]) -> list[dict[str, Any]]:
     """Hits with the size in pixels that their boxes refer to."""
-    sizes = {key: service.size_of(key) for key in {hit.key for hit in hits}}
-    return [hit.to_json() | dict(zip(("width", "height"), sizes[hit.key], strict=True)) for hit in hits]
+    sizes = service.sizes_of(hit.key for hit in hits)
+    return [hit.to_json() | dict(zip(("width", "height"), sizes.get(hit.key, (0, 0)), strict=True)) for hit in hits]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -94,6 +94,12 @@ class Pictures:
         if not found or found[0]["key"] != key:
             raise NotFoundError("the workspace has no image of this name")
         return rows.row_to_image(found[0])
+
+    def rows(self, keys: Iterable[str]) -> dict[str, ImageRow]:
+        """Those of these images that there are, by key; read at once."""
+        known = self._row_numbers()
+        found = self._ws.rows_at("images", [known[key] for key in dict.fromkeys(keys) if key in known])
+        return {row["key"]: rows.row_to_image(row) for row in found}
 
     def page(self, split: str | None = None, offset: int = 0, limit: int = 50) -> tuple[int, list[ImageRow]]:
         """Number of images in a split, and one page of them in import order."""

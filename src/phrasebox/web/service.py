@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -190,13 +190,12 @@ class Service:
         """(H, W, 3) uint8 of an upload or an image of the workspace, upright."""
         return decode(image, self.limits) if isinstance(image, bytes) else self.pictures.pixels(image)
 
-    def size_of(self, key: str) -> tuple[int, int]:
-        """Width and height in pixels that the boxes of an image refer to."""
-        row = self.pictures.row(key)
-        if row.width:
-            return row.width, row.height
-        found = next((r for batch in self.workspace.regions(keys=[key]) for r in batch), None)
-        return (found.width, found.height) if found else (0, 0)
+    def sizes_of(self, keys: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Width and height in pixels that the boxes of images refer to; of none that is gone."""
+        sizes = {key: (row.width, row.height) for key, row in self.pictures.rows(keys).items()}
+        if unknown := [key for key, (width, _) in sizes.items() if not width]:
+            sizes |= {r.key: (r.width, r.height) for batch in self.workspace.regions(keys=unknown) for r in batch}
+        return sizes
 
     def summary(self) -> dict[str, Any]:
         """The workspace at a glance."""

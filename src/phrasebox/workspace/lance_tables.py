@@ -35,6 +35,7 @@ class Tables:
         self._workspace = workspace
         self._may_write = may_write
         self._folder = workspace / "db"
+        self._versions: dict[str, tuple[tuple[int, frozenset[str]], tuple[int, int]]] = {}
 
     @cached_property
     def _db(self) -> Any:
@@ -67,11 +68,20 @@ class Tables:
 
     def version(self, name: str) -> tuple[int, int]:
         """Lance's version of a table, and a number that changes when the table is replaced (its folder's inode)."""
-        table = self.open(name)
-        if table is None:
-            return 0, 0
         folder = self._folder / f"{name}.lance"
-        return table.version, table.count_rows() if in_store(folder) else folder.stat().st_ino
+        if in_store(folder):
+            table = self.open(name)
+            return (0, 0) if table is None else (table.version, table.count_rows())
+        try:
+            seen = folder.stat().st_ino, frozenset(os.listdir(folder / "_versions"))
+        except FileNotFoundError:
+            seen = 0, frozenset()
+        before, known = self._versions.get(name, (None, (0, 0)))
+        if seen != before:  # each version is a file; to list them is much faster than to open the table
+            table = self.open(name)
+            known = (0, 0) if table is None else (table.version, seen[0])
+            self._versions[name] = seen, known
+        return known
 
     def append(self, name: str, new: pa.Table) -> None:
         """Add rows in one commit; the table is created if missing.
