@@ -48,7 +48,7 @@ def test_run_with_training_and_a_second_time(karpathy, call, tree, tmp_path):
     before = tree(tmp_path / "ws" / "out")
     assert set(before) == {"gallery.html", "odvg.jsonl", "coco.json", "pairs.parquet"}
     second = call(*command[:-1])
-    assert "5 images were already there" in second.out
+    assert "already there: 5 images" in second.out
     assert "5 images have regions, 0 of them new" in second.out
     assert "(0 new)" in second.out
     assert "0 of them new" in second.out
