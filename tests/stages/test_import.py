@@ -90,7 +90,7 @@ def test_every_format_and_a_second_time(prepare, captions, photographs, karpathy
     again = call(*command).json
     assert [again[name] for name in names] == [0, 0, 0, 0, 0, 0, 5, 5]
     assert again["captions_present"] == captions
-    assert "5 images were already there" in call(*command[:-1]).out
+    assert "already there: 5 images" in call(*command[:-1]).out
     again = [row for batch in Workspace(tmp_path / "ws").images() for row in batch]
     assert [row.key for row in again] == [row.key for row in rows]
 

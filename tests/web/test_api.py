@@ -122,7 +122,7 @@ def test_openapi_names_every_path_and_what_it_takes(client):
         *("/health", "/ground", "/describe", "/search", "/like", "/phrases", "/phrases/decide", "/phrases/undo"),
         *(f"/phrases/{path}" for path in ("one", "pictures", "histogram", "progress", "decide-many", "redo")),
         *("/workspace", "/summary", "/map", "/regions", "/images", "/images/{key}", "/samples/{name}", "/results"),
-        *("/exports", "/exports/count", "/exports/download", "/events"),
+        *("/exports", "/exports/count", "/exports/download", "/events", "/jpeg"),
         *("/jobs", "/jobs/{id}", "/jobs/{id}/log", "/jobs/{id}/stop", "/jobs/{id}/continue"),
         *(f"/label-studio/{path}" for path in ("setup", "health", "webhook", "predict")),
     }

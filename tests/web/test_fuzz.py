@@ -22,7 +22,7 @@ OPERATIONS = (
     *("GET /health", "POST /ground", "POST /describe", "GET /search", "POST /like", "GET /phrases", "GET /images"),
     *("POST /phrases/decide", "POST /phrases/undo", "GET /phrases/progress", "GET /images/{key}", "GET /results"),
     *("GET /label-studio/health", "POST /label-studio/setup"),
-    *("POST /label-studio/predict", "POST /label-studio/webhook"),
+    *("POST /label-studio/predict", "POST /label-studio/webhook", "POST /jpeg"),
     *("GET /phrases/one", "GET /phrases/pictures", "GET /phrases/histogram", "POST /phrases/decide-many"),
     *("POST /phrases/redo", "GET /workspace", "GET /summary", "GET /map", "GET /regions", "GET /samples/{name}"),
     *("POST /images", "GET /exports", "GET /exports/count", "GET /exports/download", "GET /jobs", "POST /jobs"),

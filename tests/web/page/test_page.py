@@ -149,7 +149,7 @@ def test_two_fingers_look_closely_and_one_moves_the_picture(visit, server, expec
     inner = page.locator(".pic.zooms .pic-in")
     page.locator(".pic.zooms .box").first.wait_for()
     fingers = page.context.new_cdp_session(page)
-    box = page.locator(".pic.zooms").bounding_box()
+    box = at_rest(page.locator(".pic.zooms"))
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
     def touch(kind: str, *points: tuple[float, float]) -> None:
@@ -174,6 +174,16 @@ def test_two_fingers_look_closely_and_one_moves_the_picture(visit, server, expec
     assert page.evaluate("scrollY") == 0
     page.get_by_role("button", name="Whole picture", exact=True).click()
     expect(inner).to_have_attribute("style", re.compile("width: 100%"))
+
+
+def at_rest(frame) -> dict[str, float]:
+    """Where it is once nothing above it moves it any more."""
+    frame.locator("img").evaluate("image => image.decode()")
+    before = None
+    while (box := frame.bounding_box()) != before:
+        before = box
+        frame.page.wait_for_timeout(300)
+    return box
 
 
 def width_of(inner) -> float:
