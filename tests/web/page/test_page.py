@@ -143,9 +143,8 @@ def test_wheel_drag_and_keys_look_closely(visit, server, expect):
     expect(page.locator(".stage .box").first).to_be_hidden()
 
 
-@pytest.mark.parametrize("view", ["/ground?" + urlencode(CAT), "/review?image=chelsea.png"])
-def test_two_fingers_look_closely_and_one_moves_the_picture(visit, server, expect, view):
-    page = visit(server.url, view, width=390, height=844, name="Ann")
+def test_two_fingers_look_closely_and_one_moves_the_picture(visit, server, expect):
+    page = visit(server.url, "/ground?" + urlencode(CAT), width=390, height=844)
     inner = page.locator(".pic.zooms .pic-in")
     page.locator(".pic.zooms .box").first.wait_for()
     fingers = page.context.new_cdp_session(page)
