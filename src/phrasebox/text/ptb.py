@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import regex
 
+from phrasebox.text.words import IDEOGRAPH
+
 # The pieces that Penn Treebank splits off a word: clitics, and the parts of a few contractions.
 _CLITIC = regex.compile(r"(?<=.)(n['’]t|['’](?:s|m|d|ll|re|ve))$")
 _CONTRACTION = regex.compile(r"(can)(not)|(gon)(na)|(got)(ta)|(wan)(na)|(gim)(me)|(lem)(me)")
@@ -17,7 +19,6 @@ _TOKEN = regex.compile(
     r"(?:\p{L}\.){2,}|[\p{Sc}#]?\d+(?:[.,:]\d+)*(?:\p{L}[\p{L}\p{M}\p{N}]*|%)?(?:-[\p{L}\p{N}]+)*"
     r"|[\p{L}\p{N}][\p{L}\p{M}\p{N}]*(?:[-'’_.@](?=[\p{L}\p{N}])[\p{L}\p{M}\p{N}]+)*|['’](?:s|m|d|ll|re|ve)\b|\S"
 )
-_IDEOGRAPH = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}][\p{M}ー]*")
 _BRACKETS = {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-"}  # kept as words
 _PUNCTUATION = frozenset("'' ' `` ` . ? ! , : - -- ... ; ’ “ ” \" 。 、 ， ！ ？ ： ；".split())  # noqa: SIM905
 
@@ -33,7 +34,7 @@ def ptb_tokens(text: str) -> list[str]:
     ['红', '色', '的', '狗']
     """
     found: list[str] = []
-    for token in _TOKEN.findall(_IDEOGRAPH.sub(r" \g<0> ", text.lower())):
+    for token in _TOKEN.findall(IDEOGRAPH.sub(r" \g<0> ", text.lower())):
         clitics = []
         while split := _CLITIC.search(token):
             clitics.insert(0, split.group())

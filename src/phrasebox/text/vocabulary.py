@@ -7,16 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import regex
 
-from phrasebox.text.words import words
+from phrasebox.text.words import IDEOGRAPH, words
 from phrasebox.types import Word
 
 END, UNKNOWN, START = 0, 1, 2
 FIRST = 3
 """Index of the first word; END, UNKNOWN and START come before it."""
-
-_UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}][\p{M}ー]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +57,11 @@ class Vocabulary:
         text = ""
         for i in indices:
             term = self.terms[i - FIRST]
-            unspaced = _UNSPACED.fullmatch(term) and (not text or _UNSPACED.match(text[-1]))
+            unspaced = IDEOGRAPH.fullmatch(term) and (not text or IDEOGRAPH.match(text[-1]))
             text += term if unspaced or not text else f" {term}"
         return text
 
     def repeatable(self) -> np.ndarray:
         """Mask (V,) of the words that may follow themselves: those of scripts where a character is half a word."""
-        doubled = [bool(_UNSPACED.fullmatch(term)) for term in self.terms]
+        doubled = [bool(IDEOGRAPH.fullmatch(term)) for term in self.terms]
         return np.array([False] * FIRST + doubled)

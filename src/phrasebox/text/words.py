@@ -7,12 +7,14 @@ import regex
 from phrasebox.io.arguments import checked
 from phrasebox.types import Word
 
+IDEOGRAPH = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}][\p{M}ー]*")
+"""One ideograph or kana with its marks."""
+
 # A word is, in this order of preference: one ideograph or kana with its marks (scripts written without spaces carry
 # about a word a character); letters, digits and the marks that belong to them (Devanagari vowel signs, Arabic
 # harakat), joined by an inner apostrophe, hyphen or decimal point; or one pictograph with its modifiers.
 _WORD = regex.compile(
-    r"[\p{Han}\p{Hiragana}\p{Katakana}][\p{M}ー]*"
-    r"|(?:[\p{L}\p{N}](?<![\p{Han}\p{Hiragana}\p{Katakana}])[\p{M}\u200c\u200d]*)+"
+    IDEOGRAPH.pattern + r"|(?:[\p{L}\p{N}](?<![\p{Han}\p{Hiragana}\p{Katakana}])[\p{M}\u200c\u200d]*)+"
     r"(?:['’\-.](?:[\p{L}\p{N}](?<![\p{Han}\p{Hiragana}\p{Katakana}])[\p{M}\u200c\u200d]*)+)*"
     r"|(?=\p{Extended_Pictographic}|\p{Regional_Indicator})\X"
 )

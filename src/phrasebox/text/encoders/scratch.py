@@ -12,12 +12,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-import regex
 
 from phrasebox.io.arguments import checked, texts
 from phrasebox.text.encoders.base import Split, each_word
 from phrasebox.text.word_vectors import Sentence
-from phrasebox.text.words import words
+from phrasebox.text.words import IDEOGRAPH, words
 
 NAME = "scratch"
 PADDING, UNKNOWN, FIRST = 0, 1, 2
@@ -27,7 +26,6 @@ PARTS = 16
 
 _LEAST = 5  # training words that have a part which is kept
 _SHORTEST, _LONGEST = 3, 5  # characters of a run, with the marks of a word's ends
-_IDEOGRAPHS = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}]")
 
 
 class Scratch:
@@ -83,7 +81,7 @@ def parts_of(word: str) -> Iterator[str]:
     whole = f"<{lower}>"
     yield whole
     shortest, longest, text = _SHORTEST, _LONGEST, whole
-    if _IDEOGRAPHS.match(lower):
+    if IDEOGRAPH.match(lower):
         shortest, longest, text = 1, 2, lower
     for length in range(shortest, longest + 1):
         for start in range(len(text) - length + 1):
