@@ -195,12 +195,16 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A skipped item, or ``count`` items of one ``kind``, and the reason; stored in the table ``skipped``."""
+    """A skipped item, or ``count`` items of one ``kind``, and the reason; stored in the table ``skipped``.
+
+    ``image`` is the file of a picture, where its key does not tell it.
+    """
 
     key: str
     reason: str
     kind: Literal["picture", "file", "row", "caption", "box"] = field(default="picture", compare=False)
     count: int = field(default=1, compare=False)
+    image: Path | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

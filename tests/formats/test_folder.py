@@ -133,3 +133,13 @@ def test_captions_beside_pictures_that_the_table_of_the_folder_does_not_name(tmp
     assert [(key, count) for key, count, _ in told] == [("b.jpg", 2), ("c.jpg", 3)]
     assert f"was not read because the {format} file was; import again with --format folder" in told[0][2]
     assert "no caption or box names these" in told[1][2]
+
+
+@pytest.mark.parametrize("folder_of_pictures", ["", "images/"])
+def test_pictures_in_no_split_list_are_left_out_once(tmp_path, sort_out, folder_of_pictures):
+    fill(tmp_path, {f"{folder_of_pictures}{name}.jpg": b"" for name in "abc"})
+    fill(tmp_path, {"captions.csv": b"image,caption\na.jpg,A ball\nb.jpg,A cup\n", "train.txt": b"a.jpg\n"})
+    got = list(read_source(tmp_path, split_files=[tmp_path / "train.txt"]))
+    assert list(sort_out(got).examples) == ["a.jpg"]
+    told = [(item.key, item.count) for item in got if isinstance(item, Skipped)]
+    assert told == [("b.jpg", 1), (f"{folder_of_pictures}c.jpg", 1)]

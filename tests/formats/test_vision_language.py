@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers.models.florence2.processing_florence2 import Florence2PostProcessor
 
-from phrasebox.formats import write_target
+from phrasebox.formats import read_source, write_target
 from phrasebox.formats._writing import Written
 from phrasebox.formats.florence2 import location
 from phrasebox.types import Box, GroundedCaption, Phrase
@@ -190,6 +190,19 @@ def test_sa_co(records, tmp_path):
     assert [x, y, width, height] == pytest.approx([0.1, 0.1, 0.8, 0.85])
     assert data["annotations"][-1]["area"] == pytest.approx(0.68)
     assert {annotation["category_id"] for annotation in data["annotations"]} == {data["categories"][0]["id"]}
+
+
+def test_sa_co_without_the_size_of_a_picture_is_left_out(sort_out, tmp_path):
+    (tmp_path / "a.jpg").touch()
+    image = {"id": 1, "file_name": "a.jpg", "text_input": "a dog"}
+    boxes = [{"id": 1, "image_id": 1, "bbox": [0.1, 0.1, 0.5, 0.5]}]
+    path = tmp_path / "x.json"
+    for size, known in (({}, False), ({"width": 0, "height": 9}, False), ({"width": 20, "height": 10}, True)):
+        path.write_text(json.dumps({"images": [image | size], "annotations": boxes}))
+        got = sort_out(read_source(path, "sa-co"))
+        assert bool(got.examples) == known
+        assert not known or got.examples["a.jpg"].captions[0].phrases[0].boxes == (Box(2, 1, 12, 6),)
+        assert known or "no width and height" in got.skipped["image_id 1"]
 
 
 def test_sa_co_has_a_phrase_of_several_captions_once(records, tmp_path):

@@ -232,11 +232,10 @@ class SplitLists:
         stems = [os.path.splitext(end)[0] for end in ends]
         return next((self.splits[name] for name in (*names, *ends, *stems) if name in self.splits), None)
 
-    def left_out(self, source: Path, count: int) -> Iterator[Skipped]:
-        """One `Skipped` for all ``count`` images that are in no list."""
-        if count:
-            lists = ", ".join(file.name for file in self.files)
-            yield Skipped(source.name, f"{count} images are in none of the split lists ({lists})", count=count)
+    def outside(self, key: str, image: Path) -> Skipped:
+        """An image that is in no list."""
+        lists = ", ".join(file.name for file in self.files)
+        return Skipped(key, f"in none of the split lists ({lists})", image=image)
 
 
 def _list_entries(file: Path) -> Iterator[str]:

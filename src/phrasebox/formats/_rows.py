@@ -91,9 +91,8 @@ class RowReader:
                 f"(or --columns {image} for the pictures alone)"
             )
 
-    def examples(self, source: Path) -> Iterator[Example | Skipped | Remark]:
+    def examples(self) -> Iterator[Example | Skipped | Remark]:
         """The images of all rows, in the order of their first ones."""
-        unlisted = 0
         for name, rows in self._gathered:
             number, named, _, told, otherwise, first = rows[0]
             try:
@@ -105,7 +104,8 @@ class RowReader:
                 yield Skipped(name, str(error))
                 continue
             if split is None:
-                unlisted += 1
+                assert self._lists is not None
+                yield self._lists.outside(picture.key, picture.path)
                 continue
             captions = [caption for _, _, texts, *_, about in rows for caption in _with_phrases(texts, about)]
             boxes = [box for *_, about in rows for box in objects_of(about).boxes]
@@ -113,8 +113,6 @@ class RowReader:
             yield from assemble(picture, captions, split, "xywh", size, boxes)
         for names in self._names.values():
             yield from names.remarks()
-        if self._lists:
-            yield from self._lists.left_out(source, unlisted)
 
 
 def _with_phrases(texts: Sequence[Any], about: Mapping[str, Any]) -> Iterator[RawCaption]:

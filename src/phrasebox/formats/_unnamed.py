@@ -29,7 +29,7 @@ def with_unnamed(
             if isinstance(item, Example):
                 named.of(os.path.abspath(item.image))
             elif isinstance(item, Skipped) and item.kind == "picture":
-                named.of(os.path.abspath(os.path.join(source, item.key)))
+                named.of(os.path.abspath(item.image or os.path.join(source, item.key)))
             yield item
         unnamed: dict[str, tuple[str, int]] = {}
         for folder, folders, files in os.walk(source):

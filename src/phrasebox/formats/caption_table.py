@@ -34,7 +34,7 @@ def read(
     quotes; with tabs and ``|``, quotes are plain characters. All columns named ``caption``, ``caption_1``,
     ``caption_2``, ... are read, and a cell may spell a list of captions. Without a header the columns are told by what
     is in them. The split is told by split lists, else by a column ``split``, else by the file's name, else it is
-    ``train``; with lists, images in none of them are left out and counted in one `Skipped`.
+    ``train``; with lists, images in none of them are left out.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def read(
             named = (item if isinstance(item, Skipped | Remark) else (*item, chosen) for item in rows)
             names = PictureNames(images, file.parent)
             yield from reader.gather(file, named, names, split_in_name(file.name), columns)
-        yield from reader.examples(files[0])
+        yield from reader.examples()
 
 
 def _files(source: Path, columns: str | None = None) -> list[Path]:

@@ -82,6 +82,9 @@ def _read(file: Path, images: Path | None, root: Path | None) -> Iterator[Exampl
                 reason = f"{which}; {len(annotations)} annotations are left out"
                 yield Skipped(f"image_id {image_id}", reason, "picture" if named else "row", max(len(named), 1))
                 continue
+            if isinstance(named[0].get("text_input"), str) and annotations and not _has_size(named[0]):
+                yield Skipped(f"image_id {image_id}", "its boxes are shares, and the image has no width and height")
+                continue
             named[0]["file_name"] = _there(names, named[0]["file_name"])
             if isinstance(picture := names.seek(named[0]["file_name"]), Skipped):
                 yield picture
@@ -160,12 +163,16 @@ def _captions(image: dict[str, Any], annotations: Sequence[dict[str, Any]]) -> I
             yield RawCaption(entry["caption"])
 
 
-def _pixels(shares: Any, image: dict[str, Any]) -> Any:
-    """A box of shares of the image in pixels; as it is, to be refused, if it is no box."""
+def _has_size(image: Mapping[str, Any]) -> bool:
+    return all(isinstance(image.get(side), int | float) and image[side] > 0 for side in ("width", "height"))
+
+
+def _pixels(shares: Any, image: Mapping[str, Any]) -> Any:
+    """A box of shares of an image that has a size, in pixels; as it is, to be refused, if it is no box."""
     try:
         sides = float(image["width"]), float(image["height"])
         return [float(share) * side for share, side in zip(shares, sides * 2, strict=True)]
-    except (KeyError, OverflowError, TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         return shares
 
 

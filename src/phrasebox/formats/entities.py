@@ -46,7 +46,7 @@ def read(source: Path, images: Path | None = None, split_files: Sequence[Path] =
     The key is the picture's file name: the one that the annotation gives, if the images folder has it, else
     ``<id>.jpg`` or ``<id>_*.jpg`` (or another picture ending) in that folder. ``size`` of an example is the one that
     the boxes refer to, whatever the size of the picture at hand. Without split lists every image is in ``train``; with
-    lists, images in none of them are left out and counted in one `Skipped`.
+    lists, images in none of them are left out.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def read(source: Path, images: Path | None = None, split_files: Sequence[Path] =
     beside = source if source.is_dir() else source.parent
     folder = images_folder(images, beside)
     lists = SplitLists.load(split_files, beside)
-    unlisted, taken = 0, set[str]()
+    taken = set[str]()
     with _opened(source) as root:
         pictures = _Pictures.index(folder)
         for name in _ids(root):
@@ -82,10 +82,9 @@ def read(source: Path, images: Path | None = None, split_files: Sequence[Path] =
             taken.add(found[0])
             split = lists.split(found[0], name, Path(found[0]).stem)
             if split is None:
-                unlisted += 1
+                yield lists.outside(found[0], folder / found[0])
             else:
                 yield from _image(root, name, annotation, found[0], folder, split)
-    yield from lists.left_out(source, unlisted)
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,7 @@ def read(
 ) -> Iterator[Example | Skipped | Remark]:
     """Read a token file; its text is held in memory, because lines of one image may be anywhere.
 
-    Without split lists every image is in ``train``; with lists, images in none of them are skipped and counted in one
-    `Skipped`.
+    Without split lists every image is in ``train``; with lists, images in none of them are left out.
 
     Parameters
     ----------
@@ -52,7 +51,6 @@ def read(
     captions: dict[str, dict[int, str]] = {}
     yield from _gather(file, captions)
 
-    unlisted = 0
     for name, texts in captions.items():
         split = lists.split(name)
         picture = names.seek(name)
@@ -62,13 +60,12 @@ def read(
             # Flickr8k has such a line: 2258277193_586949ec62.jpg.1, for which there is no image.
             yield Skipped(name, "the name does not end like an image file")
         elif split is None:
-            unlisted += 1
+            yield lists.outside(picture.key, picture.path)
         else:
             yield from assemble(
                 picture, (RawCaption(text, (), number) for number, text in sorted(texts.items())), split
             )
     yield from names.remarks()
-    yield from lists.left_out(file, unlisted)
 
 
 def _gather(file: Path, captions: dict[str, dict[int, str]]) -> Iterator[Skipped | Remark]:

@@ -113,7 +113,7 @@ def read(source: Path, images: Path | None = None, columns: str | None = None) -
             names = PictureNames(images, file.parent, root=root)
             rows = _rows(file, columns)
             yield from reader.gather(file, rows, names, split_named(inside[0]) if inside else None, columns, _OWN)
-        yield from reader.examples(source)
+        yield from reader.examples()
 
 
 def _rows(file: Path, columns: str | None) -> Iterator[Any]:

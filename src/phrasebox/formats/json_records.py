@@ -67,7 +67,7 @@ def read(
         for file in files:
             names = PictureNames(images, file.parent)
             yield from reader.gather(file, json_rows(file, columns), names, split_in_name(file.name), columns)
-        yield from reader.examples(files[0])
+        yield from reader.examples()
 
 
 def json_rows(file: Path, asked: str | None) -> Iterator[tuple[str, Mapping[str, Any], Columns] | Skipped | Remark]:
