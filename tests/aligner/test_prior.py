@@ -10,7 +10,8 @@ import torch
 
 from phrasebox.aligner import Aligner, AlignerModel, Bank, ModelSettings, Pairs
 from phrasebox.aligner.priors import CAP, ClassNames, prior_table, saturated
-from phrasebox.aligner.train import all_scores
+from phrasebox.aligner.score import EXPLAINED, explained
+from phrasebox.aligner.train import ranking_scores
 from phrasebox.errors import ModelError
 from phrasebox.grounding import assigned
 from phrasebox.regions.backbones.classifier import Classifier
@@ -86,8 +87,12 @@ def test_the_bank_compares_what_was_learned(aligner):
     without = replace(aligner, prior_weight=0.0)
     taken = [one.score(IMAGES, SENTENCES) - one.score(IMAGES, SENTENCES, calibrated=True) for one in (aligner, without)]
     np.testing.assert_allclose(*taken, atol=1e-4)
-    together = all_scores(aligner.model, pairs, aligner.bank, prior=aligner.prior)
-    np.testing.assert_allclose(together, aligner.score(IMAGES[:3], SENTENCES, calibrated=True), atol=1e-4)
+    together = ranking_scores(aligner.model, pairs, aligner.bank, aligner.prior)
+    np.testing.assert_allclose(together.calibrated, aligner.score(IMAGES[:3], SENTENCES, calibrated=True), atol=1e-4)
+    np.testing.assert_allclose(together.plain, aligner.score(IMAGES[:3], SENTENCES), atol=1e-4)
+    v, mask = aligner.embed_regions(IMAGES[:3])
+    told = explained(v, *aligner.embed_words(sentences), mask).numpy()
+    np.testing.assert_allclose(together.explaining - together.calibrated, EXPLAINED * told, atol=1e-4)
 
 
 def test_dot_products_have_no_prior_unless_asked_for(aligner):

@@ -20,7 +20,7 @@ from phrasebox.aligner.loss import objective
 from phrasebox.aligner.model import AlignerModel
 from phrasebox.aligner.priors import Weighted
 from phrasebox.aligner.querybank import Bank
-from phrasebox.aligner.score import explained
+from phrasebox.aligner.score import EXPLAINED, explained
 from phrasebox.aligner.settings import ModelSettings, TrainSettings
 from phrasebox.aligner.step import Batches, Gradient, Plan, Read, kept_regions
 from phrasebox.errors import DataError
@@ -214,47 +214,90 @@ def recalls(model: AlignerModel, pairs: Pairs) -> tuple[tuple[float, float, floa
     return forth, back
 
 
-@torch.inference_mode()
 def all_scores(
     model: AlignerModel,
     pairs: Pairs,
     bank: Bank | None = None,
     images: slice | None = None,
     prior: Weighted | None = None,
-    weight: float = 0.0,
 ) -> np.ndarray:
     """S_kl (N, L) float32 of every image, or those of ``images``, and every sentence; calibrated with a query bank.
 
-    A prior is added to v_i . s_t; it reads ``pairs.words``. What a sentence explains of an image
-    (`phrasebox.aligner.score.explained`) is added with a ``weight``. If the vectors are read from disk, embeddings are
-    computed a block of images at a time.
+    A prior is added to v_i . s_t; it reads ``pairs.words``. If the vectors are read from disk, embeddings are computed
+    a block of images at a time.
     """
+    return _scores(model, pairs, bank, images, prior, explaining=False).calibrated
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """Scores of N images and L sentences.
+
+    Attributes
+    ----------
+    plain : (N, L) float32
+        S_kl.
+    calibrated : (N, L) float32
+        S_kl less what strangers score, by which images are ranked for a sentence; ``plain`` without a query bank.
+    explaining : (N, L) float32
+        ``calibrated`` with what sentences explain (`phrasebox.aligner.score.explained`), by which they are ranked for
+        an image; ``calibrated`` where that was not asked for.
+    """
+
+    plain: np.ndarray
+    calibrated: np.ndarray
+    explaining: np.ndarray
+
+
+def ranking_scores(model: AlignerModel, pairs: Pairs, bank: Bank, prior: Weighted | None = None) -> Scores:
+    """All three scores of every image and every sentence; arguments as for `all_scores`."""
+    return _scores(model, pairs, bank, None, prior, explaining=True)
+
+
+@torch.inference_mode()
+def _scores(
+    model: AlignerModel,
+    pairs: Pairs,
+    bank: Bank | None,
+    images: slice | None,
+    prior: Weighted | None,
+    explaining: bool,
+) -> Scores:
     wanted = torch.arange(len(pairs))[images or slice(None)]
     blocks = wanted.split(max(1, len(wanted)) if pairs.in_memory else _IMAGES)
-    return np.concatenate([_block_scores(model, pairs, bank, rows, prior, weight) for rows in blocks])
+    parts = [_block_scores(model, pairs, bank, rows, prior, explaining) for rows in blocks]
+    if len(parts) == 1:
+        return parts[0]
+    plain = np.concatenate([part.plain for part in parts])
+    calibrated = np.concatenate([part.calibrated for part in parts]) if bank else plain
+    told = np.concatenate([part.explaining for part in parts]) if explaining else calibrated
+    return Scores(plain, calibrated, told)
 
 
 def _block_scores(
-    model: AlignerModel, pairs: Pairs, bank: Bank | None, images: Tensor, prior: Weighted | None, weight: float
-) -> np.ndarray:
+    model: AlignerModel, pairs: Pairs, bank: Bank | None, images: Tensor, prior: Weighted | None, explaining: bool
+) -> Scores:
     embedded = [_embedded(model, pairs.regions[rows], prior) for rows in images.split(_IMAGES)]
     v = torch.cat([part for part, _ in embedded])
     masks = [mask for _, mask in embedded if mask is not None]
     mask = torch.cat(masks) if masks else None
     own = bank.image_prior(model, v, mask) if bank else None
-    scores = np.empty((len(images), len(pairs.sentences)), np.float32)
+    plain = np.empty((len(images), len(pairs.sentences)), np.float32)
+    calibrated = np.empty_like(plain) if bank else plain
+    told = np.empty_like(plain) if explaining else calibrated
     for start in range(0, len(pairs.sentences), _SENTENCES):
         part = slice(start, start + _SENTENCES)
         s, lengths = model.embed_sentences(pack(pairs.sentences[part]))
         if prior:
             s = prior.beside_words(s, [word for caption in pairs.words[part] for word in caption])
         table = model.scores(v, s, lengths, mask)
+        plain[:, part] = table.cpu().numpy()
         if bank and own is not None:
             table = bank.calibrated(model, table, own, s, lengths)
-        if weight:
-            table = table + weight * explained(v, s, lengths, mask)
-        scores[:, part] = table.cpu().numpy()
-    return scores
+            calibrated[:, part] = table.cpu().numpy()
+        if explaining:
+            told[:, part] = (table + EXPLAINED * explained(v, s, lengths, mask)).cpu().numpy()
+    return Scores(plain, calibrated, told)
 
 
 def _embedded(model: AlignerModel, batch: RegionBatch, prior: Weighted | None) -> tuple[Tensor, Tensor | None]:

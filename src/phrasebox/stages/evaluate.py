@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from phrasebox.aligner import Aligner, Pairs
-from phrasebox.aligner.score import EXPLAINED
-from phrasebox.aligner.train import all_scores
+from phrasebox.aligner.train import all_scores, ranking_scores
 from phrasebox.errors import DataError, WorkspaceError
 from phrasebox.evaluate import (
     GroundingCase,
@@ -130,15 +129,16 @@ def _retrieval_tables(
 ) -> list[ResultTable]:
     """Retrieval by the model, as it ranks and by S_kl alone, and by the baseline if there are others to fit it on."""
     prior, owner = aligner.prior, pairs.owner
-    tables = [retrieval(all_scores(aligner.model, pairs, prior=prior), owner).table(split, seed)]
     if bank := aligner.bank:
-        scores = all_scores(aligner.model, pairs, bank, prior=prior)
-        explaining = all_scores(aligner.model, pairs, bank, prior=prior, weight=EXPLAINED)
-        tables = [
-            retrieval(scores, owner).table(split, seed).named("retrieval, calibrated with the query bank"),
-            retrieval(scores, owner, explaining).table(split, seed).named("retrieval, also by what sentences explain"),
-            tables[0].named("retrieval, plain S_kl"),
-        ]
+        found = ranking_scores(aligner.model, pairs, bank, prior)
+        reports = {
+            "retrieval, calibrated with the query bank": retrieval(found.calibrated, owner),
+            "retrieval, also by what sentences explain": retrieval(found.calibrated, owner, found.explaining),
+            "retrieval, plain S_kl": retrieval(found.plain, owner),
+        }
+        tables = [report.table(split, seed).named(name) for name, report in reports.items()]
+    else:
+        tables = [retrieval(all_scores(aligner.model, pairs, prior=prior), owner).table(split, seed)]
 
     def training() -> Pairs:
         return pairs if split == "train" else load_pairs(ws, aligner.words, "train", quiet)
