@@ -28,7 +28,7 @@ def with_unnamed(
         for item in items:
             if isinstance(item, Example):
                 named.of(os.path.abspath(item.image))
-            elif isinstance(item, Skipped) and item.kind == "picture":
+            elif isinstance(item, Skipped) and (item.image or item.kind == "picture"):
                 named.of(os.path.abspath(item.image or os.path.join(source, item.key)))
             yield item
         unnamed: dict[str, tuple[str, int]] = {}

@@ -82,12 +82,12 @@ def _read(file: Path, images: Path | None, root: Path | None) -> Iterator[Exampl
                 reason = f"{which}; {len(annotations)} annotations are left out"
                 yield Skipped(f"image_id {image_id}", reason, "picture" if named else "row", max(len(named), 1))
                 continue
-            if isinstance(named[0].get("text_input"), str) and annotations and not _has_size(named[0]):
-                yield Skipped(f"image_id {image_id}", "its boxes are shares, and the image has no width and height")
-                continue
             named[0]["file_name"] = _there(names, named[0]["file_name"])
             if isinstance(picture := names.seek(named[0]["file_name"]), Skipped):
                 yield picture
+            elif isinstance(named[0].get("text_input"), str) and annotations and not _has_size(named[0]):
+                reason = "the boxes of its text_input are shares, and it has no width and height"
+                yield Skipped(picture.key, reason, "row", image=picture.path)
             else:
                 by_name.add(picture.key, (named[0], annotations))
         for _, parts in by_name:
