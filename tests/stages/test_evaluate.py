@@ -56,6 +56,17 @@ def test_training_split(with_truth, call, model):
     assert len(call("evaluate", with_truth, "--model", model, "--split", "train", "--json").json) == 7
 
 
+def test_the_built_in_captioner_on_true_boxes_and_decoded_phrases(at, data, call):
+    ws = at("imported")
+    assert call("import", data / "entities", ws, "--images", data / "images").code == 0
+    assert call("regions", ws, "--quiet").code == 0
+    assert call("ground", ws, "--quiet").code == 0
+    done = call("evaluate", ws, "--split", "val", "--captions-only", "--json")
+    assert (done.code, done.err) == (0, "")
+    (of_boxes,) = [table for table in done.json if table["protocol"].startswith("region captions")]
+    assert [(row["method"], row["regions"]) for row in of_boxes["rows"]] == [("generator", 2), ("nearest neighbour", 2)]
+
+
 def test_a_split_without_images(at, call, model):
     reason = call("evaluate", at("regions"), "--model", model, "--split", "test", "--quiet").reason
     assert "no image of the split 'test'" in reason
