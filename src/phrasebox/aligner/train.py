@@ -264,40 +264,44 @@ def _scores(
     explaining: bool,
 ) -> Scores:
     wanted = torch.arange(len(pairs))[images or slice(None)]
-    blocks = wanted.split(max(1, len(wanted)) if pairs.in_memory else _IMAGES)
-    parts = [_block_scores(model, pairs, bank, rows, prior, explaining) for rows in blocks]
-    if len(parts) == 1:
-        return parts[0]
-    plain = np.concatenate([part.plain for part in parts])
-    calibrated = np.concatenate([part.calibrated for part in parts]) if bank else plain
-    told = np.concatenate([part.explaining for part in parts]) if explaining else calibrated
-    return Scores(plain, calibrated, told)
+    plain = np.empty((len(wanted), len(pairs.sentences)), np.float32)
+    calibrated = np.empty_like(plain) if bank else plain
+    found = Scores(plain, calibrated, np.empty_like(plain) if explaining else calibrated)
+    step = max(1, len(wanted)) if pairs.in_memory else _IMAGES
+    for start in range(0, len(wanted), step):
+        rows = slice(start, start + step)
+        part = Scores(found.plain[rows], found.calibrated[rows], found.explaining[rows])
+        _fill(part, model, pairs, bank, wanted[rows], prior, explaining)
+    return found
 
 
-def _block_scores(
-    model: AlignerModel, pairs: Pairs, bank: Bank | None, images: Tensor, prior: Weighted | None, explaining: bool
-) -> Scores:
+def _fill(
+    found: Scores,
+    model: AlignerModel,
+    pairs: Pairs,
+    bank: Bank | None,
+    images: Tensor,
+    prior: Weighted | None,
+    explaining: bool,
+) -> None:
+    """Write the scores of some images, and every sentence, into ``found``."""
     embedded = [_embedded(model, pairs.regions[rows], prior) for rows in images.split(_IMAGES)]
     v = torch.cat([part for part, _ in embedded])
     masks = [mask for _, mask in embedded if mask is not None]
     mask = torch.cat(masks) if masks else None
     own = bank.image_prior(model, v, mask) if bank else None
-    plain = np.empty((len(images), len(pairs.sentences)), np.float32)
-    calibrated = np.empty_like(plain) if bank else plain
-    told = np.empty_like(plain) if explaining else calibrated
     for start in range(0, len(pairs.sentences), _SENTENCES):
         part = slice(start, start + _SENTENCES)
         s, lengths = model.embed_sentences(pack(pairs.sentences[part]))
         if prior:
             s = prior.beside_words(s, [word for caption in pairs.words[part] for word in caption])
         table = model.scores(v, s, lengths, mask)
-        plain[:, part] = table.cpu().numpy()
+        found.plain[:, part] = table.cpu().numpy()
         if bank and own is not None:
             table = bank.calibrated(model, table, own, s, lengths)
-            calibrated[:, part] = table.cpu().numpy()
+            found.calibrated[:, part] = table.cpu().numpy()
         if explaining:
-            told[:, part] = (table + EXPLAINED * explained(v, s, lengths, mask)).cpu().numpy()
-    return Scores(plain, calibrated, told)
+            found.explaining[:, part] = (table + EXPLAINED * explained(v, s, lengths, mask)).cpu().numpy()
 
 
 def _embedded(model: AlignerModel, batch: RegionBatch, prior: Weighted | None) -> tuple[Tensor, Tensor | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import reprlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -57,6 +57,20 @@ def about_box(text: object, *boxes: object) -> RawCaption:
         return RawCaption(text)
     start = len(text) - len(text.lstrip())
     return RawCaption(text, [RawPhrase(None, [[start, start + len(text.strip())]], boxes)])
+
+
+def sides(entry: Mapping[str, Any]) -> tuple[float, float] | None:
+    """The ``width`` and ``height`` of an entry about an image, if they are numbers above 0.
+
+    Examples
+    --------
+    >>> sides({"width": 40, "height": 30}), sides({"width": 40})
+    ((40, 30), None)
+    """
+    width, height = entry.get("width"), entry.get("height")
+    if not isinstance(width, int | float) or not isinstance(height, int | float):
+        return None
+    return (width, height) if width > 0 and height > 0 else None
 
 
 def pixel_box(numbers: object, layout: Layout) -> Box:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import unquote
 
-from phrasebox.formats._assembling import RawCaption, RawPhrase, about_box, assemble
+from phrasebox.formats._assembling import RawCaption, RawPhrase, about_box, assemble, sides
 from phrasebox.formats._disk_grouping import GroupedOnDisk
 from phrasebox.formats._json_stream import arrays
 from phrasebox.formats._names import Picture, PictureNames
@@ -85,7 +85,7 @@ def _read(file: Path, images: Path | None, root: Path | None) -> Iterator[Exampl
             named[0]["file_name"] = _there(names, named[0]["file_name"])
             if isinstance(picture := names.seek(named[0]["file_name"]), Skipped):
                 yield picture
-            elif isinstance(named[0].get("text_input"), str) and annotations and not _has_size(named[0]):
+            elif isinstance(named[0].get("text_input"), str) and annotations and sides(named[0]) is None:
                 reason = "the boxes of its text_input are shares, and it has no width and height"
                 yield Skipped(picture.key, reason, "row", image=picture.path)
             else:
@@ -153,7 +153,8 @@ def _captions(image: dict[str, Any], annotations: Sequence[dict[str, Any]]) -> I
         yield RawCaption(image["caption"], phrases)
         return
     if isinstance(image.get("text_input"), str):
-        if boxes := [_pixels(entry["bbox"], image) for entry in annotations if "bbox" in entry]:
+        size = sides(image)
+        if size and (boxes := [_pixels(entry["bbox"], size) for entry in annotations if "bbox" in entry]):
             yield about_box(image["text_input"], *boxes)
         return
     for entry in annotations:
@@ -163,15 +164,10 @@ def _captions(image: dict[str, Any], annotations: Sequence[dict[str, Any]]) -> I
             yield RawCaption(entry["caption"])
 
 
-def _has_size(image: Mapping[str, Any]) -> bool:
-    return all(isinstance(image.get(side), int | float) and image[side] > 0 for side in ("width", "height"))
-
-
-def _pixels(shares: Any, image: Mapping[str, Any]) -> Any:
-    """A box of shares of an image that has a size, in pixels; as it is, to be refused, if it is no box."""
+def _pixels(shares: Any, size: tuple[float, float]) -> Any:
+    """A box of shares of an image of this size, in pixels; as it is, to be refused, if it is no box."""
     try:
-        sides = float(image["width"]), float(image["height"])
-        return [float(share) * side for share, side in zip(shares, sides * 2, strict=True)]
+        return [float(share) * side for share, side in zip(shares, size * 2, strict=True)]
     except (OverflowError, TypeError, ValueError):
         return shares
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from phrasebox.errors import DataError
-from phrasebox.formats._assembling import RawCaption, RawPhrase, as_list
+from phrasebox.formats._assembling import RawCaption, RawPhrase, as_list, sides
 from phrasebox.formats._caption_lines import RawLine, read_lines
 from phrasebox.formats._reading import files_like, only_file
 from phrasebox.formats._writing import CaptionLine, Written, without_overlap, write_caption_lines
@@ -49,12 +49,12 @@ def read(source: Path, images: Path | None = None) -> Iterator[Example | Skipped
 
 
 def _read_line(line: dict[str, Any]) -> RawLine:
-    width, height = (line.get(side, 0) for side in ("width", "height"))
-    if not all(isinstance(side, int | float) and side > 0 for side in (width, height)):
+    size = sides(line)
+    if size is None:
         raise DataError("the line has no width and height, which its boxes are shares of")
     chunks = [chunk for name in ("noun_chunks", "ref_exps") for chunk in as_list(line.get(name))]
-    phrases = [_phrase(chunk, width, height) for chunk in chunks]
-    return RawLine(line.get("file_name"), RawCaption(line.get("caption"), phrases), (width, height))
+    phrases = [_phrase(chunk, *size) for chunk in chunks]
+    return RawLine(line.get("file_name"), RawCaption(line.get("caption"), phrases), size)
 
 
 def _phrase(chunk: Any, width: float, height: float) -> RawPhrase:

@@ -123,7 +123,7 @@ def full_images(
             for name, captioner in captioners.items():
                 generated[name] += [of_image[0] for of_image in captioner.captions(batch)]
             references += [captions[r.key] for r in batch]
-            looks += [_vectors(r, width)[0].copy() for r in batch]
+            looks += [_whole(r, width) for r in batch]
             advance(len(batch))
     if not references:
         return {}
@@ -132,7 +132,7 @@ def full_images(
     found = {name: caption_scores(texts, references, known, java) for name, texts in generated.items()}
     if split != "train" and training:
         keys, vectors = zip(
-            *((r.key, _vectors(r, width)[0].copy()) for batch in ws.regions(keys=training) for r in batch), strict=True
+            *((r.key, _whole(r, width)) for batch in ws.regions(keys=training) for r in batch), strict=True
         )
         alike = [training[keys[i]][0] for i in nearest(np.stack(looks), np.stack(vectors))]
         found["nearest neighbour"] = caption_scores(alike, references, known, java)
@@ -173,7 +173,9 @@ def true_regions(
                     written = captioner.say(joined, views)
                     found.generated[name] += [of_view[0][0] for of_image in written for of_view in of_image]
                 found.references += [texts for _, boxes in items for _, texts in boxes]
-                found.looks += [look for j, of in zip(joined, views, strict=True) for look in _vectors(j, width)[of]]
+                found.looks += [
+                    look for j, of in zip(joined, views, strict=True) for look in _vectors(j.narrowed(width))[of]
+                ]
             advance(len(examples[start : start + _IMAGES]))
     if not found.references:
         return {}
@@ -232,16 +234,13 @@ def _captions(ws: Workspace, split: str) -> dict[str, list[str]]:
     return {key: texts for key, texts in found.items() if texts}
 
 
-def _vectors(regions: Regions, width: int) -> np.ndarray:
-    """The first backbone's part of the vectors of all regions (R, ``width``).
+def _whole(regions: Regions, width: int) -> np.ndarray:
+    return _vectors(regions.narrowed(width))[0].copy()
 
-    Raises
-    ------
-    DataError
-        If they have none.
-    """
+
+def _vectors(regions: Regions) -> np.ndarray:
     if regions.vectors is None:
         raise DataError(
             f"regions of {regions.key} have no vectors; compute them again with: phrasebox regions WS --fresh"
         )
-    return regions.vectors[:, :width]
+    return regions.vectors
