@@ -19,14 +19,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from phrasebox.captioner import Captioner
 from phrasebox.captioner.confidence import CAPTION, CHOICE, FEATURES, PHRASE, SURE, SURE_PHRASE, Weights
-from phrasebox.captioner.seen import seen
 from phrasebox.evaluate.caption_metrics import CiderD, bleu
-from phrasebox.evaluate.caption_nouns import names_any, names_right
+from phrasebox.evaluate.caption_nouns import named, names_any, names_right
 from phrasebox.io.images import load_image
 from phrasebox.models.saved_model import BUILT_IN_NAME
 from phrasebox.stages.calibrate import logistic
@@ -38,6 +38,7 @@ from phrasebox.workspace.workspace import Workspace
 
 _BATCH = 16
 _RIDGE = 0.01
+_NOUNS = 6  # likeliest of an image, by each kind of evidence
 _KEPT = 0.9  # share of the right sentences that are to be sure
 _FIRST = Weights((1.0, *[0.0] * (len(FEATURES) - 1)))  # the generator's own choice
 
@@ -71,13 +72,14 @@ def main() -> None:
         found = collect(captioner, given)
         if given.keep:
             given.keep.write_bytes(pickle.dumps(found))
-    dev, boxes = found["dev"], found["phrases"]
+    dev, (boxes, other_boxes) = found["dev"], by_halves(found["phrases"])
+    weights, bias = logistic(*found["seen"])
+    print(f"MEAN, LARGEST, BIAS = {weights[0]:.2f}, {weights[1]:.2f}, {bias:.2f}")
     choice = fit_choice(dev[::2])
-    caption, phrase = fit_confidence(dev[::2], choice), fit_confidence(boxes[::2], _FIRST)
-    least = [threshold(dev[::2], choice, caption), threshold(boxes[::2], _FIRST, phrase)]
-    print(
-        f"SURE, SURE_PHRASE = {least[0]:.2f}, {least[1]:.2f}\nCAPTION = {caption}\nPHRASE = {phrase}\nCHOICE = {choice}"
-    )
+    caption, phrase = fit_confidence(dev[::2], choice), fit_confidence(boxes, _FIRST)
+    least = [threshold(dev[::2], choice, caption), threshold(boxes, _FIRST, phrase)]
+    print(f"SURE, SURE_PHRASE = {least[0]:.2f}, {least[1]:.2f}\nCAPTION = {caption}\nPHRASE = {phrase}")
+    print(f"CHOICE = {choice}")
     for title, chosen, fitted, bounds in (
         ("fitted now", choice, (caption, phrase), least),
         ("stored", CHOICE, (CAPTION, PHRASE), [SURE, SURE_PHRASE]),
@@ -87,15 +89,16 @@ def main() -> None:
         for name, of in parts.items():
             print(f"{name}, generator's choice: {quality(of, _FIRST)}")
             print(f"{name}: {quality(of, chosen)}; {surely(of, chosen, fitted[0], bounds[0])}")
-        print(f"phrases, other half: {surely(boxes[1::2], _FIRST, fitted[1], bounds[1])}")
+        print(f"phrases, other half: {surely(other_boxes, _FIRST, fitted[1], bounds[1])}")
 
 
-def collect(captioner: Captioner, given: argparse.Namespace) -> dict[str, list[Said]]:
+def collect(captioner: Captioner, given: argparse.Namespace) -> dict[str, Any]:
     """Ask the networks."""
     ws = Workspace(given.workspace)
     rows = {row.key: row.captions for batch in ws.images("val") for row in batch}
     dev = islice((r for batch in ws.regions("val") for r in batch), given.images)
-    found = {"dev": captions(captioner, dev, rows), "phrases": phrases(captioner, ws, given.images // 4)}
+    found: dict[str, Any] = {"seen": things_seen(captioner, ws, 3 * given.images // 2)}
+    found |= {"dev": captions(captioner, dev, rows), "phrases": phrases(captioner, ws, given.images // 4)}
     for name in ("with_captions", "with_boxes") if given.coco else ():
         folder = given.coco / name
         texts: dict[str, list[str]] = {}
@@ -108,16 +111,27 @@ def collect(captioner: Captioner, given: argparse.Namespace) -> dict[str, list[S
     return found
 
 
+def things_seen(captioner: Captioner, ws: Workspace, images: int) -> tuple[np.ndarray, np.ndarray]:
+    """Evidence (N, 2) of the likeliest nouns of training images, and whether a caption names them (N,)."""
+    texts = {row.key: row.captions for batch in ws.images("train") for row in batch}
+    x, y = [], []
+    for r in islice((r for batch in ws.regions("train") for r in batch), images):
+        kinds = captioner._assessor([r]).kinds
+        assert kinds is not None
+        evidence = kinds.evidence(r, kinds.shares(r))
+        for k in {*np.argsort(-evidence[:, 0])[:_NOUNS].tolist(), *np.argsort(-evidence[:, 1])[:_NOUNS].tolist()}:
+            x.append(evidence[k])
+            y.append(named(kinds.nouns[k], texts[r.key]))
+    return np.array(x), np.array(y, bool)
+
+
 def captions(captioner: Captioner, regions: Iterable[Regions], references: Mapping[str, Sequence[str]]) -> list[Said]:
     """Candidates for captions of images, `_BATCH` at a time."""
     found: list[Said] = []
-    terms = frozenset(captioner.vocabulary.terms)
     stream = iter(regions)
     while batch := list(islice(stream, _BATCH)):
         assessor = captioner._assessor(batch)
-        assert assessor.names is not None
-        names = [seen(r, assessor.names, terms) for r in batch]
-        said = captioner._candidates(batch, names, captioner.speech)
+        said = captioner._candidates(batch, assessor, captioner.speech)
         asked = [[(text, s.score) for text, s in of] for of in said]
         others = [[asked[k - 1][0]] for k in range(len(asked))]
         views = [[0] * (len(of) + 1) for of in asked]
@@ -144,6 +158,12 @@ def phrases(captioner: Captioner, ws: Workspace, images: int) -> list[Said]:
         (f,) = captioner._assessor([joined]).features([joined], [views], [said])
         found += [Said(example.key, [text], f[i : i + 1], boxes[i][1]) for i, (text, _) in enumerate(said)]
     return found
+
+
+def by_halves(said: Sequence[Said]) -> tuple[list[Said], list[Said]]:
+    """Those of every second image, and those of the others."""
+    number = {key: i for i, key in enumerate(dict.fromkeys(of.key for of in said))}
+    return [of for of in said if not number[of.key] % 2], [of for of in said if number[of.key] % 2]
 
 
 def best(of: Said, choice: Weights) -> int:

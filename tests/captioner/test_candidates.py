@@ -6,26 +6,24 @@ import numpy as np
 import pytest
 import torch
 
-from phrasebox.aligner.priors import ClassNames
 from phrasebox.captioner import CaptionerModel, ModelSettings, SpeechSettings, Views, Vocabulary
 from phrasebox.captioner.candidates import Prompted
 from phrasebox.captioner.generate import generate
 from phrasebox.captioner.seen import Seen
-from phrasebox.regions.backbones.classifier import Classifier
+from phrasebox.text.vocabulary import FIRST
 from phrasebox.training.region_batch import collate
 from phrasebox.types import Regions
 
-NAMES = (("zebra",), ("coffee mug", "cup"), ("dog",))
+NOUNS = {"zebra": "zebra", "coffee mug": "mug", "dog": "dog"}
 SPEECH = SpeechSettings(beam=3, max_length=6)
 
 
 @pytest.fixture(scope="module")
 def prompted():
     torch.manual_seed(0)
-    vocabulary = Vocabulary(("a", "dog", "horse", "stands", "on", "grass", "cup"))
+    vocabulary = Vocabulary(("a", "dog", "horse", "stands", "on", "grass"))
     model = CaptionerModel(ModelSettings(vector_dim=8, dim=16, embed=16), len(vocabulary)).eval()
-    names = ClassNames([Classifier(lambda vectors: vectors, len(NAMES), NAMES)])
-    return model, vocabulary, Prompted.of(model, vocabulary, names)
+    return model, vocabulary, Prompted.of(model, vocabulary, NOUNS)
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +31,14 @@ def images():
     rng = np.random.default_rng(0)
     boxes = np.array([[0, 0, 9, 9], [0, 0, 5, 9]], np.float32)
     return [Regions(boxes, np.ones(2, np.float32), 9, 9, rng.normal(size=(2, 8)).astype(np.float16)) for _ in range(2)]
+
+
+def beam(prompted, images):
+    """The sentences of the beam alone, of each image."""
+    model, vocabulary, _ = prompted
+    views = Views.whole(collate(images)).to("cpu")
+    wide = SpeechSettings(beam=3, count=3, max_length=6)
+    return generate(model, views, wide, torch.from_numpy(vocabulary.repeatable()))
 
 
 def test_what_is_seen_is_said_in_one_of_them(prompted, images):
@@ -47,17 +53,39 @@ def test_what_is_seen_is_said_in_one_of_them(prompted, images):
 
 
 def test_without_anything_seen_they_are_those_of_the_beam(prompted, images):
-    model, vocabulary, found = prompted
-    views = Views.whole(collate(images)).to("cpu")
-    wide = SpeechSettings(beam=3, count=3, max_length=6)
-    wanted = generate(model, views, wide, torch.from_numpy(vocabulary.repeatable()))
-    for own, sentences in zip(found.candidates(images, [(), ()], SPEECH), wanted, strict=True):
+    _, _, found = prompted
+    for own, sentences in zip(found.candidates(images, [(), ()], SPEECH), beam(prompted, images), strict=True):
         assert [s.words for _, s in own] == [s.words for s in sentences]
         np.testing.assert_allclose([s.score for _, s in own], [s.score for s in sentences], rtol=1e-5)
 
 
-def test_every_name_of_a_class_will_do_and_nothing_of_nothing(prompted):
+def test_an_image_has_the_same_ones_alone_and_beside_others(prompted, images):
+    _, _, found = prompted
+    both = found.candidates(images, [(), (Seen("dog", 0.5, True),)], SPEECH)
+    alone = found.candidates(images[1:], [(Seen("dog", 0.5, True),)], SPEECH)[0]
+    assert [text for text, _ in both[1]] == [text for text, _ in alone]
+    again = found.candidates(images, [(), (Seen("dog", 0.5, True),)], SPEECH)
+    assert again == both
+
+
+def test_a_name_stands_for_its_noun_and_nothing_of_nothing(prompted, images):
     _, _, found = prompted
     terms = found.vocabulary.terms
-    assert [terms[i - 3] for i in found.words["coffee mug"]] == ["mug", "cup"]
+    assert {name: terms[i - FIRST] for name, i in found.words.items()} == NOUNS
+    texts = [text for text, _ in found.candidates(images[:1], [(Seen("coffee mug", 0.9, False),)], SPEECH)[0]]
+    assert any("mug" in text.split() for text in texts)
     assert found.candidates([], [], SPEECH) == []
+
+
+def test_an_unknown_noun_has_the_right_article(images):
+    torch.manual_seed(0)
+    vocabulary = Vocabulary(("a", "dog", "on"))
+    model = CaptionerModel(ModelSettings(vector_dim=8, dim=16, embed=16), len(vocabulary)).eval()
+    with torch.no_grad():
+        model.bias[FIRST] += 9  # "a" wherever it may stand
+    found = Prompted.of(model, vocabulary, {"elephant": "elephant"})
+    texts = [text for text, _ in found.candidates(images[:1], [(Seen("elephant", 0.9, False),)], SPEECH)[0]]
+    said = [text for text in texts if "elephant" in text]
+    assert said
+    assert any("an elephant" in text for text in said)
+    assert not any("a elephant" in text for text in texts)

@@ -11,7 +11,7 @@ import pytest
 from phrasebox.aligner.priors import ClassNames
 from phrasebox.captioner import DescribedRegion, Description
 from phrasebox.captioner.confidence import FEATURES, SURE, Assessor, Weights
-from phrasebox.captioner.seen import Seen
+from phrasebox.captioner.seen import Seen, kinds
 from phrasebox.regions.backbones.classifier import Classifier
 from phrasebox.types import Box, Regions
 
@@ -20,7 +20,7 @@ NAMES = (("tabby cat",), ("suspension bridge",), ("race car",))
 
 @pytest.fixture(scope="module")
 def assessor():
-    return Assessor(None, ClassNames([Classifier(lambda vectors: vectors, len(NAMES), NAMES)]))
+    return Assessor(None, kinds(ClassNames([Classifier(lambda vectors: vectors, len(NAMES), NAMES)]), ()))
 
 
 def regions(*logits):

@@ -65,12 +65,15 @@ def log_probability(model, memory, words) -> float:
     return total
 
 
-def test_a_beam_as_wide_as_the_search_finds_the_best_sentence(speaker):
+@pytest.mark.parametrize("wish", [None, FIRST, FIRST + 2])
+def test_a_beam_as_wide_as_the_search_finds_the_best_sentence(speaker, wish, monkeypatch):
+    monkeypatch.setattr("phrasebox.captioner.generate.WANTED", 99.0)  # so that none is better without the wanted word
     model, vocabulary, views = speaker
     one = alone(views, 1)
+    wanted = None if wish is None else torch.tensor([[wish]])
     speech = SpeechSettings(beam=len(vocabulary) ** 2, max_length=2, length_power=0.7)
     # Nothing is barred where any word may stand twice.
-    found = generate(model, one, speech, torch.ones(len(vocabulary), dtype=torch.bool))[0][0]
+    found = generate(model, one, speech, torch.ones(len(vocabulary), dtype=torch.bool), wanted)[0][0]
     memory, best = model.remember(one), -math.inf
     with torch.inference_mode():
         for words in itertools.chain.from_iterable(
@@ -78,7 +81,7 @@ def test_a_beam_as_wide_as_the_search_finds_the_best_sentence(speaker):
         ):
             # END is barred as the first word and forced as the last, and what is left is scaled up to 1.
             score = _forced(model, memory, words) / (len(words) + 1) ** 0.7
-            if score > best:
+            if score > best and (wish is None or wish in words):
                 best, winner = score, words
     assert found.words == winner
     assert found.log_probability / (len(winner) + 1) ** 0.7 == pytest.approx(best)

@@ -1,4 +1,4 @@
-"""What the backbone's classifier sees beside what the captioner says."""
+"""What the backbones' classifiers see beside what the captioner says."""
 
 from __future__ import annotations
 
@@ -6,41 +6,73 @@ import numpy as np
 import pytest
 
 from phrasebox.aligner.priors import ClassNames
-from phrasebox.captioner.seen import LEAST, Seen, seen
+from phrasebox.captioner.seen import LEAST, kinds, seen
 from phrasebox.regions.backbones.classifier import Classifier
 from phrasebox.types import Regions
 
-NAMES = (("tabby", "tabby cat"), ("espresso",), ("coffee mug", "mug"), ("tench",))
+NAMES = (("tabby", "tabby cat"), ("espresso",), ("Siamese cat", "Siamese"), ("tench",))
+TERMS = ("a", "dog", "cat", "coffee")
 
 
-@pytest.fixture
-def names():
-    return ClassNames([Classifier(lambda vectors: vectors, len(NAMES), NAMES)])
+@pytest.fixture(scope="module")
+def classes():
+    return kinds(ClassNames([Classifier(lambda vectors: vectors, len(NAMES), NAMES)]), TERMS)
 
 
-def regions(*logits):
-    boxes = np.tile(np.array([0, 0, 8, 8], np.float32), (len(logits), 1))
+def regions(*logits, boxes=None):
+    boxes = np.tile(np.array([0, 0, 8, 8], np.float32), (len(logits), 1)) if boxes is None else np.float32(boxes)
     return Regions(boxes, np.ones(len(logits), np.float32), 8, 8, np.array(logits, np.float16), "one")
 
 
-def test_a_class_is_seen_where_any_region_shows_it_and_said_if_a_word_of_its_names_is_there(names):
-    both = regions([0, 9, 0, 0], [9, 0, 0, 0])
-    found = seen(both, names, {"cat", "mug", "coffee"})
-    assert [(s.name, s.known) for s in found] == [("tabby", True), ("espresso", False)]
-    assert all(s.share > 0.99 for s in found)
+def test_classes_have_everyday_nouns_which_the_captioner_may_know(classes):
+    assert classes.nouns == ("cat", "coffee", "tench")
+    assert classes.labels == ("cat", "coffee", "tench")
+    assert classes.known == (True, True, False)
+    assert classes.of_class.tolist() == [0, 1, 0, 2]
 
 
-def test_the_head_of_a_name_must_be_in_the_vocabulary(names):
-    found = seen(regions([0, 0, 9, 0]), names, {"coffee"})
-    assert found == (Seen("coffee mug", found[0].share, False),)
+def test_the_probabilities_of_the_classes_of_a_noun_add_up(classes):
+    shares = classes.shares(regions([0, 0, 0, 0], [9, 0, 9, 0]))
+    np.testing.assert_allclose(shares, [[0.5, 0.25, 0.25], [1, 0, 0]], atol=1e-3)
 
 
-def test_an_unsure_classifier_sees_nothing(names):
-    assert LEAST > 0.25
-    assert seen(regions([0, 0, 0, 0]), names, set()) == ()
+def test_a_large_region_counts_for_more_than_a_small_one(classes):
+    places = [[0, 0, 8, 8], [0, 0, 8, 7], [0, 0, 2, 2]]
+    found = seen(regions([0, 0, 0, 0], [9, 0, 0, 0], [0, 9, 0, 0], boxes=places), classes, least=0)
+    assert [one.name for one in found] == ["cat", "coffee", "tench"]
+    assert found[0].share > found[1].share > found[2].share
 
 
-def test_a_region_is_seen_by_itself_and_smaller_shares_are_listed(names):
+def test_what_is_nearly_everywhere_is_seen(classes):
+    (only,) = seen(regions([0, 0, 0, 9], [0, 0, 0, 9]), classes)
+    assert (only.name, only.known) == ("tench", False)
+    assert LEAST < only.share < 1
+
+
+def test_an_unsure_classifier_sees_nothing(classes):
+    shares = {one.name: one.share for one in seen(regions([0, 0, 0, 0]), classes, least=0)}
+    assert shares["tench"] == shares["coffee"] < LEAST  # each one class of four
+
+
+def test_a_region_is_seen_by_itself(classes):
     both = regions([0, 9, 0, 0], [2, 1, 0, 0])
-    assert [s.name for s in seen(both, names, set())] == ["espresso", "tabby"]
-    assert [s.name for s in seen(both, names, set(), view=1, least=0.1, most=3)] == ["tabby", "espresso"]
+    shares = classes.shares(both)
+    found = seen(both, classes, view=1, least=0.2, most=3)
+    assert [(s.name, s.share) for s in found] == [
+        ("cat", pytest.approx(shares[1, 0])),
+        ("coffee", pytest.approx(shares[1, 1])),
+    ]
+
+
+def test_words_name_a_noun_by_any_name_of_its_classes(classes):
+    assert classes.named(["Two", "tabbies", "sleep"]).tolist() == [True, False, False]
+    assert classes.named(["coffee", "tench"]).tolist() == [False, True, True]
+    assert not classes.named(["man", ""]).any()
+
+
+def test_a_noun_of_one_class_is_shown_with_the_words_before_it():
+    names = (("toilet seat",), ("soccer ball",), ("golf ball",), ("Band Aid",), ("pajama", "pyjama"))
+    found = kinds(ClassNames([Classifier(lambda vectors: vectors, len(names), names)]), TERMS)
+    assert dict(zip(found.nouns, found.labels, strict=True)) == {
+        "seat": "toilet seat", "ball": "ball", "aid": "Band Aid", "pajama": "pajama",
+    }  # fmt: skip

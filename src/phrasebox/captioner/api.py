@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +14,12 @@ import torch
 
 from phrasebox.aligner import Aligner
 from phrasebox.aligner.priors import ClassNames, load_class_names
-from phrasebox.captioner.candidates import Prompted, Written
-from phrasebox.captioner.confidence import CAPTION, CHOICE, FEATURES, PHRASE, SURE, SURE_PHRASE, Assessor
+from phrasebox.captioner.candidates import PROMPTS, Prompted
+from phrasebox.captioner.confidence import CAPTION, CHOICE, PHRASE, SURE, SURE_PHRASE, Assessor, Judged
 from phrasebox.captioner.description import DescribedRegion, Description, telling
-from phrasebox.captioner.generate import Sentence, generate
+from phrasebox.captioner.generate import Sentence, Written, generate
 from phrasebox.captioner.model import CaptionerModel
-from phrasebox.captioner.seen import FEW, LIKELY, Seen, seen
+from phrasebox.captioner.seen import FEW, LIKELY, Kinds, Seen, kinds, seen
 from phrasebox.captioner.settings import BUILT_IN, NAME, ModelSettings, SpeechSettings
 from phrasebox.captioner.targets import IGNORED, Views, pad
 from phrasebox.errors import DataError, SettingsError
@@ -176,10 +176,13 @@ class Captioner(SavedModel):
         widths = {0 if r.vectors is None else r.vectors.shape[1] for r in regions}
         if self.aligner is not None and widths == {self.aligner.model.settings.vector_dim}:
             prior = self.aligner.prior.prior if self.aligner.prior else None
-            return Assessor(self.aligner, prior if isinstance(prior, ClassNames) else None)
+            return Assessor(self.aligner, self._kinds(prior if isinstance(prior, ClassNames) else None))
         names = load_class_names(self.region_settings.of_first)
         fits = names is not None and names.widths == (self.model.settings.vector_dim,)
-        return Assessor(None, names if fits else None)
+        return Assessor(None, self._kinds(names if fits else None))
+
+    def _kinds(self, names: ClassNames | None) -> Kinds | None:
+        return None if names is None else kinds(names, self.vocabulary.terms)
 
     def captions(self, images: Sequence[Image], speech: SpeechSettings | None = None) -> list[list[str]]:
         """One or more sentences about each image, the best first.
@@ -254,7 +257,7 @@ class Captioner(SavedModel):
         if boxes is None:
             return self.describe_many([found], regions, speech)[0]
         own = list(range(len(found) - len(as_boxes(boxes)), len(found)))
-        return self._described([found], [own], speech, lambda r, said: range(len(own)))[0]
+        return self._described([found], [own], self.say([found], [own], speech), speech)[0]
 
     def describe_many(
         self, images: Sequence[Image], regions: int = 8, speech: SpeechSettings | None = None
@@ -263,80 +266,65 @@ class Captioner(SavedModel):
         if arguments.a_number(regions, "regions") < 0:
             raise SettingsError(f"regions is {regions}; ask for 0 or more")
         found = self.regions_of(images)
-        views = [list(range(1, len(r))) if regions else [] for r in found]
-
-        def choose(r: Regions, said: Sequence[Sequence[Written]]) -> list[int]:
-            scores = np.array([0.0, *(math.exp(of_view[0][1].score) for of_view in said)])
-            chosen = telling(r, ["", *(of_view[0][0] for of_view in said)], scores, regions) if regions else []
-            return [i - 1 for i in chosen]
-
-        return self._described(found, views, speech, choose)
+        views: list[list[int]] = [[] for _ in found]
+        said: list[list[list[Written]]] = [[] for _ in found]
+        if regions:
+            every = self.say(found, [list(range(1, len(r))) for r in found], speech)
+            for i, (r, of_image) in enumerate(zip(found, every, strict=True)):
+                scores = np.array([0.0, *(math.exp(of_view[0][1].score) for of_view in of_image)])
+                views[i] = telling(r, ["", *(of_view[0][0] for of_view in of_image)], scores, regions)
+                said[i] = [of_image[view - 1] for view in views[i]]
+        return self._described(found, views, said, speech)
 
     def _described(
         self,
         found: Sequence[Regions],
         views: Sequence[Sequence[int]],
+        said: Sequence[Sequence[Sequence[Written]]],
         speech: SpeechSettings | None,
-        choose: Callable[[Regions, Sequence[Sequence[Written]]], Sequence[int]],
     ) -> list[Description]:
-        """Captions, and phrases of those views that ``choose`` takes by their phrases."""
+        """Captions of images, with what is said of some regions of each."""
         speech, assessor = speech or self.speech, self._assessor(found)
         if assessor.aligner is None:
             found = [self._narrow(r) for r in found]
-        terms, names = frozenset(self.vocabulary.terms), assessor.names
-        sees = [() if names is None else seen(r, names, terms) for r in found]
-        fitted = assessor.aligner is not None
-        captions = self._candidates(found, sees, speech, fitted)
-        said = self.say(found, views, speech)
-        chosen = [list(choose(r, of_image)) for r, of_image in zip(found, said, strict=True)]
-        regions = [[(of[i], own[i]) for i in took] for of, own, took in zip(views, said, chosen, strict=True)]
-        about = [[0] * len(own) + [view for view, _ in of] for own, of in zip(captions, regions, strict=True)]
-        texts_of = [
-            [(text, s.score) for text, s in (*own, *(texts[0] for _, texts in of))]
-            for own, of in zip(captions, regions, strict=True)
-        ]
-        if fitted:
-            features = assessor.features(found, about, texts_of)
-        else:
-            features = [np.zeros((len(of_image), len(FEATURES))) for of_image in about]
+        candidates = self._candidates(found, assessor, speech)
+        choice = CHOICE if speech.method == "beam" else None
+        captions = assessor.judged(
+            found, [[0]] * len(found), [[of] for of in candidates], speech.count, choice, CAPTION
+        )
+        phrases = assessor.judged(found, views, said, speech.count, None, PHRASE)
 
-        def likely(r: Regions, view: int, confidence: float | None) -> tuple[Seen, ...]:
-            sure = confidence is None or confidence >= (SURE_PHRASE if view else SURE)
-            return () if names is None or sure else seen(r, names, terms, view, LIKELY, FEW)
+        def likely(r: Regions, view: int, told: Judged) -> tuple[Seen, ...]:
+            sure = told.confidence is None or told.confidence >= (SURE_PHRASE if view else SURE)
+            return () if assessor.kinds is None or sure else seen(r, assessor.kinds, view, LIKELY, FEW)
 
         described = []
-        for r, own, of, there, known in zip(found, captions, regions, features, sees, strict=True):
-            if fitted and speech.method == "beam":
-                order = np.argsort(-CHOICE(there[: len(own)]), kind="stable").tolist()
-            else:
-                order = list(range(len(own)))
-            sure = float(CAPTION.probability(there[order[:1]])[0]) if fitted else None
-            told = []
-            for (view, texts), p in zip(of, PHRASE.probability(there[len(own) :]).tolist(), strict=True):
-                c = p if fitted else None
-                both = tuple(text for text, _ in texts)
-                score = math.exp(texts[0][1].score)
-                told.append(DescribedRegion(both[0], r.box(view), score, both, c, likely(r, view, c)))
-            best = [own[i] for i in order[: speech.count]]
-            texts, size = tuple(text for text, _ in best), (r.width, r.height)
-            score = math.exp(best[0][1].score)
-            described.append(
-                Description(texts[0], score, texts, tuple(told), *size, r.key, known, sure, likely(r, 0, sure))
+        for r, (caption,), own, of_image in zip(found, captions, views, phrases, strict=True):
+            regions = tuple(
+                DescribedRegion(p.texts[0], r.box(view), p.score, p.texts, p.confidence, likely(r, view, p))
+                for view, p in zip(own, of_image, strict=True)
             )
+            told = caption.texts[0], caption.score, caption.texts, regions, r.width, r.height, r.key
+            sees = () if assessor.kinds is None else seen(r, assessor.kinds)
+            described.append(Description(*told, sees, caption.confidence, likely(r, 0, caption)))
         return described
 
     def _candidates(
-        self, regions: Sequence[Regions], sees: Sequence[Sequence[Seen]], speech: SpeechSettings, fitted: bool = True
+        self, regions: Sequence[Regions], assessor: Assessor, speech: SpeechSettings
     ) -> list[list[Written]]:
         """Captions of each image to choose from."""
-        if not fitted or speech.method != "beam" or self._prompted is None:
+        kinds = assessor.kinds
+        if assessor.aligner is None or speech.method != "beam" or kinds is None or self._prompted is None:
             return [of_image[0] for of_image in self.say(regions, speech=speech)]
+        sees = [seen(r, kinds, least=LIKELY, most=PROMPTS) for r in regions]
         return self._prompted.candidates([self._narrow(r) for r in regions], sees, speech)
 
     @cached_property
     def _prompted(self) -> Prompted | None:
-        names = load_class_names(self.region_settings.of_first)
-        return Prompted.of(self.model, self.vocabulary, names) if names else None
+        kinds = self._kinds(load_class_names(self.region_settings.of_first))
+        if kinds is None:
+            return None
+        return Prompted.of(self.model, self.vocabulary, dict(zip(kinds.labels, kinds.nouns, strict=True)))
 
     def _wholes(self, regions: Sequence[Regions]) -> Views:
         return Views.whole(collate([self._narrow(r) for r in regions])).to(self.device)

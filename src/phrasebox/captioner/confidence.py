@@ -8,6 +8,7 @@ is the confidence; another sum of them chooses among the sentences of a beam.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,8 @@ import numpy as np
 import torch
 
 from phrasebox.aligner import Aligner
-from phrasebox.aligner.priors import ClassNames
+from phrasebox.captioner.generate import Written
+from phrasebox.captioner.seen import Kinds
 from phrasebox.text.english import is_content
 from phrasebox.text.word_vectors import Sentence, WordVectors
 from phrasebox.types import Regions
@@ -23,7 +25,7 @@ from phrasebox.types import Regions
 FEATURES = ("generator", "aligner", "content", "unsaid")
 """What the confidence is computed from, see `Assessor.features`."""
 
-SURE, SURE_PHRASE = 0.63, 0.29
+SURE, SURE_PHRASE = 0.6, 0.29
 """Confidence from which on a caption, and a phrase, is written as if it were sure: nine of ten right ones have it."""
 
 
@@ -43,12 +45,31 @@ class Weights:
         return 1 / (1 + np.exp(-np.clip(self(features), -50, 50)))
 
 
-CAPTION = Weights((1.8381, 6.2338, 5.5655, -0.7844), -2.2532)
+CAPTION = Weights((1.6002, 5.7179, 5.3608, -1.4389), -1.5475)
 """Of a caption of a whole image; these numbers are fitted by ``benchmarks/captions.py`` to the built-in captioner."""
-PHRASE = Weights((1.4735, -1.0376, 0.7689, -0.9183), 0.7942)
+PHRASE = Weights((1.3218, -1.2081, 0.3476, -0.9097), 0.8791)
 """Of a phrase of a region."""
-CHOICE = Weights((0.0829, 0.5205, 0.1077, -0.0927))
+CHOICE = Weights((0.1663, 0.3017, 0.2733, -0.1096))
 """Which of several captions of an image is best."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Sentences about an image, or phrases of a region.
+
+    Attributes
+    ----------
+    texts : tuple of str
+        The best first.
+    score : float
+        Probability of the first, as the geometric mean over its words, in [0, 1].
+    confidence : float or None
+        How likely the first names the right thing; None where there is no aligner, for which nothing was fitted.
+    """
+
+    texts: tuple[str, ...]
+    score: float
+    confidence: float | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,12 +80,55 @@ class Assessor:
     ----------
     aligner : Aligner or None
         None where there is none for these regions: its features are then 0.
-    names : ClassNames or None
-        None where the backbones have no classifier with names: nothing is unsaid then.
+    kinds : Kinds or None
+        What the backbones' classifiers see; None where they have none with names: nothing is unsaid then.
     """
 
     aligner: Aligner | None
-    names: ClassNames | None
+    kinds: Kinds | None
+
+    def judged(
+        self,
+        regions: Sequence[Regions],
+        views: Sequence[Sequence[int]],
+        said: Sequence[Sequence[Sequence[Written]]],
+        count: int,
+        choice: Weights | None,
+        confidence: Weights,
+    ) -> list[list[Judged]]:
+        """The best sentences about each view of each image, and how sure the first is.
+
+        Parameters
+        ----------
+        views : sequence of sequence of int
+            Regions of each image; 0 is the whole image.
+        said : sequence of sequence of sequence of Written
+            At least one sentence for each view of each image, the generator's choice first.
+        count : int
+            Sentences wanted of a view.
+        choice : Weights or None
+            What orders them; None keeps their order.
+        """
+        about = [
+            [view for view, of in zip(of_image, texts, strict=True) for _ in of]
+            for of_image, texts in zip(views, said, strict=True)
+        ]
+        flat = [[(text, s.score) for of in texts for text, s in of] for texts in said]
+        features = self.features(regions, about, flat) if self.aligner is not None else [None] * len(said)
+        found = []
+        for texts, rows in zip(said, features, strict=True):
+            at, of_image = 0, []
+            for of in texts:
+                order, sure = list(range(len(of))), None
+                if rows is not None:
+                    own = rows[at : at + len(of)]
+                    order = order if choice is None else np.argsort(-choice(own), kind="stable").tolist()
+                    sure = float(confidence.probability(own[order[:1]])[0])
+                at += len(of)
+                best = [of[i] for i in order[:count]]
+                of_image.append(Judged(tuple(text for text, _ in best), math.exp(best[0][1].score), sure))
+            found.append(of_image)
+        return found
 
     def features(
         self, regions: Sequence[Regions], views: Sequence[Sequence[int]], said: Sequence[Sequence[tuple[str, float]]]
@@ -72,8 +136,8 @@ class Assessor:
         """The `FEATURES` (N, F) of the sentences about each image.
 
         Mean log-probability a word of the generator; mean over the words of their best learned score with a region;
-        the same over content words; the largest share of a class that no word is related to. A region's phrase is
-        compared with the region alone.
+        the same over content words; the largest probability of a noun of ``kinds`` that no word names. A region's
+        phrase is compared with the region alone.
 
         Parameters
         ----------
@@ -90,7 +154,7 @@ class Assessor:
         aligned = self._aligned(regions, texts, [len(of_image) for of_image in said])
         found, at = [], 0
         for k, (r, of_image) in enumerate(zip(regions, said, strict=True)):
-            shares = None if self.names is None else self.names.probabilities(torch.tensor(r.vectors)).numpy()  # (R, C)
+            shares = None if self.kinds is None else self.kinds.shares(r)  # (R, K)
             rows = np.zeros((len(of_image), len(FEATURES)))
             for row, (view, (_, score)) in enumerate(zip(views[k], of_image, strict=True)):
                 words, learned = aligned[at]
@@ -102,8 +166,9 @@ class Assessor:
                     best = learned[:, where].max(1)
                     rows[row, 1] = best.mean()
                     rows[row, 2] = best[content].mean() if content else 0.0
-                if shares is not None and self.names is not None:
-                    rows[row, 3] = _unsaid(shares[where].max(0), self.names, [words[i] for i in content])
+                if shares is not None and self.kinds is not None:
+                    unsaid = ~self.kinds.named([words[i] for i in content])
+                    rows[row, 3] = shares[where].max(0)[unsaid].max(initial=0.0)
             found.append(rows)
         return found
 
@@ -126,11 +191,3 @@ class Assessor:
                 for words, k in zip(s.split(lengths.tolist()), images, strict=True)
             ]
         return list(zip(terms, tables, strict=True))
-
-
-def _unsaid(shares: np.ndarray, names: ClassNames, content: Sequence[str]) -> float:
-    """The largest share (C,) of a class that none of the content words is related to."""
-    if not content:
-        return float(shares.max())
-    related = names.words(content).numpy()  # (T, C)
-    return float((shares * (related.max(0) == 0)).max())

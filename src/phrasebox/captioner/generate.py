@@ -20,7 +20,6 @@ from phrasebox.text.vocabulary import END, START
 _REPEATS = ((1, 0), (2, 0), (3, 0), (4, 0), (2, 1), (3, 1), (4, 1))
 """Words of a phrase, and words between, that it is not said twice with: ``a man a man``, ``a man and a man``."""
 
-
 WANTED = 12.0
 """Bonus of a wanted word: more than it costs to say an unlikely one, so that nearly every sentence has it."""
 
@@ -44,6 +43,10 @@ class Sentence:
     def score(self) -> float:
         """Mean log-probability a word, its end counted."""
         return self.log_probability / (len(self.words) + 1)
+
+
+Written = tuple[str, Sentence]
+"""A sentence as text and as the model wrote it."""
 
 
 @checked(
@@ -73,7 +76,7 @@ def generate(
         For beam search: words of which each view's sentence is to have one, END for none. It has one unless another
         sentence is `WANTED` more probable.
     silent : (V,) bool, optional
-        Words that are written where they are wanted only.
+        Words that are written only where they are wanted.
 
     Returns
     -------
@@ -148,8 +151,8 @@ def _beam(
 ) -> list[list[Sentence]]:
     """Follow the ``beam`` most probable beginnings of every view at once; a view is put away when it is done.
 
-    A wanted word adds `WANTED` to the log-probability of the first sentence that has it (a soft form of constrained
-    beam search; Anderson et al., EMNLP 2017).
+    A wanted word adds `WANTED` to the log-probability of the beginnings that have it, and to the score of the sentence,
+    whatever its length (a soft form of constrained beam search; Anderson et al., EMNLP 2017).
     """
     count, k, device = len(memory), speech.beam, memory.focus.device
     found: list[list[Sentence]] = [[] for _ in range(count)]
@@ -175,17 +178,18 @@ def _beam(
         beam, word = place // best.shape[2], choice.view(len(view), -1).gather(1, place)
         rows = beam + k * torch.arange(len(view), device=device)[:, None]  # (N, 2 k)
         ends = (word == END) & score.isfinite()
-        length = (step + 1) ** speech.length_power
+        gained = torch.zeros_like(score) if wish is None else wish.gained(rows)
         for n, i in ends.nonzero().tolist():
             spoken = words[rows[n, i]].tolist()
-            gained = 0.0 if wish is None else float(wish.gained(rows[n, i]))
-            found[int(view[n])].append(Sentence(tuple(spoken), float(score[n, i]) - gained))
-        ended = torch.cat([ended, (score / length).masked_fill(~ends, -math.inf)], 1).topk(k).values
+            found[int(view[n])].append(Sentence(tuple(spoken), float(score[n, i] - gained[n, i])))
+        mean = (score - gained) / (step + 1) ** speech.length_power + gained
+        ended = torch.cat([ended, mean.masked_fill(~ends, -math.inf)], 1).topk(k).values
         total, going = score.masked_fill(word == END, -math.inf).topk(k)  # (N, k)
         # Log-probabilities only fall, so no open sentence can get past its present sum over the longest length.
-        hope = total[:, 0] / (speech.max_length + 1) ** speech.length_power
+        lost = total if wish is None else total - gained.gather(1, going)
+        hope = lost.amax(1) / (speech.max_length + 1) ** speech.length_power
         if wish is not None:
-            hope = hope + wish.left(rows.gather(1, going))
+            hope = hope + wish.most(rows[:, 0])
         keep = (hope > ended[:, speech.count - 1]).nonzero()[:, 0]
         if not len(keep):
             break
@@ -200,7 +204,7 @@ def _beam(
 
         def rank(s: Sentence, asked: set[int] = asked[i]) -> float:
             bonus = WANTED if asked.intersection(s.words) else 0.0
-            return -(s.log_probability + bonus) / (len(s.words) + 1) ** speech.length_power
+            return -s.log_probability / (len(s.words) + 1) ** speech.length_power - bonus
 
         sentences.sort(key=rank)
     return [sentences[: speech.count] for sentences in found]
@@ -245,9 +249,9 @@ class _Wish:
         """What a sentence that continues a row has got; a wanted word is never its last, END is."""
         return WANTED * (~self.open[row] & (self.words[row] != END).any(-1))
 
-    def left(self, rows: Tensor) -> Tensor:
-        """(N,) the most that any of the rows (N, k) may still get."""
-        return WANTED * self.open[rows].any(1)
+    def most(self, rows: Tensor) -> Tensor:
+        """(N,) what sentences that continue any of the rows may get."""
+        return WANTED * (self.words[rows] != END).any(-1)
 
     def after(self, rows: Tensor, last: Tensor) -> _Wish:
         """Of the sentences that continue ``rows`` with the words ``last``."""

@@ -1,34 +1,45 @@
-"""What the backbone's classifier sees in an image, and whether the captioner has a word for it."""
+"""What the backbones' classifiers see in an image, by its everyday noun, and whether the captioner has the word."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
+import numpy as np
 import torch
 
 from phrasebox.aligner.priors import ClassNames
-from phrasebox.text.english import is_content
-from phrasebox.text.words import words
+from phrasebox.aligner.priors.everyday import everyday, nouns
+from phrasebox.boxes import area
+from phrasebox.text.class_nouns import class_noun, singular
 from phrasebox.types import Regions
 
-LEAST = 0.3  # probability of a class from which on it counts as seen
-MOST = 5  # classes of an image
+LEAST = 0.3  # share from which on something counts as seen
+MOST = 5  # things of an image
 LIKELY, FEW = 0.1, 3  # the same for what is listed where the captioner is not sure
+
+MEAN, LARGEST, BIAS = 0.72, 0.24, -0.12
+"""Of the share of an image, a logistic function of `Kinds.evidence`.
+
+``benchmarks/captions.py`` fits it to whether captions of training images name the thing."""
+_FLOOR = 1e-3  # of probabilities, so that they have logs
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A class that the backbone's classifier sees somewhere in an image.
+    """Something that the backbones' classifiers see in an image or a region.
 
     Attributes
     ----------
     name : str
-        First name of the class.
+        Its everyday noun (`phrasebox.aligner.priors.everyday`), with the words before it if it is of one class alone.
     share : float
-        Its largest probability in any region, in [0, 1].
+        How likely it is there, in [0, 1]: that a caption of the image names it, or the probability of its classes in a
+        region.
     known : bool
-        Whether the captioner's vocabulary has a word of one of its names, so that it can be said.
+        Whether the captioner's vocabulary has the noun.
     """
 
     name: str
@@ -36,40 +47,99 @@ class Seen:
     known: bool
 
 
-def seen(
-    regions: Regions, names: ClassNames, vocabulary: Set[str], view: int = 0, least: float = LEAST, most: int = MOST
-) -> tuple[Seen, ...]:
-    """The classes that the classifier sees in an image or a region of it, from the likeliest.
+@dataclass(frozen=True, slots=True, eq=False)
+class Kinds:
+    """The classes of classifiers by their everyday nouns.
+
+    Attributes
+    ----------
+    names : ClassNames
+        C classes.
+    nouns, labels : tuple of str
+        K nouns, and how they are shown: *toilet seat* for *seat*, if no other class has that noun.
+    known : tuple of bool
+        Whether the captioner's vocabulary has each noun.
+    of_class : (C,) int64
+        Index of each class's noun.
+    of_noun : mapping of str to tuple of int
+        Indices of the nouns whose classes may be called so.
+    """
+
+    names: ClassNames
+    nouns: tuple[str, ...]
+    labels: tuple[str, ...]
+    known: tuple[bool, ...]
+    of_class: torch.Tensor
+    of_noun: Mapping[str, tuple[int, ...]]
+
+    def shares(self, regions: Regions) -> np.ndarray:
+        """Probability (R, K) of each noun's classes in each region, which has the vectors that ``names`` reads."""
+        classes = self.names.probabilities(torch.tensor(regions.vectors))
+        return classes.new_zeros(len(classes), len(self.nouns)).index_add(1, self.of_class, classes).numpy()
+
+    def likely(self, regions: Regions, shares: np.ndarray, view: int = 0) -> np.ndarray:
+        """(K,) how likely each noun is there, in the image (view 0) or in a region of it; see `Seen`."""
+        if view:
+            return shares[view]
+        return 1 / (1 + np.exp(-self.evidence(regions, shares) @ (MEAN, LARGEST) - BIAS))
+
+    def evidence(self, regions: Regions, shares: np.ndarray) -> np.ndarray:
+        """(K, 2) log of the mean probability over the regions, by their areas, and log-odds of the largest."""
+        size, largest = area(regions.boxes), shares.max(0)
+        mean = size @ shares / size.sum()
+        odds = (largest + _FLOOR) / (1 - largest + _FLOOR)
+        return np.log(np.stack([mean + _FLOOR, odds], -1))
+
+    def named(self, words: Sequence[str]) -> np.ndarray:
+        """(K,) bool, whether a word is one of the nouns, or another one that its classes have."""
+        found = np.zeros(len(self.nouns), bool)
+        found[[k for word in words for k in self.of_noun.get(singular(word.lower()), ())]] = True
+        return found
+
+
+@cache
+def kinds(names: ClassNames, terms: tuple[str, ...]) -> Kinds:
+    """The classes by the nouns that suit a captioner whose vocabulary is ``terms``, the most frequent first."""
+    chosen = everyday(names.names, terms)
+    distinct, vocabulary = tuple(dict.fromkeys(chosen)), frozenset(terms)
+    place = {noun: i for i, noun in enumerate(distinct)}
+    of_noun: dict[str, set[int]] = defaultdict(set)
+    for noun, of in zip(chosen, nouns(names.names), strict=True):
+        for called in of[: of.index(noun) + 1]:  # not what is still more general
+            of_noun[called].add(place[noun])
+    shown = dict(zip(distinct, distinct, strict=True))
+    alone = {noun for noun, count in Counter(chosen).items() if count == 1}
+    shown |= {
+        noun: of[0] for noun, of in zip(chosen, names.names, strict=True) if {noun} <= alone & {class_noun(of[0])}
+    }
+    return Kinds(
+        names,
+        distinct,
+        tuple(shown.values()),
+        tuple(noun in vocabulary for noun in distinct),
+        torch.tensor([place[noun] for noun in chosen]),
+        {noun: tuple(sorted(of)) for noun, of in of_noun.items()},
+    )
+
+
+def seen(regions: Regions, kinds: Kinds, view: int = 0, least: float = LEAST, most: int = MOST) -> tuple[Seen, ...]:
+    """What the classifiers see in an image or a region of it, from the likeliest.
 
     Parameters
     ----------
     regions : Regions
-        With vectors that ``names`` reads.
-    vocabulary : set of str
-        Lower-cased words.
+        With vectors that ``kinds`` reads.
     view : int
-        The region; 0 for the largest share of each class in any region.
+        The region; 0 for the image.
     least, most : float, int
-        Smallest share of a class, and largest number of classes.
+        Smallest share, and largest number of nouns.
     """
-    vectors = torch.tensor(regions.vectors if view == 0 else regions.vectors[view : view + 1])  # type: ignore[index]
-    shares = names.probabilities(vectors).amax(0)  # (C,)
-    best = shares.sort(descending=True, stable=True).indices[:most].tolist()
-    rows = [Seen(names.names[c][0], float(shares[c]), bool(vocabulary & set(head_words(names.names[c])))) for c in best]
-    return tuple(row for row in rows if row.share >= least)
+    shares = kinds.likely(regions, kinds.shares(regions), view)
+    order = np.argsort(-shares, kind="stable")[:most].tolist()
+    return tuple(Seen(kinds.labels[k], float(shares[k]), kinds.known[k]) for k in order if shares[k] >= least)
 
 
-def head_words(names: Sequence[str]) -> list[str]:
-    """The last content word of each name of a class.
-
-    >>> head_words(("coffee mug", "mug of coffee", "espresso"))
-    ['mug', 'coffee', 'espresso']
-    """
-    heads = ([w.text.lower() for w in words(name) if is_content(w.text)][-1:] for name in names)
-    return list(dict.fromkeys(head for of_name in heads for head in of_name))
-
-
-def in_words(classes: Sequence[Seen]) -> str:
+def in_words(found: Sequence[Seen]) -> str:
     """What is likely there, where a sentence would be a guess.
 
     >>> in_words([Seen("cup", 0.62, True), Seen("saucer", 0.31, False)])
@@ -77,5 +147,5 @@ def in_words(classes: Sequence[Seen]) -> str:
     >>> in_words([])
     'not sure what this is'
     """
-    shares = ", ".join(f"{one.name} {round(100 * one.share)} %" for one in classes)
+    shares = ", ".join(f"{one.name} {round(100 * one.share)} %" for one in found)
     return f"not sure: {shares}" if shares else "not sure what this is"

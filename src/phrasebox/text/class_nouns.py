@@ -139,8 +139,8 @@ def _head_index(tokens: Sequence[str]) -> int | None:
                 break
         elif not is_content(token) or (is_verb_in_ing(token) and not _part_of_name(token, following)):
             break
-        elif not _is_noun(tokens[chosen]) or (
-            (_is_noun(token) or _may_describe(tokens[chosen])) and _kinds(token) != {"VERB"}
+        elif not is_noun(tokens[chosen]) or (
+            (is_noun(token) or _may_describe(tokens[chosen])) and _kinds(token) != {"VERB"}
         ):
             chosen = i
         i += 1
@@ -168,7 +168,8 @@ def _kinds(word: str) -> frozenset[str]:
     return frozenset(getAllLemmas(word)) if word.isascii() else frozenset()
 
 
-def _is_noun(word: str) -> bool:
+def is_noun(word: str) -> bool:
+    """Whether a word can be an English noun, or is none that the lemmatiser knows."""
     kinds = _kinds(word)
     return "NOUN" in kinds or not kinds
 

@@ -41,7 +41,7 @@ _ONE_THING = frozenset(
 _GROUPS = frozenset(
     "bunch collection couple group herd line lot lots number pack pair row series set team trio".split()  # noqa: SIM905
 )
-_COLOURS = frozenset(
+COLOURS = frozenset(
     "black blue brown gold golden gray green grey orange pink purple red silver tan white yellow".split()  # noqa: SIM905
 )
 
@@ -71,6 +71,17 @@ def mirrored(text: str) -> str:
     'A dog on the right , Left of a leftover'
     """
     return _SIDES.sub(lambda found: _OTHER_SIDE[found[0]], text)
+
+
+def article(noun: str) -> str:
+    """*a* or *an*, as its first letters suggest.
+
+    Examples
+    --------
+    >>> [article(noun) for noun in ("dog", "elephant", "umbrella", "unicycle")]
+    ['a', 'an', 'an', 'a']
+    """
+    return "an" if re.match(r"[aeio](?!ne\b)|u(?!ni|se|ti)", noun) else "a"
 
 
 def is_verb_in_ing(word: str) -> bool:
@@ -105,7 +116,7 @@ def links(before: str, word: str, after: str) -> bool:
     """
     if word.lower() == "of":
         return is_content(before) and (is_content(after) or after.lower() in DETERMINERS)
-    return word.lower() == "and" and {before.lower(), after.lower()} <= _COLOURS
+    return word.lower() == "and" and {before.lower(), after.lower()} <= COLOURS
 
 
 def head_word(phrase: str) -> str:
