@@ -39,7 +39,8 @@ from phrasebox.workspace.workspace import Workspace
 _BATCH = 16
 _RIDGE = 0.01
 _NOUNS = 6  # likeliest of an image, by each kind of evidence
-_KEPT = 0.9  # share of the right sentences that are to be sure
+_RIGHT = 0.9  # share of the sure sentences that are to be right
+_KEPT = 0.9  # where that cannot be had, the share of the right ones that are to be sure
 _FIRST = Weights((1.0, *[0.0] * (len(FEATURES) - 1)))  # the generator's own choice
 
 
@@ -77,7 +78,7 @@ def main() -> None:
     print(f"MEAN, LARGEST, BIAS = {weights[0]:.2f}, {weights[1]:.2f}, {bias:.2f}")
     choice = fit_choice(dev[::2])
     caption, phrase = fit_confidence(dev[::2], choice), fit_confidence(boxes, _FIRST)
-    least = [threshold(dev[::2], choice, caption), threshold(boxes, _FIRST, phrase)]
+    least = [least_sure(dev[::2], choice, caption), least_sure(boxes, _FIRST, phrase)]
     print(f"SURE, SURE_PHRASE = {least[0]:.2f}, {least[1]:.2f}\nCAPTION = {caption}\nPHRASE = {phrase}")
     print(f"CHOICE = {choice}")
     for title, chosen, fitted, bounds in (
@@ -202,9 +203,12 @@ def judged(said: Sequence[Said], choice: Weights, confidence: Weights) -> tuple[
     return confidence.probability(features), np.array(right)
 
 
-def threshold(said: Sequence[Said], choice: Weights, confidence: Weights) -> float:
+def least_sure(said: Sequence[Said], choice: Weights, confidence: Weights) -> float:
+    """The smallest confidence from which on `_RIGHT` of the sentences are right; see `_KEPT` where there is none."""
     sure, right = judged(said, choice, confidence)
-    return float(np.quantile(sure[right], 1 - _KEPT))
+    order = np.argsort(-sure)
+    enough = np.flatnonzero(np.cumsum(right[order]) >= _RIGHT * np.arange(1, len(order) + 1))
+    return float(sure[order][enough[-1]]) if len(enough) else float(np.quantile(sure[right], 1 - _KEPT))
 
 
 def fit_confidence(said: Sequence[Said], choice: Weights) -> Weights:
