@@ -119,7 +119,7 @@ def things_seen(captioner: Captioner, ws: Workspace, images: int) -> tuple[np.nd
     for r in islice((r for batch in ws.regions("train") for r in batch), images):
         kinds = captioner._assessor([r]).kinds
         assert kinds is not None
-        evidence = kinds.evidence(r, kinds.shares(r))
+        evidence = kinds.look(r).evidence()
         for k in {*np.argsort(-evidence[:, 0])[:_NOUNS].tolist(), *np.argsort(-evidence[:, 1])[:_NOUNS].tolist()}:
             x.append(evidence[k])
             y.append(named(kinds.nouns[k], texts[r.key]))
@@ -132,11 +132,14 @@ def captions(captioner: Captioner, regions: Iterable[Regions], references: Mappi
     stream = iter(regions)
     while batch := list(islice(stream, _BATCH)):
         assessor = captioner._assessor(batch)
-        said = captioner._candidates(batch, assessor, captioner.speech)
+        sights = assessor.sights(batch)
+        said = captioner._candidates(batch, sights, captioner.speech)
         asked = [[(text, s.score) for text, s in of] for of in said]
         others = [[asked[k - 1][0]] for k in range(len(asked))]
         views = [[0] * (len(of) + 1) for of in asked]
-        features = assessor.features(batch, views, [own + other for own, other in zip(asked, others, strict=True)])
+        features = assessor.features(
+            batch, sights, views, [own + other for own, other in zip(asked, others, strict=True)]
+        )
         for r, of, other, f in zip(batch, asked, others, features, strict=True):
             key = Path(r.key).name
             texts = references.get(r.key) or references[key]
@@ -156,7 +159,8 @@ def phrases(captioner: Captioner, ws: Workspace, images: int) -> list[Said]:
         (joined,) = captioner.with_boxes([r], [load_image(paths[r.key])], [own])
         views = list(range(len(r), len(joined)))
         said = [(of[0][0], of[0][1].score) for of in captioner.say([joined], [views])[0]]
-        (f,) = captioner._assessor([joined]).features([joined], [views], [said])
+        assessor = captioner._assessor([joined])
+        (f,) = assessor.features([joined], assessor.sights([joined]), [views], [said])
         found += [Said(example.key, [text], f[i : i + 1], boxes[i][1]) for i, (text, _) in enumerate(said)]
     return found
 

@@ -14,7 +14,7 @@ from phrasebox.text.vocabulary import FIRST
 from phrasebox.training.region_batch import collate
 from phrasebox.types import Regions
 
-NOUNS = {"zebra": "zebra", "coffee mug": "mug", "dog": "dog"}
+NOUNS = {"zebra": "zebra", "coffee mug": "mug", "dog": "dog", "hotdog": "hot dog"}
 SPEECH = SpeechSettings(beam=3, max_length=6)
 
 

@@ -31,19 +31,22 @@ def regions(*logits):
 def test_what_is_seen_and_not_said_counts_against_a_sentence(assessor):
     image = regions([0, 9, 0], [9, 0, 0])
     said = [("a cat sits", -1.0), ("a dog runs", -2.0), ("a bridge", -1.5), ("a bridge", -1.5)]
-    (found,) = assessor.features([image], [[0, 0, 0, 1]], [said])
+    (found,) = assessor.features([image], assessor.sights([image]), [[0, 0, 0, 1]], [said])
     assert found.shape == (4, len(FEATURES))
     generator, aligner, content, unsaid = found.T
     assert generator.tolist() == [-1.0, -2.0, -1.5, -1.5]
     assert not aligner.any()
     assert not content.any()
     assert unsaid == pytest.approx([1, 1, 1, 1], abs=0.01), "one of the two things is never said"
-    (one,) = assessor.features([regions([0, 9, 0])], [[0, 0]], [[("a bridge", -1.0), ("a dog", -1.0)]])
+    image = regions([0, 9, 0])
+    (one,) = assessor.features([image], assessor.sights([image]), [[0, 0]], [[("a bridge", -1.0), ("a dog", -1.0)]])
     assert one[0, 3] < 0.01 < 0.99 < one[1, 3]
 
 
 def test_without_networks_the_generator_alone_is_asked():
-    (found, nothing) = Assessor(None, None).features([regions([0.0])] * 2, [[0], []], [[("a cat", -1.0)], []])
+    (found, nothing) = Assessor(None, None).features(
+        [regions([0.0])] * 2, [None, None], [[0], []], [[("a cat", -1.0)], []]
+    )
     assert found[0].tolist() == [-1.0, 0, 0, 0]
     assert nothing.shape == (0, len(FEATURES))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from phrasebox.aligner.priors import ClassNames
-from phrasebox.captioner.seen import LEAST, kinds, seen
+from phrasebox.captioner.seen import LEAST, kinds
 from phrasebox.regions.backbones.classifier import Classifier
 from phrasebox.types import Regions
 
@@ -32,32 +32,32 @@ def test_classes_have_everyday_nouns_which_the_captioner_may_know(classes):
 
 
 def test_the_probabilities_of_the_classes_of_a_noun_add_up(classes):
-    shares = classes.shares(regions([0, 0, 0, 0], [9, 0, 9, 0]))
+    shares = classes.look(regions([0, 0, 0, 0], [9, 0, 9, 0])).shares
     np.testing.assert_allclose(shares, [[0.5, 0.25, 0.25], [1, 0, 0]], atol=1e-3)
 
 
 def test_a_large_region_counts_for_more_than_a_small_one(classes):
     places = [[0, 0, 8, 8], [0, 0, 8, 7], [0, 0, 2, 2]]
-    found = seen(regions([0, 0, 0, 0], [9, 0, 0, 0], [0, 9, 0, 0], boxes=places), classes, least=0)
+    found = classes.look(regions([0, 0, 0, 0], [9, 0, 0, 0], [0, 9, 0, 0], boxes=places)).seen(least=0)
     assert [one.name for one in found] == ["cat", "coffee", "tench"]
     assert found[0].share > found[1].share > found[2].share
 
 
 def test_what_is_nearly_everywhere_is_seen(classes):
-    (only,) = seen(regions([0, 0, 0, 9], [0, 0, 0, 9]), classes)
+    (only,) = classes.look(regions([0, 0, 0, 9], [0, 0, 0, 9])).seen()
     assert (only.name, only.known) == ("tench", False)
     assert LEAST < only.share < 1
 
 
 def test_an_unsure_classifier_sees_nothing(classes):
-    shares = {one.name: one.share for one in seen(regions([0, 0, 0, 0]), classes, least=0)}
+    shares = {one.name: one.share for one in classes.look(regions([0, 0, 0, 0])).seen(least=0)}
     assert shares["tench"] == shares["coffee"] < LEAST  # each one class of four
 
 
 def test_a_region_is_seen_by_itself(classes):
     both = regions([0, 9, 0, 0], [2, 1, 0, 0])
-    shares = classes.shares(both)
-    found = seen(both, classes, view=1, least=0.2, most=3)
+    shares = classes.look(both).shares
+    found = classes.look(both).seen(view=1, least=0.2, most=3)
     assert [(s.name, s.share) for s in found] == [
         ("cat", pytest.approx(shares[1, 0])),
         ("coffee", pytest.approx(shares[1, 1])),

@@ -19,7 +19,7 @@ from phrasebox.captioner.confidence import CAPTION, CHOICE, PHRASE, SURE, SURE_P
 from phrasebox.captioner.description import DescribedRegion, Description, telling
 from phrasebox.captioner.generate import Sentence, Written, generate
 from phrasebox.captioner.model import CaptionerModel
-from phrasebox.captioner.seen import FEW, LIKELY, Kinds, Seen, kinds, seen
+from phrasebox.captioner.seen import FEW, LIKELY, Kinds, Seen, Sight, kinds
 from phrasebox.captioner.settings import BUILT_IN, NAME, ModelSettings, SpeechSettings
 from phrasebox.captioner.targets import IGNORED, Views, pad
 from phrasebox.errors import DataError, SettingsError
@@ -287,36 +287,34 @@ class Captioner(SavedModel):
         speech, assessor = speech or self.speech, self._assessor(found)
         if assessor.aligner is None:
             found = [self._narrow(r) for r in found]
-        candidates = self._candidates(found, assessor, speech)
+        sights, whole, count = assessor.sights(found), [[0]] * len(found), speech.count
+        candidates = self._candidates(found, sights, speech, assessor.aligner is not None)
         choice = CHOICE if speech.method == "beam" else None
-        captions = assessor.judged(
-            found, [[0]] * len(found), [[of] for of in candidates], speech.count, choice, CAPTION
-        )
-        phrases = assessor.judged(found, views, said, speech.count, None, PHRASE)
+        captions = assessor.judged(found, sights, whole, [[of] for of in candidates], count, choice, CAPTION)
+        phrases = assessor.judged(found, sights, views, said, count, None, PHRASE)
 
-        def likely(r: Regions, view: int, told: Judged) -> tuple[Seen, ...]:
+        def likely(sight: Sight | None, view: int, told: Judged) -> tuple[Seen, ...]:
             sure = told.confidence is None or told.confidence >= (SURE_PHRASE if view else SURE)
-            return () if assessor.kinds is None or sure else seen(r, assessor.kinds, view, LIKELY, FEW)
+            return () if sight is None or sure else sight.seen(view, LIKELY, FEW)
 
         described = []
-        for r, (caption,), own, of_image in zip(found, captions, views, phrases, strict=True):
+        for r, sight, (caption,), own, of_image in zip(found, sights, captions, views, phrases, strict=True):
             regions = tuple(
-                DescribedRegion(p.texts[0], r.box(view), p.score, p.texts, p.confidence, likely(r, view, p))
+                DescribedRegion(p.texts[0], r.box(view), p.score, p.texts, p.confidence, likely(sight, view, p))
                 for view, p in zip(own, of_image, strict=True)
             )
             told = caption.texts[0], caption.score, caption.texts, regions, r.width, r.height, r.key
-            sees = () if assessor.kinds is None else seen(r, assessor.kinds)
-            described.append(Description(*told, sees, caption.confidence, likely(r, 0, caption)))
+            sees = () if sight is None else sight.seen()
+            described.append(Description(*told, sees, caption.confidence, likely(sight, 0, caption)))
         return described
 
     def _candidates(
-        self, regions: Sequence[Regions], assessor: Assessor, speech: SpeechSettings
+        self, regions: Sequence[Regions], sights: Sequence[Sight | None], speech: SpeechSettings, fitted: bool = True
     ) -> list[list[Written]]:
-        """Captions of each image to choose from."""
-        kinds = assessor.kinds
-        if assessor.aligner is None or speech.method != "beam" or kinds is None or self._prompted is None:
+        """Captions of each image to choose from, with what is seen where that was ``fitted``."""
+        if not fitted or speech.method != "beam" or None in sights or self._prompted is None:
             return [of_image[0] for of_image in self.say(regions, speech=speech)]
-        sees = [seen(r, kinds, least=LIKELY, most=PROMPTS) for r in regions]
+        sees = [sight.seen(least=LIKELY, most=PROMPTS) for sight in sights if sight is not None]
         return self._prompted.candidates([self._narrow(r) for r in regions], sees, speech)
 
     @cached_property

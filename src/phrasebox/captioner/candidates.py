@@ -47,8 +47,8 @@ class Prompted:
     def of(cls, model: CaptionerModel, vocabulary: Vocabulary, nouns: Mapping[str, str]) -> Prompted:
         """The generator ``model`` with a noun for each name of what can be seen; see `phrasebox.captioner.growth`."""
         larger, both = grown(model, vocabulary, sorted(set(nouns.values())))
-        words = {name: int(both.encode(noun)[0]) for name, noun in nouns.items()}
-        return cls(larger, both, len(vocabulary), words)
+        place = {term: i for i, term in enumerate(both.terms, start=FIRST)}
+        return cls(larger, both, len(vocabulary), {name: place[noun] for name, noun in nouns.items()})
 
     def candidates(
         self, regions: Sequence[Regions], seen: Sequence[Sequence[Seen]], speech: SpeechSettings

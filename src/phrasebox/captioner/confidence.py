@@ -17,7 +17,7 @@ import torch
 
 from phrasebox.aligner import Aligner
 from phrasebox.captioner.generate import Written
-from phrasebox.captioner.seen import Kinds
+from phrasebox.captioner.seen import Kinds, Sight
 from phrasebox.text.english import is_content
 from phrasebox.text.word_vectors import Sentence, WordVectors
 from phrasebox.types import Regions
@@ -89,9 +89,14 @@ class Assessor:
     aligner: Aligner | None
     kinds: Kinds | None
 
+    def sights(self, regions: Sequence[Regions]) -> list[Sight | None]:
+        """What the classifiers see in each image; nothing without ``kinds``."""
+        return [None if self.kinds is None else self.kinds.look(r) for r in regions]
+
     def judged(
         self,
         regions: Sequence[Regions],
+        sights: Sequence[Sight | None],
         views: Sequence[Sequence[int]],
         said: Sequence[Sequence[Sequence[Written]]],
         count: int,
@@ -102,6 +107,8 @@ class Assessor:
 
         Parameters
         ----------
+        regions, sights : sequence of Regions, sequence of Sight or None
+            Of each image, see `features`.
         views : sequence of sequence of int
             Regions of each image; 0 is the whole image.
         said : sequence of sequence of sequence of Written
@@ -116,7 +123,7 @@ class Assessor:
             for of_image, texts in zip(views, said, strict=True)
         ]
         flat = [[(text, s.score) for of in texts for text, s in of] for texts in said]
-        features = self.features(regions, about, flat) if self.aligner is not None else [None] * len(said)
+        features = self.features(regions, sights, about, flat) if self.aligner is not None else [None] * len(said)
         found = []
         for texts, rows in zip(said, features, strict=True):
             at, of_image = 0, []
@@ -133,7 +140,11 @@ class Assessor:
         return found
 
     def features(
-        self, regions: Sequence[Regions], views: Sequence[Sequence[int]], said: Sequence[Sequence[tuple[str, float]]]
+        self,
+        regions: Sequence[Regions],
+        sights: Sequence[Sight | None],
+        views: Sequence[Sequence[int]],
+        said: Sequence[Sequence[tuple[str, float]]],
     ) -> list[np.ndarray]:
         """The `FEATURES` (N, F) of the sentences about each image.
 
@@ -144,7 +155,9 @@ class Assessor:
         Parameters
         ----------
         regions : sequence of Regions
-            With the vectors that the aligner and the classifiers read.
+            With the vectors that the aligner reads.
+        sights : sequence of Sight or None
+            From `sights`.
         views : sequence of sequence of int
             For each sentence of each image the region it is about; 0 is the whole image.
         said : sequence of sequence of (str, float)
@@ -155,8 +168,7 @@ class Assessor:
             return [np.zeros((0, len(FEATURES)))] * len(said)
         aligned = self._aligned(regions, texts, [len(of_image) for of_image in said])
         found, at = [], 0
-        for k, (r, of_image) in enumerate(zip(regions, said, strict=True)):
-            shares = None if self.kinds is None else self.kinds.shares(r)  # (R, K)
+        for k, (sight, of_image) in enumerate(zip(sights, said, strict=True)):
             rows = np.zeros((len(of_image), len(FEATURES)))
             for row, (view, (_, score)) in enumerate(zip(views[k], of_image, strict=True)):
                 words, learned = aligned[at]
@@ -168,9 +180,8 @@ class Assessor:
                     best = learned[:, where].max(1)
                     rows[row, 1] = best.mean()
                     rows[row, 2] = best[content].mean() if content else 0.0
-                if shares is not None and self.kinds is not None:
-                    unsaid = ~self.kinds.named([words[i] for i in content])
-                    rows[row, 3] = shares[where].max(0)[unsaid].max(initial=0.0)
+                if sight is not None:
+                    rows[row, 3] = sight.unsaid([words[i] for i in content], view)
             found.append(rows)
         return found
 

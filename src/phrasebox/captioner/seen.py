@@ -21,7 +21,7 @@ MOST = 5  # things of an image
 LIKELY, FEW = 0.1, 3  # the same for what is listed where the captioner is not sure
 
 MEAN, LARGEST, BIAS = 0.73, 0.25, -0.11
-"""Of the share of an image, a logistic function of `Kinds.evidence`.
+"""Of the share of an image, a logistic function of `Sight.evidence`.
 
 ``benchmarks/captions.py`` fits it to whether captions of training images name the thing."""
 _FLOOR = 1e-3  # of probabilities, so that they have logs
@@ -72,29 +72,62 @@ class Kinds:
     of_class: torch.Tensor
     of_noun: Mapping[str, tuple[int, ...]]
 
-    def shares(self, regions: Regions) -> np.ndarray:
-        """Probability (R, K) of each noun's classes in each region, which has the vectors that ``names`` reads."""
+    def look(self, regions: Regions) -> Sight:
+        """What is seen in an image whose regions have the vectors that ``names`` reads."""
         classes = self.names.probabilities(torch.tensor(regions.vectors))
-        return classes.new_zeros(len(classes), len(self.nouns)).index_add(1, self.of_class, classes).numpy()
-
-    def likely(self, regions: Regions, shares: np.ndarray, view: int = 0) -> np.ndarray:
-        """(K,) how likely each noun is there, in the image (view 0) or in a region of it; see `Seen`."""
-        if view:
-            return shares[view]
-        return 1 / (1 + np.exp(-self.evidence(regions, shares) @ (MEAN, LARGEST) - BIAS))
-
-    def evidence(self, regions: Regions, shares: np.ndarray) -> np.ndarray:
-        """(K, 2) log of the mean probability over the regions, by their areas, and log-odds of the largest."""
-        size, largest = area(regions.boxes), shares.max(0)
-        mean = size @ shares / size.sum()
-        odds = (largest + _FLOOR) / (1 - largest + _FLOOR)
-        return np.log(np.stack([mean + _FLOOR, odds], -1))
+        shares = classes.new_zeros(len(classes), len(self.nouns)).index_add(1, self.of_class, classes)
+        return Sight(self, shares.numpy(), area(regions.boxes))
 
     def named(self, words: Sequence[str]) -> np.ndarray:
         """(K,) bool, whether a word is one of the nouns, or another one that its classes have."""
         found = np.zeros(len(self.nouns), bool)
         found[[k for word in words for k in self.of_noun.get(singular(word.lower()), ())]] = True
         return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """What the classifiers see in one image.
+
+    Attributes
+    ----------
+    kinds : Kinds
+        K nouns.
+    shares : (R, K)
+        Probability of each noun's classes in each region, the whole image first.
+    areas : (R,)
+        Of the regions.
+    """
+
+    kinds: Kinds
+    shares: np.ndarray
+    areas: np.ndarray
+
+    def evidence(self) -> np.ndarray:
+        """(K, 2) log of the mean probability over the regions, by their areas, and log-odds of the largest."""
+        mean, largest = self.areas @ self.shares / self.areas.sum(), self.shares.max(0)
+        odds = (largest + _FLOOR) / (1 - largest + _FLOOR)
+        return np.log(np.stack([mean + _FLOOR, odds], -1))
+
+    def seen(self, view: int = 0, least: float = LEAST, most: int = MOST) -> tuple[Seen, ...]:
+        """What is in the image or a region of it, from the likeliest.
+
+        Parameters
+        ----------
+        view : int
+            The region; 0 for the image.
+        least, most : float, int
+            Smallest share, and largest number of nouns.
+        """
+        likely = self.shares[view] if view else 1 / (1 + np.exp(-self.evidence() @ (MEAN, LARGEST) - BIAS))
+        order = np.argsort(-likely, kind="stable")[:most].tolist()
+        of = self.kinds
+        return tuple(Seen(of.labels[k], float(likely[k]), of.known[k]) for k in order if likely[k] >= least)
+
+    def unsaid(self, words: Sequence[str], view: int = 0) -> float:
+        """The largest probability of a noun that none of the words names: in the region, or in any for the image."""
+        largest = self.shares[view] if view else self.shares.max(0)
+        return float(largest[~self.kinds.named(words)].max(initial=0.0))
 
 
 @cache
@@ -120,23 +153,6 @@ def kinds(names: ClassNames, terms: tuple[str, ...]) -> Kinds:
         torch.tensor([place[noun] for noun in chosen]),
         {noun: tuple(sorted(of)) for noun, of in of_noun.items()},
     )
-
-
-def seen(regions: Regions, kinds: Kinds, view: int = 0, least: float = LEAST, most: int = MOST) -> tuple[Seen, ...]:
-    """What the classifiers see in an image or a region of it, from the likeliest.
-
-    Parameters
-    ----------
-    regions : Regions
-        With vectors that ``kinds`` reads.
-    view : int
-        The region; 0 for the image.
-    least, most : float, int
-        Smallest share, and largest number of nouns.
-    """
-    shares = kinds.likely(regions, kinds.shares(regions), view)
-    order = np.argsort(-shares, kind="stable")[:most].tolist()
-    return tuple(Seen(kinds.labels[k], float(shares[k]), kinds.known[k]) for k in order if shares[k] >= least)
 
 
 def in_words(found: Sequence[Seen]) -> str:
