@@ -8,8 +8,10 @@ import sys
 from typing import get_type_hints
 
 import pytest
+from rich.console import Console
 
 from phrasebox import cli
+from phrasebox.cli.app import app
 from phrasebox.stages.settings import TABLES
 from phrasebox.workspace.workspace import Workspace
 
@@ -68,7 +70,7 @@ def test_help_explains_every_parameter(command, capsys, monkeypatch):
 
 
 def test_help_names_every_command_in_the_order_of_work(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(app, "console", Console(width=200))  # an earlier test may have made one of another width
     lines = [line.strip("│ ").split("  ")[0] for line in call(capsys, "--help")[1].splitlines() if line.startswith("│")]
     assert [line for line in lines if line and not line.startswith("-")] == COMMANDS
 
