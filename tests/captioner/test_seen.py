@@ -76,3 +76,12 @@ def test_a_noun_of_one_class_is_shown_with_the_words_before_it():
     assert dict(zip(found.nouns, found.labels, strict=True)) == {
         "seat": "toilet seat", "ball": "ball", "aid": "Band Aid", "pajama": "pajama",
     }  # fmt: skip
+
+
+def test_a_class_without_a_name_is_not_seen():
+    names = (("tabby",), (), ("tench",))
+    found = kinds(ClassNames([Classifier(lambda vectors: vectors, len(names), names)]), TERMS)
+    sight = found.look(regions([0, 9, 0], [0, 9, 1]))
+    assert found.nouns == ("tabby", "tench")
+    assert sight.seen() == ()
+    assert sight.unsaid([]) < 0.01

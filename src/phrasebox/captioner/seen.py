@@ -60,7 +60,7 @@ class Kinds:
     known : tuple of bool
         Whether the captioner's vocabulary has each noun.
     of_class : (C,) int64
-        Index of each class's noun.
+        Index of each class's noun; K of a class without a name.
     of_noun : mapping of str to tuple of int
         Indices of the nouns whose classes may be called so.
     """
@@ -75,8 +75,8 @@ class Kinds:
     def look(self, regions: Regions) -> Sight:
         """What is seen in an image whose regions have the vectors that ``names`` reads."""
         classes = self.names.probabilities(torch.tensor(regions.vectors))
-        shares = classes.new_zeros(len(classes), len(self.nouns)).index_add(1, self.of_class, classes)
-        return Sight(self, shares.numpy(), area(regions.boxes))
+        shares = classes.new_zeros(len(classes), len(self.nouns) + 1).index_add(1, self.of_class, classes)
+        return Sight(self, shares[:, :-1].numpy(), area(regions.boxes))
 
     def named(self, words: Sequence[str]) -> np.ndarray:
         """(K,) bool, whether a word is one of the nouns, or another one that its classes have."""
@@ -134,23 +134,23 @@ class Sight:
 def kinds(names: ClassNames, terms: tuple[str, ...]) -> Kinds:
     """The classes by the nouns that suit a captioner whose vocabulary is ``terms``, the most frequent first."""
     chosen = everyday(names.names, terms)
-    distinct, vocabulary = tuple(dict.fromkeys(chosen)), frozenset(terms)
+    distinct, vocabulary = tuple(dict.fromkeys(filter(None, chosen))), frozenset(terms)
     place = {noun: i for i, noun in enumerate(distinct)}
     of_noun: dict[str, set[int]] = defaultdict(set)
     for noun, of in zip(chosen, nouns(names.names), strict=True):
-        for called in of[: of.index(noun) + 1]:  # not what is still more general
+        for called in of[: of.index(noun) + 1] if noun else ():  # not what is still more general
             of_noun[called].add(place[noun])
     shown = dict(zip(distinct, distinct, strict=True))
-    alone = {noun for noun, count in Counter(chosen).items() if count == 1}
-    shown |= {
-        noun: of[0] for noun, of in zip(chosen, names.names, strict=True) if {noun} <= alone & {class_noun(of[0])}
-    }
+    classes = Counter(chosen)
+    for noun, of in zip(chosen, names.names, strict=True):
+        if noun and classes[noun] == 1 and class_noun(of[0]) == noun:
+            shown[noun] = of[0]
     return Kinds(
         names,
         distinct,
         tuple(shown.values()),
         tuple(noun in vocabulary for noun in distinct),
-        torch.tensor([place[noun] for noun in chosen]),
+        torch.tensor([place.get(noun, len(distinct)) for noun in chosen]),
         {noun: tuple(sorted(of)) for noun, of in of_noun.items()},
     )
 

@@ -34,8 +34,5 @@ def genus(definition: str) -> str:
     """
     kind = _KIND_OF.search(definition)
     told = definition[kind.end() :] if kind and kind.start() < _KIND_WITHIN else definition
-    begin = _BEGIN.match(told)
-    told = told[begin.end() :] if begin else told
-    end = _END.search(told)
-    told = (told[: end.start()] if end else told).strip(" ,")
+    told = _END.split(_BEGIN.sub("", told, count=1), maxsplit=1)[0].strip(" ,")
     return class_noun(told) if any(map(str.isalpha, told)) else ""

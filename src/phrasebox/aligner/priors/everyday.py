@@ -6,17 +6,14 @@ genus of a definition is a more general noun, which has a definition in turn: *g
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 
-from phrasebox.regions.backbones.classifier import Names
+from phrasebox.regions.backbones.classifier import Names, synset_definitions, synset_names
 from phrasebox.text.class_nouns import class_noun, is_noun
 from phrasebox.text.english import COLOURS
 from phrasebox.text.genus import genus
@@ -55,15 +52,12 @@ class _Dictionary:
                 return
             noun = genus(told)
             options = (_SAYS.get(noun, noun), class_noun(self.lemmas[synset][0]))
-            noun = next((one for one in options if self._tells(one)), "")
+            noun = next((one for one in options if one in self.synsets and _tells(one)), "")
             after = self.nearest(noun, synset)
             if after is None:
                 return
             yield noun
             synset = after
-
-    def _tells(self, noun: str) -> bool:
-        return noun in self.synsets and _tells(noun)
 
 
 def _tells(noun: str) -> bool:
@@ -73,17 +67,11 @@ def _tells(noun: str) -> bool:
 @cache
 def _dictionary() -> _Dictionary:
     """Of timm's package; empty if it has none."""
-    found = find_spec("timm")
-    assert found is not None  # a dependency
-    folder = Path(str(found.origin)).parent / "data" / "_info"
-    lemmas, definitions = {}, {}
+    named: dict[int, Names] = {}
+    definitions: dict[int, str] = {}
     with suppress(OSError, ValueError):
-        for name, rows in (("lemma", lemmas), ("definition", definitions)):
-            with (folder / f"imagenet_synset_to_{name}.txt").open(encoding="utf-8", newline="") as file:
-                rows.update(
-                    (int(row[0][1:]), row[1]) for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-                )
-    named = {n: tuple(lemma.strip().replace("_", " ") for lemma in of.split(",")) for n, of in lemmas.items()}
+        named = {int(synset[1:]): names for synset, names in synset_names().items()}
+        definitions = {int(synset[1:]): told for synset, told in synset_definitions().items()}
     synsets: dict[str, list[int]] = defaultdict(list)
     for n, of in named.items():
         for name in of:
@@ -124,6 +112,8 @@ def nouns(classes: tuple[Names, ...]) -> tuple[Names, ...]:
 def everyday(classes: tuple[Names, ...], known: Sequence[str]) -> tuple[str, ...]:
     """A noun for each class: the most special of its `nouns` that people usually write, else that of its first name.
 
+    A class without a name has a blank one.
+
     Parameters
     ----------
     known : sequence of str
@@ -137,7 +127,7 @@ def everyday(classes: tuple[Names, ...], known: Sequence[str]) -> tuple[str, ...
     rank = {word: i for i, word in enumerate(known, start=1)}
     found = []
     for of in nouns(classes):
-        chosen = of[0]
+        chosen = of[0] if of else ""
         for noun in of:
             if noun in rank and _RARER * rank[noun] < rank.get(chosen, math.inf):
                 chosen = noun

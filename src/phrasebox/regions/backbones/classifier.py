@@ -89,17 +89,40 @@ def imagenet_names() -> tuple[Names, ...]:
     >>> imagenet_names()[281]
     ('tabby', 'tabby cat')
     """
-    found = find_spec("timm")
-    assert found is not None  # a dependency
-    folder = Path(str(found.origin)).parent / "data" / "_info"
     try:
-        with (folder / "imagenet_synset_to_lemma.txt").open(encoding="utf-8", newline="") as file:
-            lemmas = dict(csv.reader(file, delimiter="\t"))
-        return tuple(_synonyms(lemmas[synset]) for synset in (folder / "imagenet_synsets.txt").read_text().split())
+        lemmas = synset_names()
+        return tuple(lemmas[synset] for synset in (_timm_lists() / "imagenet_synsets.txt").read_text().split())
     except (OSError, KeyError, ValueError) as error:
         raise ModelError(
             f"the names of ImageNet's classes cannot be read from timm ({error}); reinstall it, or use --prior 0"
         ) from error
+
+
+def synset_names() -> dict[str, Names]:
+    """The names of the 21,000 synsets of WordNet in the lists inside timm's package, by their ids such as n02123045.
+
+    Raises
+    ------
+    OSError, ValueError
+        If there is no such list, or it is another one.
+    """
+    return {synset: _synonyms(names) for synset, names in _synset_table("lemma").items()}
+
+
+def synset_definitions() -> dict[str, str]:
+    """The definitions of the same synsets; raised is the same."""
+    return _synset_table("definition")
+
+
+def _synset_table(name: str) -> dict[str, str]:
+    with (_timm_lists() / f"imagenet_synset_to_{name}.txt").open(encoding="utf-8", newline="") as file:
+        return dict(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def _timm_lists() -> Path:
+    found = find_spec("timm")
+    assert found is not None  # a dependency
+    return Path(str(found.origin)).parent / "data" / "_info"
 
 
 def _timm_names(net: Any) -> tuple[Names, ...] | None:
