@@ -90,7 +90,7 @@ class Batches:
 
     def __init__(self, pairs: Pairs, execution: Execution) -> None:
         self.pairs, self.execution = pairs, execution
-        self.lengths = pairs.lengths()
+        self.lengths = [each.lengths() for each in (pairs, *pairs.views)]
 
     def plan(self, images: np.ndarray, captions: np.ndarray) -> Plan:
         """What this process computes of a batch of images, with captions grouped in their order.
@@ -101,7 +101,7 @@ class Batches:
         counts = np.bincount(place, minlength=len(images))
         parts = self.execution.parts(distributed.share(len(images)))
         view = step_seed(images) % (1 + len(self.pairs.views))
-        return Plan(images, captions, counts, self.lengths[captions], parts, view)
+        return Plan(images, captions, counts, self.lengths[view][captions], parts, view)
 
     def read(self, plans: Iterable[Plan]) -> Generator[Read]:
         """Every part of every plan in order; twice if a plan has several."""

@@ -78,7 +78,7 @@ class Prompted:
             part = slice(start, start + _VIEWS)
             written = generate(self.model, views.rows(part).to(device), beam, repeatable, wanted[part], silent)
             for (k, word), sentences in zip(asked[part], written, strict=True):
-                for sentence in sentences if word == END else sentences[:1]:
+                for sentence in sentences:
                     found[k].setdefault(self._text(sentence, word), sentence)
         return [list(texts.items()) for texts in found]
 

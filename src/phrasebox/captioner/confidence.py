@@ -16,10 +16,12 @@ import numpy as np
 import torch
 
 from phrasebox.aligner import Aligner
+from phrasebox.aligner.data import pack
 from phrasebox.captioner.generate import Written
 from phrasebox.captioner.seen import Kinds, Sight
 from phrasebox.text.english import is_content
 from phrasebox.text.word_vectors import Sentence, WordVectors
+from phrasebox.training.region_batch import collate
 from phrasebox.types import Regions
 
 FEATURES = ("generator", "aligner", "content", "unsaid")
@@ -194,13 +196,12 @@ class Assessor:
         terms = [[word.text for word in sentence.words] for sentence in sentences]
         if self.aligner is None:
             return [(of_text, None) for of_text in terms]
-        width = self.aligner.model.settings.dim
-        v, _ = self.aligner.embed_regions(regions)
-        s, lengths = self.aligner.embed_words(sentences)
-        images = np.repeat(np.arange(len(regions)), counts).tolist()
+        model, images = self.aligner.model, np.repeat(np.arange(len(regions)), counts).tolist()
         with torch.inference_mode():
+            v, _ = model.embed_images(collate(regions))
+            s, lengths = model.embed_sentences(pack([sentence.vectors for sentence in sentences]))
             tables = [
-                (words[:, :width] @ v[k, : len(regions[k]), :width].T).cpu().numpy()
+                (words @ v[k, : len(regions[k])].T).cpu().numpy()
                 for words, k in zip(s.split(lengths.tolist()), images, strict=True)
             ]
         return list(zip(terms, tables, strict=True))

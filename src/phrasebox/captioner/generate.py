@@ -74,7 +74,7 @@ def generate(
         Words that may stand twice in a row (`Vocabulary.repeatable`).
     wanted : (N, K) int64, optional
         For beam search: words of which each view's sentence is to have one, END for none. It has one unless another
-        sentence is `WANTED` more probable.
+        sentence is `WANTED` more probable. Of a view with a wanted word only the best sentence is looked for.
     silent : (V,) bool, optional
         Words that are written only where they are wanted.
 
@@ -165,6 +165,7 @@ def _beam(
     total[:, 0] = 0  # all beams begin alike; one of them is enough
     ended = torch.full((count, k), -math.inf, device=device, dtype=memory.focus.dtype)  # scores of finished sentences
     asked = [set[int]()] * count if wish is None else [set(of) - {END} for of in wish.words[::k].tolist()]
+    sought = torch.tensor([1 if of else speech.count for of in asked], device=device)
     for step in range(speech.max_length + 1):
         logits, state = model.step(seated, last, state)
         logits = _allowed(logits, words, repeatable, last=step == speech.max_length)
@@ -190,7 +191,7 @@ def _beam(
         hope = lost.amax(1) / (speech.max_length + 1) ** speech.length_power
         if wish is not None:
             hope = hope + wish.most(rows[:, 0])
-        keep = (hope > ended[:, speech.count - 1]).nonzero()[:, 0]
+        keep = (hope > ended.gather(1, sought[view, None] - 1)[:, 0]).nonzero()[:, 0]
         if not len(keep):
             break
         rows = rows.gather(1, going)[keep].flatten()
@@ -207,7 +208,7 @@ def _beam(
             return -s.log_probability / (len(s.words) + 1) ** speech.length_power - bonus
 
         sentences.sort(key=rank)
-    return [sentences[: speech.count] for sentences in found]
+    return [sentences[:most] for sentences, most in zip(found, sought.tolist(), strict=True)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

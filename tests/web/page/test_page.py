@@ -90,8 +90,9 @@ def test_the_numbered_boxes_are_what_the_api_answers(visit, server, expect):
 def test_what_the_captioner_is_not_sure_of_is_marked_and_says_what_is_likely(visit, server, expect):
     page = visit(server.url, "/describe?image=coffee.png")
     page.locator(".caption").wait_for()
-    expect(page.locator(".caption.unsure")).to_have_text(re.compile(r"^not sure: espresso \d+ %"))
     answer = asked(server, "/describe", {"image": "coffee.png", "regions": 8})
+    assert re.match(r"not sure: coffee \d+ %", answer["shown"])
+    expect(page.locator(".caption.unsure")).to_have_text(answer["shown"])
     names = page.locator(".pair").evaluate_all("es => es.map(e => e.getAttribute('aria-label'))")
     assert any(not region["sure"] for region in answer["regions"])
     for name, region in zip(names, answer["regions"], strict=True):
