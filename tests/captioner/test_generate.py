@@ -65,33 +65,40 @@ def log_probability(model, memory, words) -> float:
     return total
 
 
+@pytest.mark.parametrize("common", [0.0, 0.8])
 @pytest.mark.parametrize("wish", [None, FIRST, FIRST + 2])
-def test_a_beam_as_wide_as_the_search_finds_the_best_sentence(speaker, wish, monkeypatch):
+def test_a_beam_as_wide_as_the_search_finds_the_best_sentence(speaker, wish, common, monkeypatch):
     monkeypatch.setattr("phrasebox.captioner.generate.WANTED", 99.0)  # so that none is better without the wanted word
     model, vocabulary, views = speaker
     one = alone(views, 1)
     wanted = None if wish is None else torch.tensor([[wish]])
-    speech = SpeechSettings(beam=len(vocabulary) ** 2, max_length=2, length_power=0.7)
+    speech = SpeechSettings(beam=len(vocabulary) ** 2, max_length=2, length_power=0.7, common=common)
+    ranks = torch.from_numpy(vocabulary.commonness())
     # Nothing is barred where any word may stand twice.
-    found = generate(model, one, speech, torch.ones(len(vocabulary), dtype=torch.bool), wanted)[0][0]
+    any_word = torch.ones(len(vocabulary), dtype=torch.bool)
+    found = generate(model, one, speech, any_word, wanted, common=ranks)[0][0]
     memory, best = model.remember(one), -math.inf
     with torch.inference_mode():
         for words in itertools.chain.from_iterable(
             itertools.product(range(FIRST, len(vocabulary)), repeat=n) for n in (1, 2)
         ):
             # END is barred as the first word and forced as the last, and what is left is scaled up to 1.
-            score = _forced(model, memory, words) / (len(words) + 1) ** 0.7
+            score = _forced(model, memory, words, common * ranks) / (len(words) + 1) ** 0.7
             if score > best and (wish is None or wish in words):
                 best, winner = score, words
+        own = _forced(model, memory, winner, torch.zeros_like(ranks))
     assert found.words == winner
-    assert found.log_probability / (len(winner) + 1) ** 0.7 == pytest.approx(best)
+    assert found.log_probability == pytest.approx(own), "it is the model's, whatever was taken off"
+    if not common:
+        assert own / (len(winner) + 1) ** 0.7 == pytest.approx(best)
 
 
-def _forced(model, memory, words) -> float:
+def _forced(model, memory, words, taken) -> float:
     memory = memory.seated()
     state, last, total = model.start(memory), torch.tensor([START]), 0.0
     for step, word in enumerate((*words, END)):
         logits, state = model.step(memory, last, state)
+        logits = logits - taken
         if step == 0:
             logits[:, END] = -math.inf
         total += 0.0 if step == 2 else float(logits.log_softmax(-1)[0, word])

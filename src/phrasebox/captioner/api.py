@@ -357,10 +357,11 @@ class Captioner(SavedModel):
         focus = torch.tensor([j for of_image in views for j in of_image], dtype=torch.int64)
         wanted = Views(collate([self._narrow(r) for r in regions]), image, focus)
         repeatable = torch.from_numpy(self.vocabulary.repeatable()).to(self.device)
+        common = torch.from_numpy(self.vocabulary.commonness()).to(self.device)
         written: list[list[Sentence]] = []
         for start in range(0, len(wanted), _VIEWS):
             part = wanted.rows(slice(start, start + _VIEWS)).to(self.device)
-            written += generate(self.model, part, speech, repeatable)
+            written += generate(self.model, part, speech, repeatable, common=common)
         texts = iter([[(self.vocabulary.sentence(s.words), s) for s in sentences] for sentences in written])
         return [[next(texts) for _ in of_image] for of_image in views]
 

@@ -70,13 +70,15 @@ class Prompted:
         wanted = torch.tensor([[word] for _, word in asked], device=device)
         silent = torch.arange(len(self.vocabulary), device=device) >= self.known
         repeatable = torch.from_numpy(self.vocabulary.repeatable()).to(device)
+        common = torch.from_numpy(self.vocabulary.commonness()).to(device)
         beam = replace(speech, count=speech.beam)
         image = torch.tensor([k for k, _ in asked])
         views = Views(collate(regions), image, torch.zeros_like(image))
         found: list[dict[str, Sentence]] = [{} for _ in regions]
         for start in range(0, len(asked), _VIEWS):
             part = slice(start, start + _VIEWS)
-            written = generate(self.model, views.rows(part).to(device), beam, repeatable, wanted[part], silent)
+            own = views.rows(part).to(device)
+            written = generate(self.model, own, beam, repeatable, wanted[part], silent, common)
             for (k, word), sentences in zip(asked[part], written, strict=True):
                 for sentence in sentences:
                     found[k].setdefault(self._text(sentence, word), sentence)

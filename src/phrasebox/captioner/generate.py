@@ -51,7 +51,7 @@ Written = tuple[str, Sentence]
 
 @checked(
     model=CaptionerModel, views=Views, speech=SpeechSettings, repeatable="Tensor (V,) bool", wanted="Tensor (N, K) int",
-    silent="Tensor (V,) bool",
+    silent="Tensor (V,) bool", common="Tensor (V,)",
 )  # fmt: skip
 @torch.inference_mode()
 def generate(
@@ -61,6 +61,7 @@ def generate(
     repeatable: Tensor,
     wanted: Tensor | None = None,
     silent: Tensor | None = None,
+    common: Tensor | None = None,
 ) -> list[list[Sentence]]:
     """Distinct sentences about every view, the best first; at least one, fewer than asked for where there are no more.
 
@@ -77,6 +78,9 @@ def generate(
         sentence is `WANTED` more probable. Of a view with a wanted word only the best sentence is looked for.
     silent : (V,) bool, optional
         Words that are written only where they are wanted.
+    common : (V,), optional
+        For beam search: how common each word is (`Vocabulary.commonness`). ``speech.common`` times it is taken off the
+        logits by which sentences are searched for and ordered; their log-probability is the model's.
 
     Returns
     -------
@@ -87,9 +91,9 @@ def generate(
         raise DataError(f"repeatable has {len(repeatable)} words; give the {len(model.bias)} of the model's vocabulary")
     memory = model.remember(views)
     if speech.method == "beam":
-        return _beam(
-            model, memory, speech, repeatable, None if wanted is None else _Wish.of(wanted, speech.beam, silent)
-        )
+        wish = None if wanted is None else _Wish.of(wanted, speech.beam, silent)
+        taken = None if common is None or not speech.common else speech.common * common
+        return _beam(model, memory, speech, repeatable, wish, taken)
     if speech.method == "greedy":
         words, probabilities = walk(model, memory, 1, speech.max_length, _likeliest, repeatable)
         return _distinct(words, probabilities, 1)
@@ -147,15 +151,21 @@ def walk(
 
 
 def _beam(
-    model: CaptionerModel, memory: Memory, speech: SpeechSettings, repeatable: Tensor, wish: _Wish | None = None
+    model: CaptionerModel,
+    memory: Memory,
+    speech: SpeechSettings,
+    repeatable: Tensor,
+    wish: _Wish | None = None,
+    taken: Tensor | None = None,
 ) -> list[list[Sentence]]:
     """Follow the ``beam`` most probable beginnings of every view at once; a view is put away when it is done.
 
-    A wanted word adds `WANTED` to the log-probability of the beginnings that have it, and to the score of the sentence,
-    whatever its length (a soft form of constrained beam search; Anderson et al., EMNLP 2017).
+    Probabilities are those of the logits less ``taken`` (V,). A wanted word adds `WANTED` to the log-probability of the
+    beginnings that have it, and to the score of the sentence, whatever its length (a soft form of constrained beam
+    search; Anderson et al., EMNLP 2017).
     """
     count, k, device = len(memory), speech.beam, memory.focus.device
-    found: list[list[Sentence]] = [[] for _ in range(count)]
+    found: list[list[tuple[float, Sentence]]] = [[] for _ in range(count)]  # with what they are ordered by
     view = torch.arange(count, device=device)  # which view each group of beams is about
     seated = memory.seated(k)
     state = model.start(seated)
@@ -163,13 +173,16 @@ def _beam(
     words = torch.empty(count * k, 0, dtype=torch.int64, device=device)
     total = torch.full((count, k), -math.inf, device=device, dtype=memory.focus.dtype)
     total[:, 0] = 0  # all beams begin alike; one of them is enough
+    own = torch.zeros_like(total)  # the same by the logits as they are
     ended = torch.full((count, k), -math.inf, device=device, dtype=memory.focus.dtype)  # scores of finished sentences
-    asked = [set[int]()] * count if wish is None else [set(of) - {END} for of in wish.words[::k].tolist()]
-    sought = torch.tensor([1 if of else speech.count for of in asked], device=device)
+    sought = torch.full((count,), speech.count, device=device)
+    if wish is not None:
+        sought[wish.open[::k]] = 1
     for step in range(speech.max_length + 1):
         logits, state = model.step(seated, last, state)
         logits = _allowed(logits, words, repeatable, last=step == speech.max_length)
-        logits = logits if wish is None else wish.heard(logits)
+        plain = logits if wish is None else wish.heard(logits)
+        logits = plain if taken is None else plain - taken
         norm = logits.logsumexp(-1, keepdim=True)
         logits = logits if wish is None else wish.added(logits)
         # Of the 2 k best of a beam at most one ends it, so k of the 2 k best of all go on.
@@ -180,12 +193,18 @@ def _beam(
         rows = beam + k * torch.arange(len(view), device=device)[:, None]  # (N, 2 k)
         ends = (word == END) & score.isfinite()
         gained = torch.zeros_like(score) if wish is None else wish.gained(rows)
-        for n, i in ends.nonzero().tolist():
-            spoken = words[rows[n, i]].tolist()
-            found[int(view[n])].append(Sentence(tuple(spoken), float(score[n, i] - gained[n, i])))
+        if taken is None:
+            own = score - gained
+        else:
+            said = (plain - plain.logsumexp(-1, keepdim=True)).gather(1, choice).view_as(best)
+            own = (said + own[..., None]).flatten(1).gather(1, place)
         mean = (score - gained) / (step + 1) ** speech.length_power + gained
+        for n, i in ends.nonzero().tolist():
+            spoken = Sentence(tuple(words[rows[n, i]].tolist()), float(own[n, i]))
+            found[int(view[n])].append((float(mean[n, i]), spoken))
         ended = torch.cat([ended, mean.masked_fill(~ends, -math.inf)], 1).topk(k).values
         total, going = score.masked_fill(word == END, -math.inf).topk(k)  # (N, k)
+        own = own.gather(1, going)
         # Log-probabilities only fall, so no open sentence can get past its present sum over the longest length.
         lost = total if wish is None else total - gained.gather(1, going)
         hope = lost.amax(1) / (speech.max_length + 1) ** speech.length_power
@@ -199,16 +218,10 @@ def _beam(
         wish = None if wish is None else wish.after(rows, last)
         words, state = torch.cat([words[rows], last[:, None]], 1), select(state, rows)
         if len(keep) < len(view):
-            memory, view, total, ended = memory.select(keep), view[keep], total[keep], ended[keep]
+            memory, view, total, own, ended = memory.select(keep), view[keep], total[keep], own[keep], ended[keep]
             seated = memory.seated(k)
-    for i, sentences in enumerate(found):
-
-        def rank(s: Sentence, asked: set[int] = asked[i]) -> float:
-            bonus = WANTED if asked.intersection(s.words) else 0.0
-            return -s.log_probability / (len(s.words) + 1) ** speech.length_power - bonus
-
-        sentences.sort(key=rank)
-    return [sentences[:most] for sentences, most in zip(found, sought.tolist(), strict=True)]
+    best_first = (sorted(of_view, key=lambda one: -one[0]) for of_view in found)
+    return [[s for _, s in of_view[:most]] for of_view, most in zip(best_first, sought.tolist(), strict=True)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

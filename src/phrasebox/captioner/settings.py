@@ -116,6 +116,8 @@ class SpeechSettings:
     "Sentences followed at once by beam search."
     length_power: Annotated[float, Field(ge=0)] = 0.7
     "A finished sentence of n words scores its log-probability over n to this power; 0 prefers short sentences."
+    common: Annotated[float, Field(ge=0, le=1)] = 0.1
+    "Share of how common a word is that beam search takes off its log-probability; more says rarer words."
     count: Annotated[int, Field(ge=1)] = 1
     "Different sentences for each image or region."
     max_length: Annotated[int, Field(ge=1)] = 20

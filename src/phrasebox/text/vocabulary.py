@@ -14,6 +14,8 @@ from phrasebox.types import Word
 END, UNKNOWN, START = 0, 1, 2
 FIRST = 3
 """Index of the first word; END, UNKNOWN and START come before it."""
+END_RANK = 11
+"""Rank of the end of a caption among words: captions have some ten words, and a caption ends once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +67,16 @@ class Vocabulary:
         """Mask (V,) of the words that may follow themselves: those of scripts where a character is half a word."""
         doubled = [bool(IDEOGRAPH.fullmatch(term)) for term in self.terms]
         return np.array([False] * FIRST + doubled)
+
+    def commonness(self) -> np.ndarray:
+        """How common each word is (V,) float32: minus the log of its rank, as words are in order of their counts.
+
+        START, END and UNKNOWN count as the word of rank `END_RANK`.
+
+        Examples
+        --------
+        >>> Vocabulary(("a", "dog", "moped")).commonness()[FIRST:].round(1)
+        array([-0. , -0.7, -1.1], dtype=float32)
+        """
+        ranks = np.concatenate([np.full(FIRST, END_RANK), np.arange(1, len(self.terms) + 1)])
+        return -np.log(ranks).astype(np.float32)
