@@ -141,7 +141,7 @@ def trained(ws: Workspace, keys: list[str], start: str, views: int, seed: int) -
     own, validation = pairs_of(ws, keys[held:]), pairs_of(ws, keys[:held])
     own = replace(own, views=tuple(pairs_of(ws, keys[held:], view) for view in range(1, views + 1)))
     regions, settings = workspace_regions(ws), replace(MODERN.train, seed=seed)
-    model = replace(MODERN.model, vector_dim=own.regions.width, parts=vector_parts(regions))
+    model = replace(MODERN.model, words="minilm", vector_dim=own.regions.width, parts=vector_parts(regions))
     before = time.process_time()
     begin = start_model(ws, start, model, ws.models / "measured", validation)
     network = begin.begun(model, settings.dropout) if begin else None

@@ -43,6 +43,10 @@ def test_the_built_in_model_where_it_fits(at, call, built_in):
     done = call("align", ws, *QUICK)
     assert "start: built-in, val R@1 " in done.err
     assert "kept: " in done.err
+    assert (
+        f"training images are few; with views of them this makes a better model: phrasebox regions {ws} --views 2"
+        in (done.err)
+    )
     before, after = Aligner.load(built_in), Aligner.load(ws / "models/aligner")
     assert after.about["start"]["model"] == "built-in"
     assert after.about["start"]["validation"].keys() == after.about["validation"].keys()
