@@ -41,20 +41,17 @@ def run(
     images
         Folder of the image files, if they are not beside the source.
     train
-        Train an aligner on these images and ground with it, if they are few with two views of each as well;
-        default: use the built-in one.
+        Train an aligner on these images and ground with it; default: use the built-in one.
     out
         Folder of the exported files; default: the folder "out" of the workspace.
     """
-    from phrasebox.stages.align import FEW
     from phrasebox.workspace.workspace import Workspace
 
     folder = out or ws / "out"
     check_target(folder / "gallery.html")
     inner = replace(common, json=False, quiet=common.silent)
     import_(source, ws, format=format, images=images, common=inner)
-    few = train and Workspace(ws).count("images", "train") <= FEW
-    regions(ws, settings=region_settings.REGION_PRESETS["modern"], views=2 if few else 0, common=inner)
+    regions(ws, settings=region_settings.REGION_PRESETS["modern"], common=inner)
     if train:
         align(ws, common=inner)
     ground(ws, common=inner)
