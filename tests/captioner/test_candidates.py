@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from phrasebox.captioner import CaptionerModel, ModelSettings, SpeechSettings, Views, Vocabulary
-from phrasebox.captioner.candidates import Prompted
+from phrasebox.captioner.candidates import Prompted, names_twice
 from phrasebox.captioner.generate import generate
 from phrasebox.captioner.seen import Seen
 from phrasebox.text.vocabulary import FIRST
@@ -38,7 +38,8 @@ def beam(prompted, images):
     model, vocabulary, _ = prompted
     views = Views.whole(collate(images)).to("cpu")
     wide = SpeechSettings(beam=3, count=3, max_length=6)
-    return generate(model, views, wide, torch.from_numpy(vocabulary.repeatable()))
+    repeatable, common = torch.from_numpy(vocabulary.repeatable()), torch.from_numpy(vocabulary.commonness())
+    return generate(model, views, wide, repeatable, common=common)
 
 
 def test_what_is_seen_is_said_in_one_of_them(prompted, images):
@@ -53,10 +54,19 @@ def test_what_is_seen_is_said_in_one_of_them(prompted, images):
 
 
 def test_without_anything_seen_they_are_those_of_the_beam(prompted, images):
-    _, _, found = prompted
+    _, vocabulary, found = prompted
     for own, sentences in zip(found.candidates(images, [(), ()], SPEECH), beam(prompted, images), strict=True):
-        assert [s.words for _, s in own] == [s.words for s in sentences]
-        np.testing.assert_allclose([s.score for _, s in own], [s.score for s in sentences], rtol=1e-5)
+        once = [s for s in sentences if not names_twice(vocabulary.sentence(s.words))] or sentences
+        assert [s.words for _, s in own] == [s.words for s in once]
+        np.testing.assert_allclose([s.score for _, s in own], [s.score for s in once], rtol=1e-5)
+
+
+def test_what_names_a_thing_twice_is_left_out_where_others_remain(prompted, images, monkeypatch):
+    _, _, found = prompted
+    texts = [text for text, _ in found.candidates(images[:1], [()], SPEECH)[0]]
+    for twice, kept in ((texts[:1], texts[1:]), (texts, texts)):
+        monkeypatch.setattr("phrasebox.captioner.candidates.names_twice", lambda text, twice=twice: text in twice)
+        assert [text for text, _ in found.candidates(images[:1], [()], SPEECH)[0]] == kept
 
 
 def test_an_image_has_the_same_ones_alone_and_beside_others(prompted, images):
@@ -77,7 +87,8 @@ def test_a_name_stands_for_its_noun_and_nothing_of_nothing(prompted, images):
     assert found.candidates([], [], SPEECH) == []
 
 
-def test_an_unknown_noun_has_the_right_article(images):
+def test_an_unknown_noun_has_the_right_article(images, monkeypatch):
+    monkeypatch.setattr("phrasebox.captioner.candidates.names_twice", lambda text: False)  # as untrained weights do
     torch.manual_seed(0)
     vocabulary = Vocabulary(("a", "dog", "on"))
     model = CaptionerModel(ModelSettings(vector_dim=8, dim=16, embed=16), len(vocabulary)).eval()

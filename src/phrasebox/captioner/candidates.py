@@ -14,7 +14,7 @@ from phrasebox.captioner.model import CaptionerModel
 from phrasebox.captioner.seen import Seen
 from phrasebox.captioner.settings import SpeechSettings
 from phrasebox.captioner.targets import Views
-from phrasebox.text.english import article
+from phrasebox.text.english import COLOURS, article, is_content
 from phrasebox.text.vocabulary import END, FIRST, Vocabulary
 from phrasebox.training.region_batch import collate
 from phrasebox.types import Regions
@@ -55,6 +55,8 @@ class Prompted:
     ) -> list[list[Written]]:
         """All sentences of the beam about each whole image, and the best one with each of the first nouns seen.
 
+        Those that name something twice (`names_twice`) are left out where others remain.
+
         Parameters
         ----------
         regions : sequence of Regions
@@ -82,7 +84,7 @@ class Prompted:
             for (k, word), sentences in zip(asked[part], written, strict=True):
                 for sentence in sentences:
                     found[k].setdefault(self._text(sentence, word), sentence)
-        return [list(texts.items()) for texts in found]
+        return [[one for one in of.items() if not names_twice(one[0])] or list(of.items()) for of in found]
 
     def _text(self, sentence: Sentence, asked: int) -> str:
         """The sentence; a noun that was asked for has the right article."""
@@ -91,3 +93,15 @@ class Prompted:
             return text
         noun = self.vocabulary.terms[asked - FIRST]
         return re.sub(rf"\b(?:a|an) {re.escape(noun)}\b", f"{article(noun)} {noun}", text)
+
+
+def names_twice(text: str) -> bool:
+    """Whether an English sentence has a word twice that is neither a function word nor a colour.
+
+    Examples
+    --------
+    >>> names_twice("a man is riding a motorcycle on a green motorcycle"), names_twice("a red dog on a red mat")
+    (True, False)
+    """
+    said = [word for word in text.lower().split() if is_content(word) and word not in COLOURS]
+    return len(set(said)) < len(said)
