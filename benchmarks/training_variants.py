@@ -64,7 +64,7 @@ WAYS = ("i2s", "s2i")
 ABOUT = (
     "Trained from nothing on {images:,} train images of Flickr8k with five captions each, of which 5 % choose the "
     "epoch; measured among the 1,000 dev images, image -> sentence (i2s) and sentence -> image (s2i), in percent; "
-    "query bank, without class names. Mean and standard deviation over seeds 0, 1 and 2."
+    "query bank, without class names. Mean ± standard deviation over so many seeds."
 )
 
 
@@ -203,13 +203,13 @@ def workspace(flickr8k: Path, path: Path, images: int) -> Workspace:
 
 def part(pairs: Pairs, rows: slice) -> Pairs:
     """Some consecutive images with their captions and views."""
-    images = np.arange(len(pairs))[rows]
-    chosen = np.flatnonzero((pairs.owner >= images[0]) & (pairs.owner <= images[-1]))
+    first, end, _ = rows.indices(len(pairs))
+    chosen = np.flatnonzero((pairs.owner >= first) & (pairs.owner < end)).tolist()
     return Pairs(
-        pairs.regions[torch.from_numpy(images)],
+        pairs.regions[torch.arange(first, end)],
         [pairs.sentences[i] for i in chosen],
-        pairs.owner[chosen] - images[0],
-        pairs.keys[images[0] : images[-1] + 1],
+        pairs.owner[chosen] - first,
+        pairs.keys[first:end],
         [pairs.words[i] for i in chosen] if pairs.words else (),
         tuple(part(view, rows) for view in pairs.views),
     )
@@ -224,11 +224,11 @@ def phrases_of(text: str) -> list[tuple[int, int]]:
 def with_other_noun(text: str, heads: Sequence[str], rng: np.random.Generator) -> str:
     """The caption with the last word of one of its noun phrases replaced by that of another caption."""
     if not (spans := phrases_of(text)):
-        return heads[rng.integers(len(heads))]
-    start, end = spans[rng.integers(len(spans))]
+        return heads[int(rng.integers(len(heads)))]
+    start, end = spans[int(rng.integers(len(spans)))]
     own = text[start:end].split()
     said = {text[slice(*span)].split()[-1] for span in spans}
-    other = next(head for i in rng.permutation(len(heads)) if (head := heads[i]) not in said)
+    other = next(head for i in rng.permutation(len(heads)).tolist() if (head := heads[i]) not in said)
     return f"{text[:start]}{' '.join([*own[:-1], other])}{text[end:]}"
 
 
@@ -399,11 +399,12 @@ def two_added(data: Data) -> Iterator[dict[str, Any]]:
 
 
 def averaged(rows: Mapping[str, Sequence[Mapping[str, float]]]) -> list[dict[str, Any]]:
-    """Mean and standard deviation over the seeds."""
+    """Mean over the seeds, and the standard deviation where there are several."""
     columns = [f"{way} R@{k}" for way in WAYS for k in (1, 5, 10)]
     return [
         {"training": name, "seeds": len(own)}
-        | {column: f"{np.mean(found := [row[column] for row in own]):.1f} ± {np.std(found):.1f}" for column in columns}
+        | {column: round(float(np.mean([row[column] for row in own])), 1) for column in columns}
+        | {f"{column} sd": round(float(np.std([row[column] for row in own])), 1) for column in columns if len(own) > 1}
         for name, own in rows.items()
         if own
     ]
