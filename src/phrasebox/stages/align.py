@@ -38,7 +38,7 @@ from phrasebox.workspace.workspace import Workspace
 
 STAGE = "align"
 FEW = 2000
-"""Training images up to which a training from nothing is told of views: of 1,000 they add some four points of recall."""
+"""Training images up to which a training from nothing is told of views: to 1,000 they add four points of recall."""
 
 
 @dataclass(frozen=True, slots=True)
