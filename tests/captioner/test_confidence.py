@@ -61,7 +61,7 @@ def test_a_weighted_sum_and_its_logistic_function():
 def test_a_guess_is_not_written_as_if_it_were_sure():
     likely = (Seen("cup", 0.62, True), Seen("saucer", 0.31, False))
     region = DescribedRegion("a dog", Box(0, 0, 5, 5), 0.4, ("a dog",), 0.1, likely)
-    d = Description("a brown dog runs", 0.5, ("a brown dog runs",), (region,), 9, 9, "one", (), SURE - 0.1, likely)
+    d = Description("a brown dog runs", 0.5, ("a brown dog runs",), (region,), 9, 9, "one", (), SURE / 2, likely)
     assert (d.sure, region.sure) == (False, False)
     assert d.shown == region.shown == "not sure: cup 62 %, saucer 31 %"
     sure = replace(d, confidence=SURE)
