@@ -72,9 +72,8 @@ def test_nothing_where_the_regions_are_others(at, call):
     ws = at("regions")
     told = call("align", ws, *QUICK).err
     assert "training starts from nothing, as the built-in model does not fit: " in told
-    assert (
-        f"are few for a training from nothing; it learns more from them with views: phrasebox regions {ws} --vi" in told
-    )
+    advice = f"phrasebox regions {ws} --views 2"
+    assert f"are few for a training from nothing; it learns more from them with views: {advice}" in told
     assert "backbone='efficientnet-lite0' (model: 'efficientnet-lite2')" in told
 
 

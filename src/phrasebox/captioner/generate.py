@@ -193,11 +193,8 @@ def _beam(
         rows = beam + k * torch.arange(len(view), device=device)[:, None]  # (N, 2 k)
         ends = (word == END) & score.isfinite()
         gained = torch.zeros_like(score) if wish is None else wish.gained(rows)
-        if taken is None:
-            own = score - gained
-        else:
-            said = (plain - plain.logsumexp(-1, keepdim=True)).gather(1, choice).view_as(best)
-            own = (said + own[..., None]).flatten(1).gather(1, place)
+        said = (plain - plain.logsumexp(-1, keepdim=True)).gather(1, choice).view_as(best)
+        own = (said + own[..., None]).flatten(1).gather(1, place)
         mean = (score - gained) / (step + 1) ** speech.length_power + gained
         for n, i in ends.nonzero().tolist():
             spoken = Sentence(tuple(words[rows[n, i]].tolist()), float(own[n, i]))
