@@ -46,6 +46,7 @@ from recording import record
 
 MODERN = PRESETS["modern"]
 WAYS = ("i2s", "s2i")
+COLUMNS = tuple(f"{way} R@{k}" for way in WAYS for k in (1, 5, 10))
 ABOUT = (
     "Retrieval, image -> sentence (i2s) and sentence -> image (s2i), in percent, of aligners trained on a part of the "
     "train split, with query bank and class names. Of the images drawn, 5 %, at least 20, choose the epoch and the "
@@ -154,10 +155,16 @@ def trained(ws: Workspace, keys: list[str], start: str, views: int, seed: int) -
 
 
 def recalls_of(aligner: Aligner, test: Pairs) -> dict[str, float]:
+    """`recalls` of an aligner, to one decimal."""
+    scores = all_scores(aligner.model, test, aligner.bank, prior=aligner.prior)
+    return {column: round(value, 1) for column, value in recalls(scores, test).items()}
+
+
+def recalls(scores: np.ndarray, test: Pairs) -> dict[str, float]:
     """R@1, R@5 and R@10 both ways in percent."""
-    both = ranks_both_ways(all_scores(aligner.model, test, aligner.bank, prior=aligner.prior), test.owner)
-    return {f"{way} R@{k}": round(getattr(found, f"recall_{k}"), 1)
-            for way, found in zip(WAYS, both, strict=True) for k in (1, 5, 10)}  # fmt: skip
+    both = ranks_both_ways(scores, test.owner)
+    values = (getattr(found, f"recall_{k}") for found in both for k in (1, 5, 10))
+    return dict(zip(COLUMNS, values, strict=True))
 
 
 def averaged(rows: Collection[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -165,10 +172,9 @@ def averaged(rows: Collection[Mapping[str, Any]]) -> list[dict[str, Any]]:
     groups: dict[tuple[int, str, int], list[Mapping[str, Any]]] = {}
     for row in rows:
         groups.setdefault((row["images"], row["start"], row["views"]), []).append(row)
-    columns = [f"{way} R@{k}" for way in WAYS for k in (1, 5, 10)]
     return [
         {"images": images, "start": start, "views": views, "seeds": len(own)}
-        | {name: round(float(np.mean([row[name] for row in own])), 1) for name in (*columns, "minutes")}
+        | {name: round(float(np.mean([row[name] for row in own])), 1) for name in (*COLUMNS, "minutes")}
         for (images, start, views), own in sorted(groups.items())
     ]
 

@@ -28,12 +28,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from learning_curves import COLUMNS, recalls
 from phrasebox.aligner import PRESETS, Aligner, AlignerModel, Bank, Pairs, querybank
 from phrasebox.aligner.data import pack
 from phrasebox.aligner.loss import contrastive_loss
 from phrasebox.aligner.step import Plan, Read, kept_regions
 from phrasebox.aligner.train import AlignTask, all_scores
-from phrasebox.evaluate.recall import ranks_both_ways
 from phrasebox.io.atomic import write_json
 from phrasebox.io.images import load_image
 from phrasebox.regions.backbones import load_backbone
@@ -44,6 +44,7 @@ from phrasebox.regions.settings import RegionSettings, vector_parts
 from phrasebox.stages.import_ import import_source
 from phrasebox.stages.regions import make_regions
 from phrasebox.stages.training_data import training_pairs
+from phrasebox.stages.validation_split import SHARE
 from phrasebox.text.noun_phrases import noun_phrases
 from phrasebox.text.word_vectors import WordVectors
 from phrasebox.text.words import words
@@ -54,13 +55,11 @@ from phrasebox.workspace.workspace import Workspace
 from recording import record
 
 SETTINGS = PRESETS["modern"]
-HELD = 0.05  # of the images; chooses the epoch
 DROPPED = 0.1  # share of the words that are left out of a caption
 COPIES = 3  # captions with other words dropped or swapped, beside the original ones
 LEVEL = 1  # of the earlier maps of the first backbone: stride 16
 TEACHER = 0.5  # weight of the loss that compares with the class names
 SHARES = (0.0, 0.2, 0.35, 0.5, 1.0)
-WAYS = ("i2s", "s2i")
 ABOUT = (
     "Trained from nothing on {images:,} train images of Flickr8k with five captions each, of which 5 % choose the "
     "epoch; measured among the 1,000 dev images, image -> sentence (i2s) and sentence -> image (s2i), in percent; "
@@ -124,20 +123,17 @@ class Data:
         self.ws = workspace(flickr8k, path, images)
         self.encoder = WordVectors("contextual")
         train, val = training_pairs(self.ws, self.encoder, path / "models" / "variants", PLAIN)
-        held = round(HELD * len(train))
+        held = round(SHARE * len(train))
         self.own, self.chosen_by = part(train, slice(held, None)), part(train, slice(held))
         self.test = val
-        self.texts = [text for key in self.own.keys for text in self._captions[key] if words(text)]
+        captions = {row.key: row.captions for batch in self.ws.images("train") for row in batch}
+        self.texts = [text for key in self.own.keys for text in captions[key] if words(text)]
         assert len(self.texts) == len(self.own.sentences)
 
     @property
     def plain(self) -> Pairs:
         """The images themselves."""
         return replace(self.own, views=())
-
-    @property
-    def _captions(self) -> dict[str, tuple[str, ...]]:
-        return {row.key: tuple(row.captions) for batch in self.ws.images("train") for row in batch}
 
     def reworded(self, change: Callable[[str, np.random.Generator], str], seed: int) -> Pairs:
         """The same images with captions that were changed."""
@@ -318,10 +314,11 @@ def measured(data: Data, what: Sequence[str], seed: int) -> dict[str, Any]:
         task.taught[:, slice(None) if wrong is None else ~wrong] = names
     trained = fit(task, None, lambda epoch: print(epoch.line, file=sys.stderr, flush=True)).model
     learned = replace(data.plain, regions=pairs.regions)
-    scores = Scores.of(trained, learned, test, Bank.draw(trained, learned, seed))
+    scores = Scores.of(trained, test, Bank.draw(trained, learned, seed))
     found = {"trained": recalls(scores.calibrated(querybank.SHARE, querybank.SHARE), test)}
     if not what:
-        found |= banks(scores, Scores.of(trained, learned, test, whole_bank(trained, learned)), test)
+        whole = Bank.draw(trained, learned, seed, len(learned), len(learned.sentences))
+        found |= banks(scores, Scores.of(trained, test, whole), test)
         np.save(data.ws.path / "variants" / f"scores {seed}.npy", scores.calibrated(querybank.SHARE, querybank.SHARE))
     return found
 
@@ -355,7 +352,7 @@ class Scores:
 
     @classmethod
     @torch.inference_mode()
-    def of(cls, model: AlignerModel, learned: Pairs, test: Pairs, bank: Bank) -> Scores:
+    def of(cls, model: AlignerModel, test: Pairs, bank: Bank) -> Scores:
         """Those of a model among ``test``."""
         v, mask = model.embed_images(test.regions[torch.arange(len(test))])
         s, lengths = model.embed_sentences(pack(test.sentences))
@@ -367,14 +364,6 @@ class Scores:
         return self.plain - images * self.of_images[:, None] - sentences * self.of_sentences
 
 
-@torch.inference_mode()
-def whole_bank(model: AlignerModel, learned: Pairs) -> Bank:
-    """All images and captions that were learned from."""
-    words_of, lengths = model.embed_sentences(pack(learned.sentences))
-    regions, mask = model.embed_images(learned.regions[torch.arange(len(learned))])
-    return Bank(words_of, lengths, regions, torch.ones(regions.shape[:2], dtype=torch.bool) if mask is None else mask)
-
-
 def banks(drawn: Scores, whole: Scores, test: Pairs) -> dict[str, dict[str, float]]:
     """Recall by what is taken off: each way reads one of the two shares; a share of 1 is the inverted softmax."""
     return {
@@ -382,13 +371,6 @@ def banks(drawn: Scores, whole: Scores, test: Pairs) -> dict[str, dict[str, floa
         for name, scores in (("drawn bank", drawn), ("all training images and captions", whole))
         for share in SHARES
     }
-
-
-def recalls(scores: np.ndarray, test: Pairs) -> dict[str, float]:
-    """R@1, R@5 and R@10 both ways in percent."""
-    both = ranks_both_ways(scores, test.owner)
-    return {f"{way} R@{k}": getattr(found, f"recall_{k}")
-            for way, found in zip(WAYS, both, strict=True) for k in (1, 5, 10)}  # fmt: skip
 
 
 def two_added(data: Data) -> Iterator[dict[str, Any]]:
@@ -400,11 +382,10 @@ def two_added(data: Data) -> Iterator[dict[str, Any]]:
 
 def averaged(rows: Mapping[str, Sequence[Mapping[str, float]]]) -> list[dict[str, Any]]:
     """Mean over the seeds, and the standard deviation where there are several."""
-    columns = [f"{way} R@{k}" for way in WAYS for k in (1, 5, 10)]
     return [
         {"training": name, "seeds": len(own)}
-        | {column: round(float(np.mean([row[column] for row in own])), 1) for column in columns}
-        | {f"{column} sd": round(float(np.std([row[column] for row in own])), 1) for column in columns if len(own) > 1}
+        | {column: round(float(np.mean([row[column] for row in own])), 1) for column in COLUMNS}
+        | {f"{column} sd": round(float(np.std([row[column] for row in own])), 1) for column in COLUMNS if len(own) > 1}
         for name, own in rows.items()
         if own
     ]

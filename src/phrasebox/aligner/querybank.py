@@ -47,13 +47,15 @@ class Bank:
 
     @classmethod
     @torch.inference_mode()
-    def draw(cls, model: AlignerModel, pairs: Pairs, seed: int = 0) -> Bank:
-        """A sample of training images and of sentences, one an image at most where there are enough images."""
+    def draw(
+        cls, model: AlignerModel, pairs: Pairs, seed: int = 0, images: int = IMAGES, sentences: int = SENTENCES
+    ) -> Bank:
+        """A sample of so many training images and sentences at most."""
         generator = torch.Generator().manual_seed(seed)
-        images = torch.randperm(len(pairs), generator=generator)[:IMAGES].sort().values
-        sentences = torch.randperm(len(pairs.sentences), generator=generator)[:SENTENCES].sort().values.tolist()
-        words, lengths = model.embed_sentences(pack([pairs.sentences[i] for i in sentences]))
-        regions, mask = model.embed_images(pairs.regions[images])
+        rows = torch.randperm(len(pairs), generator=generator)[:images].sort().values
+        chosen = torch.randperm(len(pairs.sentences), generator=generator)[:sentences].sort().values.tolist()
+        words, lengths = model.embed_sentences(pack([pairs.sentences[i] for i in chosen]))
+        regions, mask = model.embed_images(pairs.regions[rows])
         if mask is None:
             mask = torch.ones(regions.shape[:2], dtype=torch.bool, device=regions.device)
         return cls(words, lengths, regions, mask)
