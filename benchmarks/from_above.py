@@ -79,8 +79,9 @@ def main() -> None:
 
 def boxes_of(aligner: Aligner, found: Grounding, spans: Any, photograph: bool) -> tuple[Phrase, ...]:
     """The phrases of a caption, localised in an image with or without the prior."""
+    rareness = aligner.known_words.rareness([word.text for word in found.words])
     return localise(found.caption, found.words, found.total, found.regions, spans, aligner.temperature, found.norms,
-                    photograph)  # fmt: skip
+                    photograph, rareness=rareness)  # fmt: skip
 
 
 def summary(found: list[tuple[Phrase, Phrase, tuple[int, int]]]) -> Mapping[str, float]:

@@ -209,16 +209,25 @@ class TestMerits:
             found, plain * [share**STRADDLING.merit_power for share in closed.tolist()], rtol=1e-5
         )
 
-    def test_objectness_counts_in_votes_and_merits(self):
+    @pytest.mark.parametrize("rareness", [0.0, 0.25, 1.0])
+    def test_objectness_and_rareness_count_in_votes_and_merits(self, rareness):
         scores, fit = scores_of(9), np.linspace(1, 0.2, 9).astype(np.float32)
         regions = replace(REGIONS, objectness=fit)
         cover, cells = coverage(SHARES), coverage(SHARES).sum(1)
-        votes = np.exp(OBJECTNESS.sharpness * TEMPERATURE * scores) * fit**OBJECTNESS.vote_power / np.sqrt(cells)
+        sharpness = (1 - rareness) * OBJECTNESS.sharpness + rareness * OBJECTNESS.of_rare
+        votes = np.exp(sharpness * TEMPERATURE * scores) * fit**OBJECTNESS.vote_power / np.sqrt(cells)
         heat = sum(vote * row for vote, row in zip(votes, cover, strict=True)) * centre_prior()
         heat = heat / heat.max()
         inside = np.array([(row * heat).sum() for row in cover])
         expected = inside / (heat.sum() + OBJECTNESS.area * cells) * fit**OBJECTNESS.merit_power
-        np.testing.assert_allclose(HeatMap(regions).merits(scores, TEMPERATURE), expected, rtol=1e-4)
+        np.testing.assert_allclose(HeatMap(regions).merits(scores, TEMPERATURE, rareness), expected, rtol=1e-4)
+
+    def test_of_phrases_of_different_rareness_are_those_of_each_alone(self):
+        scores, rareness = scores_of(3, 9), np.array([0, 0.5, 1])
+        heat_map = HeatMap(replace(REGIONS, objectness=np.linspace(1, 0.2, 9).astype(np.float32)), NORMS)
+        alone = [heat_map.merits(*each) for each in zip(scores, [TEMPERATURE] * 3, rareness, strict=True)]
+        np.testing.assert_allclose(heat_map.merits(scores, TEMPERATURE, rareness), np.stack(alone), rtol=1e-4)
+        assert len({tuple(each) for each in np.round(heat_map.merits(scores[[0, 0, 0]], TEMPERATURE, rareness), 6)}) == 3
 
     def test_of_a_box_inside_one_superpixel_are_not_nothing(self):
         merits = HeatMap(regions_of(SHARES, np.zeros(9, np.float32))).merits(scores_of(9), TEMPERATURE)

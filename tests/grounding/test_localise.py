@@ -191,6 +191,22 @@ def test_with_objectness_the_confidence_is_a_fitted_one():
     assert found.confidence == pytest.approx(1 / (1 + np.exp(-(np.dot(expected, weights) + 0.1))), rel=1e-4)
 
 
+def test_the_rareness_of_a_phrase_is_its_last_content_word_s():
+    regions = replace(REGIONS, objectness=np.array([0.2, 0.9, 0.6, 0.6], np.float32))
+    scores = np.random.default_rng(5).normal(size=(len(WORDS), 4)).astype(np.float32)
+
+    def boxes(**rare):
+        of = np.array([rare.get(word.text, 0) for word in WORDS])
+        found = localise_spans(CAPTION, WORDS, scores, regions, [(0, 5), (13, 25)], 2.0, rareness=of)
+        return [tuple(phrase.box) for phrase in found]
+
+    usual = [tuple(p.box) for p in localise_spans(CAPTION, WORDS, scores, regions, [(0, 5), (13, 25)], 2.0)]
+    assert boxes() == boxes(red=1.0) == usual
+    dog, ball = boxes(ball=1.0)
+    assert dog == usual[0]
+    assert ball != usual[1]
+
+
 def test_without_objectness_evidence_changes_nothing():
     evidence = Evidence(table(), np.zeros(6), np.zeros(6), Calibration((1.0,) * len(FEATURES), 0.0))
     rest = (CAPTION, WORDS, table(dog=[1]), REGIONS, [(0, 5)], 2.0)

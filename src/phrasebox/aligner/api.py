@@ -254,8 +254,9 @@ class Aligner(StoredAligner):
         else:
             cut = phrase_spans(text, words, path, regions.boxes, self.verbs) if spans is None else spans
             photograph = self.model.settings.photographs
+            rare = knows.rareness(terms)
             evidence = Evidence(tables[0], knows.rarity(terms), nearest, self.calibration or DEFAULT)
-            found = localise(text, words, table, regions, cut, self.temperature, norms, photograph, evidence)
+            found = localise(text, words, table, regions, cut, self.temperature, norms, photograph, evidence, rare)
         known = knows.known(terms, nearest)
         return tuple(replace(p, unknown=not known[content_words(text, words, p.span)].any()) for p in found)
 
@@ -270,7 +271,8 @@ class Aligner(StoredAligner):
         sentences = self.words.encode([caption])
         (table,), norms = self.word_scores([regions], sentences), self._vector_norms([regions]).get(id(regions))
         photograph, words = self.model.settings.photographs, sentences[0].words
-        return phrase_heats(caption, words, table, regions, spans, self.temperature, norms, photograph)
+        rare = self.known_words.rareness([word.text for word in words])
+        return phrase_heats(caption, words, table, regions, spans, self.temperature, norms, photograph, rare)
 
     def phrase_spans(self, sentence: Sentence, path: np.ndarray, regions: Regions) -> list[Span]:
         """Characters of the phrases that `ground` makes of a sentence whose words have the regions ``path`` (T,)."""

@@ -10,6 +10,8 @@ import numpy as np
 from phrasebox.io.arguments import checked
 from phrasebox.types import Regions
 
+Rareness = np.ndarray | float
+
 GRID = 28  # cells of the heat map each way
 LEAST_SQUARES_SHARPNESS = 0.1  # share of the model's temperature in the least-squares part, whose peaks are high
 RIDGE = 1.5  # of the least squares; the whole image's diagonal entry is 1
@@ -23,8 +25,10 @@ class Weighing:
 
     Attributes
     ----------
-    sharpness : float
-        Share of the model's temperature in the votes.
+    sharpness, of_rare : float
+        Shares of the model's temperature in the votes: for a phrase about a thing that captions often name, and for one
+        about a thing that they hardly name. What captions taught scores high on the parts of a thing too, such as a
+        head, so that soft votes find the whole of it; what only a network's classes tell is best where the thing is.
     vote_power, merit_power : float
         Exponents of the regions' fit in their votes and in their merit.
     area : float
@@ -36,6 +40,7 @@ class Weighing:
     """
 
     sharpness: float
+    of_rare: float
     vote_power: float
     merit_power: float
     area: float
@@ -43,10 +48,10 @@ class Weighing:
     sentence: float
 
 
-STRADDLING = Weighing(sharpness=0.6, vote_power=0.0, merit_power=0.15, area=0.9, least_squares=0.55, sentence=0.7)
+STRADDLING = Weighing(sharpness=0.6, of_rare=0.6, vote_power=0.0, merit_power=0.15, area=0.9, least_squares=0.55, sentence=0.7)
 """Of regions whose fit is their straddling score, or not known."""
 
-OBJECTNESS = Weighing(sharpness=0.45, vote_power=1.0, merit_power=0.9, area=2.1, least_squares=0.2, sentence=0.8)
+OBJECTNESS = Weighing(sharpness=0.42, of_rare=0.9, vote_power=1.0, merit_power=0.9, area=1.8, least_squares=0.2, sentence=0.8)
 """Of regions whose fit is their objectness."""
 
 
@@ -73,7 +78,7 @@ class HeatMap:
         fit = _fit(regions)
         self._voting, self.fit = fit**self.weighing.vote_power, fit**self.weighing.merit_power
 
-    def merits(self, scores: np.ndarray, temperature: float) -> np.ndarray:
+    def merits(self, scores: np.ndarray, temperature: float, rareness: Rareness = 0.0) -> np.ndarray:
         """How well each region encloses a phrase's heat: heat(b) / (heat of the image + `Weighing.area` * area(b)).
 
         The hottest cell has heat 1. The region's fit to any thing, objectness or straddling, ** `Weighing.merit_power`
@@ -86,21 +91,23 @@ class HeatMap:
         ----------
         scores : (P, R) or (R,)
             Scores of phrases on the regions.
+        rareness : (P,) or float
+            How little the captions teach about the thing that each phrase names, from 0 to 1.
 
         Returns
         -------
         shape of ``scores``
         """
-        heat = self.heat(scores, temperature)
+        heat = self.heat(scores, temperature, rareness)
         return heat @ self.cover.T / (heat.sum(-1, keepdims=True) + self.weighing.area * self.cells) * self.fit
 
-    def heat(self, scores: np.ndarray, temperature: float) -> np.ndarray:
+    def heat(self, scores: np.ndarray, temperature: float, rareness: Rareness = 0.0) -> np.ndarray:
         """Heat (..., G*G) of phrases with scores (..., R); the hottest cell of each phrase is 1.
 
         Without vector norms, the votes; with them votes ** (1 - w) * exp(least squares) ** w, w being
         `Weighing.least_squares`. Of a photograph multiplied by `centre_prior`.
         """
-        heat = self.votes(scores, temperature)
+        heat = self.votes(scores, temperature, rareness)
         if self.norms is not None:
             solved = LEAST_SQUARES_SHARPNESS * temperature * self.least_squares(scores * self.norms)
             solved = np.exp(solved - solved.max(-1, keepdims=True))
@@ -109,12 +116,15 @@ class HeatMap:
             heat = heat * centre_prior()
         return heat / heat.max(-1, keepdims=True)
 
-    def votes(self, scores: np.ndarray, temperature: float) -> np.ndarray:
+    def votes(self, scores: np.ndarray, temperature: float, rareness: Rareness = 0.0) -> np.ndarray:
         """Each region adds its vote to the cells it covers; scaled to a maximum of 1.
 
-        The vote is exp(`Weighing.sharpness` * temperature * score) * fit ** `Weighing.vote_power` / sqrt(area).
+        The vote is exp(sharpness * temperature * score) * fit ** `Weighing.vote_power` / sqrt(area), the sharpness lying
+        between `Weighing.sharpness` and `Weighing.of_rare` by the phrase's ``rareness``.
         """
-        votes = np.exp(self.weighing.sharpness * temperature * (scores - scores.max(-1, keepdims=True)))
+        common, rare = self.weighing.sharpness, self.weighing.of_rare
+        sharpness = np.asarray(common + (rare - common) * np.asarray(rareness), scores.dtype)[..., None]
+        votes = np.exp(sharpness * temperature * (scores - scores.max(-1, keepdims=True)))
         heat = (votes * self._voting / np.sqrt(self.cells)) @ self.cover
         return heat / heat.max(-1, keepdims=True)
 

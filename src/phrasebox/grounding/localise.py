@@ -31,6 +31,7 @@ MOST = 5  # boxes of a plural without a number
     spans=pairs_of_characters,
     temperature=float,
     norms="(R,)",
+    rareness="(T,)",
 )
 def localise(
     caption: str,
@@ -42,6 +43,7 @@ def localise(
     norms: np.ndarray | None = None,
     photograph: bool = True,
     evidence: Evidence | None = None,
+    rareness: np.ndarray | None = None,
 ) -> tuple[Phrase, ...]:
     """Find the box of every span; returns one phrase a span, in order.
 
@@ -68,6 +70,9 @@ def localise(
         Weigh the heat map by `phrasebox.grounding.heatmap.centre_prior`.
     evidence : Evidence, optional
         Makes the confidence of regions with objectness a fitted one.
+    rareness : (T,), optional
+        How little the captions teach about each word, from 0 to 1; 0 without it. That of a phrase is its last content
+        word's (`phrasebox.grounding.heatmap.Weighing`).
 
     Raises
     ------
@@ -78,7 +83,7 @@ def localise(
         return ()
     chosen = [content_words(caption, words, span) for span in spans]
     heat_map = HeatMap(regions, norms, photograph)
-    merits = heat_map.merits(_of_phrases(scores, chosen, heat_map), temperature)
+    merits = heat_map.merits(_of_phrases(scores, chosen, heat_map), temperature, _rareness(rareness, chosen))
     found = []
     for span, of, merit in zip(spans, chosen, merits, strict=True):
         text = caption[span[0] : span[1]]
@@ -106,19 +111,25 @@ def phrase_heats(
     temperature: float = 1.0,
     norms: np.ndarray | None = None,
     photograph: bool = True,
+    rareness: np.ndarray | None = None,
 ) -> np.ndarray:
     """Heat (P, G*G) of every span, as `localise` makes its box from it; parameters and errors as there."""
     if not spans:
         return np.zeros((0, GRID**2), np.float32)
     chosen = [content_words(caption, words, span) for span in spans]
     heat_map = HeatMap(regions, norms, photograph)
-    return heat_map.heat(_of_phrases(scores, chosen, heat_map), temperature)
+    return heat_map.heat(_of_phrases(scores, chosen, heat_map), temperature, _rareness(rareness, chosen))
 
 
 def _of_phrases(scores: np.ndarray, chosen: Sequence[list[int]], heat_map: HeatMap) -> np.ndarray:
     """Scores (P, R) of phrases on regions, of those (T, R) of all words and the content words of each phrase."""
     own = np.stack([(1 - HEAD_WEIGHT) * scores[of].mean(0) + HEAD_WEIGHT * scores[of[-1]] for of in chosen])
     return own - heat_map.weighing.sentence * scores.mean(0)
+
+
+def _rareness(of_words: np.ndarray | None, chosen: Sequence[list[int]]) -> np.ndarray:
+    """That of the last content word of each phrase, which names the thing: (P,)."""
+    return np.zeros(len(chosen)) if of_words is None else np.asarray(of_words)[[of[-1] for of in chosen]]
 
 
 def content_words(caption: str, words: Sequence[Word], span: Span) -> list[int]:
