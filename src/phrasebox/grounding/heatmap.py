@@ -48,10 +48,14 @@ class Weighing:
     sentence: float
 
 
-STRADDLING = Weighing(sharpness=0.6, of_rare=0.6, vote_power=0.0, merit_power=0.15, area=0.9, least_squares=0.55, sentence=0.7)
+STRADDLING = Weighing(
+    sharpness=0.6, of_rare=0.6, vote_power=0.0, merit_power=0.15, area=0.9, least_squares=0.55, sentence=0.7
+)
 """Of regions whose fit is their straddling score, or not known."""
 
-OBJECTNESS = Weighing(sharpness=0.42, of_rare=0.9, vote_power=1.0, merit_power=0.9, area=1.8, least_squares=0.2, sentence=0.8)
+OBJECTNESS = Weighing(
+    sharpness=0.42, of_rare=0.9, vote_power=1.0, merit_power=0.9, area=1.8, least_squares=0.2, sentence=0.8
+)
 """Of regions whose fit is their objectness."""
 
 
@@ -119,8 +123,8 @@ class HeatMap:
     def votes(self, scores: np.ndarray, temperature: float, rareness: Rareness = 0.0) -> np.ndarray:
         """Each region adds its vote to the cells it covers; scaled to a maximum of 1.
 
-        The vote is exp(sharpness * temperature * score) * fit ** `Weighing.vote_power` / sqrt(area), the sharpness lying
-        between `Weighing.sharpness` and `Weighing.of_rare` by the phrase's ``rareness``.
+        The vote is exp(sharpness * temperature * score) * fit ** `Weighing.vote_power` / sqrt(area). The sharpness is
+        between `Weighing.sharpness` and `Weighing.of_rare`, by the phrase's ``rareness``.
         """
         common, rare = self.weighing.sharpness, self.weighing.of_rare
         sharpness = np.asarray(common + (rare - common) * np.asarray(rareness), scores.dtype)[..., None]
