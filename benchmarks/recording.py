@@ -2,7 +2,8 @@
 
     python benchmarks/recording.py NAME WORKSPACE/results/SPLIT.json
 
-replaces the tables of ``docs/results/NAME.json`` by those that `phrasebox evaluate` wrote.
+replaces the tables of ``docs/results/NAME.json`` by those that `phrasebox evaluate` wrote. Rows of methods that were not
+measured again stay, such as those of captioners that are compared.
 """
 
 from __future__ import annotations
@@ -17,10 +18,15 @@ FOLDER = Path(__file__).parent.parent / "docs" / "results"
 
 
 def keep(name: str, workspace_results: Path) -> Path:
-    """Replace the tables of ``docs/results/NAME.json`` by those that `phrasebox evaluate` wrote in a workspace."""
+    """Replace the tables of ``docs/results/NAME.json``, but for rows of other methods, by those in a workspace."""
     out = FOLDER / f"{name}.json"
     found = json.loads(out.read_text(encoding="utf-8"))
     tables = json.loads(workspace_results.read_text(encoding="utf-8"))
+    before = {table["protocol"]: table["rows"] for table in found["tables"]}
+    for table in tables:
+        table["protocol"] = table["protocol"].split(";")[0]  # without what could not be measured
+        measured = {row.get("method") for row in table["rows"]}
+        table["rows"] += [row for row in before.get(table["protocol"], ()) if row.get("method") not in measured]
     return record(name, found["title"], found["about"], found["command"], tables)
 
 
