@@ -82,8 +82,9 @@ def main() -> None:
     if given.record:
         command = (
             "python benchmarks/learning_curves.py flickr8k=WORKSPACE --images 100 363 1000 --seeds 0 1 2 --measured 500"
-            "; python benchmarks/learning_curves.py flickr8k=WORKSPACE --images 3000 --measured 500; python "
-            "benchmarks/learning_curves.py aerial=WORKSPACE --starts nothing built-in --images 100 363 1000 --views 0 2"
+            "; python benchmarks/learning_curves.py flickr8k=WORKSPACE --images 3000 0 --measured 500; python "
+            "benchmarks/learning_curves.py aerial=WORKSPACE --starts nothing built-in --images 100 363 --views 0 2"
+            "; python benchmarks/learning_curves.py aerial=WORKSPACE --starts nothing built-in --images 1000 0"
         )
         record("learning-curves", "How much data does an aligner need?", ABOUT, command, tables)
 
