@@ -2,8 +2,8 @@
 
     python benchmarks/recording.py NAME WORKSPACE/results/SPLIT.json
 
-replaces the tables of ``docs/results/NAME.json`` by those that `phrasebox evaluate` wrote. Rows of methods that were not
-measured again stay, such as those of captioners that are compared.
+replaces the tables of ``docs/results/NAME.json`` by those that `phrasebox evaluate` wrote. Rows of methods that were
+not measured again stay, such as those of captioners that are compared.
 """
 
 from __future__ import annotations
