@@ -11,6 +11,7 @@ from phrasebox.io.arguments import checked
 from phrasebox.types import Regions
 
 Rareness = np.ndarray | float
+"""How little the captions teach about the thing that each phrase names, from 0 to 1: (P,), or one for all phrases."""
 
 GRID = 28  # cells of the heat map each way
 LEAST_SQUARES_SHARPNESS = 0.1  # share of the model's temperature in the least-squares part, whose peaks are high
@@ -95,8 +96,8 @@ class HeatMap:
         ----------
         scores : (P, R) or (R,)
             Scores of phrases on the regions.
-        rareness : (P,) or float
-            How little the captions teach about the thing that each phrase names, from 0 to 1.
+        rareness
+            See `Rareness`; 0, the default, is a thing that captions often name.
 
         Returns
         -------
