@@ -31,9 +31,12 @@ class Vocabulary:
 
     terms: tuple[str, ...]
     _index: dict[str, int] = field(init=False, repr=False, compare=False)
+    _repeatable: np.ndarray = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_index", {term: i for i, term in enumerate(self.terms, start=FIRST)})
+        doubled = [bool(IDEOGRAPH.fullmatch(term)) for term in self.terms]
+        object.__setattr__(self, "_repeatable", np.array([False] * FIRST + doubled))
 
     @classmethod
     def build(
@@ -65,8 +68,7 @@ class Vocabulary:
 
     def repeatable(self) -> np.ndarray:
         """Mask (V,) of the words that may follow themselves: those of scripts where a character is half a word."""
-        doubled = [bool(IDEOGRAPH.fullmatch(term)) for term in self.terms]
-        return np.array([False] * FIRST + doubled)
+        return self._repeatable.copy()
 
     def commonness(self) -> np.ndarray:
         """How common each word is (V,) float32: minus the log of its rank, as words are in order of their counts.
