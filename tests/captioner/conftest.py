@@ -23,6 +23,7 @@ SETTINGS = {
     "every": ModelSettings(vector_dim=WIDTH, decoder="gru", attention=False, image="every", dim=16, embed=12),
     "gru": ModelSettings(vector_dim=WIDTH, decoder="gru", dim=16, embed=12),
     "lstm": ModelSettings(vector_dim=WIDTH, decoder="lstm", dim=16, embed=12),
+    "context": ModelSettings(vector_dim=WIDTH, decoder="lstm", context=True, dim=16, embed=12),
 }
 LOOKS = np.random.default_rng(0).normal(size=(len(NAMES), WIDTH))
 BOXES = np.array([[0, 0, 100, 100], [0, 0, 50, 100], [50, 0, 100, 100]], np.float32)
@@ -77,6 +78,8 @@ def speaker(request, corpus):
     model = CaptionerModel(SETTINGS[request.param], len(vocabulary)).eval().double()
     for parameter in model.parameters():  # far enough from uniform for sentences to differ and to end
         parameter.data *= 3
+    if model.around is not None:  # zeros at first
+        torch.nn.init.normal_(model.around.weight)
     views = Views(found.regions, torch.tensor([0, 1, 1, 2, 3, 4, 5]), torch.tensor([0, 0, 1, 2, 0, 1, 0])).to("cpu")
     views.regions.vectors.data = views.regions.vectors.double()
     views.regions.geometry.data = views.regions.geometry.double()

@@ -17,14 +17,20 @@ def slow(model: CaptionerModel, views: Views, view: int, words: list[int]) -> Te
     image, focus = int(views.image[view]), int(views.focus[view])
     standard = (regions.vectors[image] - model.shift) / model.scale  # (R, D)
     own = standard[focus]
-    tokens = None
+    tokens = outside = None
     if decoder.attention is not None:
         places, frame = (found[view] for found in views.places())
-        inside = views.visible()[view]
+        inside = views.inside()[view]
+        described = model.focus(own) + model.frame(frame)
+        if model.settings.context and focus:
+            described = described + model.around(standard[0])
+        there = torch.ones_like(inside) if regions.mask is None else regions.mask[image]
+        read = there if model.settings.context else there & inside
         tokens = torch.stack(
-            [model.focus(own) + model.frame(frame)]
-            + [model.regions(v) + model.place(p) for v, p in zip(standard[inside], places[inside], strict=True)]
+            [described] + [model.regions(v) + model.place(p) for v, p in zip(standard[read], places[read], strict=True)]
         )
+        apart = torch.cat([torch.tensor([False]), ~inside[read]])
+        outside = apart[:, None] * model.outside if model.settings.context else torch.zeros(len(tokens), 1)
     elif model.settings.placed:
         own = torch.cat([own, views.frame()[view]])
     image_vector = decoder.image(own)
@@ -36,22 +42,23 @@ def slow(model: CaptionerModel, views: Views, view: int, words: list[int]) -> Te
             given = given + image_vector
         found = None
         if tokens is not None:
-            found = attend(decoder.attention, state["h"][0], tokens)[None]
+            found = attend(decoder.attention, state["h"][0], tokens, outside)[None]
             given = given + decoder.found(found)
         state = decoder._cell(given, state)
         outputs.append(decoder.out(state["h"] if found is None else torch.cat([state["h"], found], -1)))
     return torch.cat(outputs)
 
 
-def attend(attention, wanted: Tensor, tokens: Tensor) -> Tensor:
-    """The weighted sum of values for one query, head by head."""
+def attend(attention, wanted: Tensor, tokens: Tensor, outside: Tensor) -> Tensor:
+    """The weighted sum of values for one query, head by head; ``outside`` (M, heads or 1) is added to the scores."""
     width = len(wanted) // attention.heads
     query = attention.query(wanted)
     keys, values = attention.key_value(tokens).chunk(2, -1)
     found = []
     for head in range(attention.heads):
         part = slice(head * width, (head + 1) * width)
-        shares = (keys[:, part] @ query[part] / width**0.5).softmax(0)
+        added = outside[:, head % outside.shape[1]]
+        shares = (keys[:, part] @ query[part] / width**0.5 + added).softmax(0)
         found.append(shares @ values[:, part])
     return torch.cat(found)
 

@@ -52,7 +52,7 @@ def test_lstm_and_gru_cells_are_torch_s():
         torch.testing.assert_close(found.view(2, 3, -1)[:, -1], decoder.out(h))
 
 
-def test_padding_and_what_is_outside_the_box_do_not_count(speaker, corpus):
+def test_padding_does_not_count_and_what_is_outside_the_box_only_as_context(speaker, corpus):
     model, _, _ = speaker
     found = corpus(2, seed=5)
     views = Views(found.regions, torch.tensor([0]), torch.tensor([1])).to("cpu")
@@ -68,7 +68,8 @@ def test_padding_and_what_is_outside_the_box_do_not_count(speaker, corpus):
     before = logits(views.regions.vectors, inputs)
     other = views.regions.vectors.clone()
     other[0, 2] += 5  # the right half, while the left one is described
-    torch.testing.assert_close(logits(other, inputs), before)
+    around = model.settings.attention and model.settings.context
+    assert torch.allclose(logits(other, inputs), before) != around
     after = inputs.clone()
     after[0, 2] = FIRST + 2
     torch.testing.assert_close(logits(views.regions.vectors, after), before)
@@ -79,7 +80,7 @@ def test_padding_and_what_is_outside_the_box_do_not_count(speaker, corpus):
 def test_a_view_sees_what_lies_in_its_box(corpus):
     found = corpus(1, seed=0)
     views = Views(found.regions, torch.tensor([0, 0]), torch.tensor([0, 2]))
-    assert views.visible().tolist() == [[True, True, True], [False, False, True]]
+    assert views.inside().tolist() == [[True, True, True], [False, False, True]]
     places, frame = views.places()
     assert places[1, 2].tolist() == [0, 0, 1, 1, 1]
     assert frame[1].tolist() == [0.5, 0, 1, 1, 0.5]

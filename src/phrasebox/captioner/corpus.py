@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 
 import numpy as np
 
 from phrasebox.boxes import covers_image, iou
 from phrasebox.captioner.settings import TrainSettings
+from phrasebox.text.class_nouns import class_noun
 from phrasebox.text.english import names_thing
 from phrasebox.text.vocabulary import Vocabulary
 from phrasebox.text.words import words
@@ -17,6 +18,8 @@ from phrasebox.training.region_batch import RegionBatch, RegionSource, collate, 
 from phrasebox.types import Phrase, Regions
 
 MAX_WORDS = 20  # of a sentence; longer ones are cut
+_PRIOR = 5
+_LEAST = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,22 @@ class Ingredients:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class OtherView:
+    """Other regions of all images of a corpus: of parts of them, some flipped (`phrasebox.regions.views`).
+
+    Attributes
+    ----------
+    regions : RegionSource
+        N images.
+    texts : list of str
+        The M sentences of the corpus, *left* and *right* exchanged where the part is flipped.
+    """
+
+    regions: RegionSource
+    texts: list[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Corpus:
     """M sentences about views of N images, grouped by image.
 
@@ -72,6 +91,10 @@ class Corpus:
         The M sentences as they were given.
     ingredients : Ingredients
         What they are.
+    keys : list of str
+        Of the N images.
+    others : tuple of OtherView
+        From which the sentences about whole images are learned too.
     """
 
     regions: RegionSource
@@ -80,6 +103,8 @@ class Corpus:
     weight: np.ndarray
     texts: list[str]
     ingredients: Ingredients
+    keys: list[str] = field(default_factory=list)
+    others: tuple[OtherView, ...] = ()
 
     def __len__(self) -> int:
         return len(self.regions)
@@ -113,13 +138,14 @@ class Corpus:
         texts: list[str] = []
         ingredients = Ingredients()
         count = 0
+        usual = usual_confidences(phrase for of_image in phrases.values() for phrase in of_image)
         for batch in regions:
             kept: list[Regions] = []
             for r in batch:
                 said = [(0, text, 1.0) for text in captions.get(r.key, ())] if settings.data != "regions" else []
                 told = len(said)
                 if settings.data != "images":
-                    found, left_out = choose_phrases(r, phrases.get(r.key, ()), settings)
+                    found, left_out = choose_phrases(r, phrases.get(r.key, ()), settings, usual)
                     said += found
                     ingredients += left_out
                 if not said:
@@ -131,9 +157,8 @@ class Corpus:
                 weight += [w for _, _, w in said]
                 ingredients += Ingredients(1, told, len(said) - told)
                 count += 1
-            if stored:
-                keys += [r.key for r in kept]
-            elif kept:
+            keys += [r.key for r in kept]
+            if kept and not stored:
                 parts.append(collate(kept))
         return cls(
             stored(keys) if stored else join(parts),
@@ -142,6 +167,7 @@ class Corpus:
             np.array(weight, np.float32),
             texts,
             ingredients,
+            keys,
         )
 
     def vocabulary(self, min_count: int) -> Vocabulary:
@@ -155,24 +181,59 @@ class Corpus:
             found[self.image[i]].append(self.texts[i])
         return found
 
-    def batches(self, size: int, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """All images in random order, ``size`` at a time: their numbers, and those of all their sentences."""
+    def batches(self, size: int, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+        """All images in random order, ``size`` at a time: their numbers, those of their sentences, and the view.
+
+        0 are the images themselves, with all sentences; with the others, of which as many batches are drawn, come the
+        sentences about whole images. A batch in which none has such a sentence shows the images themselves.
+        """
         starts = np.searchsorted(self.image, np.arange(len(self) + 1))
         own = [np.arange(a, b) for a, b in pairwise(starts.tolist())]
         order = rng.permutation(len(self))
         for first in range(0, len(order), size):
             images = order[first : first + size]
-            yield images, np.concatenate([own[i] for i in images])
+            rows = np.concatenate([own[i] for i in images])
+            view = int(rng.integers(len(self.others) + 1)) if self.others else 0
+            whole = rows[self.focus[rows] == 0]
+            yield (images, whole, view) if view and len(whole) else (images, rows, 0)
+
+    def source(self, view: int) -> RegionSource:
+        """The regions of the images themselves, 0, or of another view."""
+        return self.others[view - 1].regions if view else self.regions
+
+
+def usual_confidences(phrases: Iterable[Phrase]) -> dict[str, float]:
+    """Head noun -> mean confidence of its phrases, drawn to that of all phrases as if `_PRIOR` more had the latter.
+
+    Examples
+    --------
+    >>> from phrasebox.types import Box
+    >>> said = [Phrase(text, (0, 2), Box(0, 0, 1, 1), 0.0, sure) for text, sure in (("a dog", 0.8), ("a cap", 0.2))]
+    >>> {noun: round(mean, 2) for noun, mean in usual_confidences(said).items()}
+    {'dog': 0.55, 'cap': 0.45}
+    """
+    found: dict[str, list[float]] = {}
+    for phrase in phrases:
+        found.setdefault(class_noun(phrase.text), []).append(phrase.confidence)
+    every = [confidence for own in found.values() for confidence in own]
+    prior = _PRIOR * sum(every) / max(len(every), 1)
+    return {noun: (sum(own) + prior) / (len(own) + _PRIOR) for noun, own in found.items()}
 
 
 def choose_phrases(
-    regions: Regions, phrases: Sequence[Phrase], settings: TrainSettings
+    regions: Regions, phrases: Sequence[Phrase], settings: TrainSettings, usual: Mapping[str, float]
 ) -> tuple[list[tuple[int, str, float]], Ingredients]:
     """The phrases of one image that are worth learning: region, text and weight of each, and what was left out.
 
     A phrase about the whole image is no sentence about it, and would teach the captioner to speak in fragments; a
     phrase such as *running* tells what is done, and not what is there. One with several boxes is about the region
     nearest to their hull. One that several captions say of the same region is kept once, at its largest confidence.
+
+    Parameters
+    ----------
+    usual : mapping of str to float
+        What a confidence is compared with (`usual_confidences`): caps are found less surely than people, and a weight
+        that was the confidence itself would teach to call whatever people wear a person.
     """
     best: dict[tuple[int, str], float] = {}
     doubtful = whole = nameless = kept = 0
@@ -189,8 +250,9 @@ def choose_phrases(
         else:
             kept += 1
             key = region, " ".join(word.text.lower() for word in words(phrase.text))
-            best[key] = max(best.get(key, 0.0), phrase.confidence)
-    share = settings.phrase_weight / max(sum(best.values()), 1e-9)
-    chosen = [(region, text, confidence * share) for (region, text), confidence in best.items()]
+            weight = phrase.confidence / max(usual[class_noun(phrase.text)], _LEAST)
+            best[key] = max(best.get(key, 0.0), weight)
+    share = settings.phrase_weight / max(sum(best.values()), _LEAST)
+    chosen = [(region, text, weight * share) for (region, text), weight in best.items()]
     left_out = Ingredients(doubtful=doubtful, about_the_whole=whole, of_no_thing=nameless, repeated=kept - len(best))
     return chosen, left_out

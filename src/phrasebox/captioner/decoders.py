@@ -28,10 +28,14 @@ class Attended:
         Of the regions, without their places.
     own_keys, own_values : (N, heads, d / heads)
         Of the views themselves.
-    mask : (N, R) bool
-        False for regions outside the view.
+    inside : (N, R) bool
+        Whether each region of its image is inside each view.
     image : (N,) int64
         Image of each view.
+    outside : (heads,) or (1,)
+        Added to the scores of regions that are not inside: minus infinity where they are not read.
+    there : (B, R) bool or None
+        False for padding; None where all rows are regions.
     places : (N, R, 5) or None
         Of the regions relative to the view's box; None where places are not read.
     maps : pair of (heads, d / heads, 5), or None
@@ -42,23 +46,25 @@ class Attended:
     values: Tensor
     own_keys: Tensor
     own_values: Tensor
-    mask: Tensor
+    inside: Tensor
     image: Tensor
+    outside: Tensor
+    there: Tensor | None = None
     places: Tensor | None = None
     maps: tuple[Tensor, Tensor] | None = None
 
     def select(self, rows: Tensor | slice) -> Attended:
         """Of some views; the images stay."""
-        places = None if self.places is None else self.places[rows]
-        own = self.own_keys[rows], self.own_values[rows], self.mask[rows], self.image[rows]
-        return Attended(self.keys, self.values, *own, places, self.maps)
+        own = ("own_keys", "own_values", "inside", "image", *(["places"] if self.places is not None else []))
+        return replace(self, **{name: getattr(self, name)[rows] for name in own})
 
     def without_others(self) -> Attended:
         """The same without the images that no view is of."""
         images, image = self.image.unique(return_inverse=True)
         if len(images) == len(self.keys):
             return self
-        return replace(self, keys=self.keys[images], values=self.values[images], image=image)
+        there = None if self.there is None else self.there[images]
+        return replace(self, keys=self.keys[images], values=self.values[images], image=image, there=there)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,8 +150,9 @@ class Desk:
 
     Attributes
     ----------
-    allowed : (B, 1, S, R) float
-        0, or minus infinity for regions outside the sentence's view.
+    allowed : (B, heads or 1, S, R) float
+        Added to the scores: 0 for regions inside the sentence's view, `Attended.outside` for others of its image, and
+        minus infinity for padding.
     places : (B, S, R, 5) or None
     """
 
@@ -157,9 +164,11 @@ class Desk:
     @classmethod
     def of(cls, attended: Attended, seats: Seats) -> Desk:
         """One sentence a view."""
-        mask = attended.mask[seats.taken]  # (B, S, R)
-        allowed = torch.zeros_like(mask, dtype=attended.keys.dtype).masked_fill_(~mask, -torch.inf)
-        return cls(attended, seats, allowed[:, None], None if attended.places is None else attended.places[seats.taken])
+        inside, outside = attended.inside[seats.taken], attended.outside[:, None, None]
+        allowed = torch.where(inside[:, None], torch.zeros_like(outside), outside)  # (B, heads, S, R)
+        if attended.there is not None:
+            allowed = allowed.masked_fill(~attended.there[:, None, None], -torch.inf)
+        return cls(attended, seats, allowed, None if attended.places is None else attended.places[seats.taken])
 
     def first(self, count: int) -> Desk:
         """For the first sentences."""

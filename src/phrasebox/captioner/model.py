@@ -13,6 +13,8 @@ from phrasebox.captioner.settings import ModelSettings
 from phrasebox.captioner.targets import Views
 from phrasebox.text.vocabulary import FIRST, UNKNOWN
 
+_OUTSIDE = -3.0  # added at first to the score of a region outside what is described
+
 
 class CaptionerModel(nn.Module):
     """Word embedding, decoder and output layer over the regions of a view.
@@ -33,6 +35,11 @@ class CaptionerModel(nn.Module):
             self.focus = nn.Linear(settings.vector_dim, settings.dim)
             self.place = nn.Linear(5, settings.dim) if settings.geometry else None
             self.frame = nn.Linear(5, settings.dim) if settings.geometry else None
+        context = settings.attention and settings.context
+        self.outside = nn.Parameter(torch.full((settings.heads,), _OUTSIDE)) if context else None
+        self.around = nn.Linear(settings.vector_dim, settings.dim, bias=False) if context else None
+        if self.around is not None:
+            nn.init.zeros_(self.around.weight)
         self.decoder = RecurrentDecoder(settings)
         tied = settings.tied
         self.output = None if tied else nn.Parameter(torch.randn(words, settings.embed) * settings.embed**-0.5)  # W_oh
@@ -46,7 +53,7 @@ class CaptionerModel(nn.Module):
         self.scale.copy_(spread + 0.05)
 
     def remember(self, views: Views) -> Memory:
-        """Encode each view: its own vector and, with attention, the regions inside it."""
+        """Encode each view: its own vector and, with attention, the regions inside it and in its image."""
         own = self.image_dropout(self._standard(views.regions.vectors[views.image, views.focus]))  # (N, D)
         attention = self.decoder.attention
         if attention is None:
@@ -57,9 +64,14 @@ class CaptionerModel(nn.Module):
             places, frame = views.places()
             tokens, focus = tokens + self.place.bias, focus + self.frame(frame)
             maps = attention.of_places(self.place.weight)
+        if self.around is not None:  # a box sees the whole image, which sees itself already
+            whole = self.around(self._standard(views.regions.vectors[:, 0]))  # (B, d)
+            focus = focus + whole[views.image] * (views.focus > 0)[:, None]
+        outside = self.shift.new_full((1,), -math.inf) if self.outside is None else self.outside
         keys, values = attention.read(tokens)
         own_keys, own_values = (part[:, :, 0] for part in attention.read(focus[:, None]))
-        found = Attended(keys, values, own_keys, own_values, views.visible(), views.image, places, maps)
+        inside, there = views.inside(), views.regions.mask
+        found = Attended(keys, values, own_keys, own_values, inside, views.image, outside, there, places, maps)
         return Memory(own, found)
 
     def _standard(self, vectors: Tensor) -> Tensor:

@@ -30,6 +30,8 @@ class ModelSettings:
     "What writes the sentence; rnn is the paper's multimodal RNN with ReLU."
     attention: bool = True
     "Attend to all regions of the image or region; otherwise its one vector alone is read, as in the paper."
+    context: bool = False
+    "Where attention describes a region, let it read the whole image and the regions around too."
     image: Literal["first", "every"] = "first"
     "The step at which the image enters: the first, as in the paper, or every one."
     dim: Annotated[int, Field(ge=1)] = 384
@@ -64,8 +66,8 @@ class TrainSettings:
 
     data: Literal["both", "images", "regions"] = "both"
     "Whole images with their captions, regions with their decoded phrases, or both."
-    min_confidence: Annotated[float, Field(ge=0, lt=1)] = 0.3
-    "Leave out phrases of a lower confidence; the others weigh as much as their confidence."
+    min_confidence: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    "Leave out phrases of a lower confidence; others weigh by theirs, over the mean of phrases with their head noun."
     phrase_weight: Annotated[float, Field(ge=0)] = 3.0
     "Weight of all phrases of an image together; each of its captions weighs 1."
     min_count: Annotated[int, Field(ge=1)] = 4

@@ -58,16 +58,14 @@ class Views:
         moved = RegionBatch(r.vectors.to(device).float(), r.geometry.to(device), mask)
         return Views(moved, self.image.to(device), self.focus.to(device))
 
-    def visible(self) -> Tensor:
-        """Which regions attention may read in each view (N, R): those mostly inside its box, and the box itself."""
+    def inside(self) -> Tensor:
+        """Which regions of its image are mostly inside each view's box, or are the box itself: (N, R) bool."""
         boxes = self.regions.geometry[self.image]  # (N, R, 5)
         box = self.frame()[:, None]  # (N, 1, 5)
         low = torch.maximum(boxes[..., :2], box[..., :2])
         high = torch.minimum(boxes[..., 2:4], box[..., 2:4])
         shared = (high - low).clamp(min=0).prod(-1)  # (N, R)
         inside = shared >= _INSIDE * boxes[..., 4]
-        if self.regions.mask is not None:
-            inside &= self.regions.mask[self.image]
         inside[torch.arange(len(self)), self.focus] = True
         return inside
 

@@ -148,11 +148,14 @@ class Batch:
         Sentences of the corpus, grouped in the order of ``images``.
     parts : list of slice
         Micro-batches of this process: slices of ``images``.
+    view : int
+        What is seen of the images: 0 for all of them, see `Corpus.batches`.
     """
 
     images: np.ndarray
     rows: np.ndarray
     parts: list[slice]
+    view: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,6 +165,7 @@ class _Sentences:
     rows: np.ndarray  # (M,) of the corpus
     place: np.ndarray  # (M,) their image in the batch, ascending
     total: float  # weight of all target words
+    view: int  # of the batch
 
     def of(self, images: slice) -> slice:
         """The sentences about consecutive images."""
@@ -219,8 +223,9 @@ class CaptionTask(Task[CaptionerModel, CaptionEpoch, Batch, RegionBatch]):
         self.critic = Critic(self.vocabulary, corpus.references()) if settings.reward_epochs else None
         self._judge = Judge(validation) if validation is not None and len(validation) else None
         self._repeatable = torch.from_numpy(self.vocabulary.repeatable()).to(device)
-        self._words = [self.vocabulary.encode(text) for text in corpus.texts]
-        self._targets = count_targets(self._words, MAX_WORDS)
+        told = corpus.texts, *(other.texts for other in corpus.others)
+        self._words = [[self.vocabulary.encode(text) for text in texts] for texts in told]  # by view
+        self._targets = [count_targets(words, MAX_WORDS) for words in self._words]
         self._replica = distributed.Replica(self.model)
 
     def identity(self) -> str:
@@ -237,16 +242,19 @@ class CaptionTask(Task[CaptionerModel, CaptionEpoch, Batch, RegionBatch]):
     def batches(self, rng: np.random.Generator) -> list[Batch]:
         """All images in random order, with all their sentences."""
         return [
-            Batch(images, rows, self.execution.parts(distributed.share(len(images))))
-            for images, rows in self.corpus.batches(self.settings.batch, rng)
+            Batch(images, rows, self.execution.parts(distributed.share(len(images))), view)
+            for images, rows, view in self.corpus.batches(self.settings.batch, rng)
         ]
 
     def read(self, batches: Sequence[Batch]) -> Generator[RegionBatch]:
         """The regions of every micro-batch, in order."""
-        requests = (torch.from_numpy(batch.images[part]) for batch in batches for part in batch.parts)
-        if self.corpus.in_memory:
-            return (self.corpus.regions[rows] for rows in requests)
-        return ahead(self.corpus.regions.__getitem__, requests)
+        requests = ((batch.view, torch.from_numpy(batch.images[part])) for batch in batches for part in batch.parts)
+
+        def regions(asked: tuple[int, Tensor]) -> RegionBatch:
+            view, images = asked
+            return self.corpus.source(view)[images]
+
+        return (regions(asked) for asked in requests) if self.corpus.in_memory else ahead(regions, requests)
 
     def gradient(self, batch: Batch, read: Iterator[RegionBatch], phase: str) -> tuple[float, Sequence[float]]:
         """As `Task.gradient`; the figures are the cross-entropy and the mean reward.
@@ -254,7 +262,7 @@ class CaptionTask(Task[CaptionerModel, CaptionEpoch, Batch, RegionBatch]):
         In the reward phase, whole images have the self-critical loss, and region phrases still the cross-entropy.
         """
         rows = batch.rows if phase == "words" else batch.rows[self.corpus.focus[batch.rows] > 0]
-        told = self._sentences(batch.images, rows) if len(rows) else None
+        told = self._sentences(batch, rows) if len(rows) else None
         judged = 0 if phase == "words" or self.critic is None else sum(i in self.critic for i in batch.images.tolist())
         whole = len(batch.parts) == 1 and distributed.world() == 1
         seed = None if whole else step_seed(batch.images)
@@ -299,14 +307,15 @@ class CaptionTask(Task[CaptionerModel, CaptionEpoch, Batch, RegionBatch]):
         pairs = np.stack([told.place[sentences] - part.start, self.corpus.focus[rows]])
         (image, focus), owner = np.unique(pairs, axis=1, return_inverse=True)
         views = Views(regions, torch.from_numpy(image), torch.from_numpy(focus)).to(self.device)
-        spoken = pad([self._words[i] for i in rows], MAX_WORDS).to(self.device)
+        spoken = pad([self._words[told.view][i] for i in rows], MAX_WORDS).to(self.device)
         memory = self.model.remember(views).select(torch.from_numpy(owner.reshape(-1)).to(self.device))
         weight = torch.from_numpy(self.corpus.weight[rows]).to(self.device)
         return cross_entropy(self.model, memory, spoken, weight, told.total, self.settings.smoothing)
 
-    def _sentences(self, images: np.ndarray, rows: np.ndarray) -> _Sentences:
-        place = np.argsort(images)[np.searchsorted(np.sort(images), self.corpus.image[rows])]
-        return _Sentences(rows, place, float(np.dot(self.corpus.weight[rows].astype(np.float64), self._targets[rows])))
+    def _sentences(self, batch: Batch, rows: np.ndarray) -> _Sentences:
+        place = np.argsort(batch.images)[np.searchsorted(np.sort(batch.images), self.corpus.image[rows])]
+        weight = self.corpus.weight[rows].astype(np.float64)
+        return _Sentences(rows, place, float(np.dot(weight, self._targets[batch.view][rows])), batch.view)
 
     def epoch(self, common: dict[str, Any], figures: Sequence[float], model: CaptionerModel) -> CaptionEpoch:
         """Measure CIDEr-D on the validation images."""
@@ -360,7 +369,8 @@ def fingerprint(corpus: Corpus) -> str:
     for array in (corpus.image, corpus.focus, corpus.weight):
         digest.update(array.tobytes())
     rows = torch.linspace(0, len(corpus) - 1, min(len(corpus), 64)).long()
-    digest.update(corpus.regions[rows].vectors.numpy().tobytes())
+    for view in range(len(corpus.others) + 1):
+        digest.update(corpus.source(view)[rows].vectors.numpy().tobytes())
     return digest.hexdigest()[:16]
 
 

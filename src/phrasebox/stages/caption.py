@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +13,27 @@ import numpy as np
 
 from phrasebox.aligner.stored import NOTHING
 from phrasebox.captioner import CaptionEpoch, Captioner, Corpus, ModelSettings, SpeechSettings, TrainSettings
+from phrasebox.captioner.corpus import OtherView
 from phrasebox.captioner.settings import NAME
 from phrasebox.captioner.train import train
 from phrasebox.errors import WorkspaceError
 from phrasebox.regions.compatibility import workspace_regions
 from phrasebox.regions.settings import vector_parts
+from phrasebox.regions.views import view_of
 from phrasebox.show import Panel
 from phrasebox.stages.models import computed, model_folder, write_history
 from phrasebox.stages.origin import origin
 from phrasebox.stages.start_captioner import kept, start_captioner
-from phrasebox.stages.training_data import corpus_source, forget
+from phrasebox.stages.training_data import corpus_bytes, forget, loaded, stored_regions
 from phrasebox.stages.validation_split import hold_out
+from phrasebox.text.english import mirrored
 from phrasebox.text.words import words
 from phrasebox.training import distributed
 from phrasebox.training.execution import PLAIN, Execution
 from phrasebox.training.loop import Trained
-from phrasebox.training.stored_vectors import StoredRegions
 from phrasebox.types import Phrase, Regions
 from phrasebox.workspace.arguments import takes_workspace
+from phrasebox.workspace.region_reader import RegionReader
 from phrasebox.workspace.run_log import Run, versions
 from phrasebox.workspace.workspace import Workspace
 
@@ -106,7 +110,7 @@ def caption(
     folder = model_folder(ws, name)
     held_out = hold_out(ws, told, no_val)
     width = first_width(ws)
-    fits = execution.fits(sum(corpus_source(ws, split, width)[1] for split in ("train", "val")))
+    fits = execution.fits(corpus_bytes(ws, width))
     corpus = load_corpus(ws, "train", settings, fits)
     if not len(corpus):
         raise WorkspaceError(
@@ -115,6 +119,8 @@ def caption(
         )
     line = corpus.ingredients.line(_pairs(ws, "train"))
     told(line)
+    if corpus.others:
+        told(f"captions are also learned from {len(corpus.others)} view{'s' * (len(corpus.others) > 1)} of each image")
     model = replace(model, vector_dim=corpus.regions.width)
     validation = load_corpus(ws, "val", replace(settings, data="images"), fits)
     begun = start_captioner(ws, start, model, folder, corpus.vocabulary(settings.min_count), validation, device, told)
@@ -137,6 +143,8 @@ def caption(
     regions = workspace_regions(ws).of_first
     captioner = Captioner(blend.model.to(device), trained.vocabulary, regions, speech, device=device)
     captioner.about = _about(ws, line, settings, trained, best) | ({"held_out": held_out} if held_out else {})
+    if corpus.others:
+        captioner.about["views"] = len(corpus.others)
     if begun:
         captioner.about["start"] = begun.told(share)
     captioner.save(folder)
@@ -155,12 +163,14 @@ def load_corpus(ws: Workspace, split: str, settings: TrainSettings, in_memory: b
     """Captions and decoded phrases of the images of a split that have regions; may be empty.
 
     If vectors are from two backbones, only the first one's part is used, which halves memory. Vectors are in memory, or
-    read from the workspace when needed if ``in_memory`` is False.
+    read from the workspace when needed if ``in_memory`` is False. Of the train split, also with the views that the
+    workspace has regions of.
 
     Raises
     ------
     WorkspaceError
-        If the workspace has no regions, or no phrases although they are to be learned.
+        If the workspace has no regions, or no phrases although they are to be learned, or only some images have regions
+        of their views.
     """
     width = first_width(ws)
     captions = {row.key: [t for t in row.captions if words(t)] for batch in ws.images(split) for row in batch}
@@ -173,15 +183,22 @@ def load_corpus(ws: Workspace, split: str, settings: TrainSettings, in_memory: b
             )
         for image in ws.grounded(split):
             phrases[image.key] = [phrase for caption in image.captions for phrase in caption.phrases]
-    reader = None if in_memory else corpus_source(ws, split, width)[0]
-    if reader is None:
-        return Corpus.gather(seen_regions(ws, split), captions, phrases, settings)
-    places = {key: place for place, key in enumerate(reader.keys)}
+    reader = None if in_memory else ws.region_reader(split, width)
+    stored = None if reader is None else partial(stored_regions, ws, reader)
+    corpus = Corpus.gather(seen_regions(ws, split), captions, phrases, settings, stored)
+    if split != "train" or settings.data == "regions" or not len(corpus):
+        return corpus
+    readers = [ws.region_reader(split, width, view) for view in range(1, ws.views() + 1)]
+    return replace(
+        corpus, others=tuple(_other(ws, corpus, r, number, in_memory) for number, r in enumerate(readers, 1) if r)
+    )
 
-    def stored(keys: list[str]) -> StoredRegions:
-        return StoredRegions(reader, np.array([places[key] for key in keys], np.int64))
 
-    return Corpus.gather(seen_regions(ws, split), captions, phrases, settings, stored)
+def _other(ws: Workspace, corpus: Corpus, reader: RegionReader, number: int, in_memory: bool) -> OtherView:
+    regions = stored_regions(ws, reader, corpus.keys, number)
+    flipped = np.array([view_of(key, number).flipped for key in corpus.keys])[corpus.image]
+    texts = [mirrored(text) if turned else text for text, turned in zip(corpus.texts, flipped.tolist(), strict=True)]
+    return OtherView(loaded(regions) if in_memory else regions, texts)
 
 
 def seen_regions(ws: Workspace, split: str, keys: Iterable[str] | None = None) -> Iterator[list[Regions]]:

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -86,10 +86,10 @@ def training_pairs(
     return replace(train, views=tuple(views)), val
 
 
-def corpus_source(ws: Workspace, split: str, width: int | None = None) -> tuple[RegionReader | None, int]:
-    """Random access to a split's regions, and their size in memory in bytes."""
-    reader = ws.region_reader(split, width)
-    return reader, _bytes(reader)
+def corpus_bytes(ws: Workspace, width: int | None = None) -> int:
+    """Size in memory of the regions of the train split with its views, and of val."""
+    readers = [ws.region_reader("train", width, view) for view in range(ws.views() + 1)]
+    return sum(map(_bytes, [*readers, ws.region_reader("val", width)]))
 
 
 def forget(folder: Path) -> None:
@@ -137,30 +137,42 @@ class _Split:
         owner = np.array([images[key] for key in keys], np.int64)
         if not in_memory:
             return Pairs(regions, sentences, owner, list(images))
-        return Pairs(_loaded(regions), sentences.in_memory(), owner, list(images))
+        return Pairs(loaded(regions), sentences.in_memory(), owner, list(images))
 
 
 def _view(
     ws: Workspace, train: Pairs, encoder: WordEncoder, number: int, reader: RegionReader, in_memory: bool
 ) -> Pairs:
     """The pairs of a view: other regions, and other word vectors of captions that name the left or right of a flip."""
-    places = {key: place for place, key in enumerate(reader.keys)}
-    if missing := [key for key in train.keys if key not in places]:
-        raise WorkspaceError(
-            f"{len(missing)} images of {ws.path} lack regions of view {number}; run: phrasebox regions {ws.path} "
-            f"--views {ws.views()}"
-        )
-    regions = StoredRegions(reader, np.array([places[key] for key in train.keys], np.int64))
+    regions = stored_regions(ws, reader, train.keys, number)
     flipped = {key for key in train.keys if view_of(key, number).flipped}
     kept = set(train.keys)
     own = [(key, text) for key, text in _texts(ws, "train") if key in kept]
     other = {i: mirrored(text) for i, (key, text) in enumerate(own) if key in flipped and mirrored(text) != text}
     told = dict(zip(other, encoder.encode([*other.values()]), strict=True)) if other else {}
     sentences = Replaced(train.sentences, {i: sentence.vectors for i, sentence in told.items()})
-    return replace(train, regions=_loaded(regions) if in_memory else regions, sentences=sentences)
+    return replace(train, regions=loaded(regions) if in_memory else regions, sentences=sentences)
 
 
-def _loaded(regions: RegionSource) -> RegionSource:
+def stored_regions(ws: Workspace, reader: RegionReader, keys: Sequence[str], view: int = 0) -> StoredRegions:
+    """The regions of images, or of a view of each, where they are.
+
+    Raises
+    ------
+    WorkspaceError
+        If there are none of some image.
+    """
+    places = {key: place for place, key in enumerate(reader.keys)}
+    if missing := [key for key in keys if key not in places]:
+        raise WorkspaceError(
+            f"{len(missing)} images of {ws.path} lack regions of view {view}; run: phrasebox regions {ws.path} "
+            f"--views {ws.views()}"
+        )
+    return StoredRegions(reader, np.array([places[key] for key in keys], np.int64))
+
+
+def loaded(regions: RegionSource) -> RegionSource:
+    """The same in memory."""
     return join([regions[rows] for rows in torch.arange(len(regions)).split(_IMAGES)] if len(regions) else [])
 
 
