@@ -18,8 +18,8 @@ from phrasebox.training.region_batch import RegionBatch, RegionSource, collate, 
 from phrasebox.types import Phrase, Regions
 
 MAX_WORDS = 20  # of a sentence; longer ones are cut
-_PRIOR = 5
-_LEAST = 1e-9
+_PRIOR = 5  # phrases of the mean confidence that are added to those of each noun
+_LEAST = 1e-9  # divisor
 
 
 @dataclass(frozen=True, slots=True)

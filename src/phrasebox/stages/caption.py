@@ -190,7 +190,8 @@ def load_corpus(ws: Workspace, split: str, settings: TrainSettings, in_memory: b
         return corpus
     readers = [ws.region_reader(split, width, view) for view in range(1, ws.views() + 1)]
     return replace(
-        corpus, others=tuple(_other(ws, corpus, r, number, in_memory) for number, r in enumerate(readers, 1) if r)
+        corpus,
+        others=tuple(_other(ws, corpus, r, number, in_memory) for number, r in enumerate(readers, 1) if r is not None),
     )
 
 
