@@ -78,7 +78,7 @@ def speaker(request, corpus):
     model = CaptionerModel(SETTINGS[request.param], len(vocabulary)).eval().double()
     for parameter in model.parameters():  # far enough from uniform for sentences to differ and to end
         parameter.data *= 3
-    if model.around is not None:  # zeros at first
+    if model.settings.attention and model.settings.context:  # zeros at first
         torch.nn.init.normal_(model.around.weight)
     views = Views(found.regions, torch.tensor([0, 1, 1, 2, 3, 4, 5]), torch.tensor([0, 0, 1, 2, 0, 1, 0])).to("cpu")
     views.regions.vectors.data = views.regions.vectors.double()

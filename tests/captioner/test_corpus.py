@@ -29,7 +29,8 @@ def test_phrases_are_filtered_joined_and_weighted():
         phrase("running"),
         phrase("two legs", Box(48, 0, 100, 100), confidence=0.45, region=-1),
     ]
-    settings, usual = TrainSettings(min_confidence=0.3, phrase_weight=2.0), {"dog": 0.9, "leg": 0.3, "cat": 0.5}
+    settings = TrainSettings(min_confidence=0.3, phrase_weight=2.0)
+    usual = {"The dog": 0.9, "the dog !": 0.9, "two legs": 0.3}
     chosen, left_out = choose_phrases(REGIONS, given, settings, usual)
     assert [(region, text) for region, text, _ in chosen] == [(1, "the dog"), (2, "two legs")]
     assert sum(weight for _, _, weight in chosen) == pytest.approx(2.0)

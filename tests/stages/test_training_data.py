@@ -152,8 +152,11 @@ def test_a_view_has_regions_of_its_own_and_the_captions_of_the_mirror_image(larg
         for i, image in enumerate(train.owner.tolist()):
             key = train.keys[image]
             side = key.startswith("side") and len(train.sentences[i]) == 5
-            expected = (right if view_of(key, number).flipped else left) if side else train.sentences[i]
-            np.testing.assert_allclose(view.sentences[i], expected, atol=2e-3)  # encoded beside others
+            if side:  # one rounding of half precision more or less, as it is encoded beside others
+                expected = right if view_of(key, number).flipped else left
+                np.testing.assert_allclose(view.sentences[i], expected, rtol=1e-3, atol=1e-4)
+            else:
+                np.testing.assert_array_equal(view.sentences[i], train.sentences[i])
     flips = {view_of(example.key, number).flipped for example in sided for number in (1, 2)}
     assert flips == {True, False}
 

@@ -203,21 +203,25 @@ class Corpus:
 
 
 def usual_confidences(phrases: Iterable[Phrase]) -> dict[str, float]:
-    """Head noun -> mean confidence of its phrases, drawn to that of all phrases as if `_PRIOR` more had the latter.
+    """Text of a phrase -> mean confidence of those with its head noun, as if `_PRIOR` more had that of all phrases.
 
     Examples
     --------
     >>> from phrasebox.types import Box
     >>> said = [Phrase(text, (0, 2), Box(0, 0, 1, 1), 0.0, sure) for text, sure in (("a dog", 0.8), ("a cap", 0.2))]
-    >>> {noun: round(mean, 2) for noun, mean in usual_confidences(said).items()}
-    {'dog': 0.55, 'cap': 0.45}
+    >>> {text: round(mean, 2) for text, mean in usual_confidences(said).items()}
+    {'a dog': 0.55, 'a cap': 0.45}
     """
+    nouns: dict[str, str] = {}  # of texts, most of which are said often
     found: dict[str, list[float]] = {}
     for phrase in phrases:
-        found.setdefault(class_noun(phrase.text), []).append(phrase.confidence)
+        if phrase.text not in nouns:
+            nouns[phrase.text] = class_noun(phrase.text)
+        found.setdefault(nouns[phrase.text], []).append(phrase.confidence)
     every = [confidence for own in found.values() for confidence in own]
     prior = _PRIOR * sum(every) / max(len(every), 1)
-    return {noun: (sum(own) + prior) / (len(own) + _PRIOR) for noun, own in found.items()}
+    means = {noun: (sum(own) + prior) / (len(own) + _PRIOR) for noun, own in found.items()}
+    return {text: means[noun] for text, noun in nouns.items()}
 
 
 def choose_phrases(
@@ -232,8 +236,8 @@ def choose_phrases(
     Parameters
     ----------
     usual : mapping of str to float
-        What a confidence is compared with (`usual_confidences`): caps are found less surely than people, and a weight
-        that was the confidence itself would teach to call whatever people wear a person.
+        What the confidence of a text is compared with (`usual_confidences`): caps are found less surely than people,
+        and a weight that was the confidence itself would teach to call whatever people wear a person.
     """
     best: dict[tuple[int, str], float] = {}
     doubtful = whole = nameless = kept = 0
@@ -250,7 +254,7 @@ def choose_phrases(
         else:
             kept += 1
             key = region, " ".join(word.text.lower() for word in words(phrase.text))
-            weight = phrase.confidence / max(usual[class_noun(phrase.text)], _LEAST)
+            weight = phrase.confidence / max(usual[phrase.text], _LEAST)
             best[key] = max(best.get(key, 0.0), weight)
     share = settings.phrase_weight / max(sum(best.values()), _LEAST)
     chosen = [(region, text, weight * share) for (region, text), weight in best.items()]

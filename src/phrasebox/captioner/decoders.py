@@ -55,8 +55,10 @@ class Attended:
 
     def select(self, rows: Tensor | slice) -> Attended:
         """Of some views; the images stay."""
-        own = ("own_keys", "own_values", "inside", "image", *(["places"] if self.places is not None else []))
-        return replace(self, **{name: getattr(self, name)[rows] for name in own})
+        places = None if self.places is None else self.places[rows]
+        keys, values = self.own_keys[rows], self.own_values[rows]
+        inside, image = self.inside[rows], self.image[rows]
+        return replace(self, own_keys=keys, own_values=values, inside=inside, image=image, places=places)
 
     def without_others(self) -> Attended:
         """The same without the images that no view is of."""

@@ -35,11 +35,10 @@ class CaptionerModel(nn.Module):
             self.focus = nn.Linear(settings.vector_dim, settings.dim)
             self.place = nn.Linear(5, settings.dim) if settings.geometry else None
             self.frame = nn.Linear(5, settings.dim) if settings.geometry else None
-        context = settings.attention and settings.context
-        self.outside = nn.Parameter(torch.full((settings.heads,), _OUTSIDE)) if context else None
-        self.around = nn.Linear(settings.vector_dim, settings.dim, bias=False) if context else None
-        if self.around is not None:
-            nn.init.zeros_(self.around.weight)
+            self.outside = nn.Parameter(torch.full((settings.heads,), _OUTSIDE)) if settings.context else None
+            self.around = nn.Linear(settings.vector_dim, settings.dim, bias=False) if settings.context else None
+            if self.around is not None:
+                nn.init.zeros_(self.around.weight)
         self.decoder = RecurrentDecoder(settings)
         tied = settings.tied
         self.output = None if tied else nn.Parameter(torch.randn(words, settings.embed) * settings.embed**-0.5)  # W_oh

@@ -24,7 +24,7 @@ from phrasebox.show import Panel
 from phrasebox.stages.models import computed, model_folder, write_history
 from phrasebox.stages.origin import origin
 from phrasebox.stages.start_captioner import kept, start_captioner
-from phrasebox.stages.training_data import corpus_bytes, forget, loaded, stored_regions
+from phrasebox.stages.training_data import corpus_bytes, forget, stored_regions, view_readers, view_regions
 from phrasebox.stages.validation_split import hold_out
 from phrasebox.text.english import mirrored
 from phrasebox.text.words import words
@@ -142,9 +142,7 @@ def caption(
     write_history(folder, trained.history, _panels(trained.history))
     regions = workspace_regions(ws).of_first
     captioner = Captioner(blend.model.to(device), trained.vocabulary, regions, speech, device=device)
-    captioner.about = _about(ws, line, settings, trained, best) | ({"held_out": held_out} if held_out else {})
-    if corpus.others:
-        captioner.about["views"] = len(corpus.others)
+    captioner.about = _about(ws, corpus, line, settings, trained, best) | ({"held_out": held_out} if held_out else {})
     if begun:
         captioner.about["start"] = begun.told(share)
     captioner.save(folder)
@@ -184,22 +182,18 @@ def load_corpus(ws: Workspace, split: str, settings: TrainSettings, in_memory: b
         for image in ws.grounded(split):
             phrases[image.key] = [phrase for caption in image.captions for phrase in caption.phrases]
     reader = None if in_memory else ws.region_reader(split, width)
-    stored = None if reader is None else partial(stored_regions, ws, reader)
+    stored = None if reader is None else partial(stored_regions, reader)
     corpus = Corpus.gather(seen_regions(ws, split), captions, phrases, settings, stored)
     if split != "train" or settings.data == "regions" or not len(corpus):
         return corpus
-    readers = [ws.region_reader(split, width, view) for view in range(1, ws.views() + 1)]
-    return replace(
-        corpus,
-        others=tuple(_other(ws, corpus, r, number, in_memory) for number, r in enumerate(readers, 1) if r is not None),
-    )
+    others = (_other(ws, corpus, number, reader, in_memory) for number, reader in view_readers(ws, width).items())
+    return replace(corpus, others=tuple(others))
 
 
-def _other(ws: Workspace, corpus: Corpus, reader: RegionReader, number: int, in_memory: bool) -> OtherView:
-    regions = stored_regions(ws, reader, corpus.keys, number)
+def _other(ws: Workspace, corpus: Corpus, number: int, reader: RegionReader, in_memory: bool) -> OtherView:
     flipped = np.array([view_of(key, number).flipped for key in corpus.keys])[corpus.image]
     texts = [mirrored(text) if turned else text for text, turned in zip(corpus.texts, flipped.tolist(), strict=True)]
-    return OtherView(loaded(regions) if in_memory else regions, texts)
+    return OtherView(view_regions(ws, reader, number, corpus.keys, in_memory), texts)
 
 
 def seen_regions(ws: Workspace, split: str, keys: Iterable[str] | None = None) -> Iterator[list[Regions]]:
@@ -239,13 +233,19 @@ def _pairs(ws: Workspace, split: str) -> int:
 
 
 def _about(
-    ws: Workspace, line: str, settings: TrainSettings, trained: Trained[Any, CaptionEpoch], best: CaptionEpoch
+    ws: Workspace,
+    corpus: Corpus,
+    line: str,
+    settings: TrainSettings,
+    trained: Trained[Any, CaptionEpoch],
+    best: CaptionEpoch,
 ) -> dict[str, Any]:
     data, licence = origin(ws)
     about = {
         "data": data,
         "licence": licence,
         "ingredients": line,
+        **({"views": len(corpus.others)} if corpus.others else {}),
         "training": asdict(settings),
         "epochs": sum(e.phase == "words" for e in trained.history),
         "reward_epochs": sum(e.phase == "reward" for e in trained.history),

@@ -71,25 +71,27 @@ def training_pairs(
     """
     workspace_regions(ws)
     splits = [_Split.of(ws, name) for name in ("train", "val")]
-    readers = [ws.region_reader("train", view=view) for view in range(1, ws.views() + 1)]
-    fits = execution.fits(sum(split.bytes(encoder) for split in splits) + sum(map(_bytes, readers)))
+    readers = view_readers(ws)
+    fits = execution.fits(sum(split.bytes(encoder) for split in splits) + sum(map(_bytes, readers.values())))
     if fits and distributed.world() == 1:
         train, val = (load_pairs(ws, encoder, split.name, quiet) for split in splits)
     else:
         distributed.first_does(lambda: _write_words(splits, encoder, folder / VECTORS, quiet))
         train, val = (split.pairs(encoder, folder / VECTORS, fits) for split in splits)
-    views = [
-        _view(ws, train, encoder, number, reader, fits)
-        for number, reader in enumerate(readers, start=1)
-        if reader is not None and len(train)
-    ]
+    views = (_view(ws, train, encoder, number, reader, fits) for number, reader in readers.items() if len(train))
     return replace(train, views=tuple(views)), val
+
+
+def view_readers(ws: Workspace, width: int | None = None) -> dict[int, RegionReader]:
+    """Number of each view of the train images -> random access to its regions."""
+    found = {view: ws.region_reader("train", width, view) for view in range(1, ws.views() + 1)}
+    return {view: reader for view, reader in found.items() if reader is not None}
 
 
 def corpus_bytes(ws: Workspace, width: int | None = None) -> int:
     """Size in memory of the regions of the train split with its views, and of val."""
-    readers = [ws.region_reader("train", width, view) for view in range(ws.views() + 1)]
-    return sum(map(_bytes, [*readers, ws.region_reader("val", width)]))
+    whole = [ws.region_reader(split, width) for split in ("train", "val")]
+    return sum(map(_bytes, [*whole, *view_readers(ws, width).values()]))
 
 
 def forget(folder: Path) -> None:
@@ -131,48 +133,54 @@ class _Split:
         lengths = np.load(path.with_suffix(".npy"))
         keys = [key for (key, _), count in zip(self.texts, lengths.tolist(), strict=True) if count]
         images = {key: row for row, key in enumerate(dict.fromkeys(keys))}
-        places = {key: place for place, key in enumerate(self.reader.keys)}
-        regions = StoredRegions(self.reader, np.array([places[key] for key in images], np.int64))
+        regions = stored_regions(self.reader, list(images))
         sentences = StoredSentences(path, lengths[lengths > 0], encoder.width, encoder.numbers)
         owner = np.array([images[key] for key in keys], np.int64)
         if not in_memory:
             return Pairs(regions, sentences, owner, list(images))
-        return Pairs(loaded(regions), sentences.in_memory(), owner, list(images))
+        return Pairs(_loaded(regions), sentences.in_memory(), owner, list(images))
 
 
 def _view(
     ws: Workspace, train: Pairs, encoder: WordEncoder, number: int, reader: RegionReader, in_memory: bool
 ) -> Pairs:
     """The pairs of a view: other regions, and other word vectors of captions that name the left or right of a flip."""
-    regions = stored_regions(ws, reader, train.keys, number)
     flipped = {key for key in train.keys if view_of(key, number).flipped}
     kept = set(train.keys)
     own = [(key, text) for key, text in _texts(ws, "train") if key in kept]
     other = {i: mirrored(text) for i, (key, text) in enumerate(own) if key in flipped and mirrored(text) != text}
     told = dict(zip(other, encoder.encode([*other.values()]), strict=True)) if other else {}
     sentences = Replaced(train.sentences, {i: sentence.vectors for i, sentence in told.items()})
-    return replace(train, regions=loaded(regions) if in_memory else regions, sentences=sentences)
+    return replace(train, regions=view_regions(ws, reader, number, train.keys, in_memory), sentences=sentences)
 
 
-def stored_regions(ws: Workspace, reader: RegionReader, keys: Sequence[str], view: int = 0) -> StoredRegions:
-    """The regions of images, or of a view of each, where they are.
+def view_regions(
+    ws: Workspace, reader: RegionReader, number: int, keys: Sequence[str], in_memory: bool
+) -> RegionSource:
+    """The regions of a view of images, in memory or read when needed.
 
     Raises
     ------
     WorkspaceError
         If there are none of some image.
     """
-    places = {key: place for place, key in enumerate(reader.keys)}
-    if missing := [key for key in keys if key not in places]:
+    known = set(reader.keys)
+    if missing := [key for key in keys if key not in known]:
         raise WorkspaceError(
-            f"{len(missing)} images of {ws.path} lack regions of view {view}; run: phrasebox regions {ws.path} "
+            f"{len(missing)} images of {ws.path} lack regions of view {number}; run: phrasebox regions {ws.path} "
             f"--views {ws.views()}"
         )
+    regions = stored_regions(reader, keys)
+    return _loaded(regions) if in_memory else regions
+
+
+def stored_regions(reader: RegionReader, keys: Sequence[str]) -> StoredRegions:
+    """The regions of images of which the reader has some, read when needed."""
+    places = {key: place for place, key in enumerate(reader.keys)}
     return StoredRegions(reader, np.array([places[key] for key in keys], np.int64))
 
 
-def loaded(regions: RegionSource) -> RegionSource:
-    """The same in memory."""
+def _loaded(regions: RegionSource) -> RegionSource:
     return join([regions[rows] for rows in torch.arange(len(regions)).split(_IMAGES)] if len(regions) else [])
 
 
